@@ -1,0 +1,92 @@
+"""Where the images come from: the MNIST test digits shipped here, full data sets through torchvision."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from latent.errors import DataError
+
+if TYPE_CHECKING:
+    from torchvision.datasets import MNIST
+
+TEST_DIGITS = Path(__file__).parent / "assets" / "mnist_test.npz"
+DATASETS = ("MNIST", "FashionMNIST", "KMNIST")
+
+
+@lru_cache(maxsize=1)
+def evaluation_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The 10,000 MNIST test images (10000, 28, 28) uint8 and their labels (10000,) uint8, read-only.
+
+    They are the evaluation images of every section and are never trained on. Raises `DataError` where the
+    shipped file is missing or damaged. Source: LeCun, Cortes & Burges, the MNIST database (CC BY-SA 3.0).
+    """
+    try:
+        with np.load(TEST_DIGITS, allow_pickle=False) as archive:
+            images, labels = archive["images"], archive["labels"]
+    except Exception as error:  # a damaged archive fails in many ways: OSError, BadZipFile, zlib.error, KeyError
+        raise DataError(
+            f"The evaluation digits cannot be read from {TEST_DIGITS}: the file is missing or damaged. "
+            f"Restore it with: git checkout -- latent/assets/{TEST_DIGITS.name}"
+        ) from error
+    images.flags.writeable = labels.flags.writeable = False
+    return images, labels
+
+
+def fit(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Grey images (n, height, width) as a model of another ``image_shape`` (channels, height, width) takes them.
+
+    Bilinear resizing; grey repeated over the channels. Returned as they are where the shape is theirs already.
+    """
+    channels, height, width = image_shape
+    if images.shape[1:] != (height, width):
+        resized = [Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR) for image in images]
+        images = np.stack([np.asarray(image) for image in resized])
+    return images if channels == 1 else np.repeat(images[..., None], channels, axis=-1)
+
+
+def load_dataset(
+    name: str, folder: str | Path, *, train: bool, download: bool = True
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images (n, height, width) or (n, height, width, channels) uint8 and labels (n,) uint8 of a torchvision data set.
+
+    ``folder`` is torchvision's root; the files are downloaded into it when they are missing and ``download``
+    is left on. Raises `DataError` for an unknown name, missing or damaged files, or no network.
+    """
+    if name not in DATASETS:
+        raise DataError(f"The data set is one of {', '.join(DATASETS)}; got {name!r}.")
+    import torchvision  # where used: importing it costs a second that the page need not pay
+
+    dataset_class = getattr(torchvision.datasets, name)
+    try:
+        dataset = open_or_download(dataset_class, Path(folder), train, download)
+        images = dataset.data.numpy()
+        labels = dataset.targets.numpy().astype(np.uint8)
+    except Exception as error:  # torchvision raises RuntimeError, OSError, ValueError, EOFError, BadGzipFile …
+        raise DataError(
+            f"{name} cannot be read from {folder} nor downloaded into it: a file there is missing or damaged, or there "
+            f"is no network. Put the four original files into {Path(folder) / name / 'raw'}, or delete that folder "
+            f"and run this again with a network."
+        ) from error
+    expected = {True: 60_000, False: 10_000}[train]
+    if images.dtype != np.uint8 or len(images) != expected or len(labels) != expected:
+        raise DataError(
+            f"{name} in {folder} is damaged: expected {expected} images and labels, "
+            f"found {len(images)} and {len(labels)}. Delete {Path(folder) / name} and run this again with a network."
+        )
+    return images, labels
+
+
+def open_or_download(dataset_class: type[MNIST], folder: Path, train: bool, download: bool) -> MNIST:
+    """The data set from its files; only where they are not there, from the network."""
+    try:
+        return dataset_class(folder, train=train)
+    except RuntimeError:  # torchvision's word for "not found"
+        if not download:
+            raise
+        return dataset_class(folder, train=train, download=True)

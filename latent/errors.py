@@ -1,0 +1,21 @@
+"""What a user can get wrong, each with a sentence that says what to do about it."""
+
+
+class LatentError(Exception):
+    """A mistake a user can make and mend; its text is one sentence meant for them."""
+
+
+class CheckpointError(LatentError):
+    """A file that cannot be read as a trained autoencoder."""
+
+
+class DataError(LatentError):
+    """Images that are missing, damaged or of the wrong shape."""
+
+
+class ArgumentError(LatentError, ValueError):
+    """A value outside what a function takes: a vector of the wrong length, an unknown name, a bad range."""
+
+
+class TrainingError(LatentError):
+    """A training run that cannot start or go on."""

@@ -1,0 +1,90 @@
+"""Pictures: floats in [0, 1] to pixels, tiles to one sheet, sheets to PNG and GIF bytes.
+
+One sheet for many pictures: a page then makes one request, and every gap is the same. Gaps are transparent,
+so that a sheet suits a light page and a dark one; pixels stay hard squares.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from latent.errors import ArgumentError
+
+GAP = 2  # pixels between tiles, before enlarging
+
+
+def to_uint8(pictures: NDArray[Any]) -> NDArray[np.uint8]:
+    """Floats in [0, 1] as uint8, clipped and rounded; uint8 as it is."""
+    if pictures.dtype == np.uint8:
+        return pictures
+    return np.rint(np.clip(pictures, 0, 1) * 255).astype(np.uint8)
+
+
+def signed_to_rgb(differences: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Differences in [-1, 1] (…, height, width) as colours (…, height, width, 3): blue is less, white none, red more.
+
+    The three colours are the ends and the middle of ColorBrewer's RdBu (Brewer 2003), safe for the colour-blind.
+    """
+    less, none, more = (np.array(colour, np.float32) for colour in ((33, 102, 172), (247, 247, 247), (178, 24, 43)))
+    amount = np.clip(np.abs(differences), 0, 1)[..., None]
+    end = np.where(differences[..., None] > 0, more, less)
+    return np.rint(none + amount * (end - none)).astype(np.uint8)
+
+
+def sheet(pictures: NDArray[Any], columns: int, zoom: int = 1) -> Image.Image:
+    """Pictures (n, height, width[, 3]) in reading order on one sheet of ``columns``, each pixel ``zoom`` wide.
+
+    Raises `ArgumentError` where there is no picture or no column.
+    """
+    pictures = to_uint8(np.asarray(pictures))
+    if len(pictures) == 0 or columns < 1 or zoom < 1:
+        raise ArgumentError(
+            f"A sheet needs pictures, columns and zoom from 1 up; got {len(pictures)}, {columns}, {zoom}."
+        )
+    if pictures.ndim == 3:
+        pictures = np.repeat(pictures[..., None], 3, axis=-1)
+    n, height, width, _ = pictures.shape
+    rows = -(-n // columns)
+    canvas = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
+        canvas[top : top + height, left : left + width, :3] = picture
+        canvas[top : top + height, left : left + width, 3] = 255
+    return Image.fromarray(canvas.repeat(zoom, axis=0).repeat(zoom, axis=1))
+
+
+def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Image.Image:
+    """Rows of equally many pictures, one below the other: originals over reconstructions, for instance."""
+    return sheet(np.concatenate([to_uint8(np.asarray(row)) for row in rows]), columns=len(rows[0]), zoom=zoom)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The picture as a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def gif_bytes(pictures: NDArray[Any], zoom: int = 6, milliseconds: int = 80) -> bytes:
+    """Pictures (n, height, width) as a GIF that plays forwards and back for ever, ``milliseconds`` a frame."""
+    frames = to_uint8(np.asarray(pictures)).repeat(zoom, axis=1).repeat(zoom, axis=2)
+    if len(frames) == 0:
+        raise ArgumentError("A GIF needs at least one picture.")
+    there_and_back = [Image.fromarray(frame) for frame in (*frames, *frames[-2:0:-1])]
+    buffer = io.BytesIO()
+    there_and_back[0].save(
+        buffer, format="GIF", save_all=True, append_images=there_and_back[1:], duration=milliseconds, loop=0
+    )
+    return buffer.getvalue()
+
+
+def data_uri(content: bytes, mime: str = "image/png") -> str:
+    """The bytes as a ``data:`` address, which a page shows without another request."""
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"

@@ -1,0 +1,96 @@
+"""Run a network over many images or codes: numpy in, numpy out, in batches, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from latent.errors import ArgumentError
+from latent.model import Autoencoder
+
+BATCH_SIZE = 250  # the feature maps of a batch stay in the processor's cache
+
+
+def best_device() -> torch.device:
+    """CUDA where it works, else Apple's MPS, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def encode(model: Autoencoder, images: NDArray[Any], batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
+    """Codes ``z`` (n, latent_dim) of images (n, height, width[, channels]), uint8 or floats in [0, 1].
+
+    For a variational model the code is the posterior mean. Raises `ArgumentError` for another shape, dtype or range.
+    """
+    x = as_channels_first(images, model.config.image_shape)
+    return in_batches(
+        model, lambda batch: model.encode(to_unit_range(batch)), x, batch_size, (model.config.latent_dim,)
+    )
+
+
+def decode(model: Autoencoder, z: ArrayLike, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
+    """Pictures (n, height, width[, channels]) in [0, 1] of codes ``z`` (n, latent_dim), or of one code (latent_dim,).
+
+    Raises `ArgumentError` for codes of another length and for numbers that are not finite.
+    """
+    codes = as_codes(z, model.config.latent_dim)
+    x_hat = in_batches(model, model.decode, torch.from_numpy(codes), batch_size, model.config.image_shape)
+    return x_hat[:, 0] if x_hat.shape[1] == 1 else np.moveaxis(x_hat, 1, -1)
+
+
+def as_codes(z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
+    """``z`` as (n, latent_dim) float32, one code as n = 1. Raises `ArgumentError` where it is no such thing."""
+    try:
+        codes = np.array(z, dtype=np.float32, ndmin=2)
+    except (TypeError, ValueError) as error:
+        raise ArgumentError(f"A code is {latent_dim} numbers; got something else.") from error
+    if codes.ndim != 2 or codes.shape[1] != latent_dim:
+        raise ArgumentError(f"Expected {latent_dim} numbers a code, got an array of shape {np.shape(z)}.")
+    if not np.isfinite(codes).all():
+        raise ArgumentError("A code holds finite numbers; got NaN or infinity.")
+    return codes
+
+
+def as_channels_first(images: NDArray[Any], image_shape: tuple[int, int, int]) -> Tensor:
+    """Images (n, height, width[, channels]), or one of them, as (n, channels, height, width) of the same dtype."""
+    channels, height, width = image_shape
+    images = np.asarray(images)
+    expected = (height, width) if channels == 1 else (height, width, channels)
+    if images.shape == expected:
+        images = images[None]
+    if images.shape[1:] != expected:
+        raise ArgumentError(f"Expected images of shape {expected}, got an array of shape {images.shape}.")
+    if images.dtype != np.uint8:
+        if not np.issubdtype(images.dtype, np.floating):
+            raise ArgumentError(f"Images are uint8, or floats in [0, 1]; got {images.dtype}.")
+        images = images.astype(np.float32, copy=False)
+        if images.size and not (images.min() >= 0 and images.max() <= 1):  # NaN fails both
+            raise ArgumentError("Images as floats have pixels in [0, 1]; got values outside.")
+    x = torch.from_numpy(images if images.flags.writeable else images.copy())  # torch warns of read-only memory
+    return x[:, None] if channels == 1 else x.movedim(-1, 1)
+
+
+def to_unit_range(x: Tensor) -> Tensor:
+    """Pixels as float32 in [0, 1]."""
+    return x.float().div_(255) if x.dtype == torch.uint8 else x
+
+
+def in_batches(
+    model: Autoencoder, run: Callable[[Tensor], Tensor], inputs: Tensor, batch_size: int, row_shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """``run`` over batches of ``inputs`` on the model's device, the results as one array (n, *row_shape)."""
+    device = next(model.parameters()).device
+    results = torch.empty((len(inputs), *row_shape), dtype=torch.float32)
+    with torch.inference_mode():
+        for start in range(0, len(inputs), batch_size):
+            batch = inputs[start : start + batch_size]
+            results[start : start + batch_size] = run(batch.to(device))
+    return results.numpy()

@@ -1,0 +1,386 @@
+"""Train an autoencoder: ``python -m latent.train --kind ae --latent-dim 16``.
+
+Every random number of an epoch follows from the seed and the epoch, so a run that was stopped goes on
+(``--resume``) to the same weights as one that was not. The same program runs on several processes:
+``torchrun --nproc-per-node 2 -m latent.train …``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from latent import checkpoint, data
+from latent.augment import deform
+from latent.checkpoint import Checkpoint
+from latent.errors import LatentError, TrainingError
+from latent.inference import as_channels_first, best_device, to_unit_range
+from latent.model import Autoencoder, AutoencoderConfig, Kind
+
+Precision = Literal["float32", "bfloat16"]
+PLAIN_SHARE = 0.2  # of the epochs, the last ones, see the images undeformed
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the weights, given the data and the machine. Raises `TrainingError` for a bad value."""
+
+    kind: Kind = "ae"
+    latent_dim: int = 16
+    beta: float = 1.0
+    epochs: int = 20
+    batch_size: int = 256
+    lr: float = 3e-3
+    seed: int = 0
+    dataset: str = "MNIST"
+    width: int = 32
+    hidden: int = 256
+    augment: float = 0.5
+    precision: Precision = "float32"
+    half: bool = False
+
+    def __post_init__(self) -> None:
+        checks = {
+            "epochs is from 1 up": self.epochs >= 1,
+            "batch-size is from 2 up": self.batch_size >= 2,
+            "lr is above 0": self.lr > 0,
+            "beta is from 0 up": self.beta >= 0,
+            "augment is from 0 up": self.augment >= 0,
+            f"precision is one of {', '.join(get_args(Precision))}": self.precision in get_args(Precision),
+        }
+        for sentence, holds in checks.items():
+            if not holds:
+                name = sentence.split()[0].replace("-", "_")
+                raise TrainingError(f"{sentence}; got {getattr(self, name)!r}.")
+
+
+@dataclass(frozen=True)
+class Worker:
+    """One process among those that train together; alone unless started by ``torchrun``."""
+
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def writes(self) -> bool:
+        """Whether this is the one process that evaluates, prints and writes."""
+        return self.rank == 0
+
+
+def train(
+    recipe: Recipe,
+    images: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    out: Path,
+    *,
+    device: torch.device,
+    started: Checkpoint | None = None,
+    worker: Worker = Worker(),
+    show: Callable[[str], None] = print,
+) -> Checkpoint:
+    """Train by ``recipe`` on the first of ``images`` (training, test), each (n, height, width[, channels]) uint8.
+
+    ``out`` holds a file that loads from the first moment on, and after every epoch the newest one;
+    ``started`` is such a file's content, to go on from. Returns the finished checkpoint. Raises
+    `CheckpointError` where ``out`` cannot be written, `TrainingError` where the loss is no longer finite.
+    """
+    config = started.config if started else configure(recipe, images[0])
+    train_x, test_x = (as_channels_first(part, config.image_shape).to(device) for part in images)
+    model = initial_model(config, recipe.seed)
+    if started:
+        model.load_state_dict(started.state)
+    model.to(device)
+    steps_an_epoch = max(1, len(train_x) // recipe.batch_size)
+    optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, recipe.lr, total_steps=recipe.epochs * steps_an_epoch + 1, pct_start=0.15
+    )
+    if started and started.progress:
+        optimizer.load_state_dict(started.progress["optimizer"])
+        scheduler.load_state_dict(started.progress["scheduler"])
+    network: nn.Module = nn.parallel.DistributedDataParallel(model) if worker.world_size > 1 else model
+    objective = Objective(recipe.kind, recipe.beta)
+    history = list(started.history) if started else []
+
+    def snapshot() -> Checkpoint:
+        progress = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
+        return Checkpoint(config, model.state_dict(), list(history), recipe=asdict(recipe), progress=progress)
+
+    if worker.writes and not started:
+        checkpoint.save(out, snapshot())
+
+    with progress_bar(recipe.epochs * steps_an_epoch, len(history) * steps_an_epoch, worker, show) as (advance, say):
+        for epoch in range(len(history), recipe.epochs):
+            start = time.perf_counter()
+            model.train()
+            generator = epoch_generator(recipe.seed, epoch, worker)
+            deforming = recipe.augment > 0 and epoch < recipe.epochs * (1 - PLAIN_SHARE)
+            total = torch.zeros((), device=device)
+            for step, batch in enumerate(epoch_batches(len(train_x), recipe, epoch, worker)):
+                x = to_unit_range(train_x[batch.to(device)])
+                if deforming:
+                    x = deform(x, recipe.augment, generator)
+                noise = None
+                if recipe.kind == "vae":
+                    noise = torch.randn(len(x), recipe.latent_dim, generator=generator).to(device)
+                with torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
+                    x_hat, mu, logvar = network(x, noise)
+                loss = objective(x, x_hat.float(), mu.float(), None if logvar is None else logvar.float())
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                scheduler.step()
+                total += loss.detach()
+                advance(epoch, step, total)
+            train_loss = mean_over_workers(total / steps_an_epoch, worker)
+            if not np.isfinite(train_loss):
+                raise TrainingError(
+                    f"The loss of epoch {epoch + 1} is not finite: try a smaller --lr than {recipe.lr:g}. "
+                    f"{out} keeps the epochs before it."
+                )
+            if worker.writes:
+                scores = evaluate(model, test_x, objective)
+                seconds = time.perf_counter() - start
+                history.append({"epoch": epoch + 1, "train_loss": train_loss, **scores, "seconds": round(seconds, 2)})
+                checkpoint.save(out, snapshot())
+                say(epoch_line(history[-1], recipe.epochs))
+            if worker.world_size > 1:
+                dist.barrier()
+
+    if recipe.half:
+        model.half().float()  # rounded before it is scored: the scores are those of the file
+    finished = replace(snapshot(), scores={"test_mse": evaluate(model, test_x, objective)["test_mse"]}, progress={})
+    if recipe.half:
+        finished = replace(
+            finished, state={k: t.half() if t.is_floating_point() else t for k, t in finished.state.items()}
+        )
+    return checkpoint.save(out, finished) if worker.writes else finished
+
+
+def epoch_line(row: dict[str, float], epochs: int) -> str:
+    """One line for a row of the history."""
+    return (
+        f"epoch {row['epoch']}/{epochs}  train loss {row['train_loss']:.5f}  "
+        f"test loss {row['test_loss']:.5f}  test MSE {row['test_mse']:.5f}  {row['seconds']:.1f} s"
+    )
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The loss: mean squared error a pixel; for a VAE plus ``beta`` times the KL divergence in nats, over the pixels.
+
+    Times the number of pixels it is the negative ELBO of a Gaussian decoder with variance 1/2, up to a
+    constant, with the KL term weighted (Higgins et al. 2017, beta-VAE).
+    """
+
+    kind: Kind
+    beta: float
+
+    def __call__(self, x: Tensor, x_hat: Tensor, mu: Tensor, logvar: Tensor | None) -> Tensor:
+        error = F.mse_loss(x_hat, x)
+        return error if logvar is None else error + self.beta * kl(mu, logvar).mean() / x[0].numel()
+
+
+def kl(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL divergence in nats of N(mu, exp(logvar)) from N(0, 1), (n,). Kingma & Welling 2014, appendix B."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(dim=1)
+
+
+@torch.no_grad()
+def evaluate(model: Autoencoder, x: Tensor, objective: Objective) -> dict[str, float]:
+    """``test_loss`` and ``test_mse`` of uint8 images ``x``, a VAE decoding its mean code."""
+    model.eval()
+    sums = {"test_loss": 0.0, "test_mse": 0.0}
+    for start in range(0, len(x), EVALUATION_BATCH):
+        batch = to_unit_range(x[start : start + EVALUATION_BATCH])
+        x_hat, mu, logvar = model(batch)
+        sums["test_loss"] += objective(batch, x_hat, mu, logvar).item() * len(batch)
+        sums["test_mse"] += F.mse_loss(x_hat, batch).item() * len(batch)
+    return {name: value / len(x) for name, value in sums.items()}
+
+
+def configure(recipe: Recipe, images: NDArray[np.uint8]) -> AutoencoderConfig:
+    """The network for these images."""
+    channels = images.shape[3] if images.ndim == 4 else 1
+    return AutoencoderConfig(
+        recipe.kind, recipe.latent_dim, (channels, images.shape[1], images.shape[2]), recipe.width, recipe.hidden
+    )
+
+
+def initial_model(config: AutoencoderConfig, seed: int) -> Autoencoder:
+    """A network whose first weights follow from the seed; the global random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Autoencoder(config)
+
+
+def epoch_generator(seed: int, epoch: int, worker: Worker) -> torch.Generator:
+    """The source of an epoch's deformations and noise, another one for every process."""
+    entropy = np.random.SeedSequence([seed, epoch, worker.rank]).generate_state(1)[0]
+    return torch.Generator().manual_seed(int(entropy))
+
+
+def epoch_batches(n: int, recipe: Recipe, epoch: int, worker: Worker) -> Iterator[Tensor]:
+    """Indices of an epoch's batches in random order; of each batch, this process's share."""
+    order = torch.randperm(n, generator=epoch_generator(recipe.seed, epoch, Worker()))
+    for start in range(0, max(1, n - recipe.batch_size + 1), recipe.batch_size):
+        yield order[start : start + recipe.batch_size][worker.rank :: worker.world_size]
+
+
+def mean_over_workers(value: Tensor, worker: Worker) -> float:
+    """The mean of a number that every process has one of."""
+    if worker.world_size > 1:
+        dist.all_reduce(value)
+        value /= worker.world_size
+    return value.item()
+
+
+@contextlib.contextmanager
+def progress_bar(
+    total: int, initial: int, worker: Worker, show: Callable[[str], None]
+) -> Iterator[tuple[Callable[[int, int, Tensor], None], Callable[[str], None]]]:
+    """A bar with loss and time left on a terminal; elsewhere only the line an epoch that ``say`` prints."""
+    if not (worker.writes and sys.stderr.isatty()):
+        yield lambda epoch, step, loss: None, show
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=total, initial=initial, unit="batch", dynamic_ncols=True) as bar:
+
+        def advance(epoch: int, step: int, loss: Tensor) -> None:
+            if step % 10 == 0:  # reading the loss waits for the device
+                bar.set_postfix_str(f"epoch {epoch + 1}, loss {loss.item() / (step + 1):.5f}", refresh=False)
+            bar.update()
+
+        yield advance, bar.write
+
+
+@contextlib.contextmanager
+def process_group(device: torch.device) -> Iterator[Worker]:
+    """The place among the processes that ``torchrun`` started; without it, alone."""
+    if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
+        yield Worker()
+        return
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Worker(dist.get_rank(), dist.get_world_size())
+    finally:
+        dist.destroy_process_group()
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; an option not given is absent, so that ``--resume`` can tell it from one that was."""
+    p = argparse.ArgumentParser(
+        "python -m latent.train", description="Train an autoencoder.", argument_default=argparse.SUPPRESS
+    )
+    default = Recipe()
+
+    def option(name: str, text: str, **more: Any) -> None:
+        p.add_argument(f"--{name}", help=f"{text} (default {getattr(default, name.replace('-', '_'))})", **more)
+
+    option("kind", "plain or variational", choices=get_args(Kind))
+    option("latent-dim", "numbers in a code", type=int)
+    option("beta", "weight of the KL term of a VAE", type=float)
+    option("epochs", "passes over the training images", type=int)
+    option("batch-size", "images a step, over all processes", type=int)
+    option("lr", "highest learning rate of the one-cycle schedule", type=float)
+    option("seed", "of everything random", type=int)
+    option("dataset", "which images", choices=data.DATASETS)
+    option("width", "channels of the first convolution", type=int)
+    option("hidden", "units of the dense layers", type=int)
+    option("augment", "strength of the random deformations, 0 for none", type=float)
+    option("precision", "of the arithmetic; bfloat16 is faster on processors that have it", choices=get_args(Precision))
+    p.add_argument("--half", action="store_true", help="store the finished weights as float16, in half the space")
+    p.add_argument("--data", type=Path, help="folder of the data set, downloaded when missing (default data)")
+    p.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
+    p.add_argument("--out", type=Path, help="the checkpoint file (default checkpoints/KIND-LATENT_DIM.pt)")
+    p.add_argument("--resume", action="store_true", help="go on with the run in --out from its last finished epoch")
+    return p
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status."""
+    given = vars(parser().parse_args(arguments))
+    recipe_given = {f.name: given[f.name] for f in fields(Recipe) if f.name in given}
+    try:
+        recipe = Recipe(**recipe_given)
+        out = given.get("out", Path("checkpoints") / f"{recipe.kind}-{recipe.latent_dim}{checkpoint.SUFFIX}")
+        started = continued(out, recipe_given) if given.get("resume") else None
+        if started:
+            recipe = Recipe(**started.recipe)
+            if started.scores:
+                print(f"{out}: all {recipe.epochs} epochs are done, nothing to go on with.")
+                return 0
+        elif out.exists():
+            raise TrainingError(f"{out} exists: add --resume to go on with it, or choose another --out.")
+        device = chosen_device(given.get("device"))
+        folder = given.get("data", Path("data"))
+        with process_group(device) as worker:
+            finished = train(
+                recipe, training_and_test_images(recipe.dataset, folder, worker), out,
+                device=device, started=started, worker=worker,
+            )  # fmt: skip
+            if worker.writes:
+                print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
+    except LatentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\nStopped. {out} holds the last finished epoch; add --resume to go on from it.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def continued(out: Path, given: dict[str, Any]) -> Checkpoint:
+    """The run in ``out``. Raises `TrainingError` where an option asks for another run than that."""
+    started = checkpoint.load(out)
+    for name, value in given.items():
+        if started.recipe.get(name) != value:
+            option = name.replace("_", "-")
+            raise TrainingError(
+                f"{out} was started with --{option} {started.recipe.get(name)}, not {value}: "
+                f"leave --{option} out to go on with it, or train into another --out."
+            )
+    return started
+
+
+def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Both parts of a data set; one process downloads, the others wait for it."""
+    if not worker.writes:
+        dist.barrier()
+    train_x, _ = data.load_dataset(dataset, folder, train=True)
+    test_x, _ = data.evaluation_digits() if dataset == "MNIST" else data.load_dataset(dataset, folder, train=False)
+    if worker.writes and worker.world_size > 1:
+        dist.barrier()
+    return train_x, test_x
+
+
+def chosen_device(name: str | None) -> torch.device:
+    """The device asked for, or the best one; of several GPUs the one that is this process's."""
+    try:
+        device = torch.device(name) if name else best_device()
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a device that is not there
+        raise TrainingError(f"The device {name!r} cannot be used on this machine; try --device cpu.") from error
+    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    return device
+
+
+if __name__ == "__main__":
+    sys.exit(main())
