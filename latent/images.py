@@ -65,6 +65,15 @@ def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Image.Image:
     return sheet(np.concatenate([to_uint8(np.asarray(row)) for row in rows]), columns=len(rows[0]), zoom=zoom)
 
 
+def pairs_sheet(upper: NDArray[Any], lower: NDArray[Any], columns: int, zoom: int = 1) -> Image.Image:
+    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted to tell them apart."""
+    upper, lower = to_uint8(np.asarray(upper)), to_uint8(np.asarray(lower))
+    if upper.ndim == 3:
+        upper, lower = (np.repeat(part[..., None], 3, axis=-1) for part in (upper, lower))
+    tinted = np.rint(lower * np.array([0.55, 0.8, 1.0])).astype(np.uint8)
+    return sheet(np.concatenate([upper, tinted], axis=1), min(columns, len(upper)), zoom)
+
+
 def png_bytes(image: Image.Image) -> bytes:
     """The picture as a PNG file."""
     buffer = io.BytesIO()

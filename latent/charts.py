@@ -1,0 +1,238 @@
+"""Charts: arrays in, an ``alt.Chart`` out. Neither torch nor streamlit comes in here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from latent.statistics import LatentStatistics, histograms
+
+BLUE, ORANGE, GREY = "#3b7dd8", "#e8803a", "#8a919e"  # told apart in every common colour blindness, on light and dark
+MOST_PANELS = 64  # small multiples beyond this are too small to read
+
+
+def history_chart(history: Sequence[Mapping[str, float]]) -> alt.LayerChart:
+    """Training and test loss over the epochs, on a logarithmic scale."""
+    rows = pd.DataFrame(list(history))[["epoch", "train_loss", "test_loss"]]
+    rows = rows.rename(columns={"train_loss": "training", "test_loss": "test"})
+    long = rows.melt("epoch", var_name="images", value_name="loss")
+    base = alt.Chart(long).encode(
+        x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("loss:Q", title="loss a pixel (log scale)", scale=alt.Scale(type="log", nice=False)),
+        color=alt.Color("images:N", title=None, scale=alt.Scale(domain=["training", "test"], range=[BLUE, ORANGE])),
+        tooltip=["images", "epoch", alt.Tooltip("loss:Q", format=".5f")],
+    )
+    return base.mark_line() + base.mark_point(filled=True, size=18)
+
+
+def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns: int = 8) -> alt.LayerChart:
+    """A histogram of every dimension, as small multiples with one range of values for all.
+
+    One chart with the panels laid out in it, rather than a facet: it is as wide as the page.
+    """
+    dimensions = np.arange(z.shape[1])[:MOST_PANELS]
+    columns = min(columns, len(dimensions))
+    low, high = np.quantile(z, (0.0005, 0.9995))
+    counts, edges = histograms(np.clip(z[:, dimensions], low, high), bins=36)
+    row, column = dimensions // columns, dimensions % columns
+    left = column[:, None] + 0.04 + 0.92 * (edges - low) / max(high - low, 1e-12)
+    bottom = -(row[:, None] + 0.96)
+    bars = pd.DataFrame(
+        {
+            "dimension": np.repeat(dimensions, counts.shape[1]),
+            "left": left[:, :-1].ravel(),
+            "right": left[:, 1:].ravel(),
+            "bottom": np.broadcast_to(bottom, counts.shape).ravel(),
+            "top": (bottom + 0.74 * counts / counts.max(axis=1, keepdims=True)).ravel(),
+            "from": edges[:, :-1].ravel(),
+            "to": edges[:, 1:].ravel(),
+            "codes": counts.ravel(),
+            "state": np.repeat(np.where(active[dimensions], "active", "inactive"), counts.shape[1]),
+        }
+    )
+    zero = 0.04 + 0.92 * (0 - low) / max(high - low, 1e-12)
+    panels = pd.DataFrame(
+        {"name": [f"{d}" for d in dimensions], "x": column + 0.06, "y": -(row + 0.05), "zero": column + zero}
+        | {"floor": -(row + 0.96), "ceiling": -(row + 0.22)}
+    )
+    as_is = alt.Scale(nice=False, zero=False)
+    rectangles = (
+        alt.Chart(bars)
+        .mark_rect()
+        .encode(
+            x=alt.X("left:Q", axis=None, scale=as_is),
+            x2="right:Q",
+            y=alt.Y("bottom:Q", axis=None, scale=as_is),
+            y2="top:Q",
+            color=alt.Color("state:N", title=None, scale=alt.Scale(domain=["active", "inactive"], range=[BLUE, GREY])),
+            tooltip=[
+                "dimension",
+                alt.Tooltip("from:Q", format=".2f"),
+                alt.Tooltip("to:Q", format=".2f"),
+                "codes",
+            ],
+        )
+    )
+    labels = (
+        alt.Chart(panels)
+        .mark_text(align="left", baseline="top", color=GREY, fontSize=12)
+        .encode(x="x:Q", y="y:Q", text="name:N")
+    )
+    zeros = (
+        alt.Chart(panels)
+        .mark_rule(color=GREY, strokeDash=[2, 2], opacity=0.7)
+        .encode(x="zero:Q", y="floor:Q", y2="ceiling:Q")
+    )
+    title = (
+        f"every panel: value from {low:.1f} to {high:.1f} latent units, the dashed line is 0; height: share of codes"
+    )
+    height = 84 * int(row.max() + 1)
+    return (rectangles + zeros + labels).properties(
+        height=height, title=alt.Title(title, fontWeight="normal", fontSize=12)
+    )
+
+
+def values_chart(z: NDArray[np.float32], bins: int = 80) -> alt.LayerChart:
+    """A histogram of all values of all dimensions, with the standard normal density over it."""
+    low, high = np.quantile(z, (0.0005, 0.9995))
+    counts, edges = np.histogram(z, bins, range=(low, max(high, low + 1e-6)))
+    density = counts / (z.size * np.diff(edges))
+    middle = (edges[:-1] + edges[1:]) / 2
+    normal = np.exp(-np.square(middle) / 2) / np.sqrt(2 * np.pi)
+    rows = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "density": density, "value": middle, "normal": normal})
+    x = alt.X("from:Q", title="value, latent units", scale=alt.Scale(nice=False, zero=False))
+    bars = (
+        alt.Chart(rows)
+        .mark_bar(color=BLUE, binSpacing=0)
+        .encode(
+            x=x,
+            x2="to:Q",
+            y=alt.Y("density:Q", title="density"),
+            tooltip=[alt.Tooltip("value", format=".2f"), "density"],
+        )
+    )
+    line = alt.Chart(rows).mark_line(color=ORANGE).encode(x="value:Q", y="normal:Q")
+    return (bars + line).properties(height=240)
+
+
+def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.LayerChart:
+    """A box a dimension: quartiles and median, whiskers at the 1st and 99th percentile, dots at the extremes."""
+    rows = pd.DataFrame(
+        {
+            "dimension": np.arange(len(statistics.mean)),
+            "min": statistics.min,
+            "p1": statistics.quantile(0.01),
+            "q1": statistics.quantile(0.25),
+            "median": statistics.median,
+            "q3": statistics.quantile(0.75),
+            "p99": statistics.quantile(0.99),
+            "max": statistics.max,
+            "state": np.where(active, "active", "inactive"),
+        }
+    )
+    width = max(2, min(26, 640 // len(rows)))
+    color = alt.Color("state:N", title=None, scale=alt.Scale(domain=["active", "inactive"], range=[BLUE, GREY]))
+    numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in ("min", "p1", "q1", "median", "q3", "p99", "max")]
+    base = alt.Chart(rows).encode(
+        x=alt.X("dimension:O", title="dimension", axis=dimension_axis(len(rows))), tooltip=["dimension", *numbers]
+    )
+    y = alt.Y("p1:Q", title="value, latent units")
+    whiskers = base.mark_rule().encode(y=y, y2="p99:Q", color=color)
+    boxes = base.mark_bar(size=width).encode(y="q1:Q", y2="q3:Q", color=color)
+    medians = base.mark_tick(color="white", size=width, thickness=2).encode(y="median:Q")
+    lowest = base.mark_point(size=10, color=GREY).encode(y="min:Q")
+    highest = base.mark_point(size=10, color=GREY).encode(y="max:Q")
+    return (whiskers + boxes + medians + lowest + highest).properties(height=300)
+
+
+def code_chart(code: ArrayLike, statistics: LatentStatistics, height: int = 260) -> alt.LayerChart:
+    """A code as bars, over the band in which 98 % of the real codes lie."""
+    values = np.asarray(code, np.float64)
+    rows = pd.DataFrame(
+        {
+            "dimension": np.arange(len(values)),
+            "value": values,
+            "low": statistics.quantile(0.01),
+            "high": statistics.quantile(0.99),
+        }
+    )
+    size = max(2, min(18, 480 // len(values)))
+    base = alt.Chart(rows).encode(x=alt.X("dimension:O", title="dimension", axis=dimension_axis(len(rows))))
+    band = base.mark_bar(color=GREY, opacity=0.25, size=size + 6).encode(
+        y=alt.Y("low:Q", title="value, latent units"), y2="high:Q"
+    )
+    bars = base.mark_bar(color=BLUE, size=size).encode(
+        y="value:Q",
+        tooltip=["dimension", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("value", "low", "high"))],
+    )
+    return (band + bars).properties(height=height)
+
+
+def codes_chart(z: NDArray[np.float32], height: int = 260) -> alt.Chart:
+    """Codes as a heat map, a column each: blue below zero, red above."""
+    n, latent_dim = z.shape
+    rows = pd.DataFrame(
+        {
+            "sample": np.repeat(np.arange(1, n + 1), latent_dim),
+            "dimension": np.tile(np.arange(latent_dim), n),
+            "value": z.ravel().astype(np.float64),
+        }
+    )
+    reach = float(np.abs(z).max()) or 1.0
+    return (
+        alt.Chart(rows)
+        .mark_rect()
+        .encode(
+            x=alt.X("sample:O", title="sample, in reading order", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            y=alt.Y("dimension:O", title="dimension", axis=alt.Axis(labelOverlap=True)),
+            color=alt.Color(
+                "value:Q",
+                title="value",
+                scale=alt.Scale(scheme="redblue", reverse=True, domain=[-reach, reach]),
+            ),
+            tooltip=["sample", "dimension", alt.Tooltip("value:Q", format=".3f")],
+        )
+        .properties(height=height)
+    )
+
+
+def effects_chart(effects: NDArray[np.float32], chosen: int) -> alt.Chart:
+    """How much each dimension changes the picture, the strongest first; the ``chosen`` one stands out."""
+    rows = pd.DataFrame({"dimension": np.arange(len(effects)), "effect": effects.astype(np.float64)})
+    return (
+        alt.Chart(rows)
+        .mark_bar()
+        .encode(
+            x=alt.X("dimension:O", title="dimension", sort="-y", axis=dimension_axis(len(rows))),
+            y=alt.Y("effect:Q", title="change of the picture, RMS a pixel"),
+            color=alt.condition(alt.datum.dimension == chosen, alt.value(ORANGE), alt.value(BLUE)),
+            tooltip=["dimension", alt.Tooltip("effect:Q", format=".4f")],
+        )
+        .properties(height=220)
+    )
+
+
+def steps_chart(changes: Mapping[str, NDArray[np.float32]]) -> alt.LayerChart:
+    """How much the picture changes at every step of each of the named paths."""
+    rows = pd.concat(
+        pd.DataFrame({"path": name, "step": np.arange(1, len(values) + 1), "change": values.astype(np.float64)})
+        for name, values in changes.items()
+    )
+    base = alt.Chart(rows).encode(
+        x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
+        y=alt.Y("change:Q", title="change of the picture, RMS a pixel", scale=alt.Scale(domainMin=0)),
+        color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(changes), range=[BLUE, ORANGE])),
+        tooltip=["path", "step", alt.Tooltip("change:Q", format=".4f")],
+    )
+    return (base.mark_line() + base.mark_point(filled=True)).properties(height=220)
+
+
+def dimension_axis(n: int) -> alt.Axis:
+    """An axis of dimension numbers, upright, thinned out where they are many."""
+    options: dict[str, Any] = {"labelAngle": 0, "labelOverlap": True}
+    return alt.Axis(**options, values=list(range(0, n, max(1, n // 32))))

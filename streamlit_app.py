@@ -1,0 +1,623 @@
+"""Latent Space Explorer: one page that opens a trained autoencoder and walks through its latent space.
+
+Run it with ``streamlit run streamlit_app.py``. Read it from top to bottom: loaders, controls that sections
+share, one function a section, the list of sections, the page.
+"""
+
+import os
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before torch: sessions share the cores, and threads would fight over them
+
+import gc
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from latent import charts, checkpoint, codes, images, interpolation, sampling, traversal
+from latent.errors import ArgumentError, CheckpointError, LatentError
+from latent.space import LatentSpace
+from latent.statistics import LatentStatistics
+
+CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", Path(__file__).parent / "checkpoints"))
+DEFAULT_CHECKPOINT = "ae-16"
+Code = NDArray[np.float32]
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
+
+BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.checkpoint.sha256}
+
+
+def freeze_heap() -> None:
+    """Take everything loaded so far out of the garbage collector's rounds, one of which Streamlit asks for every rerun."""
+    gc.collect()
+    gc.freeze()
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def fingerprint(path: str, modified: int, size: int) -> str:
+    """SHA-256 of a file, read again only where its time or size is another."""
+    return checkpoint.fingerprint(path)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
+def open_space(path: str, sha256: str) -> LatentSpace:
+    """The space of a checkpoint file, its evaluation images encoded."""
+    space = LatentSpace.open(path)
+    space.statistics  # noqa: B018  encodes now, before the heap is frozen
+    freeze_heap()
+    return space
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …")
+def fitted(
+    space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
+) -> sampling.Distribution:
+    """A distribution fitted to the codes of the evaluation images, or of those of one digit."""
+    z = space.z if digit is None else space.z[space.labels == digit]
+    distribution = sampling.fit(name, z, low=low, high=high)
+    if name == "mixture":
+        freeze_heap()  # scikit-learn came in
+    return distribution
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …")
+def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
+    """How much each dimension changes the picture, over the first 16 evaluation images."""
+    return traversal.effects(space.decode, space.z[:16], space.statistics.std)
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
+    """Statistics of the codes of the first ``n`` evaluation images."""
+    return LatentStatistics.of(space.z[:n])
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def distribution_charts(space: LatentSpace, n: int) -> dict[str, alt.LayerChart]:
+    """The charts of the Statistics section, by name."""
+    z, statistics = space.z[:n], statistics_of(space, n)
+    active = statistics.active(space.model.config.kind)
+    return {
+        "histograms": charts.histograms_chart(z, active),
+        "values": charts.values_chart(z),
+        "boxes": charts.box_chart(statistics, active),
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What sections share: showing pictures, and choosing a code.
+
+
+def show(picture: Image.Image, alt_text: str, *, stretch: bool = False) -> None:
+    """A picture, sent within the page: no request of its own, and nothing to expire on the server."""
+    st.image(images.data_uri(images.png_bytes(picture)), alt=alt_text, width="stretch" if stretch else "content")
+
+
+def show_chart(chart: alt.Chart | alt.LayerChart, alt_text: str) -> None:
+    st.altair_chart(chart, alt=alt_text)
+
+
+def show_code(space: LatentSpace, code: Code, name: str, zoom: int = 6) -> None:
+    """A code as the picture it decodes to, with its name above it."""
+    st.markdown(f"**{name}**")
+    show(images.sheet(space.decode(code), 1, zoom), f"Decoded picture: {name}")
+
+
+def npz(**arrays: NDArray[Any]) -> Callable[[], bytes]:
+    """What makes an NPZ file of the arrays when it is asked for."""
+
+    def make() -> bytes:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+    return make
+
+
+def choose_digit(label: str, key: str, default: int) -> int:
+    return st.selectbox(label, range(10), index=default, key=key, bind="query-params")
+
+
+def choose_image(space: LatentSpace, key: str, digit: int, label: str = "") -> int:
+    """The index of an evaluation image: a digit, and which of its images."""
+    left, right = st.columns(2)
+    with left:
+        digit = choose_digit(f"{label} digit".strip().capitalize(), f"{key}_digit", digit)
+    indices = np.flatnonzero(space.labels == digit)
+    with right:
+        which = st.number_input(
+            "Which one", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
+            help=f"There are {len(indices)} test images of this digit.",
+        )  # fmt: skip
+    return int(indices[which - 1])
+
+
+SOURCES = ("real image", "class mean", "mean", "zeros", "custom vector")
+
+
+def choose_code(
+    space: LatentSpace, key: str, label: str, *, source: str = "real image", digit: int = 7
+) -> tuple[str, Code]:
+    """Controls that choose a code; its name and the code (latent_dim,)."""
+    source = st.selectbox(label, SOURCES, index=SOURCES.index(source), key=f"{key}_source", bind="query-params")
+    match source:
+        case "real image":
+            index = choose_image(space, key, digit)
+            return f"a real {space.labels[index]}", space.z[index]
+        case "class mean":
+            digit = choose_digit("Mean of the", f"{key}_mean_of", digit)
+            return f"mean of the {digit}s", space.class_mean(digit)
+        case "mean":
+            return "mean of all codes", space.statistics.mean
+        case "custom vector":
+            return "custom vector", custom_vector(space)
+    return "zeros", np.zeros(space.latent_dim, np.float32)
+
+
+def custom_vector(space: LatentSpace) -> Code:
+    """The code last entered in the Custom vector section, or where there is none the first real image's."""
+    kept = st.session_state.get("custom_kept", {})
+    return kept.get(space.checkpoint.sha256, space.z[0])
+
+
+def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> sampling.Distribution:
+    """Controls that choose a distribution, which is fitted to the codes of one digit where one is given."""
+    name = st.selectbox(
+        "Distribution", sampling.DISTRIBUTIONS, index=sampling.DISTRIBUTIONS.index(default), key=f"{key}_distribution",
+        bind="query-params", help="\n".join(f"- **{name}**: {text}" for name, text in sampling.HELP.items()),
+    )  # fmt: skip
+    st.caption(sampling.HELP[name])
+    if name != "uniform" or not st.toggle(
+        "Choose the range", key=f"{key}_bounded", bind="query-params",
+        help="Off: every dimension runs over the values that real codes take in it.",
+    ):  # fmt: skip
+        return fitted(space, name, digit)
+    left, right = st.columns(2)
+    low = left.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
+    high = right.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
+    return fitted(space, name, digit, low, high)
+
+
+def choose_scale_and_seed(key: str) -> tuple[float, int]:
+    scale = st.slider(
+        "Scale", 0.0, 3.0, 1.0, 0.05, key=f"{key}_scale", bind="query-params",
+        help="How far codes lie from their centre: below 1 more typical pictures, above 1 stranger ones.",
+    )  # fmt: skip
+    seed = st.number_input(
+        "Seed", 0, 2**31 - 1, 0, key=f"{key}_seed", bind="query-params", help="The same seed, the same pictures."
+    )
+    return scale, int(seed)
+
+
+def columns_for(n: int, most: int = 10) -> int:
+    """Columns of a grid of ``n`` pictures: as square as can be."""
+    return min(most, int(np.ceil(np.sqrt(n))))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The sections: their controls, one computation, their pictures.
+
+
+def model_section(space: LatentSpace) -> None:
+    with st.sidebar:
+        n = st.slider("Digits to reconstruct", 5, 30, 15, key="model_digits", bind="query-params")
+        first = st.number_input("From test image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
+
+    saved, config = space.checkpoint, space.model.config
+    recipe, history = saved.recipe, saved.history
+    facts = {
+        "Kind": {"ae": "autoencoder", "vae": "variational"}[config.kind],
+        "Latent dimensions": str(config.latent_dim),
+        "Parameters": f"{sum(p.numel() for p in space.model.parameters()):,}",
+        "Data set": str(recipe.get("dataset", "unknown")),
+        "Epochs": f"{len(history)} of {recipe['epochs']}" if recipe and not saved.scores else str(len(history)),
+        "Trained for": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
+        "Test error": f"{saved.scores['test_mse']:.5f}" if saved.scores else "not finished",
+    }
+    for start in range(0, len(facts), 4):
+        for column, (name, value) in zip(st.columns(4), list(facts.items())[start : start + 4]):
+            column.metric(name, value)
+    st.caption(
+        "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
+    )
+    st.code(f"{space.name}{checkpoint.SUFFIX}  sha256 {saved.sha256[:16]}…", language=None)
+
+    real = space.images[first : first + n]
+    x_hat = space.reconstruct(real)
+    st.subheader("Real digits, and what is left of them")
+    show(images.rows_sheet([real, x_hat], zoom=3), f"{n} real digits over their reconstructions", stretch=n > 10)
+    errors = np.square(x_hat - real / 255).mean(axis=(1, 2))
+    st.caption(
+        f"Above, real test digits; below, the same after encoding to {config.latent_dim} "
+        f"number{'s' * (config.latent_dim > 1)} and decoding. Error of these: {errors.mean():.4f} on average, "
+        f"from {errors.min():.4f} to {errors.max():.4f}."
+    )
+    if history:
+        st.subheader("Training")
+        show_chart(charts.history_chart(history), "Training and test loss over the epochs")
+
+
+def statistics_section(space: LatentSpace) -> None:
+    with st.sidebar:
+        n = st.slider(
+            "Images to encode",
+            1000,
+            len(space.images),
+            len(space.images),
+            1000,
+            key="statistics_images",
+            bind="query-params",
+        )
+
+    statistics = statistics_of(space, n)
+    kind = space.model.config.kind
+    active = statistics.active(kind)
+    rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
+    left, middle, right = st.columns(3)
+    left.metric("Images encoded", f"{n:,}")
+    middle.metric("Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.")
+    right.metric(
+        "Standard deviation",
+        f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
+        help="Of the least and the most spread dimension, latent units.",
+    )
+    if not active.all():
+        st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
+
+    drawn = distribution_charts(space, n)
+    st.subheader("Every dimension")
+    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {n} codes")
+    st.subheader("Box plots")
+    show_chart(drawn["boxes"], "Median, quartiles, 1st and 99th percentile and extremes of every dimension")
+    st.subheader("All values together")
+    show_chart(drawn["values"], "Histogram of all values, with the standard normal density as a line")
+    st.caption(
+        "The line is the standard normal density: where the bars leave it, sampling from N(0, 1) leaves the data."
+    )
+
+    table = pd.DataFrame(
+        {
+            "dimension": np.arange(space.latent_dim),
+            "active": active,
+            "mean": statistics.mean,
+            "std": statistics.std,
+            "min": statistics.min,
+            "1st quartile": statistics.quantile(0.25),
+            "median": statistics.median,
+            "3rd quartile": statistics.quantile(0.75),
+            "max": statistics.max,
+        }
+    )
+    st.subheader("Numbers")
+    numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
+    st.dataframe(table, hide_index=True, column_config=numbers, alt="Statistics of every dimension")
+    st.download_button(
+        "Download CSV", lambda: table.to_csv(index=False), f"{space.name}-statistics.csv", "text/csv", on_click="ignore"
+    )
+
+
+def generate_section(space: LatentSpace) -> None:
+    with st.sidebar:
+        distribution = choose_distribution(space, "generate", "learned")
+        n = st.slider("Pictures", 1, 100, 36, key="generate_pictures", bind="query-params")
+        scale, seed = choose_scale_and_seed("generate")
+
+    z = sampling.sample(distribution, n, scale=scale, seed=seed)
+    pictures = space.decode(z)
+
+    grid = images.sheet(pictures, columns_for(n), zoom=3)
+    show(grid, f"{n} generated pictures")
+    left, right, _ = st.columns([1, 1, 3])
+    left.download_button(
+        "PNG",
+        lambda: images.png_bytes(grid),
+        f"{space.name}-generated.png",
+        "image/png",
+        on_click="ignore",
+        width="stretch",
+    )
+    right.download_button(
+        "NPZ",
+        npz(z=z, images=pictures),
+        f"{space.name}-generated.npz",
+        on_click="ignore",
+        width="stretch",
+        help="Arrays z (codes) and images (pixels in [0, 1]).",
+    )
+    st.subheader("Their vectors")
+    show_chart(charts.codes_chart(z), f"Heat map of the {n} vectors")
+    with st.expander("The numbers"):
+        st.dataframe(
+            pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)]), alt="The vectors as numbers"
+        )
+
+
+def custom_section(space: LatentSpace) -> None:
+    starts = ("real image", "random draw", "mean", "zeros")
+
+    def restart() -> None:
+        st.session_state.pop("custom_numbers", None)
+
+    with st.sidebar:
+        start = st.selectbox("Start from", starts, key="custom_start", bind="query-params", on_change=restart)
+        if start == "real image":
+            base = space.z[choose_image(space, "custom", 7)]
+        elif start == "random draw":
+            seed = st.number_input("Seed", 0, 2**31 - 1, 0, key="custom_seed", bind="query-params")
+            base = sampling.sample(fitted(space, "learned"), 1, seed=int(seed))[0]
+        else:
+            base = space.statistics.mean if start == "mean" else np.zeros(space.latent_dim, np.float32)
+        origin = (space.checkpoint.sha256, codes.text_of(base))
+        if st.session_state.setdefault("custom_origin", origin) != origin:  # another start, or another checkpoint
+            st.session_state["custom_origin"] = origin
+            restart()
+        st.button("Back to the start", on_click=restart, width="stretch")
+
+    text = st.text_area(
+        f"{space.latent_dim} numbers", codes.text_of(base), key="custom_numbers", bind="query-params", height=90,
+        help="Separated by commas, spaces or lines; brackets and JSON are fine.",
+    )  # fmt: skip
+    try:
+        code = codes.parse(text, space.latent_dim)
+    except ArgumentError as error:
+        st.warning("This is not a vector yet; below is the last good one.")
+        st.text(str(error))
+        code = custom_vector(space)
+    st.session_state.setdefault("custom_kept", {})[space.checkpoint.sha256] = code
+
+    def take_edits() -> None:
+        edited = code.copy()
+        for row, change in st.session_state[table_key]["edited_rows"].items():
+            edited[int(row)] = change.get("value") or 0.0
+        st.session_state["custom_numbers"] = codes.text_of(edited)
+
+    left, right = st.columns([1, 2])
+    with left:
+        show_code(space, code, "Decoded", zoom=8)
+        nearest = int(space.nearest(code)[0])
+        st.markdown(f"**Nearest real digit**: a {space.labels[nearest]}")
+        show(images.sheet(space.images[[nearest]], 1, 4), f"The nearest real digit, a {space.labels[nearest]}")
+    with right:
+        show_chart(charts.code_chart(code, space.statistics), "The vector as bars over the range of real codes")
+        st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
+        table_key = f"custom_table_{hash(code.tobytes())}"  # another code, another table: no edit is applied twice
+        with st.expander("Edit as a table"):
+            st.data_editor(
+                pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)}), key=table_key,
+                on_change=take_edits, hide_index=True, disabled=["dimension"], alt="The vector as an editable table",
+                column_config={"value": st.column_config.NumberColumn(format="%.3f", required=True)},
+            )  # fmt: skip
+
+
+def dimensions_section(space: LatentSpace) -> None:
+    statistics, effects = space.statistics, dimension_effects(space)
+    order = np.argsort(-effects)
+    with st.sidebar:
+        dimension = int(
+            st.selectbox(
+                "Dimension",
+                [int(d) for d in order],
+                key="dimensions_dimension",
+                bind="query-params",
+                help="The one that changes the picture most comes first.",
+            )
+        )
+        low, high = (float(statistics.quantile(p)[dimension]) for p in (0.01, 0.99))
+        reach = max(abs(low), abs(high), 0.5)
+        low, high = st.slider(
+            "Range", -3 * reach, 3 * reach, (low, high), key=f"dimensions_range_{space.name}_{dimension}",
+            help="By default from the 1st to the 99th percentile of the real codes.",
+        )  # fmt: skip
+        n_steps = st.slider("Steps", 3, 30, 11, key="dimensions_steps", bind="query-params")
+        name, base = choose_code(space, "dimensions", "Base")
+
+    values = np.linspace(low, high, n_steps)
+    strip = space.decode(traversal.traverse(base, dimension, values))
+    change = strip - space.decode(base)
+
+    st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}, the rest as in {name}")
+    show(
+        images.rows_sheet([strip], zoom=4),
+        f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}",
+        stretch=True,
+    )
+    st.caption(f"Its values: {codes.text_of(values, 2)}. In the base it is {base[dimension]:.2f}.")
+    show(
+        images.sheet(images.signed_to_rgb(change), n_steps, zoom=4),
+        "Difference of each picture from the base",
+        stretch=True,
+    )
+    st.caption("The difference from the base: red is brighter, blue is darker.")
+
+    st.subheader("Every dimension, by how much it changes the picture")
+    show_chart(charts.effects_chart(effects, dimension), "How much each dimension changes the picture")
+    st.caption(
+        "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. The rows below are in this order."
+    )
+    shown = order[:32]
+    low_all, high_all = statistics.quantile(0.01), statistics.quantile(0.99)
+    sweeps = np.concatenate([traversal.traverse(base, int(d), np.linspace(low_all[d], high_all[d], 13)) for d in shown])
+    labels, strips = st.columns([1, 14])
+    show(
+        images.sheet(space.decode(sweeps), 13, zoom=2),
+        f"A strip for each of the dimensions {', '.join(map(str, shown))}",
+        stretch=True,
+    )
+
+
+def arithmetic_section(space: LatentSpace) -> None:
+    operations = {
+        "average": ("(A + B) / 2", interpolation.average),
+        "difference": ("A − B", interpolation.difference),
+        "sum": ("A + B", interpolation.total),
+        "analogy": ("A − B + C", interpolation.analogy),
+    }
+    with st.sidebar:
+        operation = st.selectbox(
+            "Operation",
+            operations,
+            index=3,
+            key="arithmetic_operation",
+            bind="query-params",
+            format_func=lambda name: f"{name}: {operations[name][0]}",
+        )
+        letters = "ABC" if operation == "analogy" else "AB"
+        defaults = {"A": 7, "B": 1, "C": 9} if operation == "analogy" else {"A": 3, "B": 8}
+        operands = [
+            choose_code(space, f"arithmetic_{letter.lower()}", letter, source="class mean", digit=defaults[letter])
+            for letter in letters
+        ]
+
+    formula, operate = operations[operation]
+    result = operate(*(code for _, code in operands))
+    nearest = int(space.nearest(result)[0])
+
+    st.subheader(formula)
+    shown = [
+        *((f"{letter}: {name}", code) for letter, (name, code) in zip(letters, operands)),
+        (f"= {formula}", result),
+    ]
+    cells = st.columns(len(shown) + 1)
+    for cell, (name, code) in zip(cells, shown):
+        with cell:
+            show_code(space, code, name)
+    with cells[-1]:
+        st.markdown(f"**Nearest real: a {space.labels[nearest]}**")
+        show(images.sheet(space.images[[nearest]], 1, 6), f"The nearest real digit, a {space.labels[nearest]}")
+    for cell, (name, code) in zip(st.columns(len(shown)), shown):
+        with cell:
+            st.markdown(f"**{name}**")
+            show_chart(charts.code_chart(code, space.statistics, height=200), f"{name} as bars")
+    st.caption(
+        "The grey bands hold 98 % of the real codes. A difference or a sum usually leaves them: it is a direction, or "
+        "twice a picture, and decodes to something no real digit looks like. An average or an analogy stays inside."
+    )
+
+
+def compare_section(space: LatentSpace) -> None:
+    with st.sidebar:
+        digit = st.selectbox(
+            "Digit", [None, *range(10)], key="compare_digit", bind="query-params",
+            format_func=lambda digit: "all digits" if digit is None else f"only {digit}s",
+            help="One digit: real ones of it, and samples from a distribution fitted to its codes.",
+        )  # fmt: skip
+        distribution = choose_distribution(space, "compare", "learned", digit)
+        n = st.slider("Pictures", 1, 100, 36, key="compare_pictures", bind="query-params")
+        scale, seed = choose_scale_and_seed("compare")
+
+    among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
+    real = np.random.default_rng(seed).choice(among, n, replace=False)
+    z = sampling.sample(distribution, n, scale=scale, seed=seed)
+    generated, nearest = space.decode(z), space.nearest(z)
+
+    columns = columns_for(n)
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Real")
+        show(images.sheet(space.images[real], columns, zoom=2), f"{n} real digits", stretch=True)
+    with right:
+        st.subheader("Generated")
+        show(images.sheet(generated, columns, zoom=2), f"{n} generated pictures", stretch=True)
+    st.subheader("Every generated picture over its nearest real digit")
+    pairs = images.pairs_sheet(generated, space.images[nearest], columns=12, zoom=3)
+    show(pairs, f"{n} generated pictures, each over its nearest real digit", stretch=n >= 12)
+    counts = np.bincount(space.labels[nearest], minlength=10)
+    st.caption(
+        "Nearest by the distance of the codes among the 10,000 test images. What the generated pictures are nearest to: "
+        + ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)
+        + "."
+    )
+
+
+def interpolate_section(space: LatentSpace) -> None:
+    with st.sidebar:
+        start_name, start = choose_code(space, "interpolate_from", "From", digit=3)
+        end_name, end = choose_code(space, "interpolate_to", "To", digit=8)
+        n_steps = st.slider("Steps", 3, 30, 12, key="interpolate_steps", bind="query-params")
+        kind = st.radio(
+            "GIF along", interpolation.PATHS, key="interpolate_path", bind="query-params", horizontal=True,
+            help="Linear: the straight line. Spherical: the arc, which keeps to codes of the norm of its ends.",
+        )  # fmt: skip
+
+    strips = {name: space.decode(interpolation.path(start, end, n_steps, name)) for name in interpolation.PATHS}
+
+    st.subheader(f"From {start_name} to {end_name}")
+    for name, strip in strips.items():
+        st.markdown(f"**{name.capitalize()}**")
+        show(images.rows_sheet([strip], zoom=4), f"{name} interpolation in {n_steps} steps", stretch=True)
+    animation = images.gif_bytes(strips[kind])
+    left, right = st.columns([1, 3])
+    with left:
+        st.markdown(f"**As it moves ({kind})**")
+        st.image(images.data_uri(animation, "image/gif"), alt=f"Animation of the {kind} interpolation")
+        st.download_button("GIF", animation, f"{space.name}-interpolation.gif", "image/gif", on_click="ignore")
+    with right:
+        st.markdown("**How evenly it moves**")
+        changes = {name: np.sqrt(np.square(np.diff(strip, axis=0)).mean(axis=(1, 2))) for name, strip in strips.items()}
+        show_chart(charts.steps_chart(changes), "Change of the picture at every step of both paths")
+        st.caption("A smooth space has an even line; a peak is where one digit jumps to another.")
+
+
+SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
+    "Model": model_section,
+    "Statistics": statistics_section,
+    "Generate": generate_section,
+    "Custom vector": custom_section,
+    "Dimensions": dimensions_section,
+    "Arithmetic": arithmetic_section,
+    "Real vs generated": compare_section,
+    "Interpolate": interpolate_section,
+}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The page.
+
+
+def choose_checkpoint() -> LatentSpace:
+    """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
+    files = {path.stem: path for path in checkpoint.find(CHECKPOINTS)}
+    if not files:
+        raise CheckpointError(
+            f"There is no checkpoint in {CHECKPOINTS}: train one with python -m latent.train --out "
+            f"{CHECKPOINTS / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
+        )
+    names = list(files)
+    default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
+    name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
+    found = files[name].stat()
+    return open_space(str(files[name]), fingerprint(str(files[name]), found.st_mtime_ns, found.st_size))
+
+
+def show_error(error: LatentError) -> None:
+    """A mistake, as a sentence. Its text may quote a file, so it is shown as text and never as Markdown."""
+    st.error("This cannot be shown:")
+    st.text(str(error))
+
+
+st.set_page_config("Latent Space Explorer", ":material/scatter_plot:", layout="wide")
+st.html("<style>[data-testid='stImage'] img { image-rendering: pixelated }</style>")  # digits have hard pixels
+st.title("Latent Space Explorer")
+with st.sidebar:
+    try:
+        space = choose_checkpoint()
+    except LatentError as error:
+        show_error(error)
+        st.stop()
+    section = st.radio("Section", SECTIONS, key="section", bind="query-params")
+st.header(section)
+try:
+    SECTIONS[section](space)
+except LatentError as error:
+    show_error(error)
