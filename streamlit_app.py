@@ -23,7 +23,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from latent import charts, checkpoint, codes, images, interpolation, sampling, traversal
+from latent import charts, checkpoint, codes, data, images, interpolation, sampling, traversal
 from latent.errors import ArgumentError, CheckpointError, LatentError
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
@@ -39,7 +39,7 @@ BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda spa
 
 
 def freeze_heap() -> None:
-    """Take everything loaded so far out of the garbage collector's rounds, one of which Streamlit asks for every rerun."""
+    """Spare everything loaded so far the full garbage collection that Streamlit asks for after every rerun."""
     gc.collect()
     gc.freeze()
 
@@ -54,7 +54,7 @@ def fingerprint(path: str, modified: int, size: int) -> str:
 def open_space(path: str, sha256: str) -> LatentSpace:
     """The space of a checkpoint file, its evaluation images encoded."""
     space = LatentSpace.open(path)
-    space.statistics  # noqa: B018  encodes now, before the heap is frozen
+    _ = space.statistics  # encodes now, before the heap is frozen
     freeze_heap()
     return space
 
@@ -108,13 +108,18 @@ def show_chart(chart: alt.Chart | alt.LayerChart, alt_text: str) -> None:
     st.altair_chart(chart, alt=alt_text)
 
 
+def side_by_side() -> Any:
+    """A row that goes on in the next line where the window is narrow."""
+    return st.container(horizontal=True, gap="medium")
+
+
 def show_code(space: LatentSpace, code: Code, name: str, zoom: int = 6) -> None:
     """A code as the picture it decodes to, with its name above it."""
     st.markdown(f"**{name}**")
     show(images.sheet(space.decode(code), 1, zoom), f"Decoded picture: {name}")
 
 
-def npz(**arrays: NDArray[Any]) -> Callable[[], bytes]:
+def npz(**arrays: Any) -> Callable[[], bytes]:
     """What makes an NPZ file of the arrays when it is asked for."""
 
     def make() -> bytes:
@@ -200,6 +205,17 @@ def choose_scale_and_seed(key: str) -> tuple[float, int]:
     return scale, int(seed)
 
 
+def follow(key: str, value: Any, origin: Any) -> None:
+    """Set a control to ``value`` at first, and again whenever ``origin``, which the value came from, is another one.
+
+    In between it is the user's. A value in the URL comes before the first one.
+    """
+    origins = st.session_state.setdefault("origins", {})
+    if origins.get(key) != origin:
+        origins[key] = origin
+        st.session_state[key] = value
+
+
 def columns_for(n: int, most: int = 10) -> int:
     """Columns of a grid of ``n`` pictures: as square as can be."""
     return min(most, int(np.ceil(np.sqrt(n))))
@@ -210,6 +226,7 @@ def columns_for(n: int, most: int = 10) -> int:
 
 
 def model_section(space: LatentSpace) -> None:
+    """What is this file, and how much of a digit is left after the way through it?"""
     with st.sidebar:
         n = st.slider("Digits to reconstruct", 5, 30, 15, key="model_digits", bind="query-params")
         first = st.number_input("From test image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
@@ -225,9 +242,9 @@ def model_section(space: LatentSpace) -> None:
         "Trained for": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
         "Test error": f"{saved.scores['test_mse']:.5f}" if saved.scores else "not finished",
     }
-    for start in range(0, len(facts), 4):
-        for column, (name, value) in zip(st.columns(4), list(facts.items())[start : start + 4]):
-            column.metric(name, value)
+    with side_by_side():
+        for name, value in facts.items():
+            st.metric(name, value, width="content")
     st.caption(
         "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
     )
@@ -249,6 +266,7 @@ def model_section(space: LatentSpace) -> None:
 
 
 def statistics_section(space: LatentSpace) -> None:
+    """Are all dimensions used, and how do their values spread over real digits?"""
     with st.sidebar:
         n = st.slider(
             "Images to encode",
@@ -264,14 +282,15 @@ def statistics_section(space: LatentSpace) -> None:
     kind = space.model.config.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
-    left, middle, right = st.columns(3)
-    left.metric("Images encoded", f"{n:,}")
-    middle.metric("Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.")
-    right.metric(
-        "Standard deviation",
-        f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
-        help="Of the least and the most spread dimension, latent units.",
-    )
+    with side_by_side():
+        st.metric("Images encoded", f"{n:,}", width="content")
+        st.metric(
+            "Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.", width="content"
+        )
+        st.metric(
+            "Standard deviation", f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
+            help="Of the least and the most spread dimension, latent units.", width="content",
+        )  # fmt: skip
     if not active.all():
         st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
 
@@ -308,6 +327,7 @@ def statistics_section(space: LatentSpace) -> None:
 
 
 def generate_section(space: LatentSpace) -> None:
+    """What can it produce? Random codes, decoded."""
     with st.sidebar:
         distribution = choose_distribution(space, "generate", "learned")
         n = st.slider("Pictures", 1, 100, 36, key="generate_pictures", bind="query-params")
@@ -317,40 +337,32 @@ def generate_section(space: LatentSpace) -> None:
     pictures = space.decode(z)
 
     grid = images.sheet(pictures, columns_for(n), zoom=3)
-    show(grid, f"{n} generated pictures")
-    left, right, _ = st.columns([1, 1, 3])
-    left.download_button(
-        "PNG",
-        lambda: images.png_bytes(grid),
-        f"{space.name}-generated.png",
-        "image/png",
-        on_click="ignore",
-        width="stretch",
+    left, right = st.columns([3, 2])
+    with left:
+        show(grid, f"{n} generated pictures", stretch=n >= 25)
+        png, arrays, _ = st.columns([1, 1, 2])
+    with right:
+        st.markdown("**Their vectors**")
+        show_chart(charts.codes_chart(z), f"Heat map of the {n} vectors")
+        with st.expander("As numbers"):
+            named = pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)])
+            st.dataframe(named, alt="The vectors as numbers")
+    name = f"{space.name}-generated"
+    png.download_button(
+        "PNG", lambda: images.png_bytes(grid), f"{name}.png", "image/png", on_click="ignore", width="stretch"
     )
-    right.download_button(
-        "NPZ",
-        npz(z=z, images=pictures),
-        f"{space.name}-generated.npz",
-        on_click="ignore",
-        width="stretch",
+    arrays.download_button(
+        "NPZ", npz(z=z, images=pictures), f"{name}.npz", "application/octet-stream", on_click="ignore", width="stretch",
         help="Arrays z (codes) and images (pixels in [0, 1]).",
-    )
-    st.subheader("Their vectors")
-    show_chart(charts.codes_chart(z), f"Heat map of the {n} vectors")
-    with st.expander("The numbers"):
-        st.dataframe(
-            pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)]), alt="The vectors as numbers"
-        )
+    )  # fmt: skip
 
 
 def custom_section(space: LatentSpace) -> None:
-    starts = ("real image", "random draw", "mean", "zeros")
-
-    def restart() -> None:
-        st.session_state.pop("custom_numbers", None)
-
+    """What does this vector look like? Paste one, or start from a known one and change its numbers."""
     with st.sidebar:
-        start = st.selectbox("Start from", starts, key="custom_start", bind="query-params", on_change=restart)
+        start = st.selectbox(
+            "Start from", ("real image", "random draw", "mean", "zeros"), key="custom_start", bind="query-params"
+        )
         if start == "real image":
             base = space.z[choose_image(space, "custom", 7)]
         elif start == "random draw":
@@ -358,14 +370,12 @@ def custom_section(space: LatentSpace) -> None:
             base = sampling.sample(fitted(space, "learned"), 1, seed=int(seed))[0]
         else:
             base = space.statistics.mean if start == "mean" else np.zeros(space.latent_dim, np.float32)
-        origin = (space.checkpoint.sha256, codes.text_of(base))
-        if st.session_state.setdefault("custom_origin", origin) != origin:  # another start, or another checkpoint
-            st.session_state["custom_origin"] = origin
-            restart()
-        st.button("Back to the start", on_click=restart, width="stretch")
+        if st.button("Back to the start", key="custom_back", width="stretch"):
+            st.session_state["custom_numbers"] = codes.text_of(base)
 
+    follow("custom_numbers", codes.text_of(base), (space.checkpoint.sha256, base.tobytes()))
     text = st.text_area(
-        f"{space.latent_dim} numbers", codes.text_of(base), key="custom_numbers", bind="query-params", height=90,
+        f"{space.latent_dim} numbers", key="custom_numbers", bind="query-params", height=90,
         help="Separated by commas, spaces or lines; brackets and JSON are fine.",
     )  # fmt: skip
     try:
@@ -391,16 +401,18 @@ def custom_section(space: LatentSpace) -> None:
     with right:
         show_chart(charts.code_chart(code, space.statistics), "The vector as bars over the range of real codes")
         st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
-        table_key = f"custom_table_{hash(code.tobytes())}"  # another code, another table: no edit is applied twice
+        table_key = f"custom_table_{hash(code.tobytes())}"  # another code, another table: no edit counts twice
         with st.expander("Edit as a table"):
+            numbers = pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)})
+            value_column = st.column_config.NumberColumn(format="%.3f", required=True)
             st.data_editor(
-                pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)}), key=table_key,
-                on_change=take_edits, hide_index=True, disabled=["dimension"], alt="The vector as an editable table",
-                column_config={"value": st.column_config.NumberColumn(format="%.3f", required=True)},
+                numbers, key=table_key, on_change=take_edits, hide_index=True, disabled=["dimension"],
+                column_config={"value": value_column}, alt="The vector as an editable table",
             )  # fmt: skip
 
 
 def dimensions_section(space: LatentSpace) -> None:
+    """What does each dimension control? One at a time is moved, the others stay."""
     statistics, effects = space.statistics, dimension_effects(space)
     order = np.argsort(-effects)
     with st.sidebar:
@@ -413,12 +425,14 @@ def dimensions_section(space: LatentSpace) -> None:
                 help="The one that changes the picture most comes first.",
             )
         )
-        low, high = (float(statistics.quantile(p)[dimension]) for p in (0.01, 0.99))
-        reach = max(abs(low), abs(high), 0.5)
-        low, high = st.slider(
-            "Range", -3 * reach, 3 * reach, (low, high), key=f"dimensions_range_{space.name}_{dimension}",
-            help="By default from the 1st to the 99th percentile of the real codes.",
+        low, high = (round(float(statistics.quantile(p)[dimension]), 2) for p in (0.01, 0.99))
+        reach = 3 * max(abs(low), abs(high), 0.5)
+        follow("dimensions_range", (low, high), (space.checkpoint.sha256, dimension))
+        chosen: Any = st.slider(
+            "Range", -reach, reach, step=0.01, key="dimensions_range", bind="query-params",
+            help="At first from the 1st to the 99th percentile of the real codes.",
         )  # fmt: skip
+        low, high = chosen
         n_steps = st.slider("Steps", 3, 30, 11, key="dimensions_steps", bind="query-params")
         name, base = choose_code(space, "dimensions", "Base")
 
@@ -427,12 +441,9 @@ def dimensions_section(space: LatentSpace) -> None:
     change = strip - space.decode(base)
 
     st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}, the rest as in {name}")
-    show(
-        images.rows_sheet([strip], zoom=4),
-        f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}",
-        stretch=True,
-    )
-    st.caption(f"Its values: {codes.text_of(values, 2)}. In the base it is {base[dimension]:.2f}.")
+    named_strip = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
+    show(named_strip, f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}", stretch=True)
+    st.caption(f"Below each picture the value of dimension {dimension}. In the base it is {base[dimension]:.2f}.")
     show(
         images.sheet(images.signed_to_rgb(change), n_steps, zoom=4),
         "Difference of each picture from the base",
@@ -443,21 +454,19 @@ def dimensions_section(space: LatentSpace) -> None:
     st.subheader("Every dimension, by how much it changes the picture")
     show_chart(charts.effects_chart(effects, dimension), "How much each dimension changes the picture")
     st.caption(
-        "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. The rows below are in this order."
+        "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
+        "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
     )
     shown = order[:32]
     low_all, high_all = statistics.quantile(0.01), statistics.quantile(0.99)
     sweeps = np.concatenate([traversal.traverse(base, int(d), np.linspace(low_all[d], high_all[d], 13)) for d in shown])
-    labels, strips = st.columns([1, 14])
-    show(
-        images.sheet(space.decode(sweeps), 13, zoom=2),
-        f"A strip for each of the dimensions {', '.join(map(str, shown))}",
-        stretch=True,
-    )
+    overview = images.sheet(space.decode(sweeps), 13, zoom=2, row_names=[str(d) for d in shown])
+    show(overview, f"A strip for each of the dimensions {', '.join(map(str, shown))}", stretch=True)
 
 
 def arithmetic_section(space: LatentSpace) -> None:
-    operations = {
+    """Do differences of codes mean something? Codes added and subtracted, then decoded."""
+    operations: dict[str, tuple[str, Callable[..., Code]]] = {
         "average": ("(A + B) / 2", interpolation.average),
         "difference": ("A − B", interpolation.difference),
         "sum": ("A + B", interpolation.total),
@@ -473,7 +482,7 @@ def arithmetic_section(space: LatentSpace) -> None:
             format_func=lambda name: f"{name}: {operations[name][0]}",
         )
         letters = "ABC" if operation == "analogy" else "AB"
-        defaults = {"A": 7, "B": 1, "C": 9} if operation == "analogy" else {"A": 3, "B": 8}
+        defaults = {"A": 8, "B": 3, "C": 5} if operation == "analogy" else {"A": 3, "B": 8}
         operands = [
             choose_code(space, f"arithmetic_{letter.lower()}", letter, source="class mean", digit=defaults[letter])
             for letter in letters
@@ -488,13 +497,13 @@ def arithmetic_section(space: LatentSpace) -> None:
         *((f"{letter}: {name}", code) for letter, (name, code) in zip(letters, operands)),
         (f"= {formula}", result),
     ]
-    cells = st.columns(len(shown) + 1)
-    for cell, (name, code) in zip(cells, shown):
-        with cell:
-            show_code(space, code, name)
-    with cells[-1]:
-        st.markdown(f"**Nearest real: a {space.labels[nearest]}**")
-        show(images.sheet(space.images[[nearest]], 1, 6), f"The nearest real digit, a {space.labels[nearest]}")
+    with side_by_side():
+        for name, code in shown:
+            with st.container(width="content"):
+                show_code(space, code, name)
+        with st.container(width="content"):
+            st.markdown(f"**Nearest real: a {space.labels[nearest]}**")
+            show(images.sheet(space.images[[nearest]], 1, 6), f"The nearest real digit, a {space.labels[nearest]}")
     for cell, (name, code) in zip(st.columns(len(shown)), shown):
         with cell:
             st.markdown(f"**{name}**")
@@ -506,6 +515,7 @@ def arithmetic_section(space: LatentSpace) -> None:
 
 
 def compare_section(space: LatentSpace) -> None:
+    """Could you tell generated from real, and has the model collapsed to a few digits?"""
     with st.sidebar:
         digit = st.selectbox(
             "Digit", [None, *range(10)], key="compare_digit", bind="query-params",
@@ -534,16 +544,17 @@ def compare_section(space: LatentSpace) -> None:
     show(pairs, f"{n} generated pictures, each over its nearest real digit", stretch=n >= 12)
     counts = np.bincount(space.labels[nearest], minlength=10)
     st.caption(
-        "Nearest by the distance of the codes among the 10,000 test images. What the generated pictures are nearest to: "
+        "Nearest by the distance of the codes among the 10,000 test images. The nearest ones are: "
         + ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)
         + "."
     )
 
 
 def interpolate_section(space: LatentSpace) -> None:
+    """Is the space smooth? The way from one code to another, in even steps."""
     with st.sidebar:
-        start_name, start = choose_code(space, "interpolate_from", "From", digit=3)
-        end_name, end = choose_code(space, "interpolate_to", "To", digit=8)
+        start_name, start = choose_code(space, "interpolate_from", "From", digit=2)
+        end_name, end = choose_code(space, "interpolate_to", "To", digit=4)
         n_steps = st.slider("Steps", 3, 30, 12, key="interpolate_steps", bind="query-params")
         kind = st.radio(
             "GIF along", interpolation.PATHS, key="interpolate_path", bind="query-params", horizontal=True,
@@ -585,6 +596,19 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
 # The page.
 
 
+STYLE = """<style>
+[data-testid="stImage"] img { image-rendering: pixelated }  /* digits have hard pixels */
+[data-testid="stMainBlockContainer"] { padding-top: 3rem }
+</style>"""
+
+
+@st.cache_resource(show_spinner=False)
+def page_icon() -> Image.Image:
+    """A real digit; a named icon would be fetched from a distant host."""
+    digits, _ = data.evaluation_digits()
+    return images.sheet(digits[61:62], 1, zoom=2)
+
+
 def choose_checkpoint() -> LatentSpace:
     """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
     files = {path.stem: path for path in checkpoint.find(CHECKPOINTS)}
@@ -606,17 +630,19 @@ def show_error(error: LatentError) -> None:
     st.text(str(error))
 
 
-st.set_page_config("Latent Space Explorer", ":material/scatter_plot:", layout="wide")
-st.html("<style>[data-testid='stImage'] img { image-rendering: pixelated }</style>")  # digits have hard pixels
-st.title("Latent Space Explorer")
+st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
+st.html(STYLE)
 with st.sidebar:
+    st.markdown("### Latent Space Explorer")
     try:
         space = choose_checkpoint()
     except LatentError as error:
         show_error(error)
         st.stop()
     section = st.radio("Section", SECTIONS, key="section", bind="query-params")
-st.header(section)
+    st.divider()
+st.header(section, anchor=False)
+st.caption(SECTIONS[section].__doc__)
 try:
     SECTIONS[section](space)
 except LatentError as error:

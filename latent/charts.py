@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal
 
 import altair as alt
 import numpy as np
@@ -69,7 +69,7 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
             x2="right:Q",
             y=alt.Y("bottom:Q", axis=None, scale=as_is),
             y2="top:Q",
-            color=alt.Color("state:N", title=None, scale=alt.Scale(domain=["active", "inactive"], range=[BLUE, GREY])),
+            color=state_color(active),
             tooltip=[
                 "dimension",
                 alt.Tooltip("from:Q", format=".2f"),
@@ -91,7 +91,7 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
     title = (
         f"every panel: value from {low:.1f} to {high:.1f} latent units, the dashed line is 0; height: share of codes"
     )
-    height = 84 * int(row.max() + 1)
+    height = 130 * int(row.max() + 1)
     return (rectangles + zeros + labels).properties(
         height=height, title=alt.Title(title, fontWeight="normal", fontSize=12)
     )
@@ -104,15 +104,18 @@ def values_chart(z: NDArray[np.float32], bins: int = 80) -> alt.LayerChart:
     density = counts / (z.size * np.diff(edges))
     middle = (edges[:-1] + edges[1:]) / 2
     normal = np.exp(-np.square(middle) / 2) / np.sqrt(2 * np.pi)
-    rows = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "density": density, "value": middle, "normal": normal})
+    rows = pd.DataFrame(
+        {"from": edges[:-1], "to": edges[1:], "density": density, "value": middle, "normal": normal, "floor": 0.0}
+    )
     x = alt.X("from:Q", title="value, latent units", scale=alt.Scale(nice=False, zero=False))
     bars = (
         alt.Chart(rows)
-        .mark_bar(color=BLUE, binSpacing=0)
+        .mark_rect(color=BLUE)
         .encode(
             x=x,
             x2="to:Q",
             y=alt.Y("density:Q", title="density"),
+            y2="floor:Q",
             tooltip=[alt.Tooltip("value", format=".2f"), "density"],
         )
     )
@@ -135,16 +138,15 @@ def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.La
             "state": np.where(active, "active", "inactive"),
         }
     )
-    width = max(2, min(26, 640 // len(rows)))
-    color = alt.Color("state:N", title=None, scale=alt.Scale(domain=["active", "inactive"], range=[BLUE, GREY]))
+    thickness = 0.006 * float(statistics.max.max() - statistics.min.min())
+    rows["below"], rows["above"] = rows["median"] - thickness, rows["median"] + thickness
     numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in ("min", "p1", "q1", "median", "q3", "p99", "max")]
-    base = alt.Chart(rows).encode(
-        x=alt.X("dimension:O", title="dimension", axis=dimension_axis(len(rows))), tooltip=["dimension", *numbers]
+    base = alt.Chart(rows).encode(x=dimension_axis(), tooltip=["dimension", *numbers])
+    whiskers = base.mark_rule().encode(
+        y=alt.Y("p1:Q", title="value, latent units"), y2="p99:Q", color=state_color(active)
     )
-    y = alt.Y("p1:Q", title="value, latent units")
-    whiskers = base.mark_rule().encode(y=y, y2="p99:Q", color=color)
-    boxes = base.mark_bar(size=width).encode(y="q1:Q", y2="q3:Q", color=color)
-    medians = base.mark_tick(color="white", size=width, thickness=2).encode(y="median:Q")
+    boxes = base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(y="q1:Q", y2="q3:Q", color=state_color(active))
+    medians = base.mark_bar(width=alt.RelativeBandSize(0.7), color="white").encode(y="below:Q", y2="above:Q")
     lowest = base.mark_point(size=10, color=GREY).encode(y="min:Q")
     highest = base.mark_point(size=10, color=GREY).encode(y="max:Q")
     return (whiskers + boxes + medians + lowest + highest).properties(height=300)
@@ -161,12 +163,11 @@ def code_chart(code: ArrayLike, statistics: LatentStatistics, height: int = 260)
             "high": statistics.quantile(0.99),
         }
     )
-    size = max(2, min(18, 480 // len(values)))
-    base = alt.Chart(rows).encode(x=alt.X("dimension:O", title="dimension", axis=dimension_axis(len(rows))))
-    band = base.mark_bar(color=GREY, opacity=0.25, size=size + 6).encode(
+    base = alt.Chart(rows).encode(x=dimension_axis())
+    band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
         y=alt.Y("low:Q", title="value, latent units"), y2="high:Q"
     )
-    bars = base.mark_bar(color=BLUE, size=size).encode(
+    bars = base.mark_bar(color=BLUE, width=alt.RelativeBandSize(0.6)).encode(
         y="value:Q",
         tooltip=["dimension", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("value", "low", "high"))],
     )
@@ -208,8 +209,8 @@ def effects_chart(effects: NDArray[np.float32], chosen: int) -> alt.Chart:
         alt.Chart(rows)
         .mark_bar()
         .encode(
-            x=alt.X("dimension:O", title="dimension", sort="-y", axis=dimension_axis(len(rows))),
-            y=alt.Y("effect:Q", title="change of the picture, RMS a pixel"),
+            x=dimension_axis(sort="-y"),
+            y=alt.Y("effect:Q", title="picture change, RMS"),
             color=alt.condition(alt.datum.dimension == chosen, alt.value(ORANGE), alt.value(BLUE)),
             tooltip=["dimension", alt.Tooltip("effect:Q", format=".4f")],
         )
@@ -225,14 +226,21 @@ def steps_chart(changes: Mapping[str, NDArray[np.float32]]) -> alt.LayerChart:
     )
     base = alt.Chart(rows).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("change:Q", title="change of the picture, RMS a pixel", scale=alt.Scale(domainMin=0)),
+        y=alt.Y("change:Q", title="picture change, RMS", scale=alt.Scale(domainMin=0)),
         color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(changes), range=[BLUE, ORANGE])),
         tooltip=["path", "step", alt.Tooltip("change:Q", format=".4f")],
     )
     return (base.mark_line() + base.mark_point(filled=True)).properties(height=220)
 
 
-def dimension_axis(n: int) -> alt.Axis:
-    """An axis of dimension numbers, upright, thinned out where they are many."""
-    options: dict[str, Any] = {"labelAngle": 0, "labelOverlap": True}
-    return alt.Axis(**options, values=list(range(0, n, max(1, n // 32))))
+def dimension_axis(sort: Literal["ascending", "-y"] = "ascending") -> alt.X:
+    """The x axis of charts with a bar a dimension: upright numbers, thinned out where they are many."""
+    axis = alt.Axis(labelAngle=0, labelOverlap=True)
+    return alt.X("dimension:O", title="dimension", axis=axis, sort=sort)
+
+
+def state_color(active: NDArray[np.bool_]) -> alt.Color:
+    """Blue for active dimensions, grey for inactive ones; a legend only where there are both."""
+    scale = alt.Scale(domain=["active", "inactive"], range=[BLUE, GREY])
+    legend = None if active.all() else alt.Legend(orient="top")
+    return alt.Color("state:N", title=None, scale=scale, legend=legend)

@@ -15,7 +15,7 @@ from latent.errors import DataError
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
 
-TEST_DIGITS = Path(__file__).parent / "assets" / "mnist_test.npz"
+EVALUATION_FILE = Path(__file__).parent / "assets" / "mnist_test.npz"
 DATASETS = ("MNIST", "FashionMNIST", "KMNIST")
 
 
@@ -27,12 +27,12 @@ def evaluation_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     shipped file is missing or damaged. Source: LeCun, Cortes & Burges, the MNIST database (CC BY-SA 3.0).
     """
     try:
-        with np.load(TEST_DIGITS, allow_pickle=False) as archive:
+        with np.load(EVALUATION_FILE, allow_pickle=False) as archive:
             images, labels = archive["images"], archive["labels"]
     except Exception as error:  # a damaged archive fails in many ways: OSError, BadZipFile, zlib.error, KeyError
         raise DataError(
-            f"The evaluation digits cannot be read from {TEST_DIGITS}: the file is missing or damaged. "
-            f"Restore it with: git checkout -- latent/assets/{TEST_DIGITS.name}"
+            f"The evaluation digits cannot be read from {EVALUATION_FILE}: the file is missing or damaged. "
+            f"Restore it with: git checkout -- latent/assets/{EVALUATION_FILE.name}"
         ) from error
     images.flags.writeable = labels.flags.writeable = False
     return images, labels

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from latent.errors import ArgumentError
 
 GAP = 2  # pixels between tiles, before enlarging
+GREY = (128, 136, 148, 255)  # of names: legible on white and on black
 
 
 def to_uint8(pictures: NDArray[Any]) -> NDArray[np.uint8]:
@@ -38,10 +39,18 @@ def signed_to_rgb(differences: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.rint(none + amount * (end - none)).astype(np.uint8)
 
 
-def sheet(pictures: NDArray[Any], columns: int, zoom: int = 1) -> Image.Image:
+def sheet(
+    pictures: NDArray[Any],
+    columns: int,
+    zoom: int = 1,
+    *,
+    row_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
+) -> Image.Image:
     """Pictures (n, height, width[, 3]) in reading order on one sheet of ``columns``, each pixel ``zoom`` wide.
 
-    Raises `ArgumentError` where there is no picture or no column.
+    Names, where given, stand in grey to the left of the rows and below the columns. Raises `ArgumentError`
+    where there is no picture or no column.
     """
     pictures = to_uint8(np.asarray(pictures))
     if len(pictures) == 0 or columns < 1 or zoom < 1:
@@ -57,7 +66,22 @@ def sheet(pictures: NDArray[Any], columns: int, zoom: int = 1) -> Image.Image:
         top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
         canvas[top : top + height, left : left + width, :3] = picture
         canvas[top : top + height, left : left + width, 3] = 255
-    return Image.fromarray(canvas.repeat(zoom, axis=0).repeat(zoom, axis=1))
+    tiles = Image.fromarray(canvas.repeat(zoom, axis=0).repeat(zoom, axis=1))
+    if not row_names and not column_names:
+        return tiles
+
+    step_x, step_y = (width + GAP) * zoom, (height + GAP) * zoom
+    size = 0.3 * width * zoom  # five characters are as wide as a tile
+    margin_x, margin_y = round(2.2 * size) if row_names else 0, round(1.4 * size) if column_names else 0
+    named = Image.new("RGBA", (margin_x + tiles.width, tiles.height + margin_y))
+    named.paste(tiles, (margin_x, 0))
+    draw, font = ImageDraw.Draw(named), ImageFont.load_default(size)
+    for row, name in enumerate(row_names):
+        draw.text((margin_x - size / 2, row * step_y + height * zoom / 2), name, GREY, font, anchor="rm")
+    for column, name in enumerate(column_names):
+        middle = margin_x + column * step_x + width * zoom / 2
+        draw.text((middle, named.height - margin_y / 2), name, GREY, font, anchor="mm")
+    return named
 
 
 def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Image.Image:
@@ -66,7 +90,7 @@ def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Image.Image:
 
 
 def pairs_sheet(upper: NDArray[Any], lower: NDArray[Any], columns: int, zoom: int = 1) -> Image.Image:
-    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted to tell them apart."""
+    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted blue."""
     upper, lower = to_uint8(np.asarray(upper)), to_uint8(np.asarray(lower))
     if upper.ndim == 3:
         upper, lower = (np.repeat(part[..., None], 3, axis=-1) for part in (upper, lower))

@@ -1,0 +1,223 @@
+"""The guide's functions, by the guide's own names: ``from latent.notebook import *``.
+
+They return their arrays and, inside Jupyter, show pictures and charts as well; in plain Python they run silently.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from latent import charts, codes, images, interpolation, sampling, traversal
+from latent.inference import as_codes
+from latent.space import LatentSpace
+from latent.statistics import LatentStatistics
+
+__all__ = [
+    "analyze_statistics",
+    "compare_real_and_generated",
+    "decode_custom_vector",
+    "explore_dimension",
+    "generate_and_visualize_random",
+    "interpolate",
+    "latent_arithmetic_demo",
+    "latent_dim",
+    "open_checkpoint",
+]
+
+DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
+Pictures = NDArray[np.float32]
+Codes = NDArray[np.float32]
+
+_opened: list[LatentSpace] = []  # the space in use, if any: the guide's functions take none as an argument
+
+
+def open_checkpoint(path: str | Path | None = None) -> LatentSpace:
+    """Open a checkpoint (by default the shipped 16-dimensional one) for all the functions here, and return its space.
+
+    Shows real digits over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
+    """
+    space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path)
+    _opened[:] = [space]
+    history, scores = space.checkpoint.history, space.checkpoint.scores
+    if in_jupyter():
+        print(f"{space.name}: {space.latent_dim} latent dimensions, {len(history)} epochs, scores {scores}")
+    show(images.rows_sheet([space.images[:12], space.reconstruct(space.images[:12])], zoom=2))
+    if history:
+        show(charts.history_chart(history))
+    return space
+
+
+def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
+    """Mean, std, min and max of every dimension, (latent_dim,) each, over the first ``n_images`` evaluation images."""
+    space = current_space()
+    z = space.z[:n_images]
+    statistics = LatentStatistics.of(z)
+    active = statistics.active(space.model.config.kind)
+    for chart in (charts.values_chart(z), charts.histograms_chart(z, active), charts.box_chart(statistics, active)):
+        show(chart)
+    return {name: getattr(statistics, name) for name in ("mean", "std", "min", "max")}
+
+
+def generate_and_visualize_random(
+    n_samples: int = 16, distribution: str = "learned", scale: float = 1.0, seed: int = 0
+) -> tuple[Codes, Pictures]:
+    """Random codes (n_samples, latent_dim) and their pictures (n_samples, 28, 28).
+
+    ``distribution`` is one of `sampling.DISTRIBUTIONS`; raises `ArgumentError` for another.
+    """
+    space = current_space()
+    z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
+    pictures = space.decode(z)
+    show(images.sheet(pictures, columns=8 if n_samples > 8 else n_samples, zoom=2))
+    return z, pictures
+
+
+def decode_custom_vector(vector: ArrayLike) -> Pictures:
+    """The picture (28, 28) of one code; shown beside its bars. Raises `ArgumentError` for a wrong number of values."""
+    space = current_space()
+    code = codes.parse(vector, space.latent_dim) if isinstance(vector, str) else one_code(vector, space)
+    picture = space.decode(code)[0]
+    show(charts.code_chart(code, space.statistics))
+    show(images.sheet(picture[None], 1, zoom=5))
+    return picture
+
+
+def explore_dimension(
+    dim_index: int = 0,
+    value_range: tuple[float, float] = (-3, 3),
+    n_steps: int = 10,
+    base_vector: ArrayLike | None = None,
+) -> Pictures:
+    """Pictures (n_steps, 28, 28) as one dimension goes through ``value_range``, the others as in ``base_vector``.
+
+    The base is zeros by default. Raises `ArgumentError` for a dimension that is not there or a base of another length.
+    """
+    space = current_space()
+    base = np.zeros(space.latent_dim, np.float32) if base_vector is None else one_code(base_vector, space)
+    values = np.linspace(*value_range, n_steps)
+    pictures = space.decode(traversal.traverse(base, dim_index, values))
+    show(images.sheet(pictures, n_steps, zoom=2, column_names=[f"{value:.1f}" for value in values]))
+    return pictures
+
+
+def latent_arithmetic_demo() -> dict[str, Pictures]:
+    """Average, difference and sum of two real digits, and an analogy of class means: each a picture (28, 28)."""
+    space = current_space()
+    first, second = (int(np.flatnonzero(space.labels == digit)[0]) for digit in (7, 0))
+    a, b = space.z[first], space.z[second]
+    results = {
+        "A": a,
+        "B": b,
+        "average": interpolation.average(a, b),
+        "difference": interpolation.difference(a, b),
+        "sum": interpolation.total(a, b),
+        "8 - 3 + 5": interpolation.analogy(space.class_mean(8), space.class_mean(3), space.class_mean(5)),
+    }
+    pictures = space.decode(np.stack(list(results.values())))
+    show(images.sheet(pictures, len(results), zoom=4, column_names=list(results)))
+    return dict(zip(results, pictures))
+
+
+def compare_real_and_generated(
+    n_samples: int = 16, distribution: str = "learned", scale: float = 1.0, seed: int = 0
+) -> tuple[NDArray[np.uint8], Pictures]:
+    """As many real digits (n_samples, 28, 28) uint8 as generated pictures (n_samples, 28, 28), chosen at random."""
+    space = current_space()
+    real = space.images[np.random.default_rng(seed).choice(len(space.images), n_samples, replace=False)]
+    z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
+    generated = space.decode(z)
+    show(images.sheet(real, min(n_samples, 16), zoom=2))
+    show(images.pairs_sheet(generated, space.images[space.nearest(z)], min(n_samples, 16), zoom=2))
+    return real, generated
+
+
+def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str = "linear") -> Pictures:
+    """Pictures (n_steps, 28, 28) on the way from one code to another; ``kind`` is "linear" or "spherical"."""
+    space = current_space()
+    pictures = space.decode(interpolation.path(one_code(start, space), one_code(end, space), n_steps, kind))
+    show(images.sheet(pictures, n_steps, zoom=2))
+    return pictures
+
+
+def current_space() -> LatentSpace:
+    """The space that was opened last; the default one where none was."""
+    return _opened[0] if _opened else open_checkpoint()
+
+
+def one_code(vector: ArrayLike, space: LatentSpace) -> NDArray[np.float32]:
+    """One code (latent_dim,); raises `ArgumentError` where the length is another."""
+    return as_codes(np.ravel(vector), space.latent_dim)[0]
+
+
+def in_jupyter() -> bool:
+    """Whether a notebook's kernel runs this."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def show(picture: Image.Image | alt.Chart | alt.LayerChart) -> None:
+    """Show it below the cell, in Jupyter; nothing elsewhere.
+
+    A chart is shown as a picture where vl-convert-python is installed: it needs no network and is kept in the file.
+    """
+    if not in_jupyter():
+        return
+    from IPython.display import display
+
+    renderer = "png" if importlib.util.find_spec("vl_convert") else "default"
+    with alt.renderers.enable(renderer):
+        display(picture)  # type: ignore[no-untyped-call]
+
+
+class LatentDim:
+    """The length of a code of the checkpoint in use: a whole number that follows `open_checkpoint`."""
+
+    def __index__(self) -> int:
+        return current_space().latent_dim
+
+    __int__ = __index__
+
+    def __repr__(self) -> str:
+        return repr(int(self))
+
+    def __hash__(self) -> int:
+        return hash(int(self))
+
+
+def forward_to_int(name: str) -> None:
+    """Give `LatentDim` an operator of int."""
+
+    def operate(self: LatentDim, other: object) -> Any:
+        return getattr(int(self), name)(int(other) if isinstance(other, LatentDim) else other)
+
+    setattr(LatentDim, name, operate)
+
+
+for operator in (
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "floordiv",
+    "truediv",
+    "mod",
+    "eq",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+):
+    forward_to_int(f"__{operator}__")
+
+latent_dim = LatentDim()

@@ -1,0 +1,183 @@
+"""The page as a person has it: `streamlit run` and a real Chromium."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from conftest import ROOT
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = os.environ.get("CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+# No sandbox, for containers; the rest keeps the browser from calling home.
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+IMAGES = "() => [...document.querySelectorAll('[data-testid=stMain] img')].map(img => img.src)"
+PICTURES = f"""() => ({IMAGES})().concat(
+    [...document.querySelectorAll('[data-testid=stMain] canvas')].map(canvas => canvas.toDataURL()))"""
+NUMBERS = ", ".join(["0.5"] * 16)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    server = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "streamlit_app.py", *options], cwd=ROOT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a Chromium for the browser tests")
+        pytest.skip("no Chromium was found; name one in the environment variable CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    yield page
+    assert not complaints
+    page.close()
+
+
+def settled(page: Page) -> None:
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+
+
+def open_section(page: Page, address: str, section: str, query: str = "") -> None:
+    page.goto(f"{address}/?section={section.replace(' ', '+')}{query}")
+    expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
+    settled(page)
+    page.wait_for_function(f"({PICTURES})().length > 0")
+
+
+def compact(value: list[str]) -> str:
+    """As JavaScript's JSON.stringify writes it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def press(label: str, key: str):
+    return lambda page: page.get_by_role("slider", name=label).first.press(key)
+
+
+def fill(label: str, value: str):
+    def enter(page: Page) -> None:
+        field = page.get_by_label(label, exact=True).first
+        field.fill(value)
+        field.press("Control+Enter")
+
+    return enter
+
+
+def choose(label: str, option: str):
+    def pick(page: Page) -> None:
+        page.get_by_role("combobox", name=label).first.click()
+        page.get_by_role("option", name=option).first.click()
+
+    return pick
+
+
+MOVES = {
+    "Model": press("Digits to reconstruct", "ArrowRight"),
+    "Statistics": press("Images to encode", "ArrowLeft"),
+    "Generate": fill("Seed", "5"),
+    "Custom vector": fill("16 numbers", NUMBERS),
+    "Dimensions": press("Steps", "ArrowRight"),
+    "Arithmetic": choose("Operation", "average"),
+    "Real vs generated": fill("Seed", "5"),
+    "Interpolate": press("Steps", "ArrowLeft"),
+}
+
+
+@pytest.mark.parametrize("section", MOVES)
+def test_a_section_opens_and_a_control_changes_its_picture(page, address, section):
+    open_section(page, address, section)
+    before = page.evaluate(PICTURES)
+    MOVES[section](page)
+    page.wait_for_function(f"before => JSON.stringify(({PICTURES})()) !== before", arg=compact(before))
+    settled(page)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    expect(page.get_by_test_id("stAlert")).to_have_count(0)
+
+
+def test_the_page_opens_full_on_the_default_checkpoint(page, address):
+    page.goto(address)
+    expect(page.get_by_role("heading", name="Model", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("img", name="real digits over their reconstructions")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Checkpoint")).to_have_value("ae-16")
+
+
+def test_every_section_is_reached_by_its_name_in_the_sidebar(page, address):
+    page.goto(address)
+    for section in MOVES:
+        page.get_by_test_id("stSidebar").get_by_text(section, exact=True).first.click()
+        expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
+        settled(page)
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def test_the_address_of_a_view_shows_the_same_pictures_in_a_fresh_browser(page, browser, address):
+    open_section(page, address, "Interpolate")
+    first = page.evaluate(PICTURES)
+    press("Steps", "ArrowLeft")(page)
+    page.wait_for_function(f"before => JSON.stringify(({PICTURES})()) !== before", arg=compact(first))
+    settled(page)
+    page.wait_for_url("**interpolate_steps=11**")
+    here = compact(page.evaluate(IMAGES))
+    other = browser.new_context().new_page()
+    other.goto(page.url)
+    other.wait_for_function(f"here => JSON.stringify(({IMAGES})()) === here", arg=here, timeout=60_000)
+    other.context.close()
+
+
+def test_downloads_arrive(page, address):
+    open_section(page, address, "Generate")
+    for name, magic in (("PNG", b"\x89PNG"), ("NPZ", b"PK")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=name).click()
+        assert download.value.path().read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize("section", MOVES)
+def test_a_narrow_window_has_no_sideways_scrolling(page, address, section):
+    page.set_viewport_size({"width": 600, "height": 900})
+    open_section(page, address, section)
+    overflow = (
+        "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
+    )
+    assert page.evaluate(overflow) <= 1

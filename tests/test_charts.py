@@ -1,0 +1,76 @@
+import subprocess
+import sys
+
+import altair as alt
+import numpy as np
+import pytest
+
+from latent import charts
+from latent.statistics import LatentStatistics
+
+Z = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
+STATISTICS = LatentStatistics.of(Z)
+ACTIVE = np.array([True, True, False, True, True, True])
+HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 / e, "seconds": 1.0} for e in (1, 2, 3)]
+CHARTS = {
+    "history": lambda: charts.history_chart(HISTORY),
+    "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
+    "values": lambda: charts.values_chart(Z),
+    "box": lambda: charts.box_chart(STATISTICS, ACTIVE),
+    "code": lambda: charts.code_chart(Z[0], STATISTICS),
+    "codes": lambda: charts.codes_chart(Z[:10]),
+    "effects": lambda: charts.effects_chart(np.abs(Z[0]), 3),
+    "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
+}
+
+
+def rows(chart: alt.LayerChart | alt.Chart) -> list[list[dict]]:
+    return list(chart.to_dict()["datasets"].values())
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_every_chart_is_valid_and_titles_its_axes(name):
+    spec = CHARTS[name]().to_dict()
+    layers = spec.get("layer", [spec])
+    for axis in ("x", "y"):
+        encodings = [layer["encoding"][axis] for layer in layers if axis in layer["encoding"]]
+        hidden = any(encoding.get("axis", "shown") is None for encoding in encodings)
+        titled = any(encoding.get("title") for encoding in encodings)
+        assert titled or (hidden and "title" in spec), f"{name}: {axis} has no title"
+
+
+def test_the_histograms_hold_every_code_of_every_dimension():
+    panels = max(rows(charts.histograms_chart(Z, ACTIVE)), key=len)
+    for dimension in range(6):
+        assert sum(row["codes"] for row in panels if row["dimension"] == dimension) == 500
+    assert {row["state"] for row in panels if row["dimension"] == 2} == {"inactive"}
+
+
+def test_box_plots_are_drawn_from_quantiles_not_from_points():
+    boxes = max(rows(charts.box_chart(STATISTICS, ACTIVE)), key=len)
+    assert len(boxes) == 6
+    assert boxes[3]["median"] == pytest.approx(float(np.median(Z[:, 3])), abs=1e-4)
+    assert boxes[3]["q1"] < boxes[3]["median"] < boxes[3]["q3"]
+
+
+def test_a_space_of_hundreds_of_dimensions_and_one_of_one_are_drawn():
+    for latent_dim in (1, 300):
+        z = np.random.default_rng(0).normal(size=(50, latent_dim)).astype(np.float32)
+        statistics = LatentStatistics.of(z)
+        active = statistics.active("ae")
+        charts.histograms_chart(z, active).to_dict()
+        charts.box_chart(statistics, active).to_dict()
+        charts.code_chart(z[0], statistics).to_dict()
+
+
+def test_a_constant_code_is_drawn_without_a_warning():
+    z = np.zeros((10, 2), np.float32)
+    statistics = LatentStatistics.of(z)
+    charts.histograms_chart(z, statistics.active("vae")).to_dict()
+    charts.values_chart(z).to_dict()
+    charts.codes_chart(z).to_dict()
+
+
+def test_charts_bring_neither_torch_nor_streamlit_along():
+    code = "import sys, latent.charts; assert not {'torch', 'streamlit'} & set(sys.modules), 'came along'"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,83 @@
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latent import images
+from latent.errors import ArgumentError
+
+PICTURES = np.random.default_rng(0).random((5, 28, 28), dtype=np.float32)
+
+
+def test_floats_are_clipped_and_rounded():
+    assert images.to_uint8(np.array([-1, 0, 0.5, 1, 2])).tolist() == [0, 0, 128, 255, 255]
+    as_it_is = np.array([7], np.uint8)
+    assert images.to_uint8(as_it_is) is as_it_is
+
+
+def test_a_sheet_holds_every_picture_in_its_place_with_hard_pixels_and_clear_gaps():
+    pixels = np.asarray(images.sheet(PICTURES, columns=3, zoom=2))
+    step = 2 * (28 + images.GAP)
+    assert pixels.shape == (2 * step - 2 * images.GAP, 3 * step - 2 * images.GAP, 4)
+    fourth = pixels[step : step + 56, 0:56]
+    assert np.array_equal(fourth[::2, ::2, 0], images.to_uint8(PICTURES[3]))
+    assert np.array_equal(fourth[::2, ::2], fourth[1::2, 1::2])
+    assert np.all(fourth[..., 3] == 255)
+    assert np.all(pixels[:, 56:60, 3] == 0)  # the gap
+    assert np.all(pixels[step:, 2 * step :, 3] == 0)  # the place of the sixth, which is not there
+
+
+def test_names_stand_beside_the_tiles_and_leave_them_as_they_are():
+    bare = np.asarray(images.sheet(PICTURES[:2], 2, 4))
+    named = np.asarray(images.sheet(PICTURES[:2], 2, 4, row_names=["12"], column_names=["-1.00", "2.00"]))
+    assert named.shape[0] > bare.shape[0]
+    assert named.shape[1] > bare.shape[1]
+    assert np.array_equal(named[: bare.shape[0], -bare.shape[1] :], bare)
+    assert named[: bare.shape[0], : -bare.shape[1], 3].any()
+    for column in range(2):
+        left = named.shape[1] - bare.shape[1] + column * 120
+        assert named[bare.shape[0] :, left : left + 112, 3].any()
+
+
+def test_rows_and_pairs():
+    rows = images.rows_sheet([PICTURES, 1 - PICTURES])
+    assert rows.size == images.sheet(PICTURES.repeat(2, axis=0), 5).size
+    pairs = np.asarray(images.pairs_sheet(PICTURES, PICTURES, columns=12))
+    assert np.array_equal(pairs[:28, :28, 0], images.to_uint8(PICTURES[0]))
+    red, blue = pairs[28:56, :28, 0].astype(int), pairs[28:56, :28, 2].astype(int)
+    assert (blue >= red).all()
+    assert (blue > red).any()
+
+
+@pytest.mark.parametrize(("n", "columns", "zoom"), [(0, 1, 1), (1, 0, 1), (1, 1, 0)])
+def test_an_empty_sheet_is_refused(n, columns, zoom):
+    with pytest.raises(ArgumentError):
+        images.sheet(PICTURES[:n], columns, zoom)
+
+
+def test_differences_are_red_above_and_blue_below():
+    less, none, more = images.signed_to_rgb(np.array([[-1.0, 0.0, 1.0]]))[0].astype(int)
+    assert less[2] > less[0] + 50
+    assert more[0] > more[2] + 50
+    assert none.min() > 240
+
+
+def test_png_and_data_uri():
+    sheet = images.sheet(PICTURES, 5)
+    uri = images.data_uri(images.png_bytes(sheet))
+    content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), np.asarray(sheet))
+
+
+def test_a_gif_goes_there_and_back():
+    ramp = np.linspace(0, 1, 4)[:, None, None] * np.ones((4, 8, 8))
+    gif = Image.open(io.BytesIO(images.gif_bytes(ramp, zoom=2, milliseconds=50)))
+    frames = []
+    for index in range(gif.n_frames):
+        gif.seek(index)
+        frames.append(int(np.asarray(gif.convert("L"))[0, 0]))
+    assert frames == [0, 85, 170, 255, 170, 85]
+    assert gif.size == (16, 16)
+    assert gif.info["loop"] == 0

@@ -1,0 +1,312 @@
+"""The page through Streamlit's own test harness: every section, one control of each moved, every mistake a sentence."""
+
+import shutil
+
+import numpy as np
+import pytest
+import streamlit as st
+from conftest import CHECKPOINTS, ROOT, tiny
+from streamlit.testing.v1 import AppTest
+
+from latent import checkpoint
+
+SECTIONS = [
+    "Model",
+    "Statistics",
+    "Generate",
+    "Custom vector",
+    "Dimensions",
+    "Arithmetic",
+    "Real vs generated",
+    "Interpolate",
+]
+# A control of every section, by the kind of widget and its key, and the value it is moved to.
+CONTROLS = {
+    "Model": [("slider", "model_digits", 20), ("number_input", "model_first", 100)],
+    "Statistics": [("slider", "statistics_images", 2000)],
+    "Generate": [
+        ("selectbox", "generate_distribution", "normal"), ("selectbox", "generate_distribution", "uniform"),
+        ("selectbox", "generate_distribution", "gaussian"), ("selectbox", "generate_distribution", "mixture"),
+        ("slider", "generate_pictures", 9), ("slider", "generate_scale", 0.5), ("number_input", "generate_seed", 7),
+    ],
+    "Custom vector": [
+        ("selectbox", "custom_start", "zeros"), ("selectbox", "custom_start", "random draw"),
+        ("selectbox", "custom_digit", 3), ("number_input", "custom_which", 5),
+    ],
+    "Dimensions": [
+        ("selectbox", "dimensions_dimension", 5), ("slider", "dimensions_range", (-1.0, 2.0)),
+        ("slider", "dimensions_steps", 5), ("selectbox", "dimensions_source", "zeros"),
+        ("selectbox", "dimensions_digit", 2),
+    ],
+    "Arithmetic": [
+        ("selectbox", "arithmetic_operation", "average"), ("selectbox", "arithmetic_operation", "difference"),
+        ("selectbox", "arithmetic_operation", "sum"), ("selectbox", "arithmetic_a_source", "real image"),
+        ("selectbox", "arithmetic_a_mean_of", 2),
+    ],
+    "Real vs generated": [
+        ("selectbox", "compare_digit", 4), ("slider", "compare_pictures", 10), ("number_input", "compare_seed", 3),
+        ("selectbox", "compare_distribution", "mixture"),
+    ],
+    "Interpolate": [
+        ("slider", "interpolate_steps", 6), ("radio", "interpolate_path", "spherical"),
+        ("selectbox", "interpolate_from_source", "mean"), ("number_input", "interpolate_to_which", 4),
+    ],
+}  # fmt: skip
+MOVES = [(section, *move) for section, moves in CONTROLS.items() for move in moves]
+
+
+@pytest.fixture(autouse=True)
+def empty_caches():
+    st.cache_data.clear()
+    yield
+    st.cache_data.clear()
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A checkpoint folder of this test's own, with two tiny models in it."""
+    st.cache_resource.clear()
+    checkpoint.save(tmp_path / "first.pt", tiny())
+    checkpoint.save(tmp_path / "second.pt", tiny(latent_dim=3, seed=1))
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(tmp_path))
+    return tmp_path
+
+
+def opened(section="Model", **query):
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    app.query_params.update({"section": section, **query})
+    app.run()
+    return healthy(app)
+
+
+def healthy(app):
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def shown(app):
+    """Everything that is a picture or a chart, as it goes to the browser."""
+    found = []
+    for element in (*app.main.get("image"), *app.main.get("vega_lite_chart")):
+        found.append(element.proto.SerializeToString())
+    return found
+
+
+def move(app, kind, key, value):
+    return healthy(getattr(app, kind)(key=key).set_value(value).run())
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_opens_full_and_without_an_error(section):
+    app = opened(section)
+    assert app.header[0].value == section
+    assert app.radio(key="section").options == SECTIONS
+    assert len(shown(app)) >= 2
+    assert not app.error
+
+
+@pytest.mark.parametrize(("section", "kind", "key", "value"), MOVES)
+def test_every_control_changes_what_is_shown(section, kind, key, value):
+    app = opened(section)
+    before = shown(app)
+    assert getattr(app, kind)(key=key).value != value
+    assert shown(move(app, kind, key, value)) != before
+    assert not app.error
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_picture_says_what_it_shows(section):
+    for element in opened(section).main.get("image"):
+        assert all(image.alt for image in element.proto.imgs)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize("name", ["vae-2", "ae-32"])
+def test_every_section_works_for_another_checkpoint(section, name):
+    app = opened(section, checkpoint=name)
+    assert app.selectbox(key="checkpoint").value == name
+    assert not app.error
+    assert len(shown(app)) >= 2
+
+
+def test_the_default_checkpoint_is_open_and_the_zoo_is_offered():
+    picker = opened().selectbox(key="checkpoint")
+    assert picker.value == "ae-16"
+    assert picker.options == ["ae-2", "ae-8", "ae-16", "ae-16-b", "ae-32", "vae-2", "vae-16"]
+
+
+def test_a_section_keeps_its_controls_while_another_is_looked_at():
+    app = move(opened("Generate"), "slider", "generate_pictures", 9)
+    before = shown(app)
+    move(app, "radio", "section", "Model")
+    move(app, "radio", "section", "Generate")
+    assert app.slider(key="generate_pictures").value == 9
+    assert shown(app) == before
+
+
+def test_a_link_reproduces_the_view():
+    app = move(opened("Generate"), "selectbox", "generate_distribution", "uniform")
+    move(app, "number_input", "generate_seed", 5)
+    again = opened("Generate", generate_distribution="uniform", generate_seed="5")
+    assert shown(again) == shown(app)
+
+
+def test_switching_the_checkpoint_changes_every_picture_of_every_section():
+    for section in SECTIONS:
+        app = opened(section, checkpoint="ae-16")
+        before = shown(app)
+        move(app, "selectbox", "checkpoint", "ae-16-b")
+        same = [picture for picture in shown(app) if picture in before]
+        assert len(same) <= (1 if section in ("Real vs generated",) else 0), section
+
+
+class TestCustomVector:
+    NUMBERS = "[" + ", ".join(["0.5"] * 16) + "]"
+
+    def test_pasted_numbers_are_decoded(self, space):
+        app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
+        from latent import images
+
+        expected = images.data_uri(images.png_bytes(images.sheet(space.decode([0.5] * 16), 1, 8)))
+        assert app.main.get("image")[0].proto.imgs[0].url == expected
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("1 2 3 4 5 6 7 8", "Expected 16 numbers, got 8."),
+            ("a", "got 'a'"),
+            ("nan " * 16, "'nan'"),
+            ("inf", "'inf'"),
+        ],
+    )
+    def test_a_mistake_is_a_sentence_and_the_last_good_picture_stays(self, text, sentence):
+        app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
+        good = shown(app)
+        move(app, "text_area", "custom_numbers", text)
+        assert any(sentence in element.value for element in app.text)
+        assert shown(app) == good
+
+    def test_another_start_replaces_the_numbers_and_the_button_brings_them_back(self):
+        app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
+        move(app, "selectbox", "custom_start", "zeros")
+        zeros = app.text_area(key="custom_numbers").value
+        assert set(zeros.replace(" ", "").split(",")) == {"0.000"}
+        move(app, "text_area", "custom_numbers", self.NUMBERS)
+        healthy(app.button(key="custom_back").click().run())
+        assert app.text_area(key="custom_numbers").value == zeros
+
+    def test_it_is_the_base_of_other_sections(self, space):
+        app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
+        move(app, "radio", "section", "Dimensions")
+        real = shown(app)
+        move(app, "selectbox", "dimensions_source", "custom vector")
+        assert shown(app) != real
+        assert any("In the base it is 0.50." in caption.value for caption in app.caption)
+
+    def test_a_link_carries_the_numbers(self):
+        app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
+        assert shown(opened("Custom vector", custom_numbers=self.NUMBERS)) == shown(app)
+
+    def test_switching_to_another_latent_dimension_starts_afresh(self):
+        app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
+        move(app, "selectbox", "checkpoint", "ae-2")
+        assert not app.warning
+        assert len(app.text_area(key="custom_numbers").value.split(",")) == 2
+
+
+def test_the_range_of_a_sweep_follows_the_dimension_until_it_is_moved():
+    app = opened("Dimensions")
+    first = app.slider(key="dimensions_range").value
+    move(app, "selectbox", "dimensions_dimension", 5)
+    assert app.slider(key="dimensions_range").value != first
+    move(app, "slider", "dimensions_range", (-1.0, 1.0))
+    move(app, "slider", "dimensions_steps", 6)
+    assert app.slider(key="dimensions_range").value == (-1.0, 1.0)
+
+
+class TestCheckpointFolder:
+    def test_a_checkpoint_that_training_adds_is_found_without_a_restart(self, folder):
+        app = opened()
+        assert app.selectbox(key="checkpoint").options == ["first", "second"]
+        checkpoint.save(folder / "third.pt", tiny(seed=2))
+        healthy(app.run())
+        assert app.selectbox(key="checkpoint").options == ["first", "second", "third"]
+
+    def test_a_file_that_is_replaced_is_read_again(self, folder):
+        app = opened()
+        before = shown(app)
+        checkpoint.save(folder / "first.pt", tiny(latent_dim=5, seed=9))
+        healthy(app.run())
+        assert shown(app) != before
+        assert any(metric.value == "5" for metric in app.metric)
+
+    def test_a_damaged_file_is_a_sentence_and_another_can_be_chosen(self, folder):
+        (folder / "second.pt").write_bytes(b"not a checkpoint")
+        app = move(opened(), "selectbox", "checkpoint", "second")
+        assert app.error
+        assert any("second.pt" in text.value for text in app.text)
+        move(app, "selectbox", "checkpoint", "first")
+        assert not app.error
+        assert shown(app)
+
+    def test_an_empty_or_missing_folder_is_a_sentence(self, folder):
+        for path in folder.iterdir():
+            path.unlink()
+        app = opened()
+        assert any("python -m latent.train" in text.value for text in app.text)
+        shutil.rmtree(folder)
+        assert any("cannot be read" in text.value for text in healthy(app.run()).text)
+
+    def test_markdown_in_a_file_name_stays_text(self, folder):
+        name = "![x](http:evil) **b** <img src=x>"
+        shutil.copy(folder / "first.pt", folder / f"{name}.pt")
+        app = move(opened(), "selectbox", "checkpoint", name)
+        assert any(name in code.value for code in app.code)
+        assert not any("evil" in markdown.value for markdown in (*app.markdown, *app.caption))
+
+    def test_a_run_in_progress_and_a_run_without_history_are_shown(self, folder):
+        from dataclasses import replace
+
+        running = replace(tiny(), scores={}, recipe={"epochs": 9, "dataset": "MNIST"})
+        checkpoint.save(folder / "first.pt", running)
+        assert "1 of 9" in [metric.value for metric in opened().metric]
+        checkpoint.save(folder / "first.pt", replace(tiny(), history=[], scores={}, recipe={}))
+        assert "0" in [metric.value for metric in opened().metric]
+
+    @pytest.mark.parametrize("section", SECTIONS)
+    @pytest.mark.parametrize("latent_dim", [1, 128])
+    def test_every_section_works_from_1_to_128_dimensions(self, folder, section, latent_dim):
+        checkpoint.save(folder / "first.pt", tiny(latent_dim=latent_dim))
+        assert len(shown(opened(section))) >= 2
+
+
+def test_the_heap_is_frozen_once_the_checkpoint_is_loaded():
+    import gc
+
+    gc.unfreeze()
+    st.cache_resource.clear()
+    opened()
+    assert gc.get_freeze_count() > 100_000
+    gc.unfreeze()
+
+
+def test_torch_serves_with_one_thread():
+    import subprocess
+    import sys
+
+    code = "import streamlit_app, torch; assert torch.get_num_threads() == 1, torch.get_num_threads()"
+    environment = {"PATH": "", "LATENT_CHECKPOINTS": str(CHECKPOINTS)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_downloads_hold_what_is_shown(space):
+    import io
+    import runpy
+
+    page = runpy.run_path(str(ROOT / "streamlit_app.py"))
+    content = np.load(io.BytesIO(page["npz"](z=space.z[:3], images=space.images[:3])()))
+    assert np.array_equal(content["z"], space.z[:3])
+    assert np.array_equal(content["images"], space.images[:3])

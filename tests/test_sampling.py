@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from latent import sampling
+from latent.errors import ArgumentError
+
+RNG = np.random.default_rng(0)
+MIX = np.array([[2.0, 0, 0], [1.5, 0.5, 0], [0, 0, 0.1]])
+Z = (RNG.normal(size=(5000, 3)) @ MIX.T + [1, -2, 3]).astype(np.float32)
+TWO_CLUSTERS = np.concatenate([RNG.normal(-5, 0.3, (500, 2)), RNG.normal(5, 0.3, (500, 2))]).astype(np.float32)
+N = 20_000
+
+
+@pytest.mark.parametrize("name", sampling.DISTRIBUTIONS)
+def test_the_same_seed_gives_the_same_codes_and_another_seed_others(name):
+    distribution = sampling.fit(name, Z)
+    a, b, c = (sampling.sample(distribution, 50, seed=seed) for seed in (1, 1, 2))
+    assert a.shape == (50, 3)
+    assert a.dtype == np.float32
+    assert np.array_equal(a, b)
+    assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize("name", sampling.DISTRIBUTIONS)
+def test_every_distribution_has_a_help_text_and_draws_a_single_code(name):
+    assert len(sampling.HELP[name]) > 40
+    assert sampling.sample(sampling.fit(name, Z), 1).shape == (1, 3)
+
+
+def test_normal_has_mean_0_and_std_1_whatever_the_data():
+    z = sampling.sample(sampling.fit("normal", Z), N)
+    assert np.allclose(z.mean(axis=0), 0, atol=0.03)
+    assert np.allclose(z.std(axis=0), 1, atol=0.03)
+
+
+def test_learned_has_the_mean_and_std_of_the_data_but_not_its_correlation():
+    z = sampling.sample(sampling.fit("learned", Z), N)
+    assert np.allclose(z.mean(axis=0), Z.mean(axis=0), atol=0.06)
+    assert np.allclose(z.std(axis=0), Z.std(axis=0), rtol=0.03)
+    assert abs(np.corrcoef(z.T)[0, 1]) < 0.05 < 0.8 < np.corrcoef(Z.T)[0, 1]
+
+
+def test_gaussian_has_the_covariance_of_the_data():
+    z = sampling.sample(sampling.fit("gaussian", Z), N)
+    assert np.allclose(np.cov(z.T), np.cov(Z.T), atol=0.15)
+    assert np.allclose(z.mean(axis=0), Z.mean(axis=0), atol=0.06)
+
+
+def test_gaussian_stands_a_dead_dimension():
+    dead = Z.copy()
+    dead[:, 1] = 7
+    z = sampling.sample(sampling.fit("gaussian", dead), 100)
+    assert np.allclose(z[:, 1], 7, atol=1e-3)
+
+
+def test_uniform_fills_the_range_of_the_data_by_default():
+    z = sampling.sample(sampling.fit("uniform", Z), N)
+    assert np.allclose(z.min(axis=0), Z.min(axis=0), atol=0.02)
+    assert np.allclose(z.max(axis=0), Z.max(axis=0), atol=0.02)
+
+
+def test_uniform_takes_a_range():
+    z = sampling.sample(sampling.fit("uniform", Z, low=-1, high=[1, 2, 3]), N)
+    assert np.allclose(z.min(axis=0), -1, atol=0.01)
+    assert np.allclose(z.max(axis=0), [1, 2, 3], atol=0.01)
+
+
+def test_mixture_finds_both_clusters_and_leaves_the_gap_empty():
+    z = sampling.sample(sampling.fit("mixture", TWO_CLUSTERS), 1000)
+    sides = z.mean(axis=1)
+    assert np.abs(sides).min() > 2
+    assert 0.4 < (sides > 0).mean() < 0.6
+    gaussian = sampling.sample(sampling.fit("gaussian", TWO_CLUSTERS), 1000)
+    assert np.abs(gaussian.mean(axis=1)).min() < 1
+
+
+@pytest.mark.parametrize("name", ["normal", "learned", "gaussian", "uniform"])
+def test_scale_stretches_about_the_centre(name):
+    distribution = sampling.fit(name, Z)
+    one, two, none = (sampling.sample(distribution, 500, scale=scale) for scale in (1.0, 2.0, 0.0))
+    centre = none[0]
+    assert np.allclose(none, centre)
+    assert np.allclose(two - centre, 2 * (one - centre), atol=1e-4)
+
+
+def test_scale_0_of_a_mixture_gives_the_means_of_its_components():
+    distribution = sampling.Mixture.fitted(TWO_CLUSTERS, n_components=2)
+    z = sampling.sample(distribution, 100, scale=0.0)
+    assert len(np.unique(z.round(3), axis=0)) == 2
+    assert np.allclose(np.abs(z), 5, atol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("gan", {}), ("uniform", {"low": 2, "high": 1}), ("uniform", {"low": np.nan})]
+)
+def test_what_makes_no_distribution_is_refused(name, options):
+    with pytest.raises(ArgumentError):
+        sampling.fit(name, Z, **options)
+
+
+@pytest.mark.parametrize(("n", "scale"), [(0, 1.0), (1, np.inf), (1, np.nan)])
+def test_what_makes_no_sample_is_refused(n, scale):
+    with pytest.raises(ArgumentError):
+        sampling.sample(sampling.fit("normal", Z), n, scale=scale)

@@ -1,0 +1,220 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from latent import checkpoint, data, train
+from latent.errors import TrainingError
+from latent.space import LatentSpace
+from latent.train import Recipe
+
+SMALL = Recipe(latent_dim=2, epochs=3, batch_size=50, width=4, hidden=16, seed=3)
+CPU = torch.device("cpu")
+
+
+def some_images():
+    images, _ = data.evaluation_digits()
+    return images[:400], images[400:600]
+
+
+def run(recipe, out, **more):
+    return train.train(recipe, some_images(), out, device=CPU, show=more.pop("show", lambda line: None), **more)
+
+
+def same_weights(a, b):
+    return a.state.keys() == b.state.keys() and all(torch.equal(a.state[name], b.state[name]) for name in a.state)
+
+
+def command(*options, processes=0):
+    launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"] if processes else []
+    small = [
+        "--batch-size",
+        "1000",
+        "--width",
+        "2",
+        "--hidden",
+        "8",
+        "--latent-dim",
+        "2",
+        "--dataset",
+        "FashionMNIST",
+        "--augment",
+        "0",
+    ]
+    return [sys.executable, *launcher, "-m", "latent.train", *small, *map(str, options)]
+
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_training_lowers_the_test_error_and_writes_a_whole_file(tmp_path, kind):
+    lines = []
+    recipe = replace(SMALL, kind=kind, beta=0.1, epochs=6, batch_size=16, lr=0.01)
+    finished = run(recipe, tmp_path / "a.pt", show=lines.append)
+    assert [row["epoch"] for row in finished.history] == [1, 2, 3, 4, 5, 6]
+    assert finished.history[-1]["test_mse"] < 0.6 * finished.history[0]["test_mse"]
+    assert set(finished.history[0]) == {"epoch", "train_loss", "test_loss", "test_mse", "seconds"}
+    assert len(lines) == 6
+    loaded = checkpoint.load(tmp_path / "a.pt")
+    assert same_weights(loaded, finished)
+    assert loaded.recipe == asdict(recipe)
+    assert loaded.progress == {}
+    assert loaded.scores["test_mse"] == pytest.approx(loaded.history[-1]["test_mse"], rel=1e-5)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
+    torch.manual_seed(123)
+    a = run(SMALL, tmp_path / "a.pt")
+    torch.manual_seed(456)
+    before = torch.get_rng_state()
+    b = run(SMALL, tmp_path / "b.pt")
+    assert torch.equal(torch.get_rng_state(), before), "training touched the global random state"
+    c = run(replace(SMALL, seed=4), tmp_path / "c.pt")
+    assert same_weights(a, b)
+    assert not same_weights(a, c)
+
+
+@pytest.mark.parametrize("kind", ["ae", "vae"])
+def test_a_stopped_run_goes_on_to_the_same_weights(tmp_path, kind):
+    recipe = replace(SMALL, kind=kind)
+    whole = run(recipe, tmp_path / "whole.pt")
+
+    def stop(line):
+        if line.startswith("epoch 2/"):
+            raise KeyboardInterrupt
+
+    out = tmp_path / "stopped.pt"
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, out, show=stop)
+    stopped = checkpoint.load(out)
+    assert len(stopped.history) == 2
+    assert LatentSpace.open(out).z.shape == (10_000, 2)
+    resumed = run(recipe, out, started=stopped)
+    assert same_weights(resumed, whole)
+    assert [row["test_mse"] for row in resumed.history] == [row["test_mse"] for row in whole.history]
+
+
+def test_half_precision_takes_half_the_space_and_scores_what_it_stores(tmp_path):
+    whole, half = (run(replace(SMALL, half=half), tmp_path / f"{half}.pt") for half in (False, True))
+    assert (tmp_path / "True.pt").stat().st_size < 0.7 * (tmp_path / "False.pt").stat().st_size
+    assert half.scores["test_mse"] == pytest.approx(whole.scores["test_mse"], rel=0.01)
+    model = checkpoint.load(tmp_path / "True.pt").model()
+    assert all(tensor.dtype == torch.float32 for tensor in model.parameters())
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_sentence_and_keeps_the_last_good_epoch(tmp_path):
+    with pytest.raises(TrainingError, match="smaller --lr"):
+        run(replace(SMALL, lr=1e30), tmp_path / "a.pt")
+    assert checkpoint.load(tmp_path / "a.pt").history == []
+
+
+@pytest.mark.parametrize("shape", [(9, 13), (20, 20, 3)])
+def test_any_image_size_and_channel_count(tmp_path, shape):
+    images = np.random.default_rng(0).integers(0, 255, (60, *shape), dtype=np.uint8)
+    finished = train.train(
+        replace(SMALL, epochs=1, batch_size=20), (images, images), tmp_path / "a.pt", device=CPU, show=lambda line: None
+    )
+    assert finished.config.image_shape == (1 if len(shape) == 2 else 3, *shape[:2])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"batch_size": 1}, {"lr": 0.0}, {"beta": -1.0}, {"precision": "int8"}]
+)
+def test_a_recipe_that_cannot_be_trained_is_refused_by_name(wrong):
+    with pytest.raises(TrainingError, match=next(iter(wrong)).replace("_", "-")):
+        Recipe(**wrong)
+
+
+def test_deformed_digits_stay_digits_in_range_and_follow_the_seed():
+    from latent.augment import deform
+
+    x = torch.from_numpy(some_images()[0][:100] / np.float32(255))[:, None]
+    a, b = (deform(x, 0.5, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert a.min() >= 0
+    assert a.max() <= 1
+    changed = (a != x).flatten(1).any(dim=1).float().mean()
+    assert 0.5 < changed < 0.9
+    assert (a - x).square().mean() < 0.5 * x.square().mean()
+    assert torch.allclose(deform(x, 0.0, torch.Generator().manual_seed(1)), x, atol=1e-5)
+
+
+def test_the_command_trains_and_says_one_line_an_epoch(tmp_path, fashion_folder):
+    out = tmp_path / "a.pt"
+    done = subprocess.run(
+        command("--epochs", 2, "--data", fashion_folder, "--out", out, "--device", "cpu"),
+        cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert len(re.findall(r"^epoch \d/2 .*test MSE 0\.\d+ .*s$", done.stdout, re.M)) == 2
+    assert checkpoint.load(out).sha256 in done.stdout
+
+    again = subprocess.run(
+        command("--out", out), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert (again.returncode, again.stderr.count("\n")) == (1, 1)
+    assert "--resume" in again.stderr
+
+    over = subprocess.run(
+        command("--out", out, "--resume"), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert "all 2 epochs are done" in over.stdout
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_interrupted_or_killed_leaves_a_file_that_loads_and_resumes(tmp_path, fashion_folder, how):
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such signals")
+    out = tmp_path / "a.pt"
+    options = ["--epochs", 3, "--data", fashion_folder, "--out", out, "--device", "cpu"]
+    process = subprocess.Popen(
+        command(*options), cwd=ROOT, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline().startswith("epoch 1/3")
+    process.send_signal(how)
+    _, errors = process.communicate(timeout=60)
+    if how == signal.SIGINT:
+        assert process.returncode == 130
+        assert "--resume" in errors
+        assert "Traceback" not in errors
+    assert len(checkpoint.load(out).history) >= 1
+    subprocess.run(command(*options, "--resume"), cwd=ROOT, env=ENVIRONMENT, capture_output=True, check=True)
+    assert [row["epoch"] for row in checkpoint.load(out).history] == [1, 2, 3]
+
+
+def test_resuming_with_another_option_is_refused_by_name(tmp_path, capsys):
+    run(SMALL, tmp_path / "a.pt")
+    assert train.main(["--out", str(tmp_path / "a.pt"), "--resume", "--latent-dim", "5"]) == 1
+    assert "--latent-dim 2, not 5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [(["--device", "abacus"], "abacus"), (["--epochs", "0"], "epochs"), (["--resume"], "cannot be read")],
+)
+def test_a_mistake_on_the_command_line_is_one_sentence(tmp_path, capsys, options, sentence):
+    assert train.main(["--out", str(tmp_path / "a.pt"), "--data", str(tmp_path), *options]) == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+
+
+def test_two_processes_train_together_and_one_writes(tmp_path, fashion_folder):
+    out = tmp_path / "a.pt"
+    options = ["--epochs", 2, "--data", fashion_folder, "--out", out, "--device", "cpu"]
+    done = subprocess.run(
+        command(*options, processes=2), cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("epoch 1/2") == done.stdout.count("epoch 2/2") == 1
+    finished = checkpoint.load(out)
+    assert finished.history[1]["test_mse"] < finished.history[0]["test_mse"]
+    assert finished.scores["test_mse"] == pytest.approx(finished.history[1]["test_mse"], rel=1e-5)
+    assert list(tmp_path.iterdir()) == [out]
