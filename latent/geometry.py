@@ -1,0 +1,200 @@
+"""Strides, paddings, pools and upsampling that make the feature maps of a chain meet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from latent.chains import SIDES, Chain, Link, image_shape, side_of
+
+MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
+FURTHER = 2.5, 6.5  # how much dearer than the cheapest one a geometry may be
+BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0, 10.0)  # of the cost, tried in turn
+SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
+MOST_RUNS = 30_000  # steps of the search within one bound
+
+
+@dataclass(frozen=True, order=True)
+class Step:
+    """What one convolution does to the side of its feature maps; ``cost`` is the rarer the higher."""
+
+    cost: float
+    transposed: bool
+    stride: int
+    padding: int
+    output_padding: int = 0
+    pool: int = 0  # the stride of a max pool of 2 behind it, 0 for none
+    upsample: int = 1  # the factor before it
+
+    def __str__(self) -> str:
+        words = [f"stride {self.stride}", f"padding {self.padding}"]
+        words += [f"output padding {self.output_padding}"] * bool(self.output_padding)
+        words += [f"max pool 2, stride {self.pool}"] * bool(self.pool)
+        words += [f"upsampled {self.upsample} times before"] * (self.upsample > 1)
+        return ", ".join(words)
+
+    def side(self, side: int, kernel: int) -> int:
+        """The side of the map behind it, 0 or less where there is none."""
+        if self.transposed:
+            return (side - 1) * self.stride - 2 * self.padding + kernel + self.output_padding
+        side = (side * self.upsample + 2 * self.padding - kernel) // self.stride + 1
+        return (side - 2) // self.pool + 1 if self.pool else side
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """How the maps of a chain meet.
+
+    ``steps`` a step for every link, None for a dense layer; ``sides`` of the maps behind them, 0 behind a dense
+    layer; ``turn`` the first link on the way back from the code, where there is no dense layer to tell.
+    """
+
+    side: int
+    turn: int
+    steps: tuple[Step | None, ...]
+    sides: tuple[int, ...]
+    cost: float
+
+
+def geometries(chain: Chain, known: Mapping[str, Step], wide: bool = False) -> list[Geometry]:
+    """The likeliest ways to run a chain, from an image of a usual side to an image of the same side."""
+    most, further = MOST_GEOMETRIES[wide], FURTHER[wide]
+    unique: dict[tuple[object, ...], Geometry] = {}
+    convolutional = any(link.is_conv for link in chain.links)
+    for bound in BOUNDS:
+        for side in image_sides(chain):
+            for turn in turns(chain):
+                for geometry in runs(chain, side, turn, known, bound):
+                    unique.setdefault((side, turn, geometry.steps), geometry)
+        cheapest = min((geometry.cost for geometry in unique.values()), default=bound)
+        if not convolutional or len(unique) >= most or bound >= cheapest + further:
+            break
+    return sorted(unique.values(), key=lambda geometry: geometry.cost)[:most]
+
+
+def image_sides(chain: Chain) -> Sequence[int]:
+    """Sides that the images can have: what a dense first or last layer says, else the usual ones."""
+    first, last = chain.links[0], chain.links[-1]
+    shape = None
+    if first.joint == "image" and not first.is_conv:
+        shape = image_shape(first.n_in - first.condition)
+    elif not last.is_conv:
+        shape = image_shape(last.n_out)
+    return [shape[1]] if shape else SIDES
+
+
+def turns(chain: Chain) -> list[int]:
+    """Where the way from the image may end and the way back begin: the index of the first link on the way back."""
+    links = chain.links
+    if not chain.has_encoder:
+        return [0]
+    dense = [index for index, link in enumerate(links) if not link.is_conv]
+    if dense:
+        return [dense[0]]
+    parts = [link.layer.name.split(".")[0] for link in links]
+    changes = [index for index in range(1, len(links)) if parts[index] != parts[index - 1]]
+    if len(changes) == 1:
+        return changes
+    transposed = [index for index, link in enumerate(links) if link.transposed]
+    return transposed[:1] or list(range(1, len(links)))
+
+
+def runs(chain: Chain, side: int, turn: int, known: Mapping[str, Step], bound: float) -> Iterator[Geometry]:
+    """Every way, up to a cost, to run the links from an image of this side back to it."""
+    links = chain.links
+    budget = [MOST_RUNS]
+
+    def run(index: int, now: int, steps: list[Step | None], sides: list[int], cost: float) -> Iterator[Geometry]:
+        budget[0] -= 1
+        if budget[0] < 0:
+            return
+        if index == len(links):
+            if not links[-1].is_conv or now == side:
+                yield Geometry(side, turn, tuple(steps), tuple(sides), cost)
+            return
+        link = links[index]
+        if not link.is_conv:
+            if index and links[index - 1].is_conv and now * now * links[index - 1].n_out != link.n_in - link.condition:
+                return
+            yield from run(index + 1, 0, [*steps, None], [*sides, 0], cost)
+            return
+        if link.joint == "unflatten":
+            now = side_of(links[index - 1].n_out // link.n_in) or 0
+        choices = options(link, index >= turn, room(chain, index), room(chain, index + 1))
+        for step in [known[link.layer.name]] if link.layer.name in known else choices:
+            if cost + step.cost > bound:
+                break  # they come in the order of their costs
+            total = cost + price(links, steps, link, step, now)
+            after = step.side(now, link.layer.kernel[0])
+            if total <= bound and 1 <= after <= side + 8:
+                yield from run(index + 1, after, [*steps, step], [*sides, after], total)
+
+    yield from run(
+        0, side if chain.has_encoder else 1, [], [], SIDE_COSTS[side] if len(image_sides(chain)) > 1 else 0.0
+    )
+
+
+def room(chain: Chain, index: int) -> int | None:
+    """How many modules without weights stand before a link in its Sequential; None where the file does not say."""
+    if not 0 < index < len(chain.links):
+        return None
+    link, last = chain.links[index], chain.links[index - 1]
+    same = link.layer.name.rpartition(".")[0] == last.layer.name.rpartition(".")[0]
+    return link.layer.gap if same else None
+
+
+@cache
+def options(link: Link, growing: bool, before: int | None, behind: int | None) -> list[Step]:
+    """What a convolution is likely to do: on the way to the code shrink maps, on the way back grow them.
+
+    ``before`` and ``behind`` are how many modules without weights stand there, which upsampling and pools need.
+    """
+    kernel = link.layer.kernel[0]
+    half = (kernel - 1) // 2
+    found = []
+    if link.transposed or (growing and link.transposed is None):
+        for stride in (1, 2, 3):
+            for padding in range(min(kernel, 4)):
+                for more in range(2 if stride == 2 else 1):
+                    doubles = stride == 2 and 2 * padding + 2 - more == kernel
+                    same = stride == 1 and padding == half
+                    cost = 0.0 if doubles or same else 0.3 if padding == more == 0 else 0.8
+                    cost += 0.4 * (stride == 3) + 0.3 * (stride == 1)
+                    found.append(Step(cost, True, stride, padding, more))
+    if not link.transposed:
+        for padding in sorted({0, 1, half, kernel // 2}):
+            cost = 0.0 if padding == half else 0.3 if padding == 0 else 0.7
+            if growing:
+                found.append(Step(cost + 0.3 * ((before or 0) > 1), False, 1, padding))
+                if before != 0:
+                    found.append(Step(cost + 0.7 * (before == 1), False, 1, padding, upsample=2))
+                continue
+            for stride in (1, 2, 3):
+                for pool in (0, 2, 1):
+                    if pool and behind == 0:
+                        continue
+                    more = {1: 0.0, 2: 0.0, 3: 0.4}[stride] + {0: 0.0, 2: 0.2, 1: 0.5}[pool]
+                    more += 0.5 * (stride == 1 and not pool) + 0.3 * (stride > 1 and pool > 0)
+                    more += 0.7 * (pool > 0 and behind == 1) + 1.0 * (not pool and (behind or 0) > 1)
+                    found.append(Step(cost + more, False, stride, padding, 0, pool))
+    return sorted(found)
+
+
+def price(links: tuple[Link, ...], steps: Sequence[Step | None], link: Link, step: Step, now: int) -> float:
+    """The cost of a step in its place.
+
+    A kernel as large as its map is there to close it to a point, and a transposed one opens a point: nothing is
+    likelier. Otherwise authors repeat themselves: a step unlike those of earlier convolutions with the same kernel
+    costs more.
+    """
+    plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
+    if (step.transposed and now == 1) or (not step.transposed and link.layer.kernel[0] == now >= 4):
+        return 0.0 if plain else step.cost + 1.5
+    earlier = [
+        before
+        for other, before in zip(links, steps, strict=False)
+        if before is not None and (before.transposed, other.layer.kernel) == (step.transposed, link.layer.kernel)
+    ]
+    likes = [before for before in earlier if before.stride > 1 or before.padding or before.pool]
+    return step.cost + 0.5 * bool(likes and step not in likes)

@@ -1,0 +1,108 @@
+"""The layers that a file of named tensors holds: what their shapes and names say, and no more."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from torch import Tensor
+
+Kind = Literal["linear", "conv", "batch_norm", "prelu", "other"]
+
+PARAMETERS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+# Tensors that only other kinds of networks have: a sentence for the person, by a pattern in the names or shapes.
+RECURRENT = re.compile(r"(weight|bias)_(ih|hh)_l\d")
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer with weights.
+
+    ``name`` its path in the file; ``kind`` by shape, a "conv" being of either direction until its place in the
+    network tells which; ``tensors`` by parameter name; ``gap`` how many modules without weights (activations,
+    pools, …) stand before it in its Sequential, None where its name is no position in one.
+    """
+
+    name: str
+    kind: Kind
+    tensors: dict[str, Tensor] = field(repr=False)
+    gap: int | None
+
+    @property
+    def weight(self) -> Tensor:
+        return self.tensors["weight"]
+
+    @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width of a convolution's kernel."""
+        return int(self.weight.shape[2]), int(self.weight.shape[3])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.weight.shape)
+
+    def directions(self) -> list[tuple[bool, int, int]]:
+        """What a convolution can be: (transposed, channels in, channels out), one or both ways.
+
+        ``Conv2d`` keeps its weight as (out, in, …) and ``ConvTranspose2d`` as (in, out, …); the bias has the length
+        of the output.
+        """
+        first, second = self.shape[:2]
+        ways = [(False, second, first), (True, first, second)]
+        if "bias" in self.tensors:
+            length = len(self.tensors["bias"])
+            ways = [way for way in ways if way[2] == length]
+        return ways
+
+
+def layers_of(tensors: Mapping[str, Tensor]) -> list[Layer]:
+    """The layers in the order of the file."""
+    grouped: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in merged_norms(tensors).items():
+        path, _, parameter = name.rpartition(".")
+        if parameter not in PARAMETERS:
+            path, parameter = name, "weight"
+        grouped.setdefault(path, {})[parameter] = tensor
+    layers: list[Layer] = []
+    last_position: dict[str, int] = {}
+    for path, parameters in grouped.items():
+        parent, _, leaf = path.rpartition(".")
+        gap = None
+        if leaf.isdigit():
+            gap = int(leaf) - last_position.get(parent, -1) - 1
+            last_position[parent] = int(leaf)
+        layers.append(Layer(path, kind_of(parameters), parameters, gap))
+    return layers
+
+
+def kind_of(parameters: Mapping[str, Tensor]) -> Kind:
+    """The kind of layer that has these parameters."""
+    if "running_mean" in parameters and "running_var" in parameters:
+        return "batch_norm"
+    weight = parameters.get("weight")
+    if weight is None:
+        return "other"
+    if weight.ndim == 2 and ("bias" not in parameters or len(parameters["bias"]) == weight.shape[0]):
+        return "linear"
+    if weight.ndim == 4:
+        return "conv"
+    if weight.ndim == 1 and set(parameters) == {"weight"}:
+        return "prelu"
+    return "other"
+
+
+def merged_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with weight normalisation (Salimans & Kingma 2016) folded into plain weights, spectral left as used."""
+    merged: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        if name.endswith((".weight_g", ".parametrizations.weight.original0")):
+            stem = name.removesuffix(".weight_g").removesuffix(".parametrizations.weight.original0")
+            direction = tensors.get(f"{stem}.weight_v", tensors.get(f"{stem}.parametrizations.weight.original1"))
+            if direction is not None and tensor.ndim == direction.ndim:
+                length = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
+                merged[f"{stem}.weight"] = direction * (tensor / length)
+        elif not name.endswith((".weight_v", ".parametrizations.weight.original1", ".weight_u")):
+            merged[name] = tensor
+    return merged
