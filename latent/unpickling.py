@@ -311,6 +311,8 @@ class Unpickler:
                 stack.append(stack[-1])
             case "PROTO" | "FRAME" | "STOP":
                 pass
+            case "EXT1" | "EXT2" | "EXT4" | "PERSID" | "NEXT_BUFFER" | "READONLY_BUFFER":
+                raise CheckpointError(f"uses a pickle feature that no checkpoint needs ({opcode})")
             case _ if isinstance(argument, str | bytes | int | float):
                 if isinstance(argument, int) and argument.bit_length() > MOST_BITS:
                     raise CheckpointError(f"holds a whole number of more than {MOST_BITS} bits")
@@ -318,7 +320,7 @@ class Unpickler:
             case "BYTEARRAY8":
                 stack.append(bytes(argument))
             case _:
-                raise CheckpointError(f"uses a pickle feature that no checkpoint needs ({opcode})")
+                raise CheckpointError(DAMAGED)
 
     def _above_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.below.pop()
@@ -332,10 +334,10 @@ class Unpickler:
             raise CheckpointError("unpacks to far more than its size, as no checkpoint does")
 
     def _set_items(self, target: Any, items: list[Any]) -> Any:
-        if len(items) % 2:
-            raise CheckpointError(DAMAGED)
         if isinstance(target, Record):  # an object of a class derived from dict
             target = target.attributes
+        if not isinstance(target, dict) or len(items) % 2:
+            raise CheckpointError(DAMAGED)
         for key, value in zip(items[::2], items[1::2]):
             target[hashable(key)] = value
         return target
@@ -345,8 +347,10 @@ class Unpickler:
             target = target.attributes.setdefault("__items__", [])
         if isinstance(target, set):
             target.update(hashable(item) for item in items)
-        else:
+        elif isinstance(target, list):
             target.extend(items)
+        else:
+            raise CheckpointError(DAMAGED)
 
     def _make(self, maker: object, arguments: object) -> Any:
         """What ``maker``, a name in the file, makes of ``arguments``: plain data where it is known, else a note."""
