@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from latent.errors import CheckpointError
-from latent.formats import LARGEST_FILE, read_keras, read_onnx, read_safetensors, read_zip
+from latent.formats import read_keras, read_onnx, read_safetensors, read_zip
+from latent.hdf5 import LARGEST_FILE
 from latent.unpickling import Record, check_tree, label, read_legacy, read_pickle
 
 LARGEST_WEIGHTS = 1024**3  # bytes of all weights by name, where they may share memory

@@ -10,17 +10,22 @@ import ast
 import io
 import json
 import math
+import os
 import re
+import subprocess
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from latent.errors import CheckpointError
+from latent.hdf5 import LARGEST_FILE, MOST_ENTRIES, MOST_INFLATION, REFUSED
 from latent.unpickling import (
     Record,
     Storages,
@@ -31,14 +36,9 @@ from latent.unpickling import (
     numbers_of,
 )
 
-if TYPE_CHECKING:
-    import h5py
-
-LARGEST_FILE = 512 * 1024**2  # bytes, of an archive also after inflating
 LARGEST_TEXT = 16 * 1024**2  # bytes of JSON or of code
 LARGEST_GRAPH = 128 * 1024**2  # bytes of an ONNX file, which becomes objects of many times its size
-MOST_ENTRIES = 20_000
-MOST_INFLATION = 100  # no weights deflate to a hundredth
+LONGEST_READING = 30  # seconds for an HDF5 file
 
 SAFETENSORS_DTYPES = {
     "F16": torch.float16, "F32": torch.float32, "F64": torch.float64, "BF16": torch.bfloat16, "BOOL": torch.bool,
@@ -210,7 +210,10 @@ def _npy(data: memoryview) -> Any:
     if dtype.hasobject or dtype.kind not in "fiubcUS":
         raise CheckpointError("holds an array of objects; only arrays of real numbers are read")
     values = data[stream.tell() :]
-    if any(type(n) is not int or n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(values):
+    # no more than 32 dimensions, and no overflow of their product where one of them is 0
+    if len(shape) > 32 or any(type(n) is not int or n < 0 for n in shape) or math.prod(n or 1 for n in shape) >= 2**48:
+        raise CheckpointError("is damaged or forged: an array has an impossible shape")
+    if not dtype.itemsize or math.prod(shape) * dtype.itemsize != len(values):
         raise CheckpointError("is damaged or forged: an array's shape does not fit its bytes")
     flat = np.frombuffer(values, dtype=dtype) if len(values) else np.empty(0, dtype)
     return from_numpy(flat.reshape(shape, order="F" if fortran else "C"))
@@ -281,101 +284,34 @@ def _keras_archive(archive: Archive) -> dict[str, Any]:
 
 def read_keras(content: bytes) -> dict[str, Any]:
     """``weights`` by full name ('encoder/dense_1/kernel:0') in the order of the layers, ``model_config`` the JSON
-    text of the architecture or None, ``training_config`` likewise."""
+    text of the architecture or None, ``training_config`` likewise.
+
+    The HDF5 library, written in C, can hang or crash on a forged file. A process of its own reads it, with limits,
+    and hands back a NumPy archive.
+    """
+    quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}  # :: loads no plugins
     try:
-        import h5py
-    except ImportError as error:
-        raise CheckpointError("is a Keras HDF5 file, which needs pip install h5py") from error
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            weights = (
-                file["model_weights"] if isinstance(file.get("model_weights", getlink=True), h5py.HardLink) else file
-            )
-            return {
-                "model_config": _text(file.attrs.get("model_config")),
-                "training_config": _text(file.attrs.get("training_config")),
-                "weights": _keras_weights(weights, len(content)),
-            }
-    except CheckpointError:
-        raise
-    except Exception as error:  # a damaged file fails in many ways inside the library
-        raise CheckpointError("is damaged: the HDF5 file cannot be read to its end") from error
-
-
-def _keras_weights(group: h5py.Group, size: int) -> dict[str, Tensor]:
-    weights: dict[str, Tensor] = {}
-    total = 0
-    for name, dataset in _keras_datasets(group):
-        if len(weights) >= MOST_ENTRIES or name in weights:
-            raise CheckpointError("is damaged or forged: it names one tensor twice, or far too many")
-        if dataset.external or dataset.is_virtual:
-            raise CheckpointError(f"keeps the tensor {label(name)} in another file, which is not read")
-        stored = dataset.id.get_storage_size()
-        total += dataset.nbytes
-        honest = dataset.nbytes <= (MOST_INFLATION * stored if dataset.chunks else stored)
-        if not honest or total > min(LARGEST_FILE, MOST_INFLATION * size):
-            raise CheckpointError(f"is damaged or forged: the tensor {label(name)} is larger than its bytes")
-        if dataset.dtype.kind not in "fiubc":
-            continue  # text, such as the vocabulary of a layer
-        weights[name] = from_numpy(np.asarray(dataset[()]))
-    return weights
-
-
-def _keras_datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
-    """The datasets by name: in the order that the attributes give or, in files without, as a tree in natural order."""
-    layers = _names(group, "layer_names")
-    if layers is None:
-        yield from _tree_of_datasets(group, "", 0)
-        return
-    for layer in layers:
-        inside = _hard(group, layer)
-        for weight in _names(inside, "weight_names") or []:
-            name = weight if weight.startswith(f"{layer}/") else f"{layer}/{weight}"
-            yield name, _hard(inside, weight)
-
-
-def _tree_of_datasets(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
-    import h5py
-
-    if depth > 20 or len(group) > MOST_ENTRIES:
-        raise CheckpointError("is damaged or forged: its groups are nested too deep or too many")
-    for name in sorted(group, key=lambda name: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", name)]):
-        if not prefix and name in ("optimizer", "optimizer_weights"):
-            continue
-        child = _hard(group, name)
-        if isinstance(child, h5py.Dataset):
-            yield f"{prefix}{name}", child
-        else:
-            yield from _tree_of_datasets(child, f"{prefix}{name}/", depth + 1)
-
-
-def _hard(group: h5py.Group, path: str) -> Any:
-    """What lies at a path inside the file. Raises `CheckpointError` for links that lead elsewhere."""
-    import h5py
-
-    for part in path.split("/"):
-        if part in ("", ".", "..") or not isinstance(group.get(part, getlink=True), h5py.HardLink):
-            raise CheckpointError(f"is damaged: the HDF5 file has nothing of its own at {label(path)}")
-        group = group[part]
-    return group
-
-
-def _names(group: h5py.Group, attribute: str) -> list[str] | None:
-    """A list of names among the attributes; Keras spreads long ones over attribute0, attribute1, …"""
-    if attribute in group.attrs:
-        parts = [attribute]
-    else:
-        parts = [f"{attribute}{i}" for i in range(len(group.attrs)) if f"{attribute}{i}" in group.attrs]
-    names = [_text(name) for part in parts for name in np.ravel(group.attrs[part])]
-    if any(name is None for name in names):
-        raise CheckpointError("is damaged: the HDF5 file names its layers by something other than text")
-    return [name for name in names if name is not None] if parts else None
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value) if isinstance(value, str) else None
+        reader = subprocess.run(
+            [sys.executable, "-m", "latent.hdf5"],
+            input=content,
+            capture_output=True,
+            timeout=LONGEST_READING,
+            cwd=Path(__file__).parents[1],
+            env=os.environ | quiet,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise CheckpointError("is damaged or forged: the HDF5 file does not come to an end") from error
+    if reader.returncode == REFUSED:
+        raise CheckpointError(label(reader.stderr.decode("utf-8", "replace"), 200))
+    if reader.returncode != 0:
+        raise CheckpointError("is damaged: the HDF5 file cannot be read to its end")
+    found = _npz(Archive(reader.stdout))
+    return {
+        "model_config": found.get("text/model_config"),
+        "training_config": found.get("text/training_config"),
+        "weights": {n.removeprefix("weights/"): value for n, value in found.items() if n.startswith("weights/")},
+    }
 
 
 def read_onnx(content: bytes) -> dict[str, Any]:
@@ -395,30 +331,35 @@ def read_onnx(content: bytes) -> dict[str, Any]:
         raise CheckpointError(f"is an ONNX model of more than {MOST_ENTRIES:,} parts")
     if graph.sparse_initializer:
         raise CheckpointError("holds a sparse tensor; only dense tensors with values are read")
-    initializers = {tensor.name: _onnx_tensor(tensor) for tensor in graph.initializer}
+    initializers = {_string(tensor.name): _onnx_tensor(tensor) for tensor in graph.initializer}
     if len(initializers) != len(graph.initializer):
         raise CheckpointError("is damaged or forged: it names one tensor twice")
     return {
         "initializers": initializers,
         "nodes": [
             {
-                "op_type": node.op_type,
-                "name": node.name,
-                "inputs": list(node.input),
-                "outputs": list(node.output),
-                "attributes": {attribute.name: _onnx_attribute(attribute) for attribute in node.attribute},
+                "op_type": _string(node.op_type),
+                "name": _string(node.name),
+                "inputs": [_string(name) for name in node.input],
+                "outputs": [_string(name) for name in node.output],
+                "attributes": {_string(attribute.name): _onnx_attribute(attribute) for attribute in node.attribute},
             }
             for node in graph.node
         ],
-        "inputs": {value.name: _onnx_shape(value) for value in graph.input if value.name not in initializers},
-        "outputs": {value.name: _onnx_shape(value) for value in graph.output},
+        "inputs": {n: _onnx_shape(v) for v in graph.input if (n := _string(v.name)) not in initializers},
+        "outputs": {_string(value.name): _onnx_shape(value) for value in graph.output},
     }
+
+
+def _string(value: str | bytes) -> str:
+    """Text of an ONNX model, which the library gives as bytes where it is not well encoded."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 def _onnx_tensor(tensor: Any) -> Tensor:
     from onnx import numpy_helper
 
-    name = label(tensor.name)
+    name = label(_string(tensor.name))
     if tensor.data_location == 1 or tensor.external_data:
         raise CheckpointError(f"keeps the tensor {name} in another file, which is not read")
     if tensor.data_type not in ONNX_DTYPES:
@@ -446,7 +387,7 @@ def _onnx_attribute(attribute: Any) -> Any:
         case 2:
             return int(attribute.i)
         case 3:
-            return attribute.s.decode("utf-8", "replace")
+            return _string(attribute.s)
         case 4:
             return _onnx_tensor(attribute.t)
         case 6:
@@ -454,10 +395,10 @@ def _onnx_attribute(attribute: Any) -> Any:
         case 7:
             return [int(value) for value in attribute.ints]
         case 8:
-            return [value.decode("utf-8", "replace") for value in attribute.strings]
+            return [_string(value) for value in attribute.strings]
     return None
 
 
 def _onnx_shape(value: Any) -> list[int | str | None]:
     dims = value.type.tensor_type.shape.dim
-    return [int(dim.dim_value) if dim.HasField("dim_value") else (dim.dim_param or None) for dim in dims]
+    return [int(dim.dim_value) if dim.HasField("dim_value") else (_string(dim.dim_param) or None) for dim in dims]

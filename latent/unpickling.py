@@ -226,8 +226,9 @@ class Unpickler:
                 if count > MOST_OPCODES:
                     raise CheckpointError(f"describes more than {MOST_OPCODES:,} objects, too many for a checkpoint")
                 self._step(opcode.name, argument)
-        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-            raise CheckpointError(DAMAGED) from error  # a stream that does not follow the format fails in many ways
+        # a stream that does not follow the format fails in many ways; a wrong escape in a text is a warning
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, Warning) as error:
+            raise CheckpointError(DAMAGED) from error
         if len(self.stack) != 1 or self.below:
             raise CheckpointError(DAMAGED)
         return self.stack[0]
@@ -582,10 +583,10 @@ def read_legacy(content: bytes, nested: bool = False) -> Any:
     return root
 
 
-def label(text: str) -> str:
-    """Text from a file as it may stand in a sentence: on one line, without invisible signs, at most 80 characters."""
-    text = "".join(sign if sign.isprintable() else "�" for sign in text[:81])
-    return text if len(text) <= 80 else text[:79] + "…"
+def label(text: str, longest: int = 80) -> str:
+    """Text from a file as it may stand in a sentence: on one line, without invisible signs, and short."""
+    text = "".join(sign if sign.isprintable() else "�" for sign in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _short(shape: tuple[int, ...]) -> str:

@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from latent import formats
 from latent.container import Record, open_container, parse
 from latent.errors import CheckpointError
 
@@ -350,10 +351,40 @@ def test_an_onnx_model_is_read_with_its_nodes():
     assert "another file" in refusal(onnx_bytes(data_location=1), "a.onnx")
 
 
-def test_a_missing_library_is_named(monkeypatch):
+@pytest.mark.parametrize(
+    ("descr", "shape", "expected"),
+    [
+        ("<f4", (10**12,), "does not fit its bytes"),
+        ("<U0", (5,), "does not fit its bytes"),
+        ("<f4", (0, 2**40, 2**40), "impossible shape"),
+        ("<f4", (-1,), "impossible shape"),
+        ("<f4", (1,) * 60, "impossible shape"),
+        ("|O", (2,), "array of objects"),
+        ("<c8", (0,), "complex"),
+        ("<f4; import os", (2,), "header"),
+    ],
+)
+def test_a_forged_array_in_a_numpy_archive_is_refused(descr, shape, expected):
+    npy = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, {"descr": descr, "fortran_order": False, "shape": shape})
+    assert expected in refusal(rezipped({"w.npy": npy.getvalue()}), "a.npz")
+
+
+def test_a_missing_library_is_named(monkeypatch, tmp_path):
     for module, content in (("h5py", keras_bytes(True)), ("onnx", onnx_bytes())):
         monkeypatch.setitem(sys.modules, module, None)
+        (tmp_path / f"{module}.py").write_text("raise ImportError")  # for the process that reads HDF5
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
         assert f"pip install {module}" in refusal(content)
+
+
+def test_a_reader_of_hdf5_that_hangs_or_crashes_is_noticed(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "h5py.py").write_text("import os; os.abort()")
+    assert "cannot be read to its end" in refusal(keras_bytes(True))
+    (tmp_path / "h5py.py").write_text("while True: pass")
+    monkeypatch.setattr(formats, "LONGEST_READING", 1)
+    assert "does not come to an end" in refusal(keras_bytes(True))
 
 
 @needs_foreign_files
@@ -671,7 +702,7 @@ def test_no_module_that_a_file_names_is_imported():
 
 
 def test_the_rooms_that_read_files_never_load_a_pickle():
-    for room in ("container", "formats", "unpickling"):
+    for room in ("container", "formats", "hdf5", "unpickling"):
         text = (ROOT / "latent" / f"{room}.py").read_text()
         for forbidden in ("import pickle\n", "torch.load", "allow_pickle=True", "importlib", "eval(", "exec("):
             assert forbidden not in text.replace("literal_eval(", "")
@@ -967,6 +998,7 @@ def read_or_refuse(content: bytes) -> None:
     assert sentence.isprintable()
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape")
 @settings(max_examples=600, deadline=5000)
 @given(mutated())
 def test_a_changed_file_is_read_or_refused_and_nothing_else(content):
@@ -976,6 +1008,7 @@ def test_a_changed_file_is_read_or_refused_and_nothing_else(content):
 PICKLES = {name: entries_of(SEEDS[name])["archive/data.pkl"] for name in ("zip", "module")}
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape")
 @settings(max_examples=400, deadline=5000)
 @given(st.sampled_from(sorted(PICKLES)), st.data())
 def test_a_changed_pickle_under_right_checksums_is_read_or_refused(name, data):
