@@ -398,7 +398,10 @@ def test_files_that_others_published_are_read_as_torch_reads_them(path):
 
 
 def test_the_shipped_checkpoints_are_read_as_torch_reads_them():
-    for path in CHECKPOINTS.glob("*.pt"):
+    paths = sorted(CHECKPOINTS.glob("*.pt"))
+    if not paths:
+        pytest.skip("the shipped checkpoints are not here")
+    for path in paths:
         assert_same(open_container(path).tensors(), torch.load(path, weights_only=True)["state"])
 
 
