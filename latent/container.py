@@ -1,0 +1,302 @@
+"""Opens a stranger's file of weights: its bytes become plain data, and nothing in it is executed.
+
+    file ──> gates (kind, size) ──> the reader of its format ──> tree of plain data ──> weights by name
+
+What network the weights belong to is worked out elsewhere; here it is only found out what the file holds.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latent.errors import CheckpointError
+from latent.formats import read_keras, read_onnx, read_safetensors, read_zip
+from latent.hdf5 import LARGEST_FILE
+from latent.unpickling import Record, check_tree, label, read_legacy, read_pickle
+
+LARGEST_WEIGHTS = 1024**3  # bytes of all weights by name, where they may share memory
+LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
+
+# Beside other weights, these are not the model: optimizers, averages, counters of a training run
+ASIDE = re.compile(
+    r"optim|sched|scaler|callback|loop|rng|hyper|hparams|config|(^|_)(ema|swa|args|loss|metrics|history|best)(_|$)",
+    re.I,
+)
+MOMENTS = {"exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "max_exp_avg_sq", "param_groups"}
+WRAPPINGS = ("module.", "_orig_mod.", "model.")
+
+
+@dataclass(frozen=True)
+class Container:
+    """What a file holds.
+
+    ``format`` in words for people; ``content`` a tree of dict, list, tuple, set, str, bytes, int, float, bool, None,
+    tensors and `Record`, without circles; ``name`` of the file, for sentences about it.
+    """
+
+    format: str
+    content: Any
+    name: str = "the file"
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The model's weights by dotted name, in the order of the file.
+
+        A prefix that wrappers put before every name ("module.") is left out. Raises `CheckpointError` where the file
+        holds no weights.
+        """
+        found = _gather(self.content).tensors
+        if not found:
+            raise CheckpointError(f"{label(self.name)} {_why_no_weights(self.content)}.")
+        return found
+
+    def modules(self) -> dict[str, Record]:
+        """The modules by path, the outermost being "", in order; empty for files that hold only weights.
+
+        Their attributes are evidence of what the weights' names leave out: strides, activations, modes.
+        """
+        return _gather(self.content).modules
+
+
+def open_container(path: str | Path, within: Path | None = None) -> Container:
+    """What a file holds; with ``within``, the file must lie in that folder, also where it is a link.
+
+    Nothing from the file is executed. Raises `CheckpointError`, one sentence that names the file, what was expected
+    and what was found.
+    """
+    path = Path(path)
+    name = label(path.name)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{name} is not a file but a folder or a device.")
+        if within is not None and not path.resolve().is_relative_to(within.resolve()):
+            raise CheckpointError(f"{name} leads out of its folder.")
+        _check_size(status.st_size, name)
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)  # no more, should it grow meanwhile
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a zero byte in the name
+        raise CheckpointError(f"{name} cannot be read: it has an impossible name.") from error
+    return parse(content, path.name)
+
+
+def parse(content: bytes, name: str) -> Container:
+    """What the bytes of a file hold; ``name`` of the file, for sentences about it.
+
+    Nothing from the file is executed. Raises `CheckpointError` as `open_container` does.
+    """
+    _check_size(len(content), label(name))
+    try:
+        kind, tree = _read(content)
+        check_tree(tree)
+        container = Container(kind, tree, name)
+        weights = _gather(tree).tensors
+        if not weights:
+            raise CheckpointError(_why_no_weights(tree))
+        _check_weights(weights)
+    except CheckpointError as error:
+        raise CheckpointError(f"{label(name)} {error}.") from error
+    except (RecursionError, MemoryError) as error:
+        raise CheckpointError(f"{label(name)} needs more memory than a checkpoint of its size should.") from error
+    return container
+
+
+def _check_size(size: int, name: str) -> None:
+    if size > LARGEST_FILE:
+        raise CheckpointError(f"{name} is larger than {LARGEST_FILE // 1024**2} MB.")
+    if size == 0:
+        raise CheckpointError(f"{name} is empty.")
+
+
+def _read(content: bytes) -> tuple[str, Any]:
+    """The format, in words, and the tree, by the first bytes; a name's ending may be anything."""
+    if content.startswith(b"PK"):
+        return read_zip(content)
+    if content.startswith(LEGACY_START):
+        return "PyTorch legacy file", read_legacy(content)
+    if content.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "Keras HDF5", read_keras(content)
+    if content[8:9] == b"{" and content[6:8] == b"\0\0":  # a header of less than 2**48 bytes
+        return "safetensors", read_safetensors(content)
+    if re.match(rb"\x80[\x02-\x05]", content):
+        return "Python pickle", read_pickle(content)
+    if re.match(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x32\x3a\x42]", content):  # ir_version, then another field
+        return "ONNX model", read_onnx(content)
+    raise CheckpointError(_what_instead(content))
+
+
+def _what_instead(content: bytes) -> str:
+    start = content[:512].lstrip().lower()
+    expected = "PyTorch, TorchScript, safetensors, Keras, ONNX and .npz files are read"
+    if content.startswith(b"version https://git-lfs"):
+        return "is only a pointer to a file in Git LFS; download the file itself"
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "is a web page, not a checkpoint; the download saved the page instead of the file"
+    if content.startswith(b"\x93NUMPY"):
+        return "is a single array; weights need names, as in an .npz file"
+    if content[257:262] == b"ustar":
+        return "is a tar archive; unpack it, or save a PyTorch file of that age again with a newer version"
+    if start and all(byte >= 32 or byte in b"\t\n\r" for byte in start):
+        return f"is text, not a checkpoint; {expected}"
+    return f"is of no known kind; {expected}"
+
+
+def _check_weights(weights: Mapping[str, Tensor]) -> None:
+    """Raise `CheckpointError` for weights that are too many, or not finite."""
+    if sum(tensor.numel() * tensor.itemsize for tensor in weights.values()) > LARGEST_WEIGHTS:
+        raise CheckpointError(f"holds more than {LARGEST_WEIGHTS // 1024**3} GB of weights")
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(f"holds the weight {label(name)} that is not finite; the training run diverged")
+        if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
+            raise CheckpointError(f"is damaged: {label(name)} is neither true nor false everywhere")
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The weights in some part of a tree and, where it is made of modules, these."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    modules: dict[str, Record] = field(default_factory=dict)
+
+    def size(self) -> int:
+        return sum(tensor.numel() for tensor in self.tensors.values() if tensor.is_floating_point())
+
+    def shapes(self) -> dict[str, torch.Size]:
+        return {name: tensor.shape for name, tensor in self.tensors.items()}
+
+
+def _gather(value: Any) -> _Weights:
+    """The weights in a part of a tree: those of a module, or of a dictionary and what it wraps."""
+    if isinstance(value, Record):
+        if _is_module(value):
+            return _flatten(value)
+        value = value.attributes
+    if not isinstance(value, dict) or _is_optimizer(value):
+        return _Weights()
+    own = {key: part for key, part in value.items() if isinstance(part, Tensor) and isinstance(key, str)}
+    parts = {key: _gather(part) for key, part in value.items() if isinstance(key, str)}
+    parts = {key: part for key, part in parts.items() if any(t.ndim for t in part.tensors.values())}
+    # averages and the like count only where there is nothing else
+    parts = {key: part for key, part in parts.items() if not ASIDE.search(key)} or parts
+    if not parts:
+        return _Weights(_unwrapped(own))
+    merged = _merge(parts)
+    scalars = all(tensor.ndim == 0 for tensor in own.values())  # losses and steps beside the weights
+    return merged if scalars or merged.size() >= _Weights(own).size() else _Weights(_unwrapped(own))
+
+
+def _merge(parts: dict[str, _Weights]) -> _Weights:
+    """The weights of several parts under their names, such as encoder and decoder; of copies of one, the first."""
+    kept: dict[str, _Weights] = {}
+    for key, part in parts.items():
+        if not any(_copies(key, part, other, kept[other]) for other in kept):
+            kept[key] = part
+    if len(kept) == 1:
+        return next(iter(kept.values()))
+    return _Weights(
+        {f"{key}.{name}": tensor for key, part in kept.items() for name, tensor in part.tensors.items()},
+        {f"{key}.{path}".rstrip("."): record for key, part in kept.items() for path, record in part.modules.items()},
+    )
+
+
+def _copies(key: str, part: _Weights, other_key: str, other: _Weights) -> bool:
+    """Whether two parts are the same network twice, and not layer1 and layer2."""
+    numbered = re.sub(r"\d+", "", key) == re.sub(r"\d+", "", other_key)
+    return not numbered and part.shapes() == other.shapes()
+
+
+def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without the prefixes that wrappers put before every name."""
+    while tensors:
+        prefix = next((p for p in WRAPPINGS if all(name.startswith(p) and name != p for name in tensors)), None)
+        if prefix is None:
+            break
+        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _is_optimizer(table: dict[Any, Any]) -> bool:
+    return not MOMENTS.isdisjoint(key for key in table if isinstance(key, str))
+
+
+def _is_module(record: Record) -> bool:
+    pickled = all(isinstance(record.attributes.get(part), dict) for part in ("_parameters", "_buffers", "_modules"))
+    return pickled or record.class_name.startswith("__torch__.")
+
+
+def _flatten(root: Record) -> _Weights:
+    """The weights and modules of a module, named as ``state_dict`` and ``named_modules`` do."""
+    for wrapping in ("module", "_orig_mod"):
+        inner = _children(root).get(wrapping)
+        if inner is not None and not _tensors_of(root) and len(_children(root)) == 1:
+            root = inner
+    tensors: dict[str, Tensor] = {}
+    modules: dict[str, Record] = {}
+
+    def walk(record: Record, path: str) -> None:
+        modules[path] = record
+        prefix = f"{path}." if path else ""
+        tensors.update({prefix + name: tensor for name, tensor in _tensors_of(record).items()})
+        for name, child in _children(record).items():
+            walk(child, prefix + name)
+
+    walk(root, "")
+    return _Weights(tensors, modules)
+
+
+def _tensors_of(record: Record) -> dict[str, Tensor]:
+    """The parameters and the buffers that are saved, of one module without its children."""
+    attributes = record.attributes
+    if "_parameters" in attributes:
+        passing = attributes.get("_non_persistent_buffers_set", ())
+        passing = passing if isinstance(passing, set | list | tuple) else ()
+        saved = attributes["_parameters"] | {k: v for k, v in attributes["_buffers"].items() if k not in passing}
+    else:
+        declared = [*attributes.get("__parameters__", ()), *attributes.get("__buffers__", ())]
+        saved = {name: attributes.get(name) for name in declared} if declared else attributes
+    return {name: tensor for name, tensor in saved.items() if isinstance(tensor, Tensor) and isinstance(name, str)}
+
+
+def _children(record: Record) -> dict[str, Record]:
+    parts = record.attributes.get("_modules", record.attributes)
+    return {
+        name: part
+        for name, part in parts.items()
+        if isinstance(name, str) and isinstance(part, Record) and _is_module(part)
+    }
+
+
+def _why_no_weights(tree: Any) -> str:
+    """Why a file that could be read holds no model, as far as can be told."""
+    if isinstance(tree, Tensor):
+        return "holds a single tensor; weights need names, as in a state_dict"
+    if isinstance(tree, list | tuple | set):
+        return f"holds a {type(tree).__name__} at its top, where a dictionary of named weights is expected"
+    numbered = optimizer = False
+    seen: set[int] = set()
+    stack = [tree]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Record):
+            optimizer = optimizer or value.class_name.startswith("torch.optim.")
+            value = value.attributes
+        if isinstance(value, dict) and id(value) not in seen:
+            seen.add(id(value))
+            optimizer = optimizer or _is_optimizer(value)
+            numbered = numbered or any(isinstance(v, Tensor) and not isinstance(k, str) for k, v in value.items())
+            stack.extend(value.values())
+    if optimizer:
+        return "holds an optimizer's state, not a model"
+    if numbered:
+        return "names its tensors by something other than text, so that they cannot be told apart"
+    return "holds no tensors, so there is no model in it"
