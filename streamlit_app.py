@@ -11,8 +11,11 @@ os.environ.setdefault(
 )  # before torch: sessions share the cores, and threads would fight over them
 
 import gc
+import hashlib
 import io
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from PIL import Image
 
 from latent import charts, checkpoint, codes, data, images, interpolation, sampling, traversal
 from latent.errors import ArgumentError, CheckpointError, LatentError
+from latent.reading import ACTIVATIONS, OUTPUTS, PIXELS, SPLITS, Reading
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
@@ -35,7 +39,14 @@ Code = NDArray[np.float32]
 # ---------------------------------------------------------------------------------------------------------------------
 # Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
 
-BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.checkpoint.sha256}
+BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
+BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: identity(space)}
+
+
+def identity(space: LatentSpace) -> tuple[Any, ...]:
+    """What tells a space from every other: its file, how that is read, and the digit that is asked for."""
+    reading = str(space.checkpoint.scored[0].reading.to_dict()) if space.checkpoint.scored else ""
+    return space.checkpoint.sha256, reading, space.digit
 
 
 def freeze_heap() -> None:
@@ -50,10 +61,27 @@ def fingerprint(path: str, modified: int, size: int) -> str:
     return checkpoint.fingerprint(path)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Loading the checkpoint …")
-def open_space(path: str, sha256: str) -> LatentSpace:
-    """The space of a checkpoint file, its evaluation images encoded."""
-    space = LatentSpace.open(path)
+@st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
+def loaded(path: str, sha256: str) -> checkpoint.Checkpoint:
+    """What a file holds; for somebody else's, how it is read."""
+    return checkpoint.load(path)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Trying readings of the file on real digits …")
+def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
+    """What an uploaded file holds."""
+    return checkpoint.parse(_content, name)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner="Encoding the test digits …")
+def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
+    """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
+    if overruling:
+        choices = json.loads(overruling)
+        if "gaps" in choices:
+            choices["gaps"] = tuple(choices["gaps"])
+        saved = saved.overruled(replace(saved.scored[0].reading, **choices))
+    space = LatentSpace.of(name, saved)
     _ = space.statistics  # encodes now, before the heap is frozen
     freeze_heap()
     return space
@@ -73,8 +101,16 @@ def fitted(
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …")
 def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
-    """How much each dimension changes the picture, over the first 16 evaluation images."""
-    return traversal.effects(space.decode, space.z[:16], space.statistics.std)
+    """How much each of the most spread dimensions changes the picture, over the first 16 evaluation images."""
+    statistics = space.statistics
+    return traversal.effects(space.decode, space.z[:16], statistics.std, statistics.most_spread(charts.MOST_PANELS))
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
+def test_error(space: LatentSpace) -> float:
+    """The saved score, or where there is none, or the file is read another way, the error measured now."""
+    scores = space.checkpoint.scores
+    return scores["test_mse"] if scores and len(space.checkpoint.scored) < 2 else space.test_error
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -87,7 +123,7 @@ def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
 def distribution_charts(space: LatentSpace, n: int) -> dict[str, alt.LayerChart]:
     """The charts of the Statistics section, by name."""
     z, statistics = space.z[:n], statistics_of(space, n)
-    active = statistics.active(space.model.config.kind)
+    active = statistics.active(space.signature.kind)
     return {
         "histograms": charts.histograms_chart(z, active),
         "values": charts.values_chart(z),
@@ -148,15 +184,21 @@ def choose_image(space: LatentSpace, key: str, digit: int, label: str = "") -> i
     return int(indices[which - 1])
 
 
-SOURCES = ("real image", "class mean", "mean", "zeros", "custom vector")
+SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "custom vector")
+OF_REAL_IMAGES = ("real image", "class mean", "mean")  # what a decoder alone cannot offer
 
 
 def choose_code(
     space: LatentSpace, key: str, label: str, *, source: str = "real image", digit: int = 7
 ) -> tuple[str, Code]:
     """Controls that choose a code; its name and the code (latent_dim,)."""
-    source = st.selectbox(label, SOURCES, index=SOURCES.index(source), key=f"{key}_source", bind="query-params")
+    sources = [name for name in SOURCES if space.signature.has_encoder or name not in OF_REAL_IMAGES]
+    index = sources.index(source) if source in sources else sources.index("random draw")
+    source = st.selectbox(label, sources, index=index, key=f"{key}_source", bind="query-params")
     match source:
+        case "random draw":
+            seed = st.number_input("Seed", 0, 2**31 - 1, digit, key=f"{key}_draw", bind="query-params")
+            return "a random draw", sampling.sample(fitted(space, "learned"), 1, seed=int(seed))[0]
         case "real image":
             index = choose_image(space, key, digit)
             return f"a real {space.labels[index]}", space.z[index]
@@ -231,38 +273,123 @@ def model_section(space: LatentSpace) -> None:
         n = st.slider("Digits to reconstruct", 5, 30, 15, key="model_digits", bind="query-params")
         first = st.number_input("From test image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
 
-    saved, config = space.checkpoint, space.model.config
+    saved, signature = space.checkpoint, space.signature
     recipe, history = saved.recipe, saved.history
+    code = " × ".join(map(str, signature.code_shape)) + f" = {space.latent_dim}" * (len(signature.code_shape) > 1)
     facts = {
-        "Kind": {"ae": "autoencoder", "vae": "variational"}[config.kind],
-        "Latent dimensions": str(config.latent_dim),
+        "Kind": ("conditional " * signature.conditional)
+        + {"ae": "autoencoder", "vae": "variational"}[signature.kind] * signature.has_encoder
+        + "decoder alone" * (not signature.has_encoder),
+        "Latent dimensions": code,
         "Parameters": f"{sum(p.numel() for p in space.model.parameters()):,}",
         "Data set": str(recipe.get("dataset", "unknown")),
-        "Epochs": f"{len(history)} of {recipe['epochs']}" if recipe and not saved.scores else str(len(history)),
-        "Trained for": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
-        "Test error": f"{saved.scores['test_mse']:.5f}" if saved.scores else "not finished",
     }
+    if history or recipe:
+        facts |= {
+            "Epochs": f"{len(history)} of {recipe['epochs']}" if recipe and not saved.scores else str(len(history)),
+            "Trained for": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
+        }
+    if signature.has_encoder:
+        unfinished = bool(recipe) and not saved.scores
+        facts["Test error"] = "not finished" if unfinished else f"{test_error(space):.5f}"
     with side_by_side():
         for name, value in facts.items():
             st.metric(name, value, width="content")
     st.caption(
         "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
     )
-    st.code(f"{space.name}{checkpoint.SUFFIX}  sha256 {saved.sha256[:16]}…", language=None)
+    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", language=None)
+    if signature.image_shape != (1, 28, 28):
+        channels, height, width = signature.image_shape
+        st.caption(
+            f"The digits are resized for this model to {height} × {width}, {channels} channel{'s' * (channels > 1)}."
+        )
 
-    real = space.images[first : first + n]
-    x_hat = space.reconstruct(real)
-    st.subheader("Real digits, and what is left of them")
-    show(images.rows_sheet([real, x_hat], zoom=3), f"{n} real digits over their reconstructions", stretch=n > 10)
-    errors = np.square(x_hat - real / 255).mean(axis=(1, 2))
-    st.caption(
-        f"Above, real test digits; below, the same after encoding to {config.latent_dim} "
-        f"number{'s' * (config.latent_dim > 1)} and decoding. Error of these: {errors.mean():.4f} on average, "
-        f"from {errors.min():.4f} to {errors.max():.4f}."
-    )
+    if signature.has_encoder:
+        real, labels = space.images[first : first + n], space.labels[first : first + n]
+        x_hat = space.reconstruct(real, labels)
+        st.subheader("Real digits, and what is left of them")
+        show(images.rows_sheet([real, x_hat], zoom=3), f"{n} real digits over their reconstructions", stretch=n > 10)
+        errors = np.square(x_hat - real / 255).reshape(n, -1).mean(axis=1)
+        st.caption(
+            f"Above, real test digits; below, the same after encoding to {space.latent_dim} "
+            f"number{'s' * (space.latent_dim > 1)} and decoding. Error of these: {errors.mean():.4f} on average, "
+            f"from {errors.min():.4f} to {errors.max():.4f}."
+        )
+    else:
+        st.subheader("What it draws from random codes")
+        drawn = space.decode(space.z[first : first + n])
+        show(images.sheet(drawn, n, zoom=3), f"{n} pictures of random codes", stretch=n > 10)
+        st.caption(
+            "The file holds a decoder alone: real digits cannot be encoded, so the codes are draws from N(0, 1)."
+        )
+    if saved.scored:
+        show_reading(space)
     if history:
         st.subheader("Training")
         show_chart(charts.history_chart(history), "Training and test loss over the epochs")
+
+
+def show_reading(space: LatentSpace) -> None:
+    """How somebody else's file was read, how sure that is, and controls to read it another way."""
+    scored = space.checkpoint.scored
+    reading = scored[0].reading
+    st.subheader("How this file was read")
+    found, kept = st.columns([3, 2])
+    with found:
+        st.markdown("**The layers, in the order in which they run**: names and sizes are read from the file")
+        st.code("\n".join(reading.layer_lines()), language=None)
+    with kept:
+        st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
+        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), language=None)
+    tried = [each for each in scored if np.isfinite(each.error)]
+    if len(tried) > 1:
+        best, second = tried[:2]
+        st.markdown(
+            f"**The runner-up** has {second.error / best.error:.2f} times the error ({second.error:.4f}), with:"
+        )
+        st.text(best.reading.differences(second.reading))
+    with st.expander("Read it another way", expanded=len(scored) > len(tried)):
+        st.caption("All sections follow a choice, and the test error above says at once whether it is better.")
+        overrule(tried[0].reading, space.checkpoint.sha256)
+    own_format = checkpoint.to_bytes(space.checkpoint)
+    st.download_button(
+        "Save as a checkpoint of our format",
+        own_format,
+        f"{space.name}.pt",
+        "application/octet-stream",
+        on_click="ignore",
+    )
+
+
+def overrule(reading: Reading, sha256: str) -> None:
+    """Controls for what was inferred; the choices that differ from the reading are kept for this file and session."""
+    hidden = [gap for index, gap in enumerate(reading.gaps) if index not in (0, reading.code) and gap != "none"]
+    choices: dict[str, tuple[str, list[str], str]] = {
+        "pixels": ("Pixels in", list(PIXELS), reading.pixels),
+        "output": ("Pixels out", list(OUTPUTS), reading.output),
+        "activation": ("Activations", ["as inferred", *list(ACTIVATIONS)[1:]], "as inferred"),
+        "code_activation": ("Activation of the code", list(ACTIVATIONS), reading.code_activation),
+    }
+    if reading.chain.links[reading.code].joint == "halve":
+        choices["split"] = ("Mean of the code", list(SPLITS), reading.split)
+    if reading.conditional:
+        choices["label_first"] = ("Label", ["behind", "before"], "before" if reading.label_first else "behind")
+    changed: dict[str, Any] = {}
+    for column, (name, (title, options, value)) in zip(st.columns(len(choices)), choices.items()):
+        chosen = column.selectbox(title, options, index=options.index(value), key=f"model_{name}_{sha256[:8]}")
+        if chosen != value:
+            changed[name] = chosen
+    if "activation" in changed and hidden:
+        activation = changed.pop("activation")
+        changed["gaps"] = tuple(gap if gap == "none" else activation for gap in reading.gaps)
+    if "label_first" in changed:
+        changed["label_first"] = changed["label_first"] == "before"
+    overruled = st.session_state.setdefault("overruled", {})
+    text = json.dumps(changed) if changed else ""
+    if overruled.get(sha256, "") != text:
+        overruled[sha256] = text
+        st.rerun()
 
 
 def statistics_section(space: LatentSpace) -> None:
@@ -279,7 +406,7 @@ def statistics_section(space: LatentSpace) -> None:
         )
 
     statistics = statistics_of(space, n)
-    kind = space.model.config.kind
+    kind = space.signature.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
     with side_by_side():
@@ -361,7 +488,10 @@ def custom_section(space: LatentSpace) -> None:
     """What does this vector look like? Paste one, or start from a known one and change its numbers."""
     with st.sidebar:
         start = st.selectbox(
-            "Start from", ("real image", "random draw", "mean", "zeros"), key="custom_start", bind="query-params"
+            "Start from",
+            ("real image", "random draw", "mean", "zeros") if space.signature.has_encoder else ("random draw", "zeros"),
+            key="custom_start",
+            bind="query-params",
         )
         if start == "real image":
             base = space.z[choose_image(space, "custom", 7)]
@@ -395,9 +525,10 @@ def custom_section(space: LatentSpace) -> None:
     left, right = st.columns([1, 2])
     with left:
         show_code(space, code, "Decoded", zoom=8)
-        nearest = int(space.nearest(code)[0])
-        st.markdown(f"**Nearest real digit**: a {space.labels[nearest]}")
-        show(images.sheet(space.images[[nearest]], 1, 4), f"The nearest real digit, a {space.labels[nearest]}")
+        if space.signature.has_encoder:
+            nearest = int(space.nearest(code)[0])
+            st.markdown(f"**Nearest real digit**: a {space.labels[nearest]}")
+            show(images.sheet(space.images[[nearest]], 1, 4), f"The nearest real digit, a {space.labels[nearest]}")
     with right:
         show_chart(charts.code_chart(code, space.statistics), "The vector as bars over the range of real codes")
         st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
@@ -414,7 +545,8 @@ def custom_section(space: LatentSpace) -> None:
 def dimensions_section(space: LatentSpace) -> None:
     """What does each dimension control? One at a time is moved, the others stay."""
     statistics, effects = space.statistics, dimension_effects(space)
-    order = np.argsort(-effects)
+    dimensions = statistics.most_spread(charts.MOST_PANELS)
+    order = dimensions[np.argsort(-effects, kind="stable")]
     with st.sidebar:
         dimension = int(
             st.selectbox(
@@ -452,7 +584,7 @@ def dimensions_section(space: LatentSpace) -> None:
     st.caption("The difference from the base: red is brighter, blue is darker.")
 
     st.subheader("Every dimension, by how much it changes the picture")
-    show_chart(charts.effects_chart(effects, dimension), "How much each dimension changes the picture")
+    show_chart(charts.effects_chart(dimensions, effects, dimension), "How much each dimension changes the picture")
     st.caption(
         "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
         "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
@@ -490,7 +622,6 @@ def arithmetic_section(space: LatentSpace) -> None:
 
     formula, operate = operations[operation]
     result = operate(*(code for _, code in operands))
-    nearest = int(space.nearest(result)[0])
 
     st.subheader(formula)
     shown = [
@@ -501,9 +632,11 @@ def arithmetic_section(space: LatentSpace) -> None:
         for name, code in shown:
             with st.container(width="content"):
                 show_code(space, code, name)
-        with st.container(width="content"):
-            st.markdown(f"**Nearest real: a {space.labels[nearest]}**")
-            show(images.sheet(space.images[[nearest]], 1, 6), f"The nearest real digit, a {space.labels[nearest]}")
+        if space.signature.has_encoder:
+            nearest = int(space.nearest(result)[0])
+            with st.container(width="content"):
+                st.markdown(f"**Nearest real: a {space.labels[nearest]}**")
+                show(images.sheet(space.images[[nearest]], 1, 6), f"The nearest real digit, a {space.labels[nearest]}")
     for cell, (name, code) in zip(st.columns(len(shown)), shown):
         with cell:
             st.markdown(f"**{name}**")
@@ -590,7 +723,7 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
 }
-
+NEED_AN_ENCODER = ("Statistics", "Real vs generated")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page.
@@ -611,17 +744,37 @@ def page_icon() -> Image.Image:
 
 def choose_checkpoint() -> LatentSpace:
     """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
+    uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
     files = {path.stem: path for path in checkpoint.find(CHECKPOINTS)}
-    if not files:
+    if not files and not uploads:
         raise CheckpointError(
             f"There is no checkpoint in {CHECKPOINTS}: train one with python -m latent.train --out "
             f"{CHECKPOINTS / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
         )
-    names = list(files)
+    names = [*files, *uploads]
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
-    found = files[name].stat()
-    return open_space(str(files[name]), fingerprint(str(files[name]), found.st_mtime_ns, found.st_size))
+    if name in uploads:
+        sha256, content = uploads[name]
+        saved = uploaded(sha256, name, content)
+    else:
+        found = files[name].stat()
+        saved = loaded(str(files[name]), fingerprint(str(files[name]), found.st_mtime_ns, found.st_size))
+    space = space_of(name, saved, st.session_state.get("overruled", {}).get(saved.sha256, "") if saved.scored else "")
+    if space.signature.conditional:
+        space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
+    return space
+
+
+def take_upload() -> None:
+    """Add the uploaded file to the picker, for this session, and choose it."""
+    file = st.session_state["upload"]
+    if file is None:
+        return
+    content = file.getvalue()
+    name = f"{file.name[:60]} (uploaded)"
+    st.session_state.setdefault("uploads", {})[name] = (hashlib.sha256(content).hexdigest(), content)
+    st.session_state["checkpoint"] = name
 
 
 def show_error(error: LatentError) -> None:
@@ -634,16 +787,27 @@ st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
 st.html(STYLE)
 with st.sidebar:
     st.markdown("### Latent Space Explorer")
+    space: LatentSpace | None = None
     try:
         space = choose_checkpoint()
     except LatentError as error:
         show_error(error)
+    with st.expander("Open a file"):
+        st.file_uploader(
+            "Any trained autoencoder", key="upload", on_change=take_upload,
+            help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
+            "it is kept for this session only.",
+        )  # fmt: skip
+    if space is None:
         st.stop()
     section = st.radio("Section", SECTIONS, key="section", bind="query-params")
     st.divider()
 st.header(section, anchor=False)
 st.caption(SECTIONS[section].__doc__)
 try:
-    SECTIONS[section](space)
+    if section in NEED_AN_ENCODER and not space.signature.has_encoder:
+        st.info("This file holds a decoder alone, which gives no codes of real digits, and this section needs them.")
+    else:
+        SECTIONS[section](space)
 except LatentError as error:
     show_error(error)

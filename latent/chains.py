@@ -109,7 +109,7 @@ def fits_after(main: Layer, n: int) -> bool:
 
 
 def chains(layers: Sequence[Layer]) -> list[Chain]:
-    """The chains that use most layers and jump least, at most `MOST_CHAINS`; decoders alone only where there is no other."""
+    """The chains that use most layers and jump least, at most `MOST_CHAINS`; decoders alone where there is no other."""
     links = candidates(layers)
     whole = ranked(links, [link for link in links if (joined := from_image(link)) for link in joined])
     if whole:

@@ -35,11 +35,12 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
 
     One chart with the panels laid out in it, rather than a facet: it is as wide as the page.
     """
-    dimensions = np.arange(z.shape[1])[:MOST_PANELS]
+    dimensions = LatentStatistics.of(z).most_spread(MOST_PANELS)
     columns = min(columns, len(dimensions))
+    place = np.arange(len(dimensions))
     low, high = np.quantile(z, (0.0005, 0.9995))
     counts, edges = histograms(np.clip(z[:, dimensions], low, high), bins=36)
-    row, column = dimensions // columns, dimensions % columns
+    row, column = place // columns, place % columns
     left = column[:, None] + 0.04 + 0.92 * (edges - low) / max(high - low, 1e-12)
     bottom = -(row[:, None] + 0.96)
     bars = pd.DataFrame(
@@ -137,7 +138,7 @@ def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.La
             "max": statistics.max,
             "state": np.where(active, "active", "inactive"),
         }
-    )
+    ).iloc[statistics.most_spread(MOST_PANELS)]
     thickness = 0.006 * float(statistics.max.max() - statistics.min.min())
     rows["below"], rows["above"] = rows["median"] - thickness, rows["median"] + thickness
     numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in ("min", "p1", "q1", "median", "q3", "p99", "max")]
@@ -162,7 +163,7 @@ def code_chart(code: ArrayLike, statistics: LatentStatistics, height: int = 260)
             "low": statistics.quantile(0.01),
             "high": statistics.quantile(0.99),
         }
-    )
+    ).iloc[statistics.most_spread(MOST_PANELS)]
     base = alt.Chart(rows).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
         y=alt.Y("low:Q", title="value, latent units"), y2="high:Q"
@@ -176,11 +177,13 @@ def code_chart(code: ArrayLike, statistics: LatentStatistics, height: int = 260)
 
 def codes_chart(z: NDArray[np.float32], height: int = 260) -> alt.Chart:
     """Codes as a heat map, a column each: blue below zero, red above."""
+    dimensions = LatentStatistics.of(z).most_spread(MOST_PANELS)
+    z = z[:, dimensions]
     n, latent_dim = z.shape
     rows = pd.DataFrame(
         {
             "sample": np.repeat(np.arange(1, n + 1), latent_dim),
-            "dimension": np.tile(np.arange(latent_dim), n),
+            "dimension": np.tile(dimensions, n),
             "value": z.ravel().astype(np.float64),
         }
     )
@@ -202,9 +205,9 @@ def codes_chart(z: NDArray[np.float32], height: int = 260) -> alt.Chart:
     )
 
 
-def effects_chart(effects: NDArray[np.float32], chosen: int) -> alt.Chart:
+def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], chosen: int) -> alt.Chart:
     """How much each dimension changes the picture, the strongest first; the ``chosen`` one stands out."""
-    rows = pd.DataFrame({"dimension": np.arange(len(effects)), "effect": effects.astype(np.float64)})
+    rows = pd.DataFrame({"dimension": dimensions, "effect": effects.astype(np.float64)})
     return (
         alt.Chart(rows)
         .mark_bar()

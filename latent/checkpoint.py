@@ -6,11 +6,16 @@ reads it anywhere, without this package.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
+import json
 import os
 import re
+import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,37 +23,53 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latent.errors import ArgumentError, CheckpointError
+import latent.container
+from latent import reading
+from latent.errors import CheckpointError, LatentError
+from latent.hdf5 import LARGEST_FILE
 from latent.model import Autoencoder, AutoencoderConfig
+from latent.network import Network
+from latent.reading import Reading, Scored
+from latent.unpickling import label
 
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
-LARGEST_FILE = 512 * 1024**2  # bytes
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".keras", ".onnx", ".npz", ".pkl", ".jit")
+PARTS = ("state", "history", "scores", "recipe", "progress")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """What one file holds.
 
-    ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss, test_mse, seconds);
-    ``scores`` of the finished model (test_mse: mean squared error a pixel, pixels in [0, 1]); ``recipe`` the
-    options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training is finished;
-    ``sha256`` of the file, empty before it is saved.
+    ``config`` of our own network, or None where ``scored`` says how somebody else's is read: the readings that were
+    tried, best first. ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss,
+    test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error a pixel, pixels in [0, 1]);
+    ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
+    is finished; ``sha256`` of the file, empty before it is saved; ``container`` the kind of file, for people.
     """
 
-    config: AutoencoderConfig
+    config: AutoencoderConfig | None
     state: dict[str, Tensor]
     history: list[dict[str, float]] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    scored: list[Scored] = field(default_factory=list, repr=False)
+    container: str = "checkpoint of our own format"
 
-    def model(self) -> Autoencoder:
+    def overruled(self, reading: Reading) -> Checkpoint:
+        """The same file, read another way; its error is not known yet (NaN)."""
+        return replace(self, scored=[Scored(reading, float("nan")), *self.scored])
+
+    def model(self) -> Autoencoder | Network:
         """The network with these weights, in evaluation mode, on the CPU.
 
         Raises `CheckpointError` where the weights do not fit the configuration.
         """
+        if self.config is None:
+            return Network(self.scored).eval()
         with torch.device("meta"):  # costs no memory whatever the configuration says; the weights are put in whole
             model = Autoencoder(self.config)
         expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
@@ -71,7 +92,7 @@ def find(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        files = [path for path in folder.iterdir() if path.suffix == SUFFIX and path.is_file()]
+        files = [path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file()]
     except OSError as error:
         raise CheckpointError(f"The checkpoint folder {folder} cannot be read: {error.strerror}.") from error
     return sorted(
@@ -85,34 +106,43 @@ def fingerprint(path: str | Path) -> str:
 
 
 def load(path: str | Path) -> Checkpoint:
-    """The checkpoint in a file; nothing from the file is executed.
+    """The checkpoint in a file, our own or anybody's; nothing from the file is executed.
 
-    Raises `CheckpointError` for a file that is missing, damaged, or not of this format.
+    Raises `CheckpointError` for a file that is missing, damaged, or holds no autoencoder that can be worked out.
     """
     path = Path(path)
     content = read(path)
+    return parse(content, path.name)
+
+
+def parse(content: bytes, name: str) -> Checkpoint:
+    """The checkpoint in the bytes of a file, as `load` does; ``name`` is for sentences about it."""
+    container = latent.container.parse(content, name)
+    values, sha256 = container.content, hashlib.sha256(content).hexdigest()
+    if isinstance(values, dict) and values.get("format") == FORMAT:
+        return own(values, name, sha256)
+    tensors = container.tensors()
     try:
-        values = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except Exception as error:  # torch's own text recommends unsafe loading, so it is not repeated
-        raise CheckpointError(
-            f"{path.name} cannot be read as a checkpoint: it is damaged, cut short, or not a file of tensors."
-        ) from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path.name} holds no {FORMAT} checkpoint: train one with python -m latent.train, or open another file."
-        )
+        scored = reading.read(tensors, container.modules())
+    except CheckpointError as error:
+        raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
+    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=container.format)
+
+
+def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
+    """The checkpoint in the values of a file of our own format."""
     try:
-        checkpoint = Checkpoint(
-            config=AutoencoderConfig.from_dict(values["config"]),
-            **{name: values[name] for name in ("state", "history", "scores", "recipe", "progress")},
-            sha256=hashlib.sha256(content).hexdigest(),
-        )
-        for name, tensor in checkpoint.state.items():
+        state = values["state"]
+        for weight, tensor in state.items():
             if not torch.isfinite(tensor).all():
-                raise CheckpointError(f"{path.name}: the weight {name} is not finite; the training run diverged.")
-    except (KeyError, TypeError, AttributeError, ArgumentError) as error:
-        raise CheckpointError(f"{path.name} is not a whole {FORMAT} checkpoint: {error}.") from error
-    return checkpoint
+                raise CheckpointError(f"{label(name)}: the weight {weight} is not finite; the training run diverged.")
+        parts = {part: values[part] for part in PARTS}
+        if "reading" in values:
+            scored = [Scored(Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"]))]
+            return Checkpoint(None, **parts, sha256=sha256, scored=scored)
+        return Checkpoint(AutoencoderConfig.from_dict(values["config"]), **parts, sha256=sha256)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+        raise CheckpointError(f"{label(name)} is not a whole {FORMAT} checkpoint: {error}.") from error
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -120,20 +150,31 @@ def save(path: str | Path, checkpoint: Checkpoint) -> Checkpoint:
 
     Raises `CheckpointError` where the folder cannot be written.
     """
-    values = {"format": FORMAT, "config": checkpoint.config.to_dict()}
-    values |= {name: getattr(checkpoint, name) for name in ("state", "history", "scores", "recipe", "progress")}
+    content = to_bytes(checkpoint)
+    write_atomically(Path(path), content)
+    return replace(checkpoint, sha256=hashlib.sha256(content).hexdigest())
+
+
+def to_bytes(checkpoint: Checkpoint) -> bytes:
+    """The checkpoint as a file of our own format."""
+    values: dict[str, Any] = {"format": FORMAT} | {name: getattr(checkpoint, name) for name in PARTS}
+    if checkpoint.config is None:
+        values["reading"] = checkpoint.scored[0].reading.to_dict()
+    else:
+        values["config"] = checkpoint.config.to_dict()
     buffer = io.BytesIO()
     torch.save(values, buffer)
-    write_atomically(Path(path), buffer.getvalue())
-    return replace(checkpoint, sha256=hashlib.sha256(buffer.getvalue()).hexdigest())
+    return buffer.getvalue()
 
 
 def read(path: str | Path) -> bytes:
-    """The bytes of a file no larger than `LARGEST_FILE`. Raises `CheckpointError` where they cannot be had."""
+    """The bytes of a file. Raises `CheckpointError` where they cannot be had, or are too many."""
     path = Path(path)
     try:
+        if not path.is_file() and path.exists():
+            raise CheckpointError(f"{label(path.name)} is not a file but a folder or a device.")
         if path.stat().st_size > LARGEST_FILE:
-            raise CheckpointError(f"{path.name} is larger than {LARGEST_FILE // 1024**2} MB.")
+            raise CheckpointError(f"{label(path.name)} is larger than {LARGEST_FILE // 1024**2} MB.")
         return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
@@ -156,3 +197,60 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
     except OSError as error:
         raise CheckpointError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def account(path: Path) -> dict[str, Any]:
+    """What can be said of a file, as plain values; ``ok`` is false and ``error`` a sentence where it was refused."""
+    from latent.space import LatentSpace  # where used: it builds on this room
+
+    start = time.perf_counter()
+    found: dict[str, Any] = {"path": str(path), "ok": False}
+    found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
+    try:
+        loaded = load(path)
+        space = LatentSpace.of(path.stem, loaded)
+        signature = space.signature
+        found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}
+        found |= {
+            "image_shape": list(signature.image_shape),
+            "mse": space.test_error if signature.has_encoder else None,
+        }
+        if loaded.scored:
+            found["reading"] = loaded.scored[0].reading.describe() | {"container": loaded.container}
+        if len(loaded.scored) > 1:
+            best, second = loaded.scored[:2]
+            differing = best.reading.differences(second.reading)
+            found["runner_up"] = {"mse": second.error, "margin": second.error / best.error, "differs": differing}
+    except LatentError as error:
+        found["error"] = str(error)
+    return found | {"seconds": round(time.perf_counter() - start, 2)}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """An account for people."""
+    if not found["ok"]:
+        return f"{found['path']}\n  refused: {found['error']}"
+    lines = [str(found["path"])]
+    lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
+    if found["reading"]:
+        lines += ["  how it was read:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
+    if found["runner_up"]:
+        lines.append(
+            f"  runner-up: {found['runner_up']['margin']:.2f} times the error with {found['runner_up']['differs']}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
+    parser = argparse.ArgumentParser("python -m latent.checkpoint", description="Say how files of weights are read.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="print JSON: a list with an object a file")
+    options = parser.parse_args(arguments)
+    accounts = [account(path) for path in options.files]
+    print(json.dumps(accounts, indent=1) if options.json else "\n".join(map(as_text, accounts)))
+    return 0 if all(found["ok"] for found in accounts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -15,6 +15,9 @@ SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
 MOST_RUNS = 30_000  # steps of the search within one bound
 
 
+SAME = -1  # as a padding: whatever keeps the side, divided or multiplied by the stride (TensorFlow's "same")
+
+
 @dataclass(frozen=True, order=True)
 class Step:
     """What one convolution does to the side of its feature maps; ``cost`` is the rarer the higher."""
@@ -28,7 +31,7 @@ class Step:
     upsample: int = 1  # the factor before it
 
     def __str__(self) -> str:
-        words = [f"stride {self.stride}", f"padding {self.padding}"]
+        words = [f"stride {self.stride}", "padding same" if self.padding == SAME else f"padding {self.padding}"]
         words += [f"output padding {self.output_padding}"] * bool(self.output_padding)
         words += [f"max pool 2, stride {self.pool}"] * bool(self.pool)
         words += [f"upsampled {self.upsample} times before"] * (self.upsample > 1)
@@ -36,6 +39,9 @@ class Step:
 
     def side(self, side: int, kernel: int) -> int:
         """The side of the map behind it, 0 or less where there is none."""
+        if self.padding == SAME:
+            side = side * self.stride if self.transposed else -(-side * self.upsample // self.stride)
+            return (side - 2) // self.pool + 1 if self.pool else side
         if self.transposed:
             return (side - 1) * self.stride - 2 * self.padding + kernel + self.output_padding
         side = (side * self.upsample + 2 * self.padding - kernel) // self.stride + 1
@@ -57,7 +63,9 @@ class Geometry:
     cost: float
 
 
-def geometries(chain: Chain, known: Mapping[str, Step], wide: bool = False) -> list[Geometry]:
+def geometries(
+    chain: Chain, known: Mapping[str, tuple[int, int, int]], wide: bool = False, same: bool = False
+) -> list[Geometry]:
     """The likeliest ways to run a chain, from an image of a usual side to an image of the same side."""
     most, further = MOST_GEOMETRIES[wide], FURTHER[wide]
     unique: dict[tuple[object, ...], Geometry] = {}
@@ -65,7 +73,7 @@ def geometries(chain: Chain, known: Mapping[str, Step], wide: bool = False) -> l
     for bound in BOUNDS:
         for side in image_sides(chain):
             for turn in turns(chain):
-                for geometry in runs(chain, side, turn, known, bound):
+                for geometry in runs(chain, side, turn, known, bound, same):
                     unique.setdefault((side, turn, geometry.steps), geometry)
         cheapest = min((geometry.cost for geometry in unique.values()), default=bound)
         if not convolutional or len(unique) >= most or bound >= cheapest + further:
@@ -100,7 +108,9 @@ def turns(chain: Chain) -> list[int]:
     return transposed[:1] or list(range(1, len(links)))
 
 
-def runs(chain: Chain, side: int, turn: int, known: Mapping[str, Step], bound: float) -> Iterator[Geometry]:
+def runs(
+    chain: Chain, side: int, turn: int, known: Mapping[str, tuple[int, int, int]], bound: float, same: bool
+) -> Iterator[Geometry]:
     """Every way, up to a cost, to run the links from an image of this side back to it."""
     links = chain.links
     budget = [MOST_RUNS]
@@ -121,8 +131,10 @@ def runs(chain: Chain, side: int, turn: int, known: Mapping[str, Step], bound: f
             return
         if link.joint == "unflatten":
             now = side_of(links[index - 1].n_out // link.n_in) or 0
-        choices = options(link, index >= turn, room(chain, index), room(chain, index + 1))
-        for step in [known[link.layer.name]] if link.layer.name in known else choices:
+        choices = options(link, index >= turn, room(chain, index), room(chain, index + 1), same)
+        if link.layer.name in known:
+            choices = as_told(choices, known[link.layer.name], link)
+        for step in choices:
             if cost + step.cost > bound:
                 break  # they come in the order of their costs
             total = cost + price(links, steps, link, step, now)
@@ -145,26 +157,29 @@ def room(chain: Chain, index: int) -> int | None:
 
 
 @cache
-def options(link: Link, growing: bool, before: int | None, behind: int | None) -> list[Step]:
+def options(link: Link, growing: bool, before: int | None, behind: int | None, same: bool) -> list[Step]:
     """What a convolution is likely to do: on the way to the code shrink maps, on the way back grow them.
 
-    ``before`` and ``behind`` are how many modules without weights stand there, which upsampling and pools need.
+    ``before`` and ``behind`` are how many modules without weights stand there, which upsampling and pools need;
+    ``same`` whether the file is of a library that pads to keep the side.
     """
     kernel = link.layer.kernel[0]
     half = (kernel - 1) // 2
     found = []
     if link.transposed or (growing and link.transposed is None):
         for stride in (1, 2, 3):
-            for padding in range(min(kernel, 4)):
+            if same:
+                found.append(Step(0.3 * (stride == 3), True, stride, SAME))
+            for padding in range(1 if same else min(kernel, 4)):
                 for more in range(2 if stride == 2 else 1):
                     doubles = stride == 2 and 2 * padding + 2 - more == kernel
-                    same = stride == 1 and padding == half
-                    cost = 0.0 if doubles or same else 0.3 if padding == more == 0 else 0.8
+                    keeps = stride == 1 and padding == half
+                    cost = 0.0 if doubles or keeps else 0.3 if padding == more == 0 else 0.8
                     cost += 0.4 * (stride == 3) + 0.3 * (stride == 1)
                     found.append(Step(cost, True, stride, padding, more))
     if not link.transposed:
-        for padding in sorted({0, 1, half, kernel // 2}):
-            cost = 0.0 if padding == half else 0.3 if padding == 0 else 0.7
+        for padding in sorted({0, SAME} if same else {0, 1, half, kernel // 2}):
+            cost = 0.0 if padding in (half, SAME) else 0.3 if padding == 0 else 0.7
             if growing:
                 found.append(Step(cost + 0.3 * ((before or 0) > 1), False, 1, padding))
                 if before != 0:
@@ -174,11 +189,17 @@ def options(link: Link, growing: bool, before: int | None, behind: int | None) -
                 for pool in (0, 2, 1):
                     if pool and behind == 0:
                         continue
-                    more = {1: 0.0, 2: 0.0, 3: 0.4}[stride] + {0: 0.0, 2: 0.2, 1: 0.5}[pool]
-                    more += 0.5 * (stride == 1 and not pool) + 0.3 * (stride > 1 and pool > 0)
-                    more += 0.7 * (pool > 0 and behind == 1) + 1.0 * (not pool and (behind or 0) > 1)
-                    found.append(Step(cost + more, False, stride, padding, 0, pool))
+                    dearer = {1: 0.0, 2: 0.0, 3: 0.4}[stride] + {0: 0.0, 2: 0.2, 1: 0.5}[pool]
+                    dearer += 0.5 * (stride == 1 and not pool) + 0.3 * (stride > 1 and pool > 0)
+                    dearer += 0.7 * (pool > 0 and behind == 1) + 1.0 * (not pool and (behind or 0) > 1)
+                    found.append(Step(cost + dearer, False, stride, padding, 0, pool))
     return sorted(found)
+
+
+def as_told(choices: list[Step], told: tuple[int, int, int], link: Link) -> list[Step]:
+    """The choices with the stride, padding and output padding that the file tells."""
+    agreeing = [step for step in choices if (step.stride, step.padding, step.output_padding) == told]
+    return agreeing or [Step(0.0, bool(link.transposed), *told)]
 
 
 def price(links: tuple[Link, ...], steps: Sequence[Step | None], link: Link, step: Step, now: int) -> float:

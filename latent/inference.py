@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from latent.errors import ArgumentError
-from latent.model import Autoencoder
+from latent.model import LatentModel
 
 BATCH_SIZE = 250  # the feature maps of a batch stay in the processor's cache
+N_CLASSES = 10
+
+Labels = NDArray[np.integer[Any]]
 
 
 def best_device() -> torch.device:
@@ -25,24 +29,32 @@ def best_device() -> torch.device:
     return torch.device("cpu")
 
 
-def encode(model: Autoencoder, images: NDArray[Any], batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
+def encode(
+    model: LatentModel, images: NDArray[Any], labels: Labels | None = None, batch_size: int = BATCH_SIZE
+) -> NDArray[np.float32]:
     """Codes ``z`` (n, latent_dim) of images (n, height, width[, channels]), uint8 or floats in [0, 1].
 
-    For a variational model the code is the posterior mean. Raises `ArgumentError` for another shape, dtype or range.
+    For a variational model the code is the posterior mean; a conditional one needs ``labels`` (n,). Raises
+    `ArgumentError` for another shape, dtype or range.
     """
-    x = as_channels_first(images, model.config.image_shape)
-    return in_batches(
-        model, lambda batch: model.encode(to_unit_range(batch)), x, batch_size, (model.config.latent_dim,)
-    )
+    x = as_channels_first(images, model.signature.image_shape)
+
+    def run(batch: Tensor, label: Tensor | None) -> Tensor:
+        return model.encode(to_unit_range(batch), label)
+
+    return in_batches(model, run, x, labels, batch_size, (model.signature.latent_dim,))
 
 
-def decode(model: Autoencoder, z: ArrayLike, batch_size: int = BATCH_SIZE) -> NDArray[np.float32]:
+def decode(
+    model: LatentModel, z: ArrayLike, labels: Labels | None = None, batch_size: int = BATCH_SIZE
+) -> NDArray[np.float32]:
     """Pictures (n, height, width[, channels]) in [0, 1] of codes ``z`` (n, latent_dim), or of one code (latent_dim,).
 
-    Raises `ArgumentError` for codes of another length and for numbers that are not finite.
+    A conditional model needs ``labels`` (n,). Raises `ArgumentError` for codes of another length and for numbers
+    that are not finite.
     """
-    codes = as_codes(z, model.config.latent_dim)
-    x_hat = in_batches(model, model.decode, torch.from_numpy(codes), batch_size, model.config.image_shape)
+    codes = torch.from_numpy(as_codes(z, model.signature.latent_dim))
+    x_hat = in_batches(model, model.decode, codes, labels, batch_size, model.signature.image_shape)
     return x_hat[:, 0] if x_hat.shape[1] == 1 else np.moveaxis(x_hat, 1, -1)
 
 
@@ -84,13 +96,24 @@ def to_unit_range(x: Tensor) -> Tensor:
 
 
 def in_batches(
-    model: Autoencoder, run: Callable[[Tensor], Tensor], inputs: Tensor, batch_size: int, row_shape: tuple[int, ...]
+    model: LatentModel,
+    run: Callable[[Tensor, Tensor | None], Tensor],
+    inputs: Tensor,
+    labels: Labels | None,
+    batch_size: int,
+    row_shape: tuple[int, ...],
 ) -> NDArray[np.float32]:
     """``run`` over batches of ``inputs`` on the model's device, the results as one array (n, *row_shape)."""
+    one_hot = None
+    if model.signature.conditional:
+        if labels is None or len(labels) != len(inputs):
+            raise ArgumentError(f"This model is conditional: it needs {len(inputs)} labels, one for each input.")
+        one_hot = F.one_hot(torch.tensor(np.asarray(labels)).long(), N_CLASSES).float()
     device = next(model.parameters()).device
     results = torch.empty((len(inputs), *row_shape), dtype=torch.float32)
     with torch.inference_mode():
         for start in range(0, len(inputs), batch_size):
-            batch = inputs[start : start + batch_size]
-            results[start : start + batch_size] = run(batch.to(device))
+            part = slice(start, start + batch_size)
+            label = None if one_hot is None else one_hot[part].to(device)
+            results[part] = run(inputs[part].to(device), label)
     return results.numpy()

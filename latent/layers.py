@@ -12,8 +12,18 @@ from torch import Tensor
 Kind = Literal["linear", "conv", "batch_norm", "prelu", "other"]
 
 PARAMETERS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-# Tensors that only other kinds of networks have: a sentence for the person, by a pattern in the names or shapes.
-RECURRENT = re.compile(r"(weight|bias)_(ih|hh)_l\d")
+KERAS = re.compile(r"/(kernel|gamma|moving_mean)(:0)?$")
+KERAS_NAMES = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+# Names of tensors that only other kinds of networks have.
+RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_l\d|$)")
+DIFFUSION = re.compile(r"time_?(emb|mlp|step|proj)|timestep|alphas?_cumprod|(^|[._])betas$", re.IGNORECASE)
+ATTENTION = re.compile(r"in_proj_weight|self_attn|attention\.|\.attn\.|pos_?embed|cls_token", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +67,24 @@ class Layer:
         return ways
 
 
+def in_torch_layout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:
+    """Tensors named and laid out as PyTorch does, and whether they came with channels last.
+
+    Keras keeps a dense kernel as (in, out), a convolution's as (height, width, in, out) and a transposed one's as
+    (height, width, out, in), which one permutation turns into PyTorch's.
+    """
+    channels_last = any(KERAS.search(name) for name in tensors)
+    if not channels_last:
+        return dict(tensors), False
+    turned = {}
+    for name, tensor in tensors.items():
+        path, _, parameter = name.removesuffix(":0").rpartition("/")
+        if parameter == "kernel" and tensor.ndim in (2, 4):
+            tensor = tensor.T if tensor.ndim == 2 else tensor.permute(3, 2, 0, 1)
+        turned[f"{path.replace('/', '.')}.{KERAS_NAMES.get(parameter, parameter)}"] = tensor.contiguous()
+    return turned, True
+
+
 def layers_of(tensors: Mapping[str, Tensor]) -> list[Layer]:
     """The layers in the order of the file."""
     grouped: dict[str, dict[str, Tensor]] = {}
@@ -94,7 +122,7 @@ def kind_of(parameters: Mapping[str, Tensor]) -> Kind:
 
 
 def merged_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with weight normalisation (Salimans & Kingma 2016) folded into plain weights, spectral left as used."""
+    """The tensors with weight normalisation (Salimans & Kingma 2016) folded into plain weights."""
     merged: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith((".weight_g", ".parametrizations.weight.original0")):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,33 @@ from latent.errors import ArgumentError
 Kind = Literal["ae", "vae"]
 
 COARSEST = 4  # halving stops at a grid of this many rows and columns: 28 -> 14 -> 7 -> 4, 64 -> 32 -> 16 -> 8 -> 4
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a model takes and gives, whoever made it.
+
+    ``latent_dim`` the length of a code as the page sees it, flat; ``code_shape`` its shape inside the model, which is
+    (channels, height, width) for a spatial code; ``image_shape`` (channels, height, width); ``conditional`` whether a
+    digit has to be named; ``has_encoder`` is false for a decoder alone.
+    """
+
+    kind: Kind
+    latent_dim: int
+    image_shape: tuple[int, int, int]
+    code_shape: tuple[int, ...]
+    conditional: bool = False
+    has_encoder: bool = True
+
+
+class LatentModel(Protocol):
+    """What the rest of the package asks of a model; ``label`` one-hot (n, 10), for a conditional one."""
+
+    @property
+    def signature(self) -> Signature: ...
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor: ...
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor: ...
+    def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
 @dataclass(frozen=True)
@@ -107,6 +135,11 @@ class Autoencoder(nn.Module):
             nn.Sigmoid(),
         )
 
+    @property
+    def signature(self) -> Signature:
+        config = self.config
+        return Signature(config.kind, config.latent_dim, config.image_shape, (config.latent_dim,))
+
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """``mu`` and ``logvar``, both (n, latent_dim); ``logvar`` is None for a plain autoencoder."""
         head = self.encoder(x)
@@ -115,11 +148,11 @@ class Autoencoder(nn.Module):
         mu, logvar = head.chunk(2, dim=1)
         return mu, logvar
 
-    def encode(self, x: Tensor) -> Tensor:
-        """``x`` (n, channels, height, width) in [0, 1] -> ``z`` (n, latent_dim)."""
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """``x`` (n, channels, height, width) in [0, 1] -> ``z`` (n, latent_dim); this model knows no labels."""
         return self.posterior(x)[0]
 
-    def decode(self, z: Tensor) -> Tensor:
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, height, width) in [0, 1]."""
         return self.decoder(z)
 

@@ -60,7 +60,7 @@ def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
     space = current_space()
     z = space.z[:n_images]
     statistics = LatentStatistics.of(z)
-    active = statistics.active(space.model.config.kind)
+    active = statistics.active(space.signature.kind)
     for chart in (charts.values_chart(z), charts.histograms_chart(z, active), charts.box_chart(statistics, active)):
         show(chart)
     return {name: getattr(statistics, name) for name in ("mean", "std", "min", "max")}

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +19,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latent import data
-from latent.chains import N_CLASSES, Chain, Link, chains, image_shape
+from latent.chains import N_CLASSES, Chain, Link, candidates, chains, from_image, image_shape
 from latent.errors import CheckpointError
-from latent.geometry import Geometry, Step, geometries
-from latent.layers import Layer, layers_of
+from latent.geometry import SAME, Geometry, Step, geometries
+from latent.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
+from latent.unpickling import Record
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels, by which many authors standardise
 
@@ -80,6 +82,10 @@ LIKELY_OUTPUTS = {
     "[0, 255]": ("linear for [0, 255]",),
 }
 
+PLAIN_CHOICES = (
+    "code", "norm_gap", "code_activation", "split", "pixels", "output", "label_first", "upsampling", "channels_last",
+)  # fmt: skip
+
 COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 16, 24, 64, 500
 KEPT, REFINED, JUDGED = 6, 2, 6  # readings after the coarse and the full round, in the fine one, and on most images
 KEPT_ALIKE = 2  # of those with the same sizes of image and code
@@ -89,7 +95,8 @@ GEOMETRY_PRICE = 0.03  # of a unit of the cost of a geometry
 CODE_PRICE = 1.0  # of a code e times as long
 SIDE_PRICES = {32: 0.5, 64: 1.0}  # of digits enlarged
 DOES_NOT_WORK = 10.0  # readings that do not work come after all that do, and among them only the error counts
-WORKS = 0.045  # an error below this is a reading that works; the mean digit as the answer to everything has 0.067
+WORKS = 0.045  # an error below this is a reading that works
+MEAN_DIGIT_ERROR = 0.067  # of the mean digit as the answer to every digit
 SECONDS = 6.5  # of the processor for the search; what is left of it then is not tried
 
 
@@ -113,6 +120,7 @@ class Reading:
     output: str = "sigmoid"
     label_first: bool = False
     upsampling: str = "nearest"
+    channels_last: bool = False
 
     @property
     def side(self) -> int:
@@ -152,6 +160,98 @@ class Reading:
             return (self.chain.links[self.code - 1].n_out,)
         return (behind.n_in - behind.condition,)
 
+    def describe(self) -> dict[str, Any]:
+        """The reading for people: the layers in order, and what was inferred."""
+        return {"layers": self.layer_lines()} | self.choices()
+
+    def choices(self) -> dict[str, str]:
+        """What was inferred, by name, in words."""
+        links, places = self.chain.links, range(1, len(self.chain.links))
+        gaps = {self.gaps[index] for index in places if index != self.code}
+        found = {
+            "pixels in": self.pixels,
+            "pixels out": self.output,
+            "activations": ", ".join(sorted(gaps)) or "none",
+            "activation of the code": self.code_activation,
+            "code": " × ".join(map(str, self.code_shape)),
+            "image side": str(self.side),
+        }
+        if links[self.code].joint == "halve":
+            found["mean"] = self.split
+        elif self.variational:
+            found["mean"] = links[self.code - 1].layer.name
+        if self.conditional:
+            found["label"] = "before" if self.label_first else "behind"
+        if self.chain.unused:
+            found["left aside"] = ", ".join(layer.name for layer in self.chain.unused)
+        return found
+
+    def layer_lines(self) -> list[str]:
+        """A line for every layer, in the order in which they run."""
+        lines = []
+        for index, link in enumerate(self.chain.links):
+            step = self.geometry.steps[index]
+            kind = "Linear" if step is None else "ConvTranspose2d" if step.transposed else "Conv2d"
+            words = [f"{link.layer.name}: {kind} {link.n_in} → {link.n_out}"]
+            if step is not None:
+                words += [f"kernel {link.layer.kernel[0]}", str(step), f"maps of {self.geometry.sides[index]}"]
+            if index not in (0, self.code) and self.gaps[index] != "none":
+                words.append(f"{self.gaps[index]} before")
+            if link.after:
+                words.append(f"{' and '.join(norm.name for norm in link.after)} behind")
+            lines.append(", ".join(words) + (" ⟵ code" if index == self.code else ""))
+        return lines
+
+    def differences(self, other: Reading) -> str:
+        """What is otherwise in another reading, in words."""
+        mine, theirs = self.choices(), other.choices()
+        told = [f"{name} {theirs.get(name, '–')}" for name in theirs if theirs.get(name) != mine.get(name)]
+        if self.layer_lines() != other.layer_lines() and not told:
+            pairs = zip(self.layer_lines(), other.layer_lines(), strict=False)
+            told = [theirs for mine_line, theirs in pairs if mine_line != theirs]
+        return "; ".join(told) or "another order of layers"
+
+    def to_dict(self) -> dict[str, object]:
+        """The choices as plain values, from which `from_dict` makes the reading again without a search."""
+        links = [
+            {
+                "layer": link.layer.name, "transposed": link.transposed, "n_in": link.n_in, "n_out": link.n_out,
+                "joint": link.joint, "condition": link.condition,
+                "before": [norm.name for norm in link.before], "after": [norm.name for norm in link.after],
+            }
+            for link in self.chain.links
+        ]  # fmt: skip
+        geometry = self.geometry
+        return {
+            "links": links,
+            "side": geometry.side,
+            "turn": geometry.turn,
+            "steps": [None if step is None else list(astuple(step)) for step in geometry.steps],
+            "sides": list(geometry.sides),
+            "variational": self.variational,
+            "gaps": list(self.gaps),
+            **{name: getattr(self, name) for name in PLAIN_CHOICES},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Reading:
+        """The reading that `to_dict` wrote, for these weights; `KeyError`, `TypeError`, `ValueError` if none."""
+        turned, _ = in_torch_layout(tensors)
+        layers = {layer.name: layer for layer in layers_of(turned)}
+        links = []
+        for each in values["links"]:
+            norms = [tuple(layers[name] for name in each[place]) for place in ("before", "after")]
+            rest = [each[name] for name in ("transposed", "n_in", "n_out", "joint", "condition")]
+            links.append(Link(layers[each["layer"]], *rest, *norms))
+        used = {link.layer.name for link in links}
+        chain = Chain(tuple(links), tuple(layer for name, layer in layers.items() if name not in used))
+        steps = tuple(None if step is None else Step(*step) for step in values["steps"])
+        geometry = Geometry(values["side"], values["turn"], steps, tuple(values["sides"]), 0.0)
+        choices = {name: values[name] for name in PLAIN_CHOICES}
+        if not (len(links) == len(steps) == len(values["gaps"]) and choices["output"] in OUTPUTS):
+            raise ValueError("its reading does not fit together")
+        return cls(chain, geometry, gaps=tuple(values["gaps"]), **choices)
+
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Images (n, channels, side, side) in [0, 1] to codes (n, *code_shape), ``label`` one-hot (n, 10)."""
         h = PIXELS[self.pixels](x)
@@ -181,9 +281,12 @@ class Reading:
             h = ACTIVATIONS[self.gaps[index]](h)
         if link.joint == "unflatten" or (link.is_conv and h.ndim == 2):
             side = round((h.shape[1] / link.n_in) ** 0.5)
-            h = h.reshape(len(h), link.n_in, side, side)
+            if self.channels_last:
+                h = h.reshape(len(h), side, side, link.n_in).movedim(3, 1)
+            else:
+                h = h.reshape(len(h), link.n_in, side, side)
         elif not link.is_conv and h.ndim == 4:
-            h = h.flatten(1)
+            h = (h.movedim(1, 3) if self.channels_last else h).flatten(1)
         for norm in link.before:
             h = normalised(norm, h)
         if link.condition and label is not None:
@@ -201,10 +304,25 @@ def weighted(link: Link, step: Step | None, h: Tensor, upsampling: str) -> Tenso
         return F.linear(h, weight, bias)
     if step.upsample > 1:
         h = F.interpolate(h, scale_factor=step.upsample, mode=upsampling)
-    if step.transposed:
-        return F.conv_transpose2d(h, weight, bias, step.stride, step.padding, step.output_padding)
-    h = F.conv2d(h, weight, bias, step.stride, step.padding)
+    if step.padding == SAME:
+        h = convolved_same(h, weight, bias, step)
+    elif step.transposed:
+        h = F.conv_transpose2d(h, weight, bias, step.stride, step.padding, step.output_padding)
+    else:
+        h = F.conv2d(h, weight, bias, step.stride, step.padding)
     return F.max_pool2d(h, 2, step.pool) if step.pool else h
+
+
+def convolved_same(h: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -> Tensor:
+    """A convolution with TensorFlow's "same" padding, whose odd pixel goes to the right and the bottom."""
+    kernel, stride, side = weight.shape[2], step.stride, h.shape[2]
+    if step.transposed:
+        before = max(0, kernel - stride) // 2
+        whole = F.conv_transpose2d(h, weight, bias, stride, output_padding=max(0, stride - kernel))
+        return whole[:, :, before : before + side * stride, before : before + side * stride]
+    total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    before, behind = total // 2, total - total // 2
+    return F.conv2d(F.pad(h, (before, behind, before, behind)), weight, bias, stride)
 
 
 def normalised(norm: Layer, h: Tensor) -> Tensor:
@@ -242,16 +360,19 @@ class Digits:
         return self.fitted[key][:n], F.one_hot(torch.tensor(self.labels[:n]).long(), N_CLASSES).float()
 
 
-def read(tensors: Mapping[str, Tensor], known: Mapping[str, Step] | None = None) -> list[Scored]:
+def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = None) -> list[Scored]:
     """The readings of a file's named tensors that were looked at longest, the best first.
 
-    ``known`` are steps of convolutions that the file itself tells, by the layer's name. Raises `CheckpointError`
-    where no chain of layers leads from an image or a code to an image, with what the file seems to be.
+    ``modules`` are the file's own, by path, where it has any: evidence of strides and the like. Raises
+    `CheckpointError` where no chain of layers leads from an image or a code to an image, with what the file seems
+    to be.
     """
-    layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in tensors.items()})
+    turned, channels_last = in_torch_layout(tensors)
+    layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
+    refuse_others(layers, tensors)
     found = chains(layers)
     if not found:
-        raise CheckpointError(what_it_is(layers, tensors))
+        raise CheckpointError(what_it_is(layers))
     images, labels = data.evaluation_digits()
     search = Search(Digits(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES]), time.process_time() + SECONDS)
     longest = len(found[0].links)
@@ -260,22 +381,47 @@ def read(tensors: Mapping[str, Tensor], known: Mapping[str, Step] | None = None)
     with torch.inference_mode():
         for n_links, wide in tiers:  # rare strides, or leaving a layer aside: only where nothing likelier works
             tier = [chain for chain in found if len(chain.links) == n_links]
-            bases = [base for chain in tier for base in first_readings(chain, known or {}, wide)]
+            bases = [base for chain in tier for base in first_readings(chain, told(modules or {}), wide, channels_last)]
             if bases:
                 results = sorted([*results, *search.run(bases)], key=merit)
             if (results and results[0].error < WORKS) or time.process_time() > search.deadline:
                 break
     if not results:
         raise CheckpointError("its convolutions cannot be given strides that lead from an image back to one")
+    if results[0].error >= MEAN_DIGIT_ERROR and results[0].reading.chain.has_encoder:
+        raise CheckpointError(
+            f"no way to run its layers reconstructs real digits better than one grey mean digit would "
+            f"(error {results[0].error:.3f} against {MEAN_DIGIT_ERROR})"
+        )
     return results
 
 
-def first_readings(chain: Chain, known: Mapping[str, Step], wide: bool) -> Iterator[Reading]:
+def told(modules: Mapping[str, Record]) -> dict[str, tuple[int, int, int]]:
+    """What a file with its modules tells of its convolutions, by name: stride, padding and output padding."""
+    found = {}
+    for path, record in modules.items():
+        if record.class_name.rpartition(".")[2].startswith(("Conv2d", "ConvTranspose2d")):
+            values = [first_number(record.attributes.get(name)) for name in ("stride", "padding", "output_padding")]
+            if values[0] is not None and values[1] is not None:
+                found[path] = (values[0], values[1], values[2] or 0)
+    return found
+
+
+def first_number(value: object) -> int | None:
+    """A whole number, or the first of several; None for anything else."""
+    if isinstance(value, tuple | list) and value:
+        value = value[0]
+    return value if isinstance(value, int) and 0 <= value < 100 else None
+
+
+def first_readings(
+    chain: Chain, known: Mapping[str, tuple[int, int, int]], wide: bool, channels_last: bool
+) -> Iterator[Reading]:
     """A reading to start from for every geometry of a chain."""
-    for geometry in geometries(chain, known, wide):
+    for geometry in geometries(chain, known, wide, same=channels_last):
         code = code_position(chain, geometry)
         gaps = tuple("none" if closed(chain, index) else "ReLU" for index in range(len(chain.links)))
-        yield Reading(chain, geometry, code, gaps)
+        yield Reading(chain, geometry, code, gaps, channels_last=channels_last)
 
 
 def closed(chain: Chain, index: int) -> bool:
@@ -337,11 +483,17 @@ class Search:
         best: dict[object, Scored] = {}
         for reading in readings:
             base = reading.chain, reading.geometry
-            for scored in self.with_outputs(reading, n):
+            try:
+                outcome = self.with_outputs(reading, n)
+            except RuntimeError:  # sizes that do not meet after all: no reading
+                continue
+            for scored in outcome:
                 if base not in best or rough(scored) < rough(best[base]):
                     best[base] = scored
             if time.process_time() > until:
                 break
+        if not best:
+            return []
         alike: dict[object, list[Scored]] = {}
         for scored in sorted(best.values(), key=rough):
             alike.setdefault((scored.reading.side, scored.reading.code_shape), []).append(scored)
@@ -351,14 +503,25 @@ class Search:
     def with_outputs(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
         images, labels = self.digits.batch(reading, n)
-        y = reading.decode(reading.encode(images, labels), labels)
+        if reading.chain.has_encoder:
+            z = reading.encode(images, labels)
+        else:
+            z = torch.randn(n, *reading.code_shape, generator=torch.Generator().manual_seed(0))
+        y = reading.decode(z, labels)
         found = []
         for output in OUTPUTS:
             each = replace(reading, output=output)
-            error = float(F.mse_loss(each.picture(y), images))
+            pictures = each.picture(y)
+            error = float(F.mse_loss(pictures, images)) if reading.chain.has_encoder else self.strangeness(pictures)
             self.errors[each, n] = error = error if np.isfinite(error) else np.inf
             found.append(Scored(each, error))
         return found
+
+    def strangeness(self, pictures: Tensor) -> float:
+        """How far pictures are from the nearest real digits, mean squared a pixel: what tells for a decoder alone."""
+        side, channels = pictures.shape[2], pictures.shape[1]
+        real = self.digits.fitted[side, channels].flatten(1)
+        return float(torch.cdist(pictures.flatten(1), real).min(dim=1).values.square().mean()) / real.shape[1]
 
     def error(self, reading: Reading, n: int) -> float:
         """Mean squared error a pixel of one reading on ``n`` images."""
@@ -486,6 +649,26 @@ def with_gap(reading: Reading, index: int, activation: str) -> Reading:
     return replace(reading, gaps=(*reading.gaps[:index], activation, *reading.gaps[index + 1 :]))
 
 
-def what_it_is(layers: list[Layer], tensors: Mapping[str, Tensor]) -> str:
-    """What a file without a chain seems to hold."""
-    return "no chain of its layers leads from an image to an image"
+def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
+    """Raise `CheckpointError` for networks that are certainly no autoencoder of layers in a chain."""
+    if any(RECURRENT.search(name) for name in tensors):
+        raise CheckpointError("it is a recurrent network, whose layers pass a state along a sequence")
+    if any(DIFFUSION.search(name) for name in tensors):
+        raise CheckpointError("it is a diffusion model, which removes noise step by step and has no code")
+    if any(ATTENTION.search(name) for name in tensors):
+        raise CheckpointError("it is a transformer, whose layers attend to each other and do not form a chain")
+    if not any(layer.kind in ("linear", "conv") for layer in layers):
+        raise CheckpointError("it holds no dense or convolutional layers")
+
+
+def what_it_is(layers: list[Layer]) -> str:
+    """What a file seems to hold that has no chain to an image."""
+    links = candidates(layers)
+    if any(from_image(link) for link in links):
+        last = links[-1]
+        if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
+            return (
+                f"it is a classifier, or an encoder alone: it leads from an image to {last.n_out} numbers and not back"
+            )
+        return "it is an encoder alone, or the other half is missing: nothing in it leads back to an image"
+    return "none of its layers takes or makes a grey or colour image of 28, 32 or 64 pixels a side"

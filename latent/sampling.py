@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
 
 N_COMPONENTS = 50
+MANY_DIMENSIONS = 512  # a full covariance of more is too large to be factored while a person waits
 
 
 class Distribution(Protocol):
@@ -37,20 +38,23 @@ class Normal:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """One Gaussian given ``mean`` (latent_dim,) and ``factor`` (latent_dim, latent_dim) of the covariance."""
+    """One Gaussian given ``mean`` (latent_dim,) and ``factor`` (latent_dim, rank): covariance factor · factorᵀ."""
 
     mean: NDArray[np.float32]
     factor: NDArray[np.float32]
 
     @classmethod
     def fitted(cls, z: NDArray[np.float32]) -> Gaussian:
+        if z.shape[1] > MANY_DIMENSIONS:  # the covariance of these many codes, which has no more directions than codes
+            some = z[:MANY_DIMENSIONS] - z[:MANY_DIMENSIONS].mean(axis=0)
+            return cls(z.mean(axis=0), (some / np.sqrt(len(some) - 1)).T.astype(np.float32))
         covariance = np.atleast_2d(np.cov(z, rowvar=False))
         values, vectors = np.linalg.eigh(covariance)  # unlike Cholesky, this stands dead dimensions
         factor = vectors * np.sqrt(np.clip(values, 0, None))
         return cls(z.mean(axis=0), factor.astype(np.float32))
 
     def draw(self, n: int, scale: float, rng: np.random.Generator) -> NDArray[np.float32]:
-        noise = rng.standard_normal((n, len(self.mean)), dtype=np.float32)
+        noise = rng.standard_normal((n, self.factor.shape[1]), dtype=np.float32)
         return (self.mean + scale * noise @ self.factor.T).astype(np.float32)
 
 
@@ -81,6 +85,8 @@ class Mixture:
         """Fitted by expectation maximisation (scikit-learn's ``GaussianMixture``)."""
         from sklearn.mixture import GaussianMixture  # where used: importing it costs a second
 
+        if z.shape[1] > MANY_DIMENSIONS:
+            return cls.of_neighbours(z, n_components, seed)
         n_components = min(n_components, len(z))
         # A floor under the variances, in proportion to the data's own, keeps components from closing in on one point.
         floor = 1e-4 * float(z.var(axis=0).mean())
@@ -90,6 +96,18 @@ class Mixture:
             factor = np.linalg.cholesky(covariance)
             components.append(Gaussian(mean.astype(np.float32), factor.astype(np.float32)))
         return cls(model.weights_ / model.weights_.sum(), components)
+
+    @classmethod
+    def of_neighbours(cls, z: NDArray[np.float32], n_components: int, seed: int) -> Mixture:
+        """For codes of very many dimensions: clusters by k-means (scikit-learn), a Gaussian for each."""
+        from sklearn.cluster import MiniBatchKMeans
+
+        clusters = MiniBatchKMeans(n_components, random_state=seed, n_init=1).fit_predict(z)
+        groups = [z[clusters == cluster] for cluster in range(n_components)]
+        groups = [group for group in groups if len(group) > 1]
+        return cls(
+            np.array([len(group) for group in groups]) / sum(map(len, groups)), list(map(Gaussian.fitted, groups))
+        )
 
     def draw(self, n: int, scale: float, rng: np.random.Generator) -> NDArray[np.float32]:
         chosen = rng.choice(len(self.components), size=n, p=self.weights)

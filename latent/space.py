@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from latent import checkpoint, data, inference
 from latent.checkpoint import Checkpoint
-from latent.model import Autoencoder
+from latent.errors import ArgumentError
+from latent.model import LatentModel, Signature
 from latent.statistics import LatentStatistics
 
 
@@ -22,6 +23,7 @@ class LatentSpace:
 
     ``images`` (10000, 28, 28) uint8 and ``labels`` (10000,) uint8 are the MNIST test digits, resized where
     the model takes another size; the codes ``z`` and their ``statistics`` are computed when first asked for.
+    ``digit`` is what a conditional model is asked for where no label is given.
 
     >>> space = LatentSpace.open("checkpoints/ae-2.pt")
     >>> space.decode(space.z[:3]).shape
@@ -29,30 +31,53 @@ class LatentSpace:
     """
 
     name: str
-    model: Autoencoder
+    model: LatentModel
     checkpoint: Checkpoint
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
+    digit: int = 0
 
     @classmethod
     def open(cls, path: str | Path) -> LatentSpace:
-        """The space of a checkpoint file, on the best device there is.
+        """The space of a checkpoint file, our own or anybody's, on the best device there is.
 
         Raises `CheckpointError` for a file that cannot be read as a trained autoencoder.
         """
-        loaded = checkpoint.load(path)
+        return cls.of(Path(path).stem, checkpoint.load(path))
+
+    @classmethod
+    def of(cls, name: str, loaded: Checkpoint) -> LatentSpace:
+        """The space of a checkpoint that is loaded already."""
         model = loaded.model().to(inference.best_device())
         digits, labels = data.evaluation_digits()
-        return cls(Path(path).stem, model, loaded, data.fit(digits, model.config.image_shape), labels)
+        return cls(name, model, loaded, data.fit(digits, model.signature.image_shape), labels)
+
+    def for_digit(self, digit: int) -> LatentSpace:
+        """The same space, of whose conditional model this digit is asked where no label is given."""
+        other = replace(self, digit=digit)
+        for computed in ("z", "statistics"):
+            if computed in self.__dict__:
+                other.__dict__[computed] = self.__dict__[computed]
+        return other
+
+    @property
+    def signature(self) -> Signature:
+        return self.model.signature
 
     @property
     def latent_dim(self) -> int:
-        return self.model.config.latent_dim
+        return self.signature.latent_dim
 
     @cached_property
     def z(self) -> NDArray[np.float32]:
-        """Codes of the evaluation images, (10000, latent_dim), read-only."""
-        z = self.encode(self.images)
+        """Codes of the evaluation images, (10000, latent_dim), read-only.
+
+        A decoder alone has none: there, draws from N(0, 1), what such decoders are mostly trained for.
+        """
+        if self.signature.has_encoder:
+            z = self.encode(self.images, self.labels)
+        else:
+            z = np.random.default_rng(0).standard_normal((len(self.images), self.latent_dim), dtype=np.float32)
         z.flags.writeable = False
         return z
 
@@ -61,17 +86,38 @@ class LatentSpace:
         """Statistics of ``z``."""
         return LatentStatistics.of(self.z)
 
-    def encode(self, images: NDArray[Any]) -> NDArray[np.float32]:
-        """``z`` (n, latent_dim) of images (n, height, width), or of one image; see `inference.encode`."""
-        return inference.encode(self.model, images)
+    def encode(self, images: NDArray[Any], labels: inference.Labels | None = None) -> NDArray[np.float32]:
+        """``z`` (n, latent_dim) of images (n, height, width), or of one image; see `inference.encode`.
 
-    def decode(self, z: ArrayLike) -> NDArray[np.float32]:
+        Raises `ArgumentError` where the file holds a decoder alone.
+        """
+        if not self.signature.has_encoder:
+            raise ArgumentError(f"{self.name} holds a decoder alone, so images cannot be encoded.")
+        n = 1 if images.shape == self.images.shape[1:] else len(images)
+        return inference.encode(self.model, images, self.labels_for(n) if labels is None else labels)
+
+    def decode(self, z: ArrayLike, labels: inference.Labels | None = None) -> NDArray[np.float32]:
         """Pictures (n, height, width) in [0, 1] of codes (n, latent_dim), or of one code; see `inference.decode`."""
-        return inference.decode(self.model, z)
+        codes = inference.as_codes(z, self.latent_dim)
+        return inference.decode(self.model, codes, self.labels_for(len(codes)) if labels is None else labels)
 
-    def reconstruct(self, images: NDArray[Any]) -> NDArray[np.float32]:
+    def reconstruct(self, images: NDArray[Any], labels: inference.Labels | None = None) -> NDArray[np.float32]:
         """What is left of images after encoding and decoding, (n, height, width) in [0, 1]."""
-        return self.decode(self.encode(images))
+        return self.decode(self.encode(images, labels), labels)
+
+    def labels_for(self, n: int) -> inference.Labels:
+        """The digit in use, ``n`` times."""
+        return np.full(n, self.digit)
+
+    @cached_property
+    def test_error(self) -> float:
+        """Mean squared error a pixel over the evaluation images, pixels in [0, 1]; conditional ones know the digit."""
+        squares = 0.0
+        for start in range(0, len(self.images), 1000):
+            part = slice(start, start + 1000)
+            x_hat = self.decode(self.z[part], self.labels[part])
+            squares += float(np.square(x_hat - self.images[part] / np.float32(255)).mean(dtype=np.float64)) * len(x_hat)
+        return squares / len(self.images)
 
     def nearest(self, z: ArrayLike) -> NDArray[np.intp]:
         """For each code (n, latent_dim) the index of the evaluation image whose code is nearest, (n,)."""

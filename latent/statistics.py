@@ -47,6 +47,10 @@ class LatentStatistics:
         """The quantile (latent_dim,) at one of the probabilities in `QUANTILES`."""
         return self.quantiles[QUANTILES.index(probability)]
 
+    def most_spread(self, most: int) -> NDArray[np.intp]:
+        """The dimensions with the largest standard deviations, at most ``most``, in their own order."""
+        return np.sort(np.argsort(-self.std, kind="stable")[:most])
+
     @property
     def median(self) -> NDArray[np.float32]:
         return self.quantile(0.5)

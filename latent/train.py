@@ -98,7 +98,7 @@ def train(
     ``started`` is such a file's content, to go on from. Returns the finished checkpoint. Raises
     `CheckpointError` where ``out`` cannot be written, `TrainingError` where the loss is no longer finite.
     """
-    config = started.config if started else configure(recipe, images[0])
+    config = (started and started.config) or configure(recipe, images[0])
     train_x, test_x = (as_channels_first(part, config.image_shape).to(device) for part in images)
     model = initial_model(config, recipe.seed)
     if started:

@@ -27,16 +27,23 @@ def traverse(base: ArrayLike, dimension: int, values: ArrayLike) -> NDArray[np.f
     return codes
 
 
-def effects(decode: Decode, bases: NDArray[np.float32], step: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much each dimension changes the picture, (latent_dim,), as a root mean square a pixel, pixels in [0, 1].
+def effects(
+    decode: Decode,
+    bases: NDArray[np.float32],
+    step: NDArray[np.float32],
+    dimensions: NDArray[np.intp] | None = None,
+) -> NDArray[np.float32]:
+    """How much each of ``dimensions`` (by default all) changes the picture: a root mean square a pixel for each.
 
     The difference between the pictures one ``step`` (latent_dim,) above and below each of ``bases``
-    (n, latent_dim): for ``step`` the standard deviation of each dimension, so that a dimension counts by
-    what it does over the range that it really takes.
+    (n, latent_dim), pixels in [0, 1]: for ``step`` the standard deviation of each dimension, so that a dimension
+    counts by what it does over the range that it really takes.
     """
     latent_dim = bases.shape[1]
-    offsets = np.diag(step.astype(np.float32))
+    chosen = np.arange(latent_dim) if dimensions is None else dimensions
+    offsets = np.zeros((len(chosen), latent_dim), np.float32)
+    offsets[np.arange(len(chosen)), chosen] = step[chosen]
     up = decode((bases[None] + offsets[:, None]).reshape(-1, latent_dim))
     down = decode((bases[None] - offsets[:, None]).reshape(-1, latent_dim))
-    squares = np.square(up - down).reshape(latent_dim, -1)
+    squares = np.square(up - down).reshape(len(chosen), -1)
     return np.sqrt(squares.mean(axis=1))

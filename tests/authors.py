@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +35,7 @@ def mlp(
     sizes: list[int], activation: Callable[[], nn.Module], last: nn.Module | None = None, norm: bool = False
 ) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for index, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (n_in, n_out) in enumerate(pairwise(sizes)):
         layers.append(nn.Linear(n_in, n_out))
         if index < len(sizes) - 2:
             layers += [nn.BatchNorm1d(n_out)] * norm + [activation()]
@@ -191,21 +192,6 @@ def narrow_code() -> nn.Module:
     return Conv(encoder, decoder)
 
 
-def odd_strides() -> nn.Module:
-    """A stride of 3 and a pool of stride 1."""
-    return Conv(
-        nn.Sequential(
-            nn.Conv2d(1, 16, 3, stride=3, padding=1), nn.ReLU(True), nn.MaxPool2d(2, stride=2),
-            nn.Conv2d(16, 8, 3, stride=2, padding=1), nn.ReLU(True), nn.MaxPool2d(2, stride=1),
-        ),
-        nn.Sequential(
-            nn.ConvTranspose2d(8, 16, 3, stride=2), nn.ReLU(True),
-            nn.ConvTranspose2d(16, 8, 5, stride=3, padding=1), nn.ReLU(True),
-            nn.ConvTranspose2d(8, 1, 2, stride=2, padding=1), nn.Tanh(),
-        ),
-    )  # fmt: skip
-
-
 def pooled() -> nn.Module:
     """Two pools down, two transposed convolutions of kernel 2 up."""
     return Conv(
@@ -276,7 +262,6 @@ AUTHORS: dict[str, Author] = {
     "conditional": Author(lambda: Conditional(False), conditional=True),
     "conditional, the label first": Author(lambda: Conditional(True), conditional=True),
     "narrow code": Author(narrow_code),
-    "odd strides": Author(odd_strides, SYMMETRIC),
     "pooled": Author(pooled),
     "functional": Author(Functional),
     "all convolution": Author(all_convolution),

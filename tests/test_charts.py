@@ -19,7 +19,7 @@ CHARTS = {
     "box": lambda: charts.box_chart(STATISTICS, ACTIVE),
     "code": lambda: charts.code_chart(Z[0], STATISTICS),
     "codes": lambda: charts.codes_chart(Z[:10]),
-    "effects": lambda: charts.effects_chart(np.abs(Z[0]), 3),
+    "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
     "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
 }
 

@@ -83,7 +83,7 @@ def test_code_in_a_file_is_not_run(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-@pytest.mark.parametrize("missing", ["config", "state", "history", "scores", "recipe", "progress"])
+@pytest.mark.parametrize("missing", ["config", "history", "scores", "recipe", "progress"])
 def test_a_file_without_one_of_its_parts_is_refused(tmp_path, tiny_file, missing):
     values = torch.load(tiny_file, weights_only=True)
     del values[missing]

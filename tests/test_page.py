@@ -271,13 +271,66 @@ class TestCheckpointFolder:
         checkpoint.save(folder / "first.pt", running)
         assert "1 of 9" in [metric.value for metric in opened().metric]
         checkpoint.save(folder / "first.pt", replace(tiny(), history=[], scores={}, recipe={}))
-        assert "0" in [metric.value for metric in opened().metric]
+        assert "unknown" in [metric.value for metric in opened().metric]
 
     @pytest.mark.parametrize("section", SECTIONS)
     @pytest.mark.parametrize("latent_dim", [1, 128])
     def test_every_section_works_from_1_to_128_dimensions(self, folder, section, latent_dim):
         checkpoint.save(folder / "first.pt", tiny(latent_dim=latent_dim))
         assert len(shown(opened(section))) >= 2
+
+
+class TestStrangersFiles:
+    @pytest.fixture
+    def strangers(self, folder):
+        from test_reading import network_of, saved
+
+        for name in ("two heads", "conditional", "pooled", "one head, interleaved"):
+            (folder / f"{name}.pth").write_bytes(saved(network_of(name).state_dict()))
+        decoder = {k: v for k, v in network_of("two heads").state_dict().items() if k.startswith(("b.", "c."))}
+        (folder / "decoder.pth").write_bytes(saved(decoder))
+        return folder
+
+    @pytest.mark.parametrize("section", SECTIONS)
+    @pytest.mark.parametrize("name", ["two heads", "conditional", "pooled", "decoder"])
+    def test_every_section_works_or_says_why_not(self, strangers, section, name):
+        app = opened(section, checkpoint=name)
+        assert app.selectbox(key="checkpoint").value == name
+        assert not app.error
+        assert shown(app) or app.info
+
+    def test_the_page_says_how_the_file_was_read(self, strangers):
+        app = opened(checkpoint="two heads")
+        texts = " ".join(code.value for code in app.code)
+        assert "a: Linear 784 → 200" in texts
+        assert "pixels out: sigmoid" in texts
+        assert "mean: h1" in texts
+        assert any("runner-up" in markdown.value for markdown in app.markdown)
+
+    def test_a_choice_that_is_overruled_is_scored_at_once_and_changes_the_pictures(self, strangers):
+        app = opened(checkpoint="one head, interleaved")
+        before, error = shown(app), float(app.metric[-1].value)
+        split = next(box for box in app.selectbox if box.key.startswith("model_split"))
+        healthy(split.set_value("first half").run())
+        assert shown(app) != before
+        assert float(app.metric[-1].value) > 1.5 * error
+        split = next(box for box in app.selectbox if box.key.startswith("model_split"))
+        healthy(split.set_value("even places").run())
+        assert shown(app) == before
+
+    def test_a_digit_picker_appears_for_a_conditional_model(self, strangers):
+        app = opened("Generate", checkpoint="conditional")
+        before = shown(app)
+        assert shown(move(app, "selectbox", "digit", 8)) != before
+        assert not [box for box in opened("Generate", checkpoint="two heads").selectbox if box.key == "digit"]
+
+    def test_an_upload_joins_the_picker_of_its_session_only(self, strangers):
+        app = opened()
+        content = (strangers / "pooled.pth").read_bytes()
+        healthy(app.file_uploader(key="upload").set_value(("mine.pth", content, "application/octet-stream")).run())
+        assert app.selectbox(key="checkpoint").value == "mine.pth (uploaded)"
+        assert not app.error
+        assert "mine.pth (uploaded)" not in opened().selectbox(key="checkpoint").options
 
 
 def test_the_heap_is_frozen_once_the_checkpoint_is_loaded():

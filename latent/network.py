@@ -1,0 +1,72 @@
+"""A network read from somebody else's file, as a model like our own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from latent.layers import Layer
+from latent.model import Signature
+from latent.reading import Scored
+
+
+class Network(nn.Module):
+    """Runs a reading. ``scored`` are the readings that were tried, the first being the one in use.
+
+    A spatial code goes in and out flat.
+    """
+
+    def __init__(self, scored: list[Scored]) -> None:
+        super().__init__()
+        self.scored = scored
+        self.reading = scored[0].reading
+        links = self.reading.chain.links
+        layers = [layer for link in links for layer in (*link.before, link.layer, *link.after)]
+        tensors = [
+            tensor for layer in layers for name, tensor in layer.tensors.items() if name != "num_batches_tracked"
+        ]
+        self.weights = nn.ParameterList([nn.Parameter(tensor, requires_grad=False) for tensor in tensors])
+
+    @property
+    def signature(self) -> Signature:
+        reading = self.reading
+        shape = reading.code_shape
+        return Signature(
+            kind="vae" if reading.variational else "ae",
+            latent_dim=int(torch.Size(shape).numel()),
+            image_shape=(reading.channels, reading.side, reading.side),
+            code_shape=shape,
+            conditional=reading.conditional,
+            has_encoder=reading.chain.has_encoder,
+        )
+
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """``x`` (n, channels, side, side) in [0, 1] -> ``z`` (n, latent_dim)."""
+        return self.reading.encode(x, label).flatten(1)
+
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, side, side) in [0, 1]."""
+        code = z.reshape(len(z), *self.reading.code_shape)
+        return self.reading.picture(self.reading.decode(code, label))
+
+    def _apply(self, move, recurse: bool = True):  # type: ignore[no-untyped-def]
+        """Moves to another device as a module does, the reading's own tensors with it."""
+        super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        links = tuple(
+            replace(
+                link,
+                layer=moved(link.layer, move),
+                before=tuple(moved(norm, move) for norm in link.before),
+                after=tuple(moved(norm, move) for norm in link.after),
+            )
+            for link in self.reading.chain.links
+        )
+        self.reading = replace(self.reading, chain=replace(self.reading.chain, links=links))
+        return self
+
+
+def moved(layer: Layer, move) -> Layer:  # type: ignore[no-untyped-def]
+    """The layer with its tensors moved."""
+    return replace(layer, tensors={name: move(tensor) for name, tensor in layer.tensors.items()})

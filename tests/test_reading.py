@@ -1,0 +1,196 @@
+"""The reader: what other people's files hold, worked out without their code and judged by what their code does."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from authors import AUTHORS, Author, mlp, trained, true_error
+from conftest import CHECKPOINTS
+from torch import nn
+
+from latent import checkpoint
+from latent.checkpoint import Checkpoint
+from latent.errors import CheckpointError
+from latent.space import LatentSpace
+
+FOREIGN = Path(__file__).parents[2] / "shared" / "foreign_checkpoints"
+TRUTH = json.loads((FOREIGN / "truth.json").read_text()) if FOREIGN.exists() else []
+READ_KERAS = [truth for truth in TRUTH if truth["file"].endswith(".h5") and "mlp" in truth["file"]]
+
+
+@cache
+def network_of(name: str) -> nn.Module:
+    return trained(AUTHORS[name])
+
+
+@cache
+def read(name: str) -> Checkpoint:
+    return checkpoint.parse(saved(network_of(name).state_dict()), f"{name}.pt")
+
+
+def saved(content: object) -> bytes:
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+def error_of(loaded: Checkpoint, n: int = 1000) -> float:
+    space = LatentSpace.of("read", loaded)
+    images, labels = space.images[:n], space.labels[:n]
+    return float(np.square(space.reconstruct(images, labels) - images / np.float32(255)).mean())
+
+
+@pytest.mark.parametrize("name", AUTHORS)
+def test_an_authors_weights_are_read_as_the_author_runs_them(name):
+    author = AUTHORS[name]
+    loaded = read(name)
+    assert error_of(loaded) <= 1.05 * true_error(author, network_of(name))
+    reading = loaded.scored[0].reading
+    assert reading.side == author.side
+    assert reading.conditional == author.conditional
+    assert reading.variational == hasattr(network_of(name), "kl")
+
+
+@pytest.mark.parametrize(
+    ("name", "choices"),
+    [
+        ("tanh", {"activations": "tanh", "pixels out": "sigmoid", "code": "12"}),
+        ("sigmoid", {"activations": "sigmoid"}),
+        ("symmetric, tanh, LeakyReLU 0.2", {"activations": "LeakyReLU 0.2", "pixels in": "[-1, 1]"}),
+        ("standardised, linear", {"pixels in": "standardised", "pixels out": "linear for standardised"}),
+        ("one head, interleaved", {"mean": "even places"}),
+        ("one head, halves", {"mean": "first half"}),
+        ("two heads, the log-variance first", {"mean": "h1"}),
+        ("conditional, the label first", {"label": "before"}),
+        ("conditional", {"label": "behind"}),
+        ("pooled", {"code": "4 × 7 × 7"}),
+        ("generator-like", {"image side": "32", "code": "10 × 1 × 1"}),
+    ],
+)
+def test_what_was_inferred_is_said(name, choices):
+    found = read(name).scored[0].reading.choices()
+    assert {key: found.get(key) for key in choices} == choices
+
+
+def test_the_order_of_the_batch_and_the_load_of_the_machine_do_not_change_the_reading():
+    again = checkpoint.parse(saved(network_of("two heads").state_dict()), "again.pt")
+    assert again.scored[0].reading.to_dict() == read("two heads").scored[0].reading.to_dict()
+
+
+@pytest.mark.parametrize("name", ["tanh", "conditional", "pooled", "one head, interleaved", "convolutional heads"])
+def test_a_file_that_was_read_is_saved_in_our_format_and_opens_to_the_same_pictures(tmp_path, name):
+    loaded = read(name)
+    checkpoint.save(tmp_path / "own.pt", Checkpoint(None, loaded.state, scores={"test_mse": 0.5}, scored=loaded.scored))
+    again = LatentSpace.open(tmp_path / "own.pt")
+    space = LatentSpace.of(name, loaded)
+    digits, labels = space.images[:20], space.labels[:20]
+    assert np.array_equal(again.encode(digits, labels), space.encode(digits, labels))
+    assert np.array_equal(again.reconstruct(digits, labels), space.reconstruct(digits, labels))
+
+
+def test_a_whole_pickled_network_tells_its_strides_and_none_of_its_code_runs(tmp_path):
+    network = network_of("pooled")
+    torch.save(network, tmp_path / "whole.pt")
+    assert error_of(checkpoint.load(tmp_path / "whole.pt")) <= 1.05 * true_error(AUTHORS["pooled"], network)
+
+
+def test_a_classifier_head_is_left_aside_and_named():
+    state = network_of("tanh").state_dict() | mlp([12, 64, 10], nn.ReLU).state_dict(prefix="classifier.")
+    reading = checkpoint.parse(saved(state), "semi.pt").scored[0].reading
+    assert reading.choices()["left aside"] == "classifier.0, classifier.2"
+
+
+def test_a_decoder_alone_draws_digits_and_cannot_encode():
+    state = network_of("two heads").state_dict()
+    decoder = {name: tensor for name, tensor in state.items() if name.startswith(("b.", "c."))}
+    space = LatentSpace.of("decoder", checkpoint.parse(saved(decoder), "decoder.pt"))
+    assert not space.signature.has_encoder
+    assert space.decode(space.z[:3]).shape == (3, 28, 28)
+    with pytest.raises(ValueError, match="decoder alone"):
+        space.encode(space.images[:1])
+
+
+def test_a_conditional_decoder_draws_the_digit_that_is_asked_for():
+    space = LatentSpace.of("conditional", read("conditional"))
+    mean = np.zeros(space.latent_dim)
+    ones, zeros = space.for_digit(1).decode(mean)[0], space.for_digit(0).decode(mean)[0]
+    real = space.images / 255.0
+    for picture, digit in ((ones, 1), (zeros, 0)):
+        distances = [np.square(picture - real[space.labels == d].mean(axis=0)).mean() for d in range(10)]
+        assert int(np.argmin(distances)) == digit
+
+
+REFUSED = {
+    "a classifier": (lambda: mlp([784, 64, 10], nn.ReLU).state_dict(), "classifier"),
+    "an encoder alone": (lambda: mlp([784, 64, 16], nn.ReLU).state_dict(), "encoder alone"),
+    "a recurrent network": (lambda: nn.LSTM(28, 64).state_dict(), "recurrent"),
+    "a transformer": (lambda: nn.TransformerEncoderLayer(64, 4).state_dict(), "transformer"),
+    "a diffusion model": (lambda: {"betas": torch.rand(10), "conv.weight": torch.rand(1, 1, 3, 3)}, "diffusion"),
+    "an optimizer": (lambda: torch.optim.Adam(nn.Linear(2, 2).parameters()).state_dict(), "optimizer|no tensors"),
+    "no tensors": (lambda: {"epoch": 3}, "no tensors"),
+    "an untrained network": (lambda: mlp([784, 32, 784], nn.ReLU, nn.Sigmoid()).state_dict(), "no better|better than"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_no_autoencoder_is_refused_in_one_sentence_that_says_what_it_is(name):
+    make, words = REFUSED[name]
+    with pytest.raises(CheckpointError, match=words) as caught:
+        checkpoint.parse(saved(make()), "strange.pt")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("strange.pt")
+
+
+@pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
+@pytest.mark.parametrize(
+    "truth", [t for t in TRUTH if not t["file"].endswith(".h5")], ids=lambda truth: truth["file"][:30]
+)
+def test_published_pytorch_files_are_read_within_5_percent_of_what_their_authors_code_does(truth):
+    space = LatentSpace.open(FOREIGN / truth["file"])
+    assert space.test_error <= 1.05 * truth["mse"]
+
+
+@pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
+@pytest.mark.parametrize("truth", READ_KERAS, ids=lambda truth: truth["file"][:30])
+def test_published_keras_files_are_read(truth):
+    space = LatentSpace.open(FOREIGN / truth["file"])
+    assert space.test_error <= 1.05 * truth["mse"]
+
+
+def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tmp_path, capsys):
+    (tmp_path / "good.pt").write_bytes(saved(network_of("tanh").state_dict()))
+    (tmp_path / "bad.pt").write_bytes(b"nothing")
+    assert checkpoint.main([str(tmp_path / "good.pt"), "--json"]) == 0
+    (good,) = json.loads(capsys.readouterr().out)
+    assert set(good) == {
+        "path", "ok", "kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error",
+    }  # fmt: skip
+    assert (good["ok"], good["kind"], good["latent_dim"], good["image_shape"]) == (True, "ae", 12, [1, 28, 28])
+    assert good["mse"] == pytest.approx(true_error(AUTHORS["tanh"], network_of("tanh")), rel=0.1)
+    assert good["runner_up"]["margin"] >= 0.9
+    assert checkpoint.main([str(tmp_path / "good.pt"), str(tmp_path / "bad.pt")]) == 1
+    text = capsys.readouterr().out
+    assert "refused: bad.pt" in text
+    assert "tanh" in text
+
+
+def test_the_command_knows_our_own_files(capsys):
+    assert checkpoint.main([str(CHECKPOINTS / "ae-16.pt"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["ok"], found["latent_dim"], found["reading"]) == (True, 16, None)
+    assert found["mse"] == pytest.approx(checkpoint.load(CHECKPOINTS / "ae-16.pt").scores["test_mse"], rel=1e-3)
+
+
+def test_authors_are_told_apart_by_what_they_do():
+    """A wrong reading is clearly worse, or this whole way of reading would prove nothing."""
+    author: Author = AUTHORS["tanh"]
+    reading = read("tanh").scored[0].reading
+    from dataclasses import replace
+
+    wrong = read("tanh").overruled(replace(reading, gaps=tuple("ReLU" for _ in reading.gaps)))
+    assert error_of(wrong) > 1.5 * true_error(author, network_of("tanh"))
