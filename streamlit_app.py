@@ -34,6 +34,7 @@ from latent.statistics import LatentStatistics
 
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", Path(__file__).parent / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
+KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -277,9 +278,8 @@ def model_section(space: LatentSpace) -> None:
     recipe, history = saved.recipe, saved.history
     code = " × ".join(map(str, signature.code_shape)) + f" = {space.latent_dim}" * (len(signature.code_shape) > 1)
     facts = {
-        "Kind": ("conditional " * signature.conditional)
-        + {"ae": "autoencoder", "vae": "variational"}[signature.kind] * signature.has_encoder
-        + "decoder alone" * (not signature.has_encoder),
+        "Kind": "conditional " * signature.conditional
+        + (KINDS[signature.kind] if signature.has_encoder else "decoder"),
         "Latent dimensions": code,
         "Parameters": f"{sum(p.numel() for p in space.model.parameters()):,}",
         "Data set": str(recipe.get("dataset", "unknown")),
@@ -345,9 +345,13 @@ def show_reading(space: LatentSpace) -> None:
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
         best, second = tried[:2]
-        st.markdown(
-            f"**The runner-up** has {second.error / best.error:.2f} times the error ({second.error:.4f}), with:"
+        ratio = second.error / best.error
+        verdict = (
+            ""
+            if ratio > 1.05
+            else " The two hardly differ in what they do; the likelier way to write a network is kept."
         )
+        st.markdown(f"**The runner-up** has {ratio:.2f} times the error ({second.error:.4f}).{verdict} It differs in:")
         st.text(best.reading.differences(second.reading))
     with st.expander("Read it another way", expanded=len(scored) > len(tried)):
         st.caption("All sections follow a choice, and the test error above says at once whether it is better.")
@@ -420,6 +424,11 @@ def statistics_section(space: LatentSpace) -> None:
         )  # fmt: skip
     if not active.all():
         st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
+
+    if space.latent_dim > charts.MOST_PANELS:
+        st.caption(
+            f"The charts show the {charts.MOST_PANELS} most spread of the {space.latent_dim} dimensions, the table all."
+        )
 
     drawn = distribution_charts(space, n)
     st.subheader("Every dimension")
@@ -745,7 +754,9 @@ def page_icon() -> Image.Image:
 def choose_checkpoint() -> LatentSpace:
     """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
     uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
-    files = {path.stem: path for path in checkpoint.find(CHECKPOINTS)}
+    found = checkpoint.find(CHECKPOINTS)
+    stems = [path.stem for path in found]
+    files = {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
     if not files and not uploads:
         raise CheckpointError(
             f"There is no checkpoint in {CHECKPOINTS}: train one with python -m latent.train --out "
@@ -758,8 +769,8 @@ def choose_checkpoint() -> LatentSpace:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        found = files[name].stat()
-        saved = loaded(str(files[name]), fingerprint(str(files[name]), found.st_mtime_ns, found.st_size))
+        path, status = str(files[name]), files[name].stat()
+        saved = loaded(path, fingerprint(path, status.st_mtime_ns, status.st_size))
     space = space_of(name, saved, st.session_state.get("overruled", {}).get(saved.sha256, "") if saved.scored else "")
     if space.signature.conditional:
         space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
