@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +27,13 @@ from PIL import Image
 
 from latent import charts, checkpoint, codes, data, images, interpolation, sampling, traversal
 from latent.errors import ArgumentError, CheckpointError, LatentError
-from latent.reading import ACTIVATIONS, OUTPUTS, PIXELS, SPLITS, Reading
+from latent.reading import Reading
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", Path(__file__).parent / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
+LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
 
@@ -78,14 +78,20 @@ def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
 def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
     """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
     if overruling:
-        choices = json.loads(overruling)
-        if "gaps" in choices:
-            choices["gaps"] = tuple(choices["gaps"])
-        saved = saved.overruled(replace(saved.scored[0].reading, **choices))
+        reading = saved.scored[0].reading
+        for choice, chosen in json.loads(overruling).items():
+            reading = reading.alternatives()[choice].get(chosen, reading)
+        saved = saved.overruled(reading)
     space = LatentSpace.of(name, saved)
     _ = space.statistics  # encodes now, before the heap is frozen
     freeze_heap()
     return space
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def alternatives_of(sha256: str, _reading: Reading) -> dict[str, dict[str, Reading]]:
+    """The other ways to read a file; its own reading follows from the file."""
+    return _reading.alternatives()
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …")
@@ -367,28 +373,14 @@ def show_reading(space: LatentSpace) -> None:
 
 
 def overrule(reading: Reading, sha256: str) -> None:
-    """Controls for what was inferred; the choices that differ from the reading are kept for this file and session."""
-    hidden = [gap for index, gap in enumerate(reading.gaps) if index not in (0, reading.code) and gap != "none"]
-    choices: dict[str, tuple[str, list[str], str]] = {
-        "pixels": ("Pixels in", list(PIXELS), reading.pixels),
-        "output": ("Pixels out", list(OUTPUTS), reading.output),
-        "activation": ("Activations", ["as inferred", *list(ACTIVATIONS)[1:]], "as inferred"),
-        "code_activation": ("Activation of the code", list(ACTIVATIONS), reading.code_activation),
-    }
-    if reading.chain.links[reading.code].joint == "halve":
-        choices["split"] = ("Mean of the code", list(SPLITS), reading.split)
-    if reading.conditional:
-        choices["label_first"] = ("Label", ["behind", "before"], "before" if reading.label_first else "behind")
-    changed: dict[str, Any] = {}
-    for column, (name, (title, options, value)) in zip(st.columns(len(choices)), choices.items()):
-        chosen = column.selectbox(title, options, index=options.index(value), key=f"model_{name}_{sha256[:8]}")
-        if chosen != value:
+    """Controls for all that was inferred; what is chosen otherwise is kept for this file and session."""
+    changed: dict[str, str] = {}
+    alternatives = alternatives_of(sha256, reading)
+    cells = st.columns(3) * (len(alternatives) // 3 + 1)
+    for cell, (name, choices) in zip(cells, alternatives.items()):
+        chosen = cell.selectbox(name, list(choices), key=f"model_{name}_{sha256[:8]}")
+        if choices[chosen] != reading:
             changed[name] = chosen
-    if "activation" in changed and hidden:
-        activation = changed.pop("activation")
-        changed["gaps"] = tuple(gap if gap == "none" else activation for gap in reading.gaps)
-    if "label_first" in changed:
-        changed["label_first"] = changed["label_first"] == "before"
     overruled = st.session_state.setdefault("overruled", {})
     text = json.dumps(changed) if changed else ""
     if overruled.get(sha256, "") != text:
@@ -782,7 +774,7 @@ def take_upload() -> None:
     file = st.session_state["upload"]
     if file is None:
         return
-    content = file.getvalue()
+    content = file.getvalue() if file.size <= LARGEST_UPLOAD else b""  # the server's own limit, checked again
     name = f"{file.name[:60]} (uploaded)"
     st.session_state.setdefault("uploads", {})[name] = (hashlib.sha256(content).hexdigest(), content)
     st.session_state["checkpoint"] = name

@@ -186,6 +186,50 @@ class Reading:
             found["left aside"] = ", ".join(layer.name for layer in self.chain.unused)
         return found
 
+    def alternatives(self) -> dict[str, dict[str, Reading]]:
+        """Every inferred choice by name, with the readings that another choice gives, by that choice in words.
+
+        The first of each is the reading itself.
+        """
+        found: dict[str, dict[str, Reading]] = {
+            "Pixels in": {self.pixels: self} | {name: replace(self, pixels=name) for name in PIXELS},
+            "Pixels out": {self.output: self} | {name: replace(self, output=name) for name in OUTPUTS},
+            "Activations": {"as inferred": self}
+            | {name: with_activation(self, name) for name in ACTIVATIONS if name != "none"},
+            "Activation of the code": {self.code_activation: self}
+            | {name: replace(self, code_activation=name) for name in ACTIVATIONS},
+        }
+        links = self.chain.links
+        if links[self.code].joint == "halve":
+            found["Mean of the code"] = {self.split: self} | {name: replace(self, split=name) for name in SPLITS}
+        elif self.variational:
+            head = links[self.code - 1]
+            twins = [
+                layer for layer in self.chain.unused if (layer.kind, layer.shape) == (head.layer.kind, head.layer.shape)
+            ]
+            found["Mean of the code"] = {head.layer.name: self}
+            found["Mean of the code"] |= {layer.name: with_head(self, layer) for layer in twins}
+        if self.conditional:
+            words = {True: "before", False: "behind"}
+            found["Label"] = {
+                words[first]: replace(self, label_first=first) for first in (self.label_first, not self.label_first)
+            }
+        steps = [step for step in self.geometry.steps if step is not None]
+        if steps:
+            others = geometries(self.chain, {}, same=self.channels_last)
+            found["Convolutions"] = {"as inferred": self}
+            found["Convolutions"] |= {
+                f"{geometry.side}: " + " | ".join(str(step) for step in geometry.steps if step): replace(
+                    self, geometry=geometry
+                )
+                for geometry in others
+                if geometry.steps != self.geometry.steps and geometry.turn == self.geometry.turn
+            }
+        if any(step.upsample > 1 for step in steps):
+            modes = (self.upsampling, "bilinear" if self.upsampling == "nearest" else "nearest")
+            found["Upsampling"] = {mode: replace(self, upsampling=mode) for mode in modes}
+        return found
+
     def layer_lines(self) -> list[str]:
         """A line for every layer, in the order in which they run."""
         lines = []
@@ -643,6 +687,15 @@ def gaps_with(reading: Reading, activation: str, where: Callable[[int], bool]) -
 def with_activation(reading: Reading, activation: str) -> Reading:
     """The reading with this activation in every place that has one."""
     return replace(reading, gaps=gaps_with(reading, activation, lambda index: True))
+
+
+def with_head(reading: Reading, layer: Layer) -> Reading:
+    """The reading with another layer of the same shape as the head that gives the code."""
+    links, place = reading.chain.links, reading.code - 1
+    head = links[place]
+    unused = tuple(head.layer if each is layer else each for each in reading.chain.unused)
+    changed = (*links[:place], replace(head, layer=layer), *links[place + 1 :])
+    return replace(reading, chain=replace(reading.chain, links=changed, unused=unused))
 
 
 def with_gap(reading: Reading, index: int, activation: str) -> Reading:

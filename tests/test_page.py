@@ -310,13 +310,23 @@ class TestStrangersFiles:
     def test_a_choice_that_is_overruled_is_scored_at_once_and_changes_the_pictures(self, strangers):
         app = opened(checkpoint="one head, interleaved")
         before, error = shown(app), float(app.metric[-1].value)
-        split = next(box for box in app.selectbox if box.key.startswith("model_split"))
+        split = next(box for box in app.selectbox if box.key.startswith("model_Mean"))
         healthy(split.set_value("first half").run())
         assert shown(app) != before
         assert float(app.metric[-1].value) > 1.5 * error
-        split = next(box for box in app.selectbox if box.key.startswith("model_split"))
+        split = next(box for box in app.selectbox if box.key.startswith("model_Mean"))
         healthy(split.set_value("even places").run())
         assert shown(app) == before
+
+    def test_everything_inferred_can_be_overruled(self, strangers):
+        kinds = {"two heads": "Mean", "pooled": "Convolutions", "conditional": "Label"}
+        for name, kind in kinds.items():
+            app = opened(checkpoint=name)
+            before = shown(app)
+            box = next(box for box in app.selectbox if box.key.startswith(f"model_{kind}"))
+            healthy(box.set_value(box.options[1]).run())
+            assert shown(app) != before, name
+            assert not app.error
 
     def test_a_digit_picker_appears_for_a_conditional_model(self, strangers):
         app = opened("Generate", checkpoint="conditional")

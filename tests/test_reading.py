@@ -193,3 +193,13 @@ def test_authors_are_told_apart_by_what_they_do():
 
     wrong = read("tanh").overruled(replace(reading, gaps=tuple("ReLU" for _ in reading.gaps)))
     assert error_of(wrong) > 1.5 * true_error(author, network_of("tanh"))
+
+
+def test_two_files_are_read_at_the_same_instant_without_disturbing_each_other():
+    from concurrent.futures import ThreadPoolExecutor
+
+    contents = [saved(network_of(name).state_dict()) for name in ("tanh", "two heads")] * 2
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda content: checkpoint.parse(content, "same.pt"), contents))
+    for loaded, name in zip(found, ("tanh", "two heads") * 2, strict=True):
+        assert loaded.scored[0].reading.choices() == read(name).scored[0].reading.choices()
