@@ -24,12 +24,13 @@ import torch
 from torch import Tensor
 
 import latent.container
-from latent import reading
+from latent import search
 from latent.errors import CheckpointError, LatentError
 from latent.hdf5 import LARGEST_FILE
 from latent.model import Autoencoder, AutoencoderConfig
 from latent.network import Network
-from latent.reading import Reading, Scored
+from latent.reading import Reading
+from latent.search import Scored
 from latent.unpickling import label
 
 FORMAT = "latent-space-explorer/1"
@@ -123,7 +124,7 @@ def parse(content: bytes, name: str) -> Checkpoint:
         return own(values, name, sha256)
     tensors = container.tensors()
     try:
-        scored = reading.read(tensors, container.modules())
+        scored = search.read(tensors, container.modules())
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
     return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=container.format)

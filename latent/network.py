@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from latent.layers import Layer
 from latent.model import Signature
-from latent.reading import Scored
+from latent.search import Scored
 
 
 class Network(nn.Module):

@@ -1,29 +1,18 @@
-"""Work out the network in a file of weights: enumerate the readings that the shapes allow, keep the one that works.
-
-Shapes and names tell neither activations nor strides, nor pixel scale, nor which head is the mean. But the right
-reading reconstructs real digits clearly better than every wrong one, so each is scored, in three rounds: a coarse one
-over chains and geometries, a full one over what holds for the whole network, and a fine one, choice by choice.
-"""
+"""A reading: one way to run a file's weights as an autoencoder, with every choice that the weights leave open."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
-from latent import data
-from latent.chains import N_CLASSES, Chain, Link, candidates, chains, from_image, image_shape
-from latent.errors import CheckpointError
+from latent.chains import N_CLASSES, Chain, Link, image_shape
 from latent.geometry import SAME, Geometry, Step, geometries
-from latent.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
-from latent.unpickling import Record
+from latent.layers import Layer, in_torch_layout, layers_of
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels, by which many authors standardise
 
@@ -43,9 +32,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "softplus": F.softplus,
     "Mish": F.mish,
 }
-USUAL_ACTIVATIONS = tuple(ACTIVATIONS)[1:9]
-COARSE_ACTIVATIONS = ("ReLU", "tanh")
-COARSE_PIXELS = ("[0, 1]", "[-1, 1]")
 
 PIXELS: dict[str, Callable[[Tensor], Tensor]] = {
     "[0, 1]": lambda x: x,
@@ -53,7 +39,6 @@ PIXELS: dict[str, Callable[[Tensor], Tensor]] = {
     "standardised": lambda x: (x - MEAN) / STD,
     "[0, 255]": lambda x: 255 * x,
 }
-USUAL_PIXELS = ("[0, 1]", "[-1, 1]", "standardised")
 
 OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
@@ -75,29 +60,10 @@ SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
     "odd places": lambda h: h[:, 1::2],
 }
 
-LIKELY_OUTPUTS = {
-    "[0, 1]": ("sigmoid", "linear"),
-    "[-1, 1]": ("tanh for [-1, 1]", "linear for [-1, 1]"),
-    "standardised": ("linear for standardised", "sigmoid", "linear"),
-    "[0, 255]": ("linear for [0, 255]",),
-}
-
+LARGEST_CHOICE = 128  # of sides, strides and the like in a saved reading
 PLAIN_CHOICES = (
     "code", "norm_gap", "code_activation", "split", "pixels", "output", "label_first", "upsampling", "channels_last",
 )  # fmt: skip
-
-COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 16, 24, 64, 500
-KEPT, REFINED, JUDGED = 6, 2, 6  # readings after the coarse and the full round, in the fine one, and on most images
-KEPT_ALIKE = 2  # of those with the same sizes of image and code
-FAR_BEHIND = 1.0  # in the logarithm of the error
-PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
-GEOMETRY_PRICE = 0.03  # of a unit of the cost of a geometry
-CODE_PRICE = 1.0  # of a code e times as long
-SIDE_PRICES = {32: 0.5, 64: 1.0}  # of digits enlarged
-DOES_NOT_WORK = 10.0  # readings that do not work come after all that do, and among them only the error counts
-WORKS = 0.045  # an error below this is a reading that works
-MEAN_DIGIT_ERROR = 0.067  # of the mean digit as the answer to every digit
-SECONDS = 6.5  # of the processor for the search; what is left of it then is not tried
 
 
 @dataclass(frozen=True)
@@ -279,9 +245,10 @@ class Reading:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Reading:
-        """The reading that `to_dict` wrote, for these weights; `KeyError`, `TypeError`, `ValueError` if none."""
+        """The reading that `to_dict` wrote, for these weights; `KeyError`, `TypeError`, `ValueError` if it is none."""
         turned, _ = in_torch_layout(tensors)
-        layers = {layer.name: layer for layer in layers_of(turned)}
+        floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in turned.items()}
+        layers = {layer.name: layer for layer in layers_of(floats)}
         links = []
         for each in values["links"]:
             norms = [tuple(layers[name] for name in each[place]) for place in ("before", "after")]
@@ -291,10 +258,29 @@ class Reading:
         chain = Chain(tuple(links), tuple(layer for name, layer in layers.items() if name not in used))
         steps = tuple(None if step is None else Step(*step) for step in values["steps"])
         geometry = Geometry(values["side"], values["turn"], steps, tuple(values["sides"]), 0.0)
-        choices = {name: values[name] for name in PLAIN_CHOICES}
-        if not (len(links) == len(steps) == len(values["gaps"]) and choices["output"] in OUTPUTS):
-            raise ValueError("its reading does not fit together")
-        return cls(chain, geometry, gaps=tuple(values["gaps"]), **choices)
+        reading = cls(chain, geometry, gaps=tuple(values["gaps"]), **{name: values[name] for name in PLAIN_CHOICES})
+        reading.check()
+        return reading
+
+    def check(self) -> None:
+        """Raise `ValueError` where the choices do not fit the weights, before anything large is computed."""
+        numbers = [self.geometry.side, *self.geometry.sides, self.code]
+        numbers += [int(number) for step in self.geometry.steps if step for number in astuple(step)[1:]]
+        if len({len(self.chain.links), len(self.gaps), len(self.geometry.steps), len(self.geometry.sides)}) > 1:
+            raise ValueError("its reading names different numbers of layers")
+        if not all(isinstance(number, int) and SAME <= number <= LARGEST_CHOICE for number in numbers):
+            raise ValueError("its reading holds sizes that no network for digits has")
+        if any(step and (step.upsample > 4 or step.stride < 1) for step in self.geometry.steps):
+            raise ValueError("its reading holds strides that no network for digits has")
+        try:
+            with torch.inference_mode():
+                label = torch.zeros(1, N_CLASSES)
+                z = torch.zeros(1, *self.code_shape)
+                if self.chain.has_encoder:
+                    z = self.encode(torch.zeros(1, self.channels, self.side, self.side), label)
+                self.picture(self.decode(z, label))
+        except (RuntimeError, IndexError, KeyError) as error:
+            raise ValueError("its reading does not fit its weights") from error
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Images (n, channels, side, side) in [0, 1] to codes (n, *code_shape), ``label`` one-hot (n, 10)."""
@@ -379,301 +365,6 @@ def normalised(norm: Layer, h: Tensor) -> Tensor:
     )
 
 
-@dataclass(frozen=True)
-class Scored:
-    """A reading and its mean squared error a pixel on real digits, pixels in [0, 1]."""
-
-    reading: Reading
-    error: float
-
-
-@dataclass
-class Digits:
-    """Real digits in the sizes that readings ask for."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    fitted: dict[tuple[int, int], Tensor] = field(default_factory=dict)
-
-    def batch(self, reading: Reading, n: int) -> tuple[Tensor, Tensor]:
-        """``n`` images (n, channels, side, side) in [0, 1] and one-hot labels (n, 10)."""
-        key = reading.side, reading.channels
-        if key not in self.fitted:
-            fitted = data.fit(self.images, (1, reading.side, reading.side)).astype(np.float32) / 255
-            self.fitted[key] = torch.from_numpy(fitted)[:, None].repeat(1, reading.channels, 1, 1)
-        return self.fitted[key][:n], F.one_hot(torch.tensor(self.labels[:n]).long(), N_CLASSES).float()
-
-
-def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = None) -> list[Scored]:
-    """The readings of a file's named tensors that were looked at longest, the best first.
-
-    ``modules`` are the file's own, by path, where it has any: evidence of strides and the like. Raises
-    `CheckpointError` where no chain of layers leads from an image or a code to an image, with what the file seems
-    to be.
-    """
-    turned, channels_last = in_torch_layout(tensors)
-    layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
-    refuse_others(layers, tensors)
-    found = chains(layers)
-    if not found:
-        raise CheckpointError(what_it_is(layers))
-    images, labels = data.evaluation_digits()
-    search = Search(Digits(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES]), time.process_time() + SECONDS)
-    longest = len(found[0].links)
-    tiers = [(longest, False), (longest, True), (longest - 1, False)]
-    results: list[Scored] = []
-    with torch.inference_mode():
-        for n_links, wide in tiers:  # rare strides, or leaving a layer aside: only where nothing likelier works
-            tier = [chain for chain in found if len(chain.links) == n_links]
-            bases = [base for chain in tier for base in first_readings(chain, told(modules or {}), wide, channels_last)]
-            if bases:
-                results = sorted([*results, *search.run(bases)], key=merit)
-            if (results and results[0].error < WORKS) or time.process_time() > search.deadline:
-                break
-    if not results:
-        raise CheckpointError("its convolutions cannot be given strides that lead from an image back to one")
-    if results[0].error >= MEAN_DIGIT_ERROR and results[0].reading.chain.has_encoder:
-        raise CheckpointError(
-            f"no way to run its layers reconstructs real digits better than one grey mean digit would "
-            f"(error {results[0].error:.3f} against {MEAN_DIGIT_ERROR})"
-        )
-    return results
-
-
-def told(modules: Mapping[str, Record]) -> dict[str, tuple[int, int, int]]:
-    """What a file with its modules tells of its convolutions, by name: stride, padding and output padding."""
-    found = {}
-    for path, record in modules.items():
-        if record.class_name.rpartition(".")[2].startswith(("Conv2d", "ConvTranspose2d")):
-            values = [first_number(record.attributes.get(name)) for name in ("stride", "padding", "output_padding")]
-            if values[0] is not None and values[1] is not None:
-                found[path] = (values[0], values[1], values[2] or 0)
-    return found
-
-
-def first_number(value: object) -> int | None:
-    """A whole number, or the first of several; None for anything else."""
-    if isinstance(value, tuple | list) and value:
-        value = value[0]
-    return value if isinstance(value, int) and 0 <= value < 100 else None
-
-
-def first_readings(
-    chain: Chain, known: Mapping[str, tuple[int, int, int]], wide: bool, channels_last: bool
-) -> Iterator[Reading]:
-    """A reading to start from for every geometry of a chain."""
-    for geometry in geometries(chain, known, wide, same=channels_last):
-        code = code_position(chain, geometry)
-        gaps = tuple("none" if closed(chain, index) else "ReLU" for index in range(len(chain.links)))
-        yield Reading(chain, geometry, code, gaps, channels_last=channels_last)
-
-
-def closed(chain: Chain, index: int) -> bool:
-    """Whether the file shows that no activation stands before this link: nothing stands there in its Sequential."""
-    layer = chain.links[index].layer
-    inside = index > 0 and layer.name.rpartition(".")[0] == chain.links[index - 1].layer.name.rpartition(".")[0]
-    return inside and layer.gap == 0 and not chain.links[index].before
-
-
-def code_position(chain: Chain, geometry: Geometry) -> int:
-    """The index of the first link behind the code: behind the heads, else where the fewest numbers go through."""
-    if not chain.has_encoder:
-        return 0
-    links = chain.links
-    for index, link in enumerate(links):
-        if link.joint == "halve":
-            return index
-    unused = {(layer.kind, layer.shape) for layer in chain.unused}
-    twins = [(link.layer.kind, link.layer.shape) in unused for link in links]
-    if any(twins[1:-1]):
-        head = twins.index(True, 1)
-        return next(index for index in range(head + 1, len(links)) if not twins[index])
-    if all(link.is_conv for link in links):
-        return geometry.turn
-
-    def numbers(index: int) -> tuple[int, int]:
-        side = geometry.sides[index - 1]
-        through = links[index - 1].n_out * (side * side if side else 1)
-        same_part = links[index].layer.name.split(".")[0] == links[index - 1].layer.name.split(".")[0]
-        return through, same_part
-
-    return min(range(1, len(links)), key=numbers)
-
-
-class Search:
-    """The three rounds. Every score is kept, so nothing is run twice."""
-
-    def __init__(self, digits: Digits, deadline: float) -> None:
-        self.digits = digits
-        self.deadline = deadline
-        self.errors: dict[tuple[Reading, int], float] = {}
-
-    def run(self, bases: list[Reading]) -> list[Scored]:
-        """The best readings, best first."""
-        kept = self.best(coarse(bases), COARSE_IMAGES, 0.4)
-        kept = self.best(full([scored.reading for scored in kept]), FULL_IMAGES, 0.6)
-        for scored in sorted(kept, key=merit)[:REFINED]:
-            self.refine(scored.reading)
-        fine = [Scored(reading, error) for (reading, n), error in self.errors.items() if n == FINE_IMAGES]
-        fine = sorted(fine, key=merit)[:JUDGED]
-        return sorted((Scored(each.reading, self.error(each.reading, JUDGING_IMAGES)) for each in fine), key=merit)
-
-    def best(self, readings: Iterable[Reading], n: int, share: float) -> list[Scored]:
-        """The best of these readings on ``n`` images, each of another chain or geometry, in a share of the time left.
-
-        Of those with the same sizes of image and code only the best `KEPT_ALIKE`, and none that is far behind.
-        """
-        until = time.process_time() + share * max(0.0, self.deadline - time.process_time())
-        best: dict[object, Scored] = {}
-        for reading in readings:
-            base = reading.chain, reading.geometry
-            try:
-                outcome = self.with_outputs(reading, n)
-            except RuntimeError:  # sizes that do not meet after all: no reading
-                continue
-            for scored in outcome:
-                if base not in best or rough(scored) < rough(best[base]):
-                    best[base] = scored
-            if time.process_time() > until:
-                break
-        if not best:
-            return []
-        alike: dict[object, list[Scored]] = {}
-        for scored in sorted(best.values(), key=rough):
-            alike.setdefault((scored.reading.side, scored.reading.code_shape), []).append(scored)
-        ranked = sorted((scored for group in alike.values() for scored in group[:KEPT_ALIKE]), key=rough)[:KEPT]
-        return [scored for scored in ranked if rough(scored) < rough(ranked[0]) + FAR_BEHIND]
-
-    def with_outputs(self, reading: Reading, n: int) -> list[Scored]:
-        """The reading with each way to make pixels of what it puts out: they share all the work before."""
-        images, labels = self.digits.batch(reading, n)
-        if reading.chain.has_encoder:
-            z = reading.encode(images, labels)
-        else:
-            z = torch.randn(n, *reading.code_shape, generator=torch.Generator().manual_seed(0))
-        y = reading.decode(z, labels)
-        found = []
-        for output in OUTPUTS:
-            each = replace(reading, output=output)
-            pictures = each.picture(y)
-            error = float(F.mse_loss(pictures, images)) if reading.chain.has_encoder else self.strangeness(pictures)
-            self.errors[each, n] = error = error if np.isfinite(error) else np.inf
-            found.append(Scored(each, error))
-        return found
-
-    def strangeness(self, pictures: Tensor) -> float:
-        """How far pictures are from the nearest real digits, mean squared a pixel: what tells for a decoder alone."""
-        side, channels = pictures.shape[2], pictures.shape[1]
-        real = self.digits.fitted[side, channels].flatten(1)
-        return float(torch.cdist(pictures.flatten(1), real).min(dim=1).values.square().mean()) / real.shape[1]
-
-    def error(self, reading: Reading, n: int) -> float:
-        """Mean squared error a pixel of one reading on ``n`` images."""
-        if (reading, n) not in self.errors:
-            self.with_outputs(reading, n)
-        return self.errors[reading, n]
-
-    def refine(self, reading: Reading) -> None:
-        """Make the one change that helps most, for as long as one helps."""
-        best = min(self.with_outputs(reading, FINE_IMAGES), key=merit)
-        while True:
-            tried = [best]
-            for changed in neighbours(best.reading):
-                tried += self.with_outputs(changed, FINE_IMAGES)
-                if time.process_time() > self.deadline:
-                    return
-            better = min(tried, key=merit)
-            if better is best:
-                return
-            best = better
-
-
-def rough(scored: Scored) -> float:
-    """What readings are ranked by in the first rounds: the logarithm of the error, and the price of the sizes.
-
-    A longer code reconstructs better whatever the network is, and so do larger digits, which are smoother.
-    """
-    reading = scored.reading
-    price = GEOMETRY_PRICE * reading.geometry.cost + CODE_PRICE * np.log(np.prod(reading.code_shape))
-    return float(np.log(max(scored.error, 1e-12)) + price + SIDE_PRICES.get(reading.side, 0.0))
-
-
-def merit(scored: Scored) -> float:
-    """What readings are ranked by in the end, the smaller the better: as in the first rounds, and a price for oddity.
-
-    Of two readings that reconstruct about equally well, the one that an author is likelier to have written is meant:
-    each activation unlike the others, and each unusual choice, has to lower the error by some per cent to be believed.
-    """
-    reading = scored.reading
-    if scored.error >= WORKS:
-        return float(np.log(scored.error)) + DOES_NOT_WORK
-    open_gaps = [gap for index, gap in enumerate(reading.gaps) if index not in (0, reading.code)]
-    usual = max(set(open_gaps), key=open_gaps.count, default="ReLU")
-    odd = sum(gap != usual and not closed(reading.chain, index) for index, gap in enumerate(reading.gaps)
-              if index not in (0, reading.code))  # fmt: skip
-    odd += reading.code_activation != "none"
-    odd += 2 * (reading.code_activation not in ("none", *USUAL_ACTIVATIONS))
-    odd += 2 * (usual not in USUAL_ACTIVATIONS)
-    odd += reading.pixels not in USUAL_PIXELS
-    odd += reading.output not in LIKELY_OUTPUTS[reading.pixels]
-    odd += reading.label_first
-    odd += reading.norm_gap != "none"
-    return rough(scored) + PRICE * odd
-
-
-def coarse(bases: list[Reading]) -> Iterator[Reading]:
-    """Each base, the likeliest first, with a few activations and pixel scales."""
-    for base in sorted(bases, key=lambda base: base.geometry.cost):
-        for pixels in COARSE_PIXELS:
-            for activation in COARSE_ACTIVATIONS:
-                for split in splits(base):
-                    yield replace(with_activation(base, activation), pixels=pixels, split=split)
-
-
-def full(bases: list[Reading]) -> Iterator[Reading]:
-    """Each base with everything that holds for the whole network."""
-    for base in bases:
-        for activation in USUAL_ACTIVATIONS:
-            for pixels in USUAL_PIXELS:
-                one = replace(with_activation(base, activation), pixels=pixels)
-                yield one
-                if not one.variational:
-                    yield replace(one, code_activation=activation)
-                elif one.code > 1 and one.gaps[one.code - 1] != "none":
-                    yield with_gap(one, one.code - 1, "none")
-
-
-def neighbours(reading: Reading) -> Iterator[Reading]:
-    """The reading with one choice changed."""
-    places = [i for i in range(1, len(reading.gaps)) if i != reading.code and not closed(reading.chain, i)]
-    for index in places:
-        for activation in ("none", "ReLU", "tanh"):
-            if activation != reading.gaps[index]:
-                yield with_gap(reading, index, activation)
-    for activation in USUAL_ACTIVATIONS:  # authors who mix do so between encoder and decoder
-        yield replace(reading, gaps=gaps_with(reading, activation, lambda index: index < reading.code))
-        yield replace(reading, gaps=gaps_with(reading, activation, lambda index: index > reading.code))
-    for activation in ACTIVATIONS:
-        if activation not in USUAL_ACTIVATIONS and activation != "none":
-            yield with_activation(reading, activation)
-        if activation != reading.code_activation:
-            yield replace(reading, code_activation=activation)
-    for pixels in PIXELS:
-        if pixels != reading.pixels:
-            yield replace(reading, pixels=pixels)
-    if any(norm.kind == "batch_norm" and norm.gap != 0 for link in reading.chain.links for norm in link.after):
-        for activation in ("none", *USUAL_ACTIVATIONS):
-            if activation != reading.norm_gap:
-                yield replace(reading, norm_gap=activation)
-    if reading.conditional:
-        yield replace(reading, label_first=not reading.label_first)
-    if any(step and step.upsample > 1 for step in reading.geometry.steps):
-        yield replace(reading, upsampling="bilinear" if reading.upsampling == "nearest" else "nearest")
-    for split in splits(reading):
-        if split != reading.split:
-            yield replace(reading, split=split)
-
-
 def splits(reading: Reading) -> list[str]:
     """The ways to take the mean from a double head; one that means nothing where there is none."""
     return list(SPLITS) if reading.chain.links[reading.code].joint == "halve" else [reading.split]
@@ -700,28 +391,3 @@ def with_head(reading: Reading, layer: Layer) -> Reading:
 
 def with_gap(reading: Reading, index: int, activation: str) -> Reading:
     return replace(reading, gaps=(*reading.gaps[:index], activation, *reading.gaps[index + 1 :]))
-
-
-def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
-    """Raise `CheckpointError` for networks that are certainly no autoencoder of layers in a chain."""
-    if any(RECURRENT.search(name) for name in tensors):
-        raise CheckpointError("it is a recurrent network, whose layers pass a state along a sequence")
-    if any(DIFFUSION.search(name) for name in tensors):
-        raise CheckpointError("it is a diffusion model, which removes noise step by step and has no code")
-    if any(ATTENTION.search(name) for name in tensors):
-        raise CheckpointError("it is a transformer, whose layers attend to each other and do not form a chain")
-    if not any(layer.kind in ("linear", "conv") for layer in layers):
-        raise CheckpointError("it holds no dense or convolutional layers")
-
-
-def what_it_is(layers: list[Layer]) -> str:
-    """What a file seems to hold that has no chain to an image."""
-    links = candidates(layers)
-    if any(from_image(link) for link in links):
-        last = links[-1]
-        if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
-            return (
-                f"it is a classifier, or an encoder alone: it leads from an image to {last.n_out} numbers and not back"
-            )
-        return "it is an encoder alone, or the other half is missing: nothing in it leads back to an image"
-    return "none of its layers takes or makes a grey or colour image of 28, 32 or 64 pixels a side"

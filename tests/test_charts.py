@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import altair as alt
 import numpy as np
@@ -71,6 +72,16 @@ def test_a_constant_code_is_drawn_without_a_warning():
     charts.codes_chart(z).to_dict()
 
 
-def test_charts_bring_neither_torch_nor_streamlit_along():
-    code = "import sys, latent.charts; assert not {'torch', 'streamlit'} & set(sys.modules), 'came along'"
+@pytest.mark.parametrize(
+    "room", ["errors", "charts", "statistics", "sampling", "traversal", "interpolation", "images", "codes", "data"]
+)
+def test_rooms_that_work_on_arrays_bring_neither_torch_nor_streamlit_along(room):
+    code = f"import sys, latent.{room}; assert not {{'torch', 'streamlit'}} & set(sys.modules), 'came along'"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_no_room_of_the_package_brings_streamlit_along():
+    rooms = [path.stem for path in Path(charts.__file__).parent.glob("*.py") if path.stem != "__init__"]
+    imports = ", ".join(f"latent.{room}" for room in rooms)
+    code = f"import sys, {imports}; assert 'streamlit' not in sys.modules, 'came along'"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -203,3 +203,25 @@ def test_two_files_are_read_at_the_same_instant_without_disturbing_each_other():
         found = list(pool.map(lambda content: checkpoint.parse(content, "same.pt"), contents))
     for loaded, name in zip(found, ("tanh", "two heads") * 2, strict=True):
         assert loaded.scored[0].reading.choices() == read(name).scored[0].reading.choices()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("steps", 0, 6), 10**6), (("steps", 0, 2), 0), (("steps", 0, 3), -5), (("side",), 10**9), (("code",), 99),
+        (("gaps",), []), (("pixels",), "[0, 7]"), (("output",), None),
+        (("links", 0, "layer"), "elsewhere"), (("gaps", 1), "explode"),
+    ],
+)  # fmt: skip
+def test_a_saved_reading_that_was_forged_is_refused_in_one_sentence(path, value):
+    loaded = read("pooled")
+    whole = Checkpoint(None, loaded.state, scores={"test_mse": 0.5}, scored=loaded.scored)
+    import io
+
+    values = torch.load(io.BytesIO(checkpoint.to_bytes(whole)), weights_only=True)
+    place = values["reading"]
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(CheckpointError, match=r"forged\.pt is not a whole"):
+        checkpoint.parse(saved(values), "forged.pt")

@@ -190,6 +190,30 @@ def test_a_run_that_is_interrupted_or_killed_leaves_a_file_that_loads_and_resume
     assert [row["epoch"] for row in checkpoint.load(out).history] == [1, 2, 3]
 
 
+def test_on_a_terminal_a_bar_shows_the_loss_and_the_time_left(tmp_path, fashion_folder):
+    if sys.platform == "win32":
+        pytest.skip("Windows has no pseudo-terminals")
+    terminal, end = os.openpty()
+    options = ["--epochs", 1, "--data", fashion_folder, "--out", tmp_path / "a.pt", "--device", "cpu"]
+    process = subprocess.Popen(
+        command(*options), cwd=ROOT, env={**ENVIRONMENT, "COLUMNS": "100"}, stdout=subprocess.DEVNULL, stderr=end
+    )
+    os.close(end)
+    seen = b""
+    while True:
+        try:
+            part = os.read(terminal, 10_000)
+        except OSError:  # what Linux says when the other end has closed
+            break
+        if not part:
+            break
+        seen += part
+    assert process.wait(60) == 0
+    text = seen.decode(errors="replace")
+    assert re.search(r"epoch 1, loss 0\.\d+", text)
+    assert re.search(r"\d\d:\d\d<\d\d:\d\d", text), "no time left"
+
+
 def test_resuming_with_another_option_is_refused_by_name(tmp_path, capsys):
     run(SMALL, tmp_path / "a.pt")
     assert train.main(["--out", str(tmp_path / "a.pt"), "--resume", "--latent-dim", "5"]) == 1
