@@ -1,6 +1,7 @@
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -193,11 +194,13 @@ def test_a_run_that_is_interrupted_or_killed_leaves_a_file_that_loads_and_resume
 def test_on_a_terminal_a_bar_shows_the_loss_and_the_time_left(tmp_path, fashion_folder):
     if sys.platform == "win32":
         pytest.skip("Windows has no pseudo-terminals")
+    import fcntl
+    import termios
+
     terminal, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))  # 24 rows of 100 columns
     options = ["--epochs", 1, "--data", fashion_folder, "--out", tmp_path / "a.pt", "--device", "cpu"]
-    process = subprocess.Popen(
-        command(*options), cwd=ROOT, env={**ENVIRONMENT, "COLUMNS": "100"}, stdout=subprocess.DEVNULL, stderr=end
-    )
+    process = subprocess.Popen(command(*options), cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=end)
     os.close(end)
     seen = b""
     while True:
