@@ -9,10 +9,10 @@ from functools import cache
 from latent.chains import SIDES, Chain, Link, image_shape, side_of
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
-FURTHER = 2.5, 6.5  # how much dearer than the cheapest one a geometry may be
-BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0, 10.0)  # of the cost, tried in turn
+FURTHER = 2.5, 5.0  # how much dearer than the cheapest one a geometry may be
+BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0)  # of the cost, tried in turn
 SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
-MOST_RUNS = 30_000  # steps of the search within one bound
+MOST_RUNS = 60_000  # steps of the search for the ways through one half
 
 
 SAME = -1  # as a padding: whatever keeps the side, divided or multiplied by the stride (TensorFlow's "same")
@@ -63,22 +63,48 @@ class Geometry:
     cost: float
 
 
+@dataclass(frozen=True)
+class Part:
+    """One half of a geometry: the way from the image, or the way back."""
+
+    steps: tuple[Step | None, ...] = ()
+    sides: tuple[int, ...] = ()
+    cost: float = 0.0
+
+
 def geometries(
     chain: Chain, known: Mapping[str, tuple[int, int, int]], wide: bool = False, same: bool = False
 ) -> list[Geometry]:
-    """The likeliest ways to run a chain, from an image of a usual side to an image of the same side."""
-    most, further = MOST_GEOMETRIES[wide], FURTHER[wide]
-    unique: dict[tuple[object, ...], Geometry] = {}
-    convolutional = any(link.is_conv for link in chain.links)
+    """The likeliest ways to run a chain, from an image of a usual side to an image of the same side.
+
+    ``known`` the stride, padding and output padding of convolutions that the file tells; ``wide`` to look further;
+    ``same`` for files of a library that pads to keep the side.
+    """
+    found: list[Geometry] = []
     for bound in BOUNDS:
-        for side in image_sides(chain):
-            for turn in turns(chain):
-                for geometry in runs(chain, side, turn, known, bound, same):
-                    unique.setdefault((side, turn, geometry.steps), geometry)
-        cheapest = min((geometry.cost for geometry in unique.values()), default=bound)
-        if not convolutional or len(unique) >= most or bound >= cheapest + further:
+        found = sorted(within(chain, known, bound, same), key=lambda geometry: geometry.cost)
+        enough = len(found) >= MOST_GEOMETRIES[wide] or (found and bound >= found[0].cost + FURTHER[wide])
+        if enough or not any(link.is_conv for link in chain.links):
             break
-    return sorted(unique.values(), key=lambda geometry: geometry.cost)[:most]
+    return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + FURTHER[wide]]
+
+
+def within(chain: Chain, known: Mapping[str, tuple[int, int, int]], bound: float, same: bool) -> Iterator[Geometry]:
+    """Every geometry up to a cost: each way from the image joined with each way back from where it ends."""
+    for side in image_sides(chain):
+        extra = SIDE_COSTS[side] if len(image_sides(chain)) > 1 else 0.0
+        for turn in turns(chain):
+            start = side if chain.has_encoder else 1
+            backs: dict[int, list[Part]] = {}
+            for there in parts(chain, range(turn), start, known, bound - extra, same):
+                end = there.sides[-1] if there.sides else start
+                if end not in backs:
+                    ways = parts(chain, range(turn, len(chain.links)), end, known, bound - extra, same)
+                    backs[end] = [way for way in ways if way.sides[-1] in (0, side)]
+                for back in backs[end]:
+                    cost = extra + there.cost + back.cost
+                    if cost <= bound:
+                        yield Geometry(side, turn, there.steps + back.steps, there.sides + back.sides, cost)
 
 
 def image_sides(chain: Chain) -> Sequence[int]:
@@ -108,43 +134,49 @@ def turns(chain: Chain) -> list[int]:
     return transposed[:1] or list(range(1, len(links)))
 
 
-def runs(
-    chain: Chain, side: int, turn: int, known: Mapping[str, tuple[int, int, int]], bound: float, same: bool
-) -> Iterator[Geometry]:
-    """Every way, up to a cost, to run the links from an image of this side back to it."""
+def parts(
+    chain: Chain, places: range, start: int, known: Mapping[str, tuple[int, int, int]], bound: float, same: bool
+) -> list[Part]:
+    """Every way, up to a cost, to run the links in these places on a map of side ``start``."""
     links = chain.links
+    largest = max(start, *SIDES) + 8
+    found: list[Part] = []
     budget = [MOST_RUNS]
 
-    def run(index: int, now: int, steps: list[Step | None], sides: list[int], cost: float) -> Iterator[Geometry]:
+    def run(index: int, now: int, part: Part) -> None:
         budget[0] -= 1
         if budget[0] < 0:
             return
-        if index == len(links):
-            if not links[-1].is_conv or now == side:
-                yield Geometry(side, turn, tuple(steps), tuple(sides), cost)
+        if index == places.stop:
+            found.append(part)
             return
         link = links[index]
         if not link.is_conv:
-            if index and links[index - 1].is_conv and now * now * links[index - 1].n_out != link.n_in - link.condition:
+            last = links[index - 1] if index else None
+            if last and last.is_conv and now * now * last.n_out != link.n_in - link.condition:
                 return
-            yield from run(index + 1, 0, [*steps, None], [*sides, 0], cost)
+            run(index + 1, 0, Part((*part.steps, None), (*part.sides, 0), part.cost))
             return
         if link.joint == "unflatten":
             now = side_of(links[index - 1].n_out // link.n_in) or 0
-        choices = options(link, index >= turn, room(chain, index), room(chain, index + 1), same)
+        choices = options(link, index >= places.start > 0 or not chain.has_encoder, *rooms(chain, index), same)
         if link.layer.name in known:
             choices = as_told(choices, known[link.layer.name], link)
         for step in choices:
-            if cost + step.cost > bound:
-                break  # they come in the order of their costs
-            total = cost + price(links, steps, link, step, now)
+            if part.cost > bound:
+                break
+            total = part.cost + price(links[places.start : index], part.steps, link, step, now)
             after = step.side(now, link.layer.kernel[0])
-            if total <= bound and 1 <= after <= side + 8:
-                yield from run(index + 1, after, [*steps, step], [*sides, after], total)
+            if total <= bound and 1 <= after <= largest:
+                run(index + 1, after, Part((*part.steps, step), (*part.sides, after), total))
 
-    yield from run(
-        0, side if chain.has_encoder else 1, [], [], SIDE_COSTS[side] if len(image_sides(chain)) > 1 else 0.0
-    )
+    run(places.start, start, Part())
+    return found
+
+
+def rooms(chain: Chain, index: int) -> tuple[int | None, int | None]:
+    """How many modules without weights stand before a link in its Sequential, and behind it."""
+    return room(chain, index), room(chain, index + 1)
 
 
 def room(chain: Chain, index: int) -> int | None:
