@@ -344,7 +344,7 @@ def show_reading(space: LatentSpace) -> None:
     found, kept = st.columns([3, 2])
     with found:
         st.markdown("**The layers, in the order in which they run**: names and sizes are read from the file")
-        st.code("\n".join(reading.layer_lines()), language=None)
+        st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
     with kept:
         st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
         st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), language=None)
