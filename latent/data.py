@@ -73,11 +73,10 @@ def load_dataset(
             f"is no network. Put the four original files into {Path(folder) / name / 'raw'}, or delete that folder "
             f"and run this again with a network."
         ) from error
-    expected = {True: 60_000, False: 10_000}[train]
-    if images.dtype != np.uint8 or len(images) != expected or len(labels) != expected:
+    if images.dtype != np.uint8 or len(images) != len(labels) or len(images) == 0:
         raise DataError(
-            f"{name} in {folder} is damaged: expected {expected} images and labels, "
-            f"found {len(images)} and {len(labels)}. Delete {Path(folder) / name} and run this again with a network."
+            f"{name} in {folder} is damaged: {len(images)} images of type {images.dtype} and {len(labels)} labels. "
+            f"Delete {Path(folder) / name} and run this again with a network."
         )
     return images, labels
 

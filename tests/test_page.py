@@ -157,7 +157,9 @@ def test_switching_the_checkpoint_changes_every_picture_of_every_section():
         before = shown(app)
         move(app, "selectbox", "checkpoint", "ae-16-b")
         same = [picture for picture in shown(app) if picture in before]
-        assert len(same) <= (1 if section in ("Real vs generated",) else 0), section
+        # Pictures of real digits may be the same whatever the model: the nearest one, or those compared with.
+        real = {"Custom vector", "Arithmetic", "Real vs generated"}
+        assert len(same) <= (section in real), section
 
 
 class TestCustomVector:

@@ -35,20 +35,7 @@ def same_weights(a, b):
 
 def command(*options, processes=0):
     launcher = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"] if processes else []
-    small = [
-        "--batch-size",
-        "1000",
-        "--width",
-        "2",
-        "--hidden",
-        "8",
-        "--latent-dim",
-        "2",
-        "--dataset",
-        "FashionMNIST",
-        "--augment",
-        "0",
-    ]
+    small = ["--batch-size=250", "--width=4", "--hidden=8", "--latent-dim=2", "--dataset=FashionMNIST", "--augment=0"]
     return [sys.executable, *launcher, "-m", "latent.train", *small, *map(str, options)]
 
 
