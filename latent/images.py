@@ -71,7 +71,8 @@ def sheet(
         return tiles
 
     step_x, step_y = (width + GAP) * zoom, (height + GAP) * zoom
-    size = 0.3 * width * zoom  # five characters are as wide as a tile
+    longest = max(map(len, (*row_names, *column_names)))
+    size = 0.3 * width * zoom * min(1, 5 / longest)  # five characters are as wide as a tile
     margin_x, margin_y = round(2.2 * size) if row_names else 0, round(1.4 * size) if column_names else 0
     named = Image.new("RGBA", (margin_x + tiles.width, tiles.height + margin_y))
     named.paste(tiles, (margin_x, 0))

@@ -175,7 +175,7 @@ def show(picture: Image.Image | alt.Chart | alt.LayerChart) -> None:
 
     renderer = "png" if importlib.util.find_spec("vl_convert") else "default"
     with alt.renderers.enable(renderer):
-        display(picture)  # type: ignore[no-untyped-call]
+        display(picture if isinstance(picture, Image.Image) else picture.properties(width=640))  # type: ignore[no-untyped-call]
 
 
 class LatentDim:
