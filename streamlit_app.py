@@ -33,6 +33,7 @@ from latent.statistics import LatentStatistics
 
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", Path(__file__).parent / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
+MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilobytes
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
@@ -506,7 +507,8 @@ def custom_section(space: LatentSpace) -> None:
 
     follow("custom_numbers", codes.text_of(base), (space.checkpoint.sha256, base.tobytes()))
     text = st.text_area(
-        f"{space.latent_dim} numbers", key="custom_numbers", bind="query-params", height=90,
+        f"{space.latent_dim} numbers", key="custom_numbers", height=90,
+        bind="query-params" if space.latent_dim <= MOST_NUMBERS_IN_URL else None,
         help="Separated by commas, spaces or lines; brackets and JSON are fine.",
     )  # fmt: skip
     try:

@@ -207,7 +207,7 @@ def options(link: Link, growing: bool, before: int | None, behind: int | None, s
                     doubles = stride == 2 and 2 * padding + 2 - more == kernel
                     keeps = stride == 1 and padding == half
                     cost = 0.0 if doubles or keeps else 0.3 if padding == more == 0 else 0.8
-                    cost += 0.4 * (stride == 3) + 0.3 * (stride == 1)
+                    cost += 0.4 * (stride == 3) + 0.3 * (stride == 1 and kernel < 5)
                     found.append(Step(cost, True, stride, padding, more))
     if not link.transposed:
         for padding in sorted({0, SAME} if same else {0, 1, half, kernel // 2}):
@@ -222,7 +222,9 @@ def options(link: Link, growing: bool, before: int | None, behind: int | None, s
                     if pool and behind == 0:
                         continue
                     dearer = {1: 0.0, 2: 0.0, 3: 0.4}[stride] + {0: 0.0, 2: 0.2, 1: 0.5}[pool]
-                    dearer += 0.5 * (stride == 1 and not pool) + 0.3 * (stride > 1 and pool > 0)
+                    dearer += (0.5 if kernel < 5 else 0.2) * (stride == 1 and not pool) + 0.3 * (
+                        stride > 1 and pool > 0
+                    )
                     dearer += 0.7 * (pool > 0 and behind == 1) + 1.0 * (not pool and (behind or 0) > 1)
                     found.append(Step(cost + dearer, False, stride, padding, 0, pool))
     return sorted(found)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latent import data
-from latent.chains import N_CLASSES, Chain, candidates, chains, from_image
+from latent.chains import N_CLASSES, Chain, Link, candidates, chains, from_image
 from latent.errors import CheckpointError
 from latent.geometry import Geometry, geometries
 from latent.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
@@ -154,8 +154,7 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
     for index, link in enumerate(links):
         if link.joint == "halve":
             return index
-    unused = {(layer.kind, layer.shape) for layer in chain.unused}
-    twins = [(link.layer.kind, link.layer.shape) in unused for link in links]
+    twins = [any(is_twin(link, layer) for layer in chain.unused) for link in links]
     if any(twins[1:-1]):
         head = twins.index(True, 1)
         return next(index for index in range(head + 1, len(links)) if not twins[index])
@@ -169,6 +168,13 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
         return through, same_part
 
     return min(range(1, len(links)), key=numbers)
+
+
+def is_twin(link: Link, layer: Layer) -> bool:
+    """Whether a layer could stand in a link's place: a log-variance beside a mean."""
+    if (layer.kind, layer.shape) != (link.layer.kind, link.layer.shape):
+        return False
+    return not link.is_conv or (link.n_in, link.n_out) in {way[1:] for way in layer.directions()}
 
 
 class Search:

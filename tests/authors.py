@@ -157,6 +157,24 @@ class ConvHeads(nn.Module):
         return self.final_layer(self.decoder(self.decoder_input(z).view(-1, 32, 4, 4)))
 
 
+class SpatialHeads(nn.Module):
+    """A VAE whose code is a map: two convolutions are its heads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enc = nn.Sequential(nn.Conv2d(1, 16, 3, 2, 1), nn.ReLU(), nn.Conv2d(16, 16, 3, 2, 1), nn.ReLU())
+        self.conv_mu, self.conv_logvar = nn.Conv2d(16, 4, 3, 1, 1), nn.Conv2d(16, 4, 3, 1, 1)
+        self.dec = nn.Sequential(
+            nn.ConvTranspose2d(4, 16, 3, 2, 1, 1), nn.ReLU(), nn.ConvTranspose2d(16, 1, 3, 2, 1, 1), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.enc(x)
+        mu, logvar = self.conv_mu(h), self.conv_logvar(h)
+        self.kl = kl(mu.flatten(1), logvar.flatten(1))
+        return self.dec(mu + torch.randn_like(mu) * torch.exp(logvar / 2) if self.training else mu)
+
+
 class Functional(nn.Module):
     """Convolutions listed first, their normalisations after them; pools and upsampling are nowhere in the file."""
 
@@ -218,6 +236,28 @@ def all_convolution() -> nn.Module:
     )  # fmt: skip
 
 
+def upsampled() -> nn.Module:
+    """Pools on the way to a dense code, upsampling on the way back."""
+    return Conv(
+        nn.Sequential(
+            nn.Conv2d(1, 8, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2),
+            nn.Flatten(), nn.Linear(784, 10),
+        ),
+        nn.Sequential(
+            nn.Linear(10, 784), nn.ReLU(), nn.Unflatten(1, (16, 7, 7)), nn.Upsample(scale_factor=2),
+            nn.Conv2d(16, 8, 3, 1, 1), nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(8, 1, 3, 1, 1), nn.Sigmoid(),
+        ),
+    )  # fmt: skip
+
+
+def unshrunk() -> nn.Module:
+    """Kernels of 5 without strides or padding: a code larger than the image."""
+    return Conv(
+        nn.Sequential(nn.Conv2d(1, 10, 5), nn.ReLU(), nn.Conv2d(10, 20, 5), nn.ReLU()),
+        nn.Sequential(nn.ConvTranspose2d(20, 10, 5), nn.ReLU(), nn.ConvTranspose2d(10, 1, 5), nn.Sigmoid()),
+    )
+
+
 def generator_like() -> nn.Module:
     """Kernels of 4 without biases, on images of 32, as in generative adversarial networks."""
 
@@ -254,6 +294,8 @@ AUTHORS: dict[str, Author] = {
     "one layer, ReLU code": Author(
         lambda: Flat(nn.Sequential(nn.Linear(784, 32), nn.ReLU()), nn.Sequential(nn.Linear(32, 784), nn.Sigmoid()))
     ),
+    "ReLU there, tanh back": Author(lambda: Flat(mlp([784, 128, 12], nn.ReLU), mlp([12, 128, 784], nn.Tanh, nn.Sigmoid()))),
+    "SELU, normalised": Author(lambda: Flat(mlp([784, 200, 20], nn.SELU, norm=True), mlp([20, 200, 784], nn.SELU, nn.Sigmoid(), norm=True))),
     "two heads": Author(lambda: Heads(F.relu)),
     "two heads, the log-variance first": Author(lambda: Heads(torch.tanh, swapped=True)),
     "two deep heads": Author(lambda: Heads(F.relu, deep=True)),
@@ -263,6 +305,9 @@ AUTHORS: dict[str, Author] = {
     "conditional, the label first": Author(lambda: Conditional(True), conditional=True),
     "narrow code": Author(narrow_code),
     "pooled": Author(pooled),
+    "upsampled": Author(upsampled),
+    "unshrunk": Author(unshrunk),
+    "spatial heads": Author(SpatialHeads),
     "functional": Author(Functional),
     "all convolution": Author(all_convolution),
     "convolutional heads": Author(ConvHeads, SYMMETRIC, side=32),

@@ -69,6 +69,7 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
         ("conditional, the label first", {"label": "before"}),
         ("conditional", {"label": "behind"}),
         ("pooled", {"code": "4 × 7 × 7"}),
+        ("spatial heads", {"code": "4 × 7 × 7", "mean": "conv_mu"}),
         ("generator-like", {"image side": "32", "code": "10 × 1 × 1"}),
     ],
 )
