@@ -44,11 +44,16 @@ class Link:
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """Links from an image (or, for a decoder alone, a code) to an image; ``unused`` are the layers left aside."""
+    """Links from an image (or, for a decoder alone, a code) to an image; ``unused`` are the layers left aside.
+
+    ``named`` are the activations that the file itself names, where it holds modules: evidence, not proof, since others
+    may stand in code that no file holds.
+    """
 
     links: tuple[Link, ...]
     unused: tuple[Layer, ...] = field(repr=False)
     jumps: int = 0
+    named: frozenset[str] = frozenset()
 
     @property
     def has_encoder(self) -> bool:

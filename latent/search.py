@@ -42,6 +42,7 @@ WORKS = 0.045  # an error below this is a reading that works
 MEAN_DIGIT_ERROR = 0.067  # of the mean digit as the answer to every digit
 SECONDS = 6.5  # of computing for the search; what is left of it then is not tried
 
+MODULE_NAMES = {"Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus"}
 LIKELY_OUTPUTS = {
     "[0, 1]": ("sigmoid", "linear"),
     "[-1, 1]": ("tanh for [-1, 1]", "linear for [-1, 1]"),
@@ -90,6 +91,7 @@ def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = N
         raise CheckpointError(what_it_is(layers))
     images, labels = data.evaluation_digits()
     search = Search(Digits(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES]), time.thread_time() + SECONDS)
+    found = [replace(chain, named=activations_named(modules or {})) for chain in found]
     longest = len(found[0].links)
     tiers = [(longest, False), (longest, True), (longest - 1, False)]
     results: list[Scored] = []
@@ -120,6 +122,18 @@ def told(modules: Mapping[str, Record]) -> dict[str, tuple[int, int, int]]:
             if values[0] is not None and values[1] is not None:
                 found[path] = (values[0], values[1], values[2] or 0)
     return found
+
+
+def activations_named(modules: Mapping[str, Record]) -> frozenset[str]:
+    """The activations that a file's modules are, by the names that readings use."""
+    found = set()
+    for record in modules.values():
+        name = MODULE_NAMES.get(record.class_name.rpartition(".")[2], record.class_name.rpartition(".")[2])
+        if name == "LeakyReLU":
+            name = f"LeakyReLU {record.attributes.get('negative_slope', 0.01)}"
+        if name in ACTIVATIONS:
+            found.add(name)
+    return frozenset(found)
 
 
 def first_number(value: object) -> int | None:
@@ -291,6 +305,7 @@ def merit(scored: Scored) -> float:
     odd += reading.code_activation != "none"
     odd += 2 * (reading.code_activation not in ("none", *USUAL_ACTIVATIONS))
     odd += 2 * (usual not in USUAL_ACTIVATIONS)
+    odd += bool(reading.chain.named) and usual not in reading.chain.named
     odd += reading.pixels not in USUAL_PIXELS
     odd += reading.output not in LIKELY_OUTPUTS[reading.pixels]
     odd += reading.label_first
@@ -331,7 +346,7 @@ def neighbours(reading: Reading) -> Iterator[Reading]:
         yield replace(reading, gaps=gaps_with(reading, activation, lambda index: index < reading.code))
         yield replace(reading, gaps=gaps_with(reading, activation, lambda index: index > reading.code))
     for activation in ACTIVATIONS:
-        if activation not in USUAL_ACTIVATIONS and activation != "none":
+        if activation != "none":
             yield with_activation(reading, activation)
         if activation != reading.code_activation:
             yield replace(reading, code_activation=activation)

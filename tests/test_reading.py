@@ -100,6 +100,20 @@ def test_a_whole_pickled_network_tells_its_strides_and_none_of_its_code_runs(tmp
     assert error_of(checkpoint.load(tmp_path / "whole.pt")) <= 1.05 * true_error(AUTHORS["pooled"], network)
 
 
+def test_the_activations_that_a_whole_network_names_are_believed():
+    """ReLU and LeakyReLU 0.01 hardly differ in what they do; a file that names one is read with it."""
+    from latent import container, search
+
+    network = network_of("symmetric, tanh, LeakyReLU 0.2")
+    modules = container.parse(saved(network), "whole.pt").modules()
+    assert search.activations_named(modules) == {"LeakyReLU 0.2", "tanh"}
+    weights = network_of("standardised, linear").state_dict()
+    for name in ("ReLU", "LeakyReLU 0.01"):
+        record = container.Record(f"torch.nn.modules.activation.{name.split()[0]}", {"negative_slope": 0.01})
+        found = search.read(weights, {"encoder.1": record})[0].reading
+        assert set(found.gaps[1:]) == {name}
+
+
 def test_a_classifier_head_is_left_aside_and_named():
     state = network_of("tanh").state_dict() | mlp([12, 64, 10], nn.ReLU).state_dict(prefix="classifier.")
     reading = checkpoint.parse(saved(state), "semi.pt").scored[0].reading
