@@ -66,7 +66,7 @@ def fingerprint(path: str, modified: int, size: int) -> str:
 @st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
 def loaded(path: str, sha256: str) -> checkpoint.Checkpoint:
     """What a file holds; for somebody else's, how it is read."""
-    return checkpoint.load(path)
+    return checkpoint.load(path, within=CHECKPOINTS)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Trying readings of the file on real digits …")

@@ -106,14 +106,17 @@ def fingerprint(path: str | Path) -> str:
     return hashlib.sha256(read(path)).hexdigest()
 
 
-def load(path: str | Path) -> Checkpoint:
+def load(path: str | Path, within: Path | None = None) -> Checkpoint:
     """The checkpoint in a file, our own or anybody's; nothing from the file is executed.
+
+    With ``within``, the file must lie in that folder, also where it is a link.
 
     Raises `CheckpointError` for a file that is missing, damaged, or holds no autoencoder that can be worked out.
     """
     path = Path(path)
-    content = read(path)
-    return parse(content, path.name)
+    if within is not None and not path.resolve().is_relative_to(within.resolve()):
+        raise CheckpointError(f"{label(path.name)} leads out of its folder.")
+    return parse(read(path), path.name)
 
 
 def parse(content: bytes, name: str) -> Checkpoint:

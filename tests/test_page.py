@@ -251,6 +251,13 @@ class TestCheckpointFolder:
         assert not app.error
         assert shown(app)
 
+    def test_a_link_out_of_the_folder_is_refused(self, folder, tmp_path_factory):
+        outside = tmp_path_factory.mktemp("outside") / "secret.pt"
+        shutil.copy(folder / "first.pt", outside)
+        (folder / "link.pt").symlink_to(outside)
+        app = move(opened(), "selectbox", "checkpoint", "link")
+        assert any("link.pt leads out of its folder" in text.value for text in app.text)
+
     def test_an_empty_or_missing_folder_is_a_sentence(self, folder):
         for path in folder.iterdir():
             path.unlink()
