@@ -10,13 +10,16 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before torch: sessions share the cores, and threads would fight over them
 
+import base64
 import gc
 import hashlib
 import io
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
@@ -25,15 +28,35 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from latent import charts, checkpoint, codes, data, images, interpolation, sampling, traversal
+from latent import (
+    charts,
+    checkpoint,
+    clustering,
+    codes,
+    components,
+    data,
+    images,
+    interpolation,
+    neighbours,
+    probing,
+    projection,
+    sampling,
+    shelf,
+    store,
+    traversal,
+)
 from latent.errors import ArgumentError, CheckpointError, LatentError
+from latent.images import Sheet
 from latent.reading import Reading
+from latent.shelf import Kept, Shelf
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
-CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", Path(__file__).parent / "checkpoints"))
+HERE = Path(__file__).parent
+CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
 MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilobytes
+MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
@@ -139,13 +162,138 @@ def distribution_charts(space: LatentSpace, n: int) -> dict[str, alt.LayerChart]
     }
 
 
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
+def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
+    """Clusters of the codes."""
+    clusters = clustering.fit(method, space.z, n, seed)
+    freeze_heap()  # scikit-learn came in
+    return clusters
+
+
+def knowledge_of(space: LatentSpace, name: str) -> dict[str, float]:
+    """What the features of this name know about digits, kept across restarts."""
+
+    def measure() -> NDArray[np.float64]:
+        features = probing.pixels(space.images) if name != f"codes of {space.name}" else space.z
+        if name.startswith("PCA"):
+            features = components.principal_components(features, space.latent_dim)
+        known = probing.Knowledge.of(features, space.labels)
+        return np.array([known.probe, known.neighbours, known.clusters, known.nmi])
+
+    found = store.stored(measure, *knowledge_key(space, name))
+    return dict(zip(("probe", "neighbours", "clusters", "nmi"), found.tolist()))
+
+
+def knowledge_key(space: LatentSpace, name: str) -> tuple[object, ...]:
+    """What the measurement depends on: a checkpoint for its codes, the picture's size for the yardsticks."""
+    of = identity(space)[:2] if name.startswith("codes") else space.signature.image_shape
+    return "knowledge", "codes" if name.startswith("codes") else name, of
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def plane_of(space: LatentSpace) -> projection.Plane:
+    """The flat map of a space that goes both ways."""
+    return projection.Plane.of(space.z)
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring every digit …")
+def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
+    """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
+    values: NDArray[Any] = np.zeros(0)
+    if colouring in ("digit", "cluster"):
+        categories = space.labels if colouring == "digit" else clusters_of(space, "k-means", shown or 10).labels
+        colours = charts.category_colours(categories)
+        names = [f"cluster {i}" if shown else str(i) for i in range(min(shown or 10, len(charts.DIGITS)))]
+        legend = dict(zip(names, charts.DIGITS))
+    else:
+        values = space.z[:, shown or 0] if colouring == "dimension" else space.errors
+        colours, legend = charts.value_colours(values)
+    return {
+        "colours": base64_of(colours),
+        "values": base64_of(values.astype("<f4")),
+        "value": f"dimension {shown}:" if colouring == "dimension" else colouring,
+        "legend": [{"name": name, "colour": colour} for name, colour in legend.items()],
+    }
+
+
+def base64_of(array: NDArray[Any]) -> str:
+    """The bytes of an array for the browser."""
+    return base64.b64encode(array.tobytes()).decode()
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …")
+def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
+    """Decoded pictures, ``tiles`` by ``tiles``, over the part of the plane in which the real codes lie."""
+    places = map_places(space, "PCA")
+    low, high = places.min(axis=0), places.max(axis=0)
+    step = (high - low) / tiles
+    x = low[0] + step[0] * (np.arange(tiles) + 0.5)
+    y = high[1] - step[1] * (np.arange(tiles) + 0.5)  # rows go down
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    sheet = images.sheet(space.decode(plane_of(space).lift(grid)), tiles, gap=0)
+    return {"src": images.data_uri(sheet.png()), "box": [float(v) for v in (low[0], low[1], high[0], high[1])]}
+
+
+@st.cache_data(show_spinner=False)
+def digit_pictures() -> str:
+    """All test digits on one picture, 100 in a row, for the browser: WebP in base64."""
+    digits, _ = data.evaluation_digits()
+    buffer = io.BytesIO()
+    images.sheet(digits, 100, gap=0).image.convert("L").save(buffer, format="WEBP", quality=30, method=2)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # What sections share: showing pictures, and choosing a code.
+
+
+COMPONENTS = {
+    "grid": '<figure class="latent-sheet"><img><div role="toolbar"></div></figure>',
+    "shelf": '<ul class="latent-shelf"></ul>',
+    "stash": "",
+    "copy": '<div class="latent-copy"><button type="button">Copy link</button></div>',
+    "map": """<div class="latent-map"><canvas tabindex="0" role="img"></canvas>
+        <div class="hint" hidden><i></i><span></span></div>
+        <div class="tools"><button type="button" data-do="in" aria-label="Zoom in">+</button>
+        <button type="button" data-do="out" aria-label="Zoom out">−</button>
+        <button type="button" data-do="home" aria-label="Show all">⌂</button></div>
+        <div class="legend"></div></div>""",
+}
+
+
+@st.cache_resource(show_spinner=False)
+def component(name: str) -> Callable[..., Any]:
+    """One of our own parts of the page, in the browser written in latent/NAME.js."""
+    script = (HERE / "latent" / f"{name}.js").read_text(encoding="utf-8")
+    return st.components.v2.component(f"latent_{name}", html=COMPONENTS[name], js=script, isolate_styles=False)
+
+
+def stash(key: str, value: Any) -> str:
+    """Send ``value`` to the browser, which keeps it under ``key``: what stays the same goes over once."""
+    component("stash")(key=f"stash_{key}", data={"key": key, "value": value})
+    return key
 
 
 def show(picture: Image.Image, alt_text: str, *, stretch: bool = False) -> None:
     """A picture, sent within the page: no request of its own, and nothing to expire on the server."""
     st.image(images.data_uri(images.png_bytes(picture)), alt=alt_text, width="stretch" if stretch else "content")
+
+
+def show_codes(
+    key: str, space: LatentSpace, sheet: Sheet, z: Code, names: Sequence[str], alt_text: str, *, stretch: bool = False
+) -> None:
+    """Pictures of the codes ``z``, one a box of the sheet: a click on one keeps its code on the shelf."""
+
+    def keep_clicked() -> None:
+        index = st.session_state[key]["clicked"]
+        if isinstance(index, int) and 0 <= index < len(z):
+            keep(space, names[index], z[index])
+
+    sheet_data = {
+        "src": images.data_uri(sheet.png()), "alt": alt_text, "size": sheet.image.size, "stretch": stretch,
+        "boxes": sheet.boxes.tolist(), "names": list(names), "verb": "Keep", "chosen": None,
+    }  # fmt: skip
+    component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
 
 
 def show_chart(chart: alt.Chart | alt.LayerChart, alt_text: str) -> None:
@@ -157,10 +305,31 @@ def side_by_side() -> Any:
     return st.container(horizontal=True, gap="medium")
 
 
-def show_code(space: LatentSpace, code: Code, name: str, zoom: int = 6) -> None:
+def show_code(key: str, space: LatentSpace, code: Code, name: str, zoom: int = 6) -> None:
     """A code as the picture it decodes to, with its name above it."""
-    st.markdown(f"**{name}**")
-    show(images.sheet(space.decode(code), 1, zoom), f"Decoded picture: {name}")
+    st.text(name)
+    show_codes(key, space, images.sheet(space.decode(code), 1, zoom), code[None], [name], f"Decoded picture: {name}")
+
+
+def show_real(key: str, space: LatentSpace, indices: NDArray[np.intp], alt_text: str, zoom: int = 3) -> None:
+    """Real digits, which keep their codes when they are clicked."""
+    sheet = images.sheet(space.images[indices], min(10, len(indices)), zoom)
+    show_codes(key, space, sheet, space.z[indices], real_names(space, indices), alt_text)
+
+
+def show_support(space: LatentSpace, code: Code) -> None:
+    """The support meter: how far out a code lies, measured by how far out real codes lie."""
+    quantile = float(space.support.quantile(code[None])[0])
+    st.progress(
+        quantile,
+        f"**{neighbours.verdict(quantile).capitalize()}**: {quantile:.0%} of real codes lie closer to their neighbours",
+    )
+
+
+def real_names(space: LatentSpace, indices: NDArray[np.intp]) -> list[str]:
+    if not space.signature.has_encoder:
+        return [f"random code {index}" for index in indices]
+    return [f"{space.labels[index]}, image {index}" for index in indices]
 
 
 def npz(**arrays: Any) -> Callable[[], bytes]:
@@ -172,6 +341,71 @@ def npz(**arrays: Any) -> Callable[[], bytes]:
         return buffer.getvalue()
 
     return make
+
+
+def take_away(
+    space: LatentSpace,
+    python: str,
+    arrays: Mapping[str, Any],
+    *,
+    png: Sheet | None = None,
+    csv: pd.DataFrame | None = None,
+    gif: bytes | None = None,
+) -> None:
+    """The end of every section: its pictures and numbers as files, and the few lines that make the same arrays."""
+    name = f"{space.name}-{section.lower().replace(' ', '-')}"
+    files: dict[str, tuple[Any, str, str]] = {}
+    if png is not None:
+        files["PNG"] = (png.png, "image/png", "The pictures as one sheet.")
+    if gif is not None:
+        files["GIF"] = (gif, "image/gif", "The pictures as an animation.")
+    files["NPZ"] = (npz(**arrays), "application/octet-stream", f"The arrays {', '.join(arrays)} for NumPy.")
+    if csv is not None:
+        files["CSV"] = (lambda: csv.to_csv(index=False), "text/csv", "The numbers as a table.")
+    st.divider()
+    with st.container(horizontal=True):
+        for suffix, (content, mime, text) in files.items():
+            st.download_button(suffix, content, f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text)
+    with st.expander("Python"):
+        st.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
+        st.code(program(space, python), "python")
+
+
+def program(space: LatentSpace, lines: str) -> str:
+    """The lines with all that they need before them: imports, and the space that is open."""
+    saved = space.checkpoint
+    path = saved.path or Path(space.name)
+    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
+    opening = f"space = LatentSpace.open({path.as_posix()!r})"
+    if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
+        opening = (
+            f"opened = checkpoint.load({path.as_posix()!r})\n"
+            f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
+            f"space = LatentSpace.of({space.name!r}, opened.overruled(reading))"
+        )
+    if space.signature.conditional:
+        opening += f"\nspace = space.for_digit({space.digit})"
+    body = f"{opening}\n\n{lines}"
+    rooms = sorted(room for room in ROOMS if re.search(rf"\b{room}\.", body))
+    imports = ["import numpy as np\n"] if "np." in body else []
+    imports += [f"from latent import {', '.join(rooms)}"] if rooms else []
+    imports += ["from latent.reading import Reading"] if "Reading." in body else []
+    imports += ["from latent.space import LatentSpace"]
+    imports += ["from latent.statistics import LatentStatistics"] if "LatentStatistics." in body else []
+    return "\n".join([*imports, "", body])
+
+
+ROOMS = (
+    "checkpoint", "clustering", "codes", "data", "directions", "drawing", "images", "interpolation", "morphology",
+    "neighbours", "projection", "sampling", "traversal",
+)  # fmt: skip
+
+
+def literal(code: Code) -> str:
+    """A code as Python, every bit of it."""
+    if len(code) > MOST_NUMBERS_IN_URL:
+        return 'np.load("code.npz")["code"]'
+    return f"np.array([{', '.join(str(value) for value in code)}], np.float32)"
 
 
 def choose_digit(label: str, key: str, default: int) -> int:
@@ -192,56 +426,92 @@ def choose_image(space: LatentSpace, key: str, digit: int, label: str = "") -> i
     return int(indices[which - 1])
 
 
-SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "custom vector")
+class Operand(NamedTuple):
+    """A code that was chosen: what to call it, its numbers (latent_dim,), and the Python that gives them."""
+
+    name: str
+    code: Code
+    python: str
+
+
+SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "kept vector", "custom vector")
 OF_REAL_IMAGES = ("real image", "class mean", "mean")  # what a decoder alone cannot offer
 
 
-def choose_code(
-    space: LatentSpace, key: str, label: str, *, source: str = "real image", digit: int = 7
-) -> tuple[str, Code]:
-    """Controls that choose a code; its name and the code (latent_dim,)."""
+def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "real image", digit: int = 7) -> Operand:
+    """Controls that choose a code: a real one, a computed one, one from the shelf."""
     sources = [name for name in SOURCES if space.signature.has_encoder or name not in OF_REAL_IMAGES]
     index = sources.index(source) if source in sources else sources.index("random draw")
     source = st.selectbox(label, sources, index=index, key=f"{key}_source", bind="query-params")
     match source:
-        case "random draw":
-            seed = st.number_input("Seed", 0, 2**31 - 1, digit, key=f"{key}_draw", bind="query-params")
-            return "a random draw", sampling.sample(fitted(space, "learned"), 1, seed=int(seed))[0]
         case "real image":
             index = choose_image(space, key, digit)
-            return f"a real {space.labels[index]}", space.z[index]
+            return Operand(f"a real {space.labels[index]}", space.z[index], f"space.z[{index}]")
         case "class mean":
             digit = choose_digit("Mean of the", f"{key}_mean_of", digit)
-            return f"mean of the {digit}s", space.class_mean(digit)
+            return Operand(f"mean of the {digit}s", space.class_mean(digit), f"space.class_mean({digit})")
         case "mean":
-            return "mean of all codes", space.statistics.mean
+            return Operand("mean of all codes", space.statistics.mean, "space.statistics.mean")
+        case "random draw":
+            seed = int(st.number_input("Seed", 0, 2**31 - 1, digit, key=f"{key}_draw", bind="query-params"))
+            python = f'sampling.sample(sampling.fit("learned", space.z), 1, seed={seed})[0]'
+            return Operand("a random draw", sampling.sample(fitted(space, "learned"), 1, seed=seed)[0], python)
+        case "kept vector":
+            return choose_kept(space, key)
         case "custom vector":
-            return "custom vector", custom_vector(space)
-    return "zeros", np.zeros(space.latent_dim, np.float32)
+            code = custom_vector(space)
+            in_link["custom"] = [shelf.vector_to_text(code)]
+            return Operand("custom vector", code, literal(code))
+    return Operand("zeros", np.zeros(space.latent_dim, np.float32), "np.zeros(space.latent_dim, np.float32)")
+
+
+def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Operand:
+    """A control that chooses from the shelf; the mean of all codes where nothing is on it."""
+    names = shelf_of(space).names(kind)
+    if not names:
+        st.caption("Nothing is on the shelf yet: click any picture on the page to keep it. Until then, the mean.")
+        return Operand("mean of all codes", space.statistics.mean, "space.statistics.mean")
+    if f"{key}_kept" not in st.session_state and f"{key}_kept" not in st.query_params:
+        st.session_state[f"{key}_kept"] = names[-1]  # not as the default, which the address leaves out
+    name = st.selectbox("Which", names, key=f"{key}_kept", bind="query-params")
+    kept = shelf_of(space)[name]
+    in_use.append(kept.name)
+    return Operand(kept.name, kept.vector, literal(kept.vector))
 
 
 def custom_vector(space: LatentSpace) -> Code:
     """The code last entered in the Custom vector section, or where there is none the first real image's."""
-    kept = st.session_state.get("custom_kept", {})
+    kept = st.session_state.setdefault("custom_kept", {})
+    if space.checkpoint.sha256 not in kept and "custom" in st.query_params:
+        with suppress(ArgumentError):  # in a link that was cut short, or of another checkpoint
+            kept[space.checkpoint.sha256] = shelf.vector_from_text(st.query_params["custom"], space.latent_dim)
     return kept.get(space.checkpoint.sha256, space.z[0])
 
 
-def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> sampling.Distribution:
+class Drawn(NamedTuple):
+    """A distribution that was chosen, and the Python that fits it."""
+
+    distribution: sampling.Distribution
+    python: str
+
+
+def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
     """Controls that choose a distribution, which is fitted to the codes of one digit where one is given."""
     name = st.selectbox(
         "Distribution", sampling.DISTRIBUTIONS, index=sampling.DISTRIBUTIONS.index(default), key=f"{key}_distribution",
         bind="query-params", help="\n".join(f"- **{name}**: {text}" for name, text in sampling.HELP.items()),
     )  # fmt: skip
     st.caption(sampling.HELP[name])
+    z = "space.z" if digit is None else f"space.z[space.labels == {digit}]"
     if name != "uniform" or not st.toggle(
         "Choose the range", key=f"{key}_bounded", bind="query-params",
         help="Off: every dimension runs over the values that real codes take in it.",
     ):  # fmt: skip
-        return fitted(space, name, digit)
+        return Drawn(fitted(space, name, digit), f"sampling.fit({name!r}, {z})")
     left, right = st.columns(2)
     low = left.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
     high = right.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
-    return fitted(space, name, digit, low, high)
+    return Drawn(fitted(space, name, digit, low, high), f"sampling.fit({name!r}, {z}, low={low}, high={high})")
 
 
 def choose_scale_and_seed(key: str) -> tuple[float, int]:
@@ -269,6 +539,127 @@ def follow(key: str, value: Any, origin: Any) -> None:
 def columns_for(n: int, most: int = 10) -> int:
     """Columns of a grid of ``n`` pictures: as square as can be."""
     return min(most, int(np.ceil(np.sqrt(n))))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The shelf, and the address that holds what controls alone do not: kept vectors, clicks on the map, a drawing.
+
+IN_LINK = ("custom", "kept", "map_at", "map_dot", "map_box", "drawn", "reading")
+in_link: dict[str, list[str]] = {}  # what this run wants in the address
+in_use: list[str] = []  # kept vectors that this run showed
+
+
+def shelf_of(space: LatentSpace) -> Shelf:
+    """The shelf of this session and checkpoint; at first, what the address brought along."""
+    shelves: dict[str, Shelf] = st.session_state.setdefault("shelves", {})
+    sha256 = space.checkpoint.sha256
+    if sha256 not in shelves:
+        shelves[sha256] = Shelf(sha256)
+        if len(shelves) == 1:  # the first of the session: the one that the address is about
+            for text in st.query_params.get_all("kept"):
+                with suppress(ArgumentError):  # a link that was cut short still opens with the rest of it
+                    name, origin, kind, vector = shelf.from_link(text, space.latent_dim)
+                    shelves[sha256] = shelves[sha256].keep(kept_of(space, name, origin, vector, kind))
+    return shelves[sha256]
+
+
+def kept_of(space: LatentSpace, name: str, origin: str, vector: Code, kind: shelf.Kind = "code") -> Kept:
+    """A vector with its picture: what it decodes to, or for a direction how it changes the mean."""
+    if kind == "code":
+        return Kept(name, origin, vector, images.to_uint8(space.decode(vector)[0]))
+    mean = space.statistics.mean
+    changed, unchanged = space.decode(np.stack([mean + vector, mean]))
+    difference = (changed - unchanged).mean(axis=-1) if changed.ndim == 3 else changed - unchanged
+    return Kept(name, origin, vector, images.signed_to_rgb(difference), kind)
+
+
+def keep(space: LatentSpace, name: str, vector: Code, kind: shelf.Kind = "code", origin: str = "") -> None:
+    """Put a vector on the shelf; it comes from the section that is shown where ``origin`` says nothing else."""
+    origin = origin or section
+    try:
+        shelves = st.session_state["shelves"]
+        kept = kept_of(space, name, origin, np.asarray(vector, np.float32), kind)
+        shelves[space.checkpoint.sha256] = shelf_of(space).keep(kept)
+    except LatentError as error:
+        st.toast(str(error))
+    else:
+        st.toast("Kept on the shelf, in the sidebar.", icon=":material/inventory_2:")
+
+
+def show_shelf(space: LatentSpace) -> None:
+    """The strip of kept vectors in the sidebar."""
+    kept = shelf_of(space)
+    sha256 = space.checkpoint.sha256
+
+    def change(after: Callable[[], Shelf]) -> None:
+        try:
+            st.session_state["shelves"][sha256] = after()
+        except ArgumentError as error:
+            st.session_state["shelf_error"] = str(error)
+
+    def rename() -> None:
+        names = st.session_state["shelf"]["renamed"]
+        change(lambda: kept.rename(str(names["name"]), str(names["new"])))
+        renamed = shelf_of(space).items
+        if renamed != kept.items:  # the controls that chose it go on choosing it
+            for control, value in list(st.session_state.items()):
+                if str(control).endswith("_kept") and value == names["name"]:
+                    st.session_state[control] = str(names["new"]).strip()
+
+    def load() -> None:
+        file = st.session_state["shelf_file"]
+        if file is not None:
+            change(lambda: kept.add_file(file.getvalue(), space.latent_dim))
+
+    mistake = st.session_state.pop("shelf_error", "")
+    with st.expander(f"Shelf ({len(kept)})" if len(kept) else "Shelf", expanded=bool(len(kept) or mistake)):
+        if mistake:
+            st.warning("The shelf is as it was:")
+            st.text(mistake)
+        if len(kept):
+            rows = [
+                {"picture": thumbnail(item), "name": item.name, "origin": item.origin} for item in reversed(kept.items)
+            ]
+            component("shelf")(
+                key="shelf", data={"items": rows, "longest": shelf.LONGEST_NAME}, on_renamed_change=rename,
+                on_removed_change=lambda: change(lambda: kept.remove(str(st.session_state["shelf"]["removed"]))),
+            )  # fmt: skip
+            save, empty = st.columns(2)
+            save.download_button(
+                "Save", kept.to_bytes, f"{space.name}-shelf.npz", "application/octet-stream", on_click="ignore",
+                width="stretch", help="All vectors, pictures, names and the checkpoint's hash, as an NPZ file.",
+            )  # fmt: skip
+            empty.button("Empty", on_click=lambda: change(lambda: Shelf(sha256)), width="stretch")
+        else:
+            st.caption("Click any picture on the page: it is kept here, and every section can start from it.")
+        st.file_uploader("Load a saved shelf", type="npz", key="shelf_file", on_change=load)
+
+
+def thumbnail(kept: Kept) -> str:
+    return images.data_uri(images.png_bytes(Image.fromarray(kept.picture)))
+
+
+def update_link(space: LatentSpace) -> None:
+    """Put into the address what this run wants there, and take out what an earlier one put."""
+    newest_first = shelf_of(space).items[::-1]
+    fitting, room = set(), MOST_KEPT_IN_URL
+    for kept in sorted(newest_first, key=lambda kept: kept.name not in in_use):
+        room -= len(shelf.to_link(kept))
+        if room >= 0:
+            fitting.add(kept.name)
+    if fitting:
+        in_link["kept"] = [shelf.to_link(kept) for kept in shelf_of(space) if kept.name in fitting]
+    if not fitting.issuperset(in_use):
+        st.sidebar.caption("The kept vector is too long for a link. To share this view, save the shelf with it.")
+    if space.checkpoint.path is None:
+        st.sidebar.caption("A link does not hold the file that was opened here: send that with it.")
+    for name in IN_LINK:
+        wanted = in_link.get(name, [])
+        if wanted != st.query_params.get_all(name):
+            if wanted:
+                st.query_params[name] = wanted
+            else:
+                del st.query_params[name]
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -314,9 +705,18 @@ def model_section(space: LatentSpace) -> None:
 
     if signature.has_encoder:
         real, labels = space.images[first : first + n], space.labels[first : first + n]
-        x_hat = space.reconstruct(real, labels)
+        x_hat, indices = space.decode(space.z[first : first + n], labels), np.arange(first, first + n)
         st.subheader("Real digits, and what is left of them")
-        show(images.rows_sheet([real, x_hat], zoom=3), f"{n} real digits over their reconstructions", stretch=n > 10)
+        sheet, names = images.rows_sheet([real, x_hat], zoom=3), real_names(space, indices)
+        show_codes(
+            "model_grid", space, sheet, space.z[np.tile(indices, 2)], names * 2,
+            f"{n} real digits over their reconstructions", stretch=n > 10,
+        )  # fmt: skip
+        python = (
+            f"real, labels = space.images[{first}:{first + n}], space.labels[{first}:{first + n}]\n"
+            f"z = space.z[{first}:{first + n}]\npictures = space.decode(z, labels)"
+        )
+        arrays = {"real": real, "z": space.z[indices], "pictures": x_hat}
         errors = np.square(x_hat - real / 255).reshape(n, -1).mean(axis=1)
         st.caption(
             f"Above, real test digits; below, the same after encoding to {space.latent_dim} "
@@ -325,8 +725,12 @@ def model_section(space: LatentSpace) -> None:
         )
     else:
         st.subheader("What it draws from random codes")
-        drawn = space.decode(space.z[first : first + n])
-        show(images.sheet(drawn, n, zoom=3), f"{n} pictures of random codes", stretch=n > 10)
+        z = space.z[first : first + n]
+        drawn = space.decode(z)
+        sheet, names = images.sheet(drawn, n, zoom=3), [f"random code {first + i}" for i in range(n)]
+        show_codes("model_grid", space, sheet, z, names, f"{n} pictures of random codes", stretch=n > 10)
+        python = f"z = space.z[{first}:{first + n}]\npictures = space.decode(z)"
+        arrays = {"z": z, "pictures": drawn}
         st.caption(
             "The file holds a decoder alone: real digits cannot be encoded, so the codes are draws from N(0, 1)."
         )
@@ -335,6 +739,7 @@ def model_section(space: LatentSpace) -> None:
     if history:
         st.subheader("Training")
         show_chart(charts.history_chart(history), "Training and test loss over the epochs")
+    take_away(space, python, arrays, png=sheet, csv=pd.DataFrame(history) if history else None)
 
 
 def show_reading(space: LatentSpace) -> None:
@@ -379,14 +784,24 @@ def overrule(reading: Reading, sha256: str) -> None:
     alternatives = alternatives_of(sha256, reading)
     cells = st.columns(3) * (len(alternatives) // 3 + 1)
     for cell, (name, choices) in zip(cells, alternatives.items()):
-        chosen = cell.selectbox(name, list(choices), key=f"model_{name}_{sha256[:8]}")
+        before = overruled_by(sha256).get(name)
+        index = list(choices).index(before) if before in choices else 0
+        chosen = cell.selectbox(name, list(choices), index=index, key=f"model_{name}_{sha256[:8]}")
         if choices[chosen] != reading:
             changed[name] = chosen
-    overruled = st.session_state.setdefault("overruled", {})
-    text = json.dumps(changed) if changed else ""
-    if overruled.get(sha256, "") != text:
-        overruled[sha256] = text
+    if overruled_by(sha256) != changed:
+        st.session_state["overruled"][sha256] = changed
         st.rerun()
+
+
+def overruled_by(sha256: str) -> dict[str, str]:
+    """What this session chose otherwise in the reading of a file; at first, what the address says."""
+    overruled: dict[str, dict[str, str]] = st.session_state.setdefault("overruled", {})
+    if not overruled and "reading" in st.query_params:
+        with suppress(ValueError):  # a link that was cut short
+            choices = json.loads(st.query_params["reading"])
+            overruled[sha256] = {str(name): str(chosen) for name, chosen in dict(choices).items()}
+    return overruled.get(sha256, {})
 
 
 def statistics_section(space: LatentSpace) -> None:
@@ -450,40 +865,268 @@ def statistics_section(space: LatentSpace) -> None:
     st.subheader("Numbers")
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
     st.dataframe(table, hide_index=True, column_config=numbers, alt="Statistics of every dimension")
-    st.download_button(
-        "Download CSV", lambda: table.to_csv(index=False), f"{space.name}-statistics.csv", "text/csv", on_click="ignore"
+    python = (
+        f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\nmean, std = statistics.mean, statistics.std\n"
+        f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})"
     )
+    arrays = {"z": space.z[:n], "mean": statistics.mean, "std": statistics.std}
+    take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=table)
+
+
+PROJECTIONS = {
+    "PCA": "The plane in which the codes spread most: distances are true, and every place on it is a code.",
+    "t-SNE": "Neighbours stay neighbours: shows clusters, but distances and places mean nothing.",
+}
+COLOURINGS = ("digit", "cluster", "reconstruction error", "dimension")
+MAP_HEIGHT = 620  # pixels
+
+
+def map_section(space: LatentSpace) -> None:
+    """Where does every digit lie? All 10,000 codes in two dimensions; click a place, drag a box."""
+    with st.sidebar:
+        kind = st.radio(
+            "Map", PROJECTIONS, key="map_projection", bind="query-params", horizontal=True,
+            help="\n".join(f"- **{name}**: {text}" for name, text in PROJECTIONS.items()),
+        )  # fmt: skip
+        colourings = COLOURINGS if space.signature.has_encoder else ("dimension",)
+        colouring = st.selectbox("Colour", colourings, key="map_colour", bind="query-params")
+        shown = None
+        if colouring == "cluster":
+            shown = st.slider("Clusters", 2, 30, 10, key="map_clusters", bind="query-params")
+        elif colouring == "dimension":
+            shown = st.number_input("Dimension", 0, space.latent_dim - 1, key="map_dimension", bind="query-params")
+        tiles = 0
+        if kind == "PCA" and st.toggle(
+            "Decoded pictures underneath", value=space.latent_dim <= 2, key="map_atlas", bind="query-params"
+        ):
+            tiles = st.slider("Pictures across", 8, 40, 24, 4, key="map_tiles", bind="query-params")
+
+    plane = plane_of(space)
+    places = map_places(space, kind)
+    dot, at = clicked_place(space, places, plane_is_shown=kind == "PCA")
+    box = clicked_box(space, kind)
+
+    left, right = st.columns([3, 2])
+    with left:
+        show_map("map", space, kind, places, colouring, shown, tiles, dot=dot, at=at, box=box)
+        st.caption(
+            "Hover for the digit, click for its story, drag a box to select many. The wheel zooms once the map was "
+            "clicked; with the keyboard, arrows move a ring and Enter clicks there."
+        )
+    with right:
+        z = plane.lift(at[None])[0] if kind == "PCA" else space.z[dot]
+        if kind == "PCA":
+            st.subheader("This place on the plane")
+            with st.container(horizontal=True, vertical_alignment="center"):
+                with st.container(width="content"):
+                    sheet = images.sheet(space.decode(z), 1, zoom=5)
+                    name = f"map at {at[0]:.2f}, {at[1]:.2f}"
+                    show_codes("map_place", space, sheet, z[None], [name], "The picture that this place decodes to")
+                with st.container(width="stretch"):
+                    show_support(space, z)
+        if dot is not None:
+            show_digit(space, dot)
+    if box is not None:
+        show_selection(space, places, box)
+
+    python = "plane = projection.Plane.of(space.z)\n"
+    if kind == "PCA":
+        python += (
+            "places = plane.project(space.z)\n"
+            f"z = plane.lift(np.array([[{at[0]}, {at[1]}]], np.float32))[0]\npicture = space.decode(z)"
+        )
+        arrays = {"places": plane.project(space.z), "z": z, "picture": space.decode(z)}
+    else:
+        python = f"places = projection.tsne(space.z)\nz = space.z[{dot}]\npicture = space.decode(z)"
+        arrays = {"places": places, "z": z, "picture": space.decode(z)}
+    table = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "digit": space.labels})
+    take_away(space, python, arrays, png=images.sheet(space.decode(z), 1, zoom=5), csv=table)
+
+
+def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
+    """Where every evaluation image is on the map, (10000, 2)."""
+    if kind == "t-SNE":
+        key = ("t-SNE", *identity(space)[:2])
+        if not store.has(*key):
+            bar = st.progress(0.0, "t-SNE of 10,000 codes: about a minute, once a checkpoint")
+            progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
+            store.stored(lambda: projection.tsne(space.z, progress), *key)
+            bar.empty()
+            freeze_heap()
+        return store.stored(lambda: projection.tsne(space.z), *key)
+    places = plane_of(space).project(space.z)
+    if space.latent_dim == 1:  # a line: the digits one above the other
+        places[:, 1] = space.labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(places))
+    return places
+
+
+def clicked_place(space: LatentSpace, places: Code, *, plane_is_shown: bool) -> tuple[int | None, Code]:
+    """The dot that was clicked, if any, and the place; at first the first test image."""
+    clicked = st.session_state.setdefault(
+        "map_clicked", {"dot": st.query_params.get("map_dot", "0"), "at": st.query_params.get("map_at")}
+    )
+    with suppress(TypeError, ValueError):
+        if clicked["at"] is not None and plane_is_shown:
+            x, y = (float(number) for number in clicked["at"].split(","))
+            if np.isfinite([x, y]).all():
+                in_link["map_at"] = [clicked["at"]]
+                return None, np.array([x, y], np.float32)
+    dot = 0
+    with suppress(TypeError, ValueError):
+        dot = int(clicked["dot"])
+    dot = dot if 0 <= dot < len(places) else 0
+    in_link["map_dot"] = [str(dot)]
+    return dot, places[dot]
+
+
+def clicked_box(space: LatentSpace, kind: str) -> list[float] | None:
+    """The box that was drawn on this map: left, bottom, right, top."""
+    text = st.session_state.setdefault("map_boxed", st.query_params.get("map_box", ""))
+    with suppress(ValueError):
+        drawn_on, *numbers = text.split(",")
+        box = [float(number) for number in numbers]
+        if drawn_on == f"{kind} {space.checkpoint.sha256[:8]}" and len(box) == 4 and np.isfinite(box).all():
+            in_link["map_box"] = [text]
+            return box
+    return None
+
+
+def show_map(
+    key: str,
+    space: LatentSpace,
+    kind: str,
+    places: NDArray[np.float32],
+    colouring: str = "digit",
+    shown: int | None = None,
+    tiles: int = 0,
+    *,
+    dot: int | None = None,
+    at: Code | None = None,
+    box: list[float] | None = None,
+    marks: Sequence[tuple[str, Code]] = (),
+    height: int = MAP_HEIGHT,
+) -> None:
+    """The map; a click and a box are taken into the session."""
+
+    def take_click() -> None:
+        clicked = st.session_state[key]["clicked"]
+        with suppress(TypeError, KeyError, ValueError):
+            x, y = (float(number) for number in clicked["at"])
+            found = clicked["dot"]
+            st.session_state["map_clicked"] = {"dot": found, "at": None if found is not None else f"{x:.5g},{y:.5g}"}
+
+    def take_box() -> None:
+        with suppress(TypeError, ValueError):
+            numbers = ",".join(f"{float(number):.5g}" for number in st.session_state[key]["boxed"])
+            st.session_state["map_boxed"] = f"{kind} {space.checkpoint.sha256[:8]},{numbers}"
+
+    has_digits = space.signature.has_encoder
+    name = hashlib.sha256(repr((kind, *identity(space))).encode()).hexdigest()[:16]
+    names = plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
+    dots = {"places": base64_of(places.astype("<f4")), "labels": base64_of(space.labels[: has_digits * len(places)])}
+    map_data = {
+        "dots": stash(f"dots-{name}", dots),
+        "colours": stash(f"colours-{name}-{colouring}-{shown}", map_colours(space, colouring, shown)),
+        "atlas": stash(f"atlas-{name}-{tiles}", atlas_of(space, tiles)) if tiles else "",
+        "digits": stash("digits", digit_pictures()),
+        "axes": [names[0], "digit" if space.latent_dim == 1 and kind == "PCA" else names[1]],
+        "chosen": dot,
+        "at": None if at is None else at.tolist(),
+        "box": box,
+        "marks": [{"name": name, "x": float(x), "y": float(y)} for name, (x, y) in marks],
+        "opacity": 0.45 if tiles else 0.8,
+        "height": height,
+        "alt": f"Map of 10,000 codes by {kind}, coloured by {colouring}",
+    }
+    component("map")(key=key, data=map_data, on_clicked_change=take_click, on_boxed_change=take_box)
+
+
+def show_digit(space: LatentSpace, index: int) -> None:
+    """One evaluation image: original, reconstruction, code and neighbours."""
+    if space.signature.has_encoder:
+        st.subheader(f"A {space.labels[index]}: test image {index}")
+        with st.container(horizontal=True):
+            x_hat = space.decode(space.z[index], space.labels[[index]])
+            original, reconstruction = st.container(width="content"), st.container(width="content")
+            rows = np.array([index])
+            with original:
+                show_real("map_original", space, rows, "The original", 4)
+            with reconstruction:
+                sheet = images.sheet(x_hat, 1, 4)
+                show_codes("map_reconstruction", space, sheet, space.z[rows], real_names(space, rows), "Reconstruction")
+            error = float(np.square(x_hat[0] - space.images[index] / 255).mean())
+            st.metric("Error", f"{error:.4f}", width="content", help="Mean squared error a pixel.")
+        nearest = space.nearest(space.z[index], 11)[0]
+        nearest = nearest[nearest != index][:10]
+        same = int((space.labels[nearest] == space.labels[index]).sum())
+        st.markdown(f"**Its ten nearest neighbours** in all {space.latent_dim} dimensions: {same} of the same digit")
+        show_real("map_neighbours", space, nearest, "The ten nearest neighbours", 2)
+    st.markdown("**Its code**")
+    show_chart(charts.code_chart(space.z[index], space.statistics, height=160), "The code as bars")
+
+
+MOST_SELECTED = 60  # pictures of a selection that are shown
+
+
+def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[float]) -> None:
+    """What lies in a box on the map: how many, which digits, their mean."""
+    left, bottom, right, top = box
+    inside = (places[:, 0] >= left) & (places[:, 0] <= right) & (places[:, 1] >= bottom) & (places[:, 1] <= top)
+    selected = np.flatnonzero(inside)
+    st.subheader(f"Selected: {len(selected):,} codes")
+    if len(selected) == 0:
+        st.caption("There is no code in this box.")
+        return
+    counts = np.bincount(space.labels[selected], minlength=10)
+    mean, name = space.z[selected].mean(axis=0), f"mean of {len(selected)} selected"
+    cells = st.columns([1, 2, 3])
+    with cells[0]:
+        st.markdown("**Their mean**")
+        show_codes("map_mean", space, images.sheet(space.decode(mean), 1, 5), mean[None], [name], "The mean, decoded")
+        if st.button("Clear the box"):
+            st.session_state["map_boxed"] = ""
+            st.rerun()
+    if space.signature.has_encoder:
+        with cells[1]:
+            st.markdown("**Their digits**")
+            show_chart(charts.digits_chart(counts), "How many of each digit are selected")
+    with cells[2]:
+        some = selected[:: max(1, len(selected) // MOST_SELECTED)][:MOST_SELECTED]
+        st.markdown("**All of them**" if len(some) == len(selected) else f"**{len(some)} of them**")
+        pictures = space.images[some] if space.signature.has_encoder else space.decode(space.z[some])
+        sheet = images.sheet(pictures, 15, 2)
+        show_codes(
+            "map_selected", space, sheet, space.z[some], real_names(space, some), "Selected digits", stretch=True
+        )
+        if st.button(f"Keep these {len(some)}"):
+            for index in some:
+                keep(space, real_names(space, np.array([index]))[0], space.z[index], origin="Map, selected")
+            st.rerun()
 
 
 def generate_section(space: LatentSpace) -> None:
     """What can it produce? Random codes, decoded."""
     with st.sidebar:
-        distribution = choose_distribution(space, "generate", "learned")
+        drawn = choose_distribution(space, "generate", "learned")
         n = st.slider("Pictures", 1, 100, 36, key="generate_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("generate")
 
-    z = sampling.sample(distribution, n, scale=scale, seed=seed)
+    z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
     pictures = space.decode(z)
 
-    grid = images.sheet(pictures, columns_for(n), zoom=3)
+    sheet = images.sheet(pictures, columns_for(n), zoom=3)
     left, right = st.columns([3, 2])
     with left:
-        show(grid, f"{n} generated pictures", stretch=n >= 25)
-        png, arrays, _ = st.columns([1, 1, 2])
+        names = [f"sample {i + 1}" for i in range(n)]
+        show_codes("generate_grid", space, sheet, z, names, f"{n} generated pictures", stretch=n >= 25)
     with right:
         st.markdown("**Their vectors**")
         show_chart(charts.codes_chart(z), f"Heat map of the {n} vectors")
+        table = pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)])
         with st.expander("As numbers"):
-            named = pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)])
-            st.dataframe(named, alt="The vectors as numbers")
-    name = f"{space.name}-generated"
-    png.download_button(
-        "PNG", lambda: images.png_bytes(grid), f"{name}.png", "image/png", on_click="ignore", width="stretch"
-    )
-    arrays.download_button(
-        "NPZ", npz(z=z, images=pictures), f"{name}.npz", "application/octet-stream", on_click="ignore", width="stretch",
-        help="Arrays z (codes) and images (pixels in [0, 1]).",
-    )  # fmt: skip
+            st.dataframe(table, alt="The vectors as numbers")
+    python = f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\npictures = space.decode(z)"
+    take_away(space, python, {"z": z, "pictures": pictures}, png=sheet, csv=table)
 
 
 def custom_section(space: LatentSpace) -> None:
@@ -526,12 +1169,16 @@ def custom_section(space: LatentSpace) -> None:
         st.session_state["custom_numbers"] = codes.text_of(edited)
 
     left, right = st.columns([1, 2])
+    picture = space.decode(code)
+    sheet = images.sheet(picture, 1, zoom=8)
     with left:
-        show_code(space, code, "Decoded", zoom=8)
+        st.markdown("**Decoded**")
+        show_codes("custom_grid", space, sheet, code[None], ["custom vector"], "Decoded picture of the vector")
+        show_support(space, code)
         if space.signature.has_encoder:
-            nearest = int(space.nearest(code)[0])
-            st.markdown(f"**Nearest real digit**: a {space.labels[nearest]}")
-            show(images.sheet(space.images[[nearest]], 1, 4), f"The nearest real digit, a {space.labels[nearest]}")
+            nearest = space.nearest(code)[0]
+            st.markdown(f"**Nearest real digit**: a {space.labels[nearest[0]]}")
+            show_real("custom_nearest", space, nearest, f"The nearest real digit, a {space.labels[nearest[0]]}", 4)
     with right:
         show_chart(charts.code_chart(code, space.statistics), "The vector as bars over the range of real codes")
         st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
@@ -543,6 +1190,8 @@ def custom_section(space: LatentSpace) -> None:
                 numbers, key=table_key, on_change=take_edits, hide_index=True, disabled=["dimension"],
                 column_config={"value": value_column}, alt="The vector as an editable table",
             )  # fmt: skip
+    python = f"z = {literal(code)}\npicture = space.decode(z)"
+    take_away(space, python, {"z": code, "picture": picture}, png=sheet, csv=numbers)
 
 
 def dimensions_section(space: LatentSpace) -> None:
@@ -569,22 +1218,28 @@ def dimensions_section(space: LatentSpace) -> None:
         )  # fmt: skip
         low, high = chosen
         n_steps = st.slider("Steps", 3, 30, 11, key="dimensions_steps", bind="query-params")
-        name, base = choose_code(space, "dimensions", "Base")
+        chosen_base = choose_code(space, "dimensions", "Base")
+        name, base = chosen_base.name, chosen_base.code
 
     values = np.linspace(low, high, n_steps)
-    strip = space.decode(traversal.traverse(base, dimension, values))
+    z = traversal.traverse(base, dimension, values)
+    strip = space.decode(z)
     change = strip - space.decode(base)
 
-    st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}, the rest as in {name}")
-    named_strip = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
-    show(named_strip, f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}", stretch=True)
-    st.caption(f"Below each picture the value of dimension {dimension}. In the base it is {base[dimension]:.2f}.")
-    show(
-        images.sheet(images.signed_to_rgb(change), n_steps, zoom=4),
-        "Difference of each picture from the base",
-        stretch=True,
+    st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}")
+    st.text(f"The rest as in {name}. Below each picture the value of dimension {dimension}.")
+    names = [f"dim {dimension} = {value:.2f}" for value in values]
+    sheet = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
+    text = f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}"
+    show_codes("dimensions_strip", space, sheet, z, names, text, stretch=True)
+    differences = images.sheet(images.signed_to_rgb(change), n_steps, zoom=4)
+    show_codes(
+        "dimensions_change", space, differences, z, names, "Difference of each picture from the base", stretch=True
     )
-    st.caption("The difference from the base: red is brighter, blue is darker.")
+    st.caption(
+        f"The difference from the base, whose dimension {dimension} is {base[dimension]:.2f}: red is brighter, blue is "
+        "darker."
+    )
 
     st.subheader("Every dimension, by how much it changes the picture")
     show_chart(charts.effects_chart(dimensions, effects, dimension), "How much each dimension changes the picture")
@@ -594,9 +1249,18 @@ def dimensions_section(space: LatentSpace) -> None:
     )
     shown = order[:32]
     low_all, high_all = statistics.quantile(0.01), statistics.quantile(0.99)
-    sweeps = np.concatenate([traversal.traverse(base, int(d), np.linspace(low_all[d], high_all[d], 13)) for d in shown])
+    steps = [np.linspace(low_all[d], high_all[d], 13) for d in shown]
+    sweeps = np.concatenate([traversal.traverse(base, int(d), along) for d, along in zip(shown, steps)])
     overview = images.sheet(space.decode(sweeps), 13, zoom=2, row_names=[str(d) for d in shown])
-    show(overview, f"A strip for each of the dimensions {', '.join(map(str, shown))}", stretch=True)
+    names = [f"dim {d} = {value:.2f}" for d, along in zip(shown, steps) for value in along]
+    text = f"A strip for each of the dimensions {', '.join(map(str, shown))}"
+    show_codes("dimensions_overview", space, overview, sweeps, names, text, stretch=True)
+    python = (
+        f"base = {chosen_base.python}\nvalues = np.linspace({low}, {high}, {n_steps})\n"
+        f"z = traversal.traverse(base, {dimension}, values)\npictures = space.decode(z)"
+    )
+    effects_table = pd.DataFrame({"dimension": dimensions, "effect": effects})
+    take_away(space, python, {"z": z, "pictures": strip}, png=sheet, csv=effects_table, gif=images.gif_bytes(strip))
 
 
 def arithmetic_section(space: LatentSpace) -> None:
@@ -624,30 +1288,43 @@ def arithmetic_section(space: LatentSpace) -> None:
         ]
 
     formula, operate = operations[operation]
-    result = operate(*(code for _, code in operands))
+    result = operate(*(operand.code for operand in operands))
 
     st.subheader(formula)
     shown = [
-        *((f"{letter}: {name}", code) for letter, (name, code) in zip(letters, operands)),
+        *((f"{letter}: {operand.name}", operand.code) for letter, operand in zip(letters, operands)),
         (f"= {formula}", result),
     ]
     with side_by_side():
-        for name, code in shown:
+        for place, (name, code) in enumerate(shown):
             with st.container(width="content"):
-                show_code(space, code, name)
+                show_code(f"arithmetic_grid_{place}", space, code, name)
         if space.signature.has_encoder:
-            nearest = int(space.nearest(result)[0])
+            nearest = space.nearest(result)[0]
+            digit = space.labels[nearest[0]]
             with st.container(width="content"):
-                st.markdown(f"**Nearest real: a {space.labels[nearest]}**")
-                show(images.sheet(space.images[[nearest]], 1, 6), f"The nearest real digit, a {space.labels[nearest]}")
+                st.text(f"Nearest real: a {digit}")
+                show_real("arithmetic_nearest", space, nearest, f"The nearest real digit, a {digit}", 6)
+    show_support(space, result)
     for cell, (name, code) in zip(st.columns(len(shown)), shown):
         with cell:
-            st.markdown(f"**{name}**")
-            show_chart(charts.code_chart(code, space.statistics, height=200), f"{name} as bars")
+            st.text(name)
+            show_chart(charts.code_chart(code, space.statistics, height=200), "The code above as bars")
     st.caption(
         "The grey bands hold 98 % of the real codes. A difference or a sum usually leaves them: it is a direction, or "
         "twice a picture, and decodes to something no real digit looks like. An average or an analogy stays inside."
     )
+    z = np.stack([code for _, code in shown])
+    pictures = space.decode(z)
+    lines = [f"{letter.lower()} = {operand.python}" for letter, operand in zip(letters, operands)]
+    names = ", ".join(letters.lower())
+    lines += [
+        f"result = interpolation.{operate.__name__}({names})",
+        f"z = np.stack([{names}, result])",
+        "pictures = space.decode(z)",
+    ]
+    sheet = images.sheet(pictures, len(z), zoom=6)
+    take_away(space, "\n".join(lines), {"z": z, "pictures": pictures}, png=sheet)
 
 
 def compare_section(space: LatentSpace) -> None:
@@ -658,67 +1335,172 @@ def compare_section(space: LatentSpace) -> None:
             format_func=lambda digit: "all digits" if digit is None else f"only {digit}s",
             help="One digit: real ones of it, and samples from a distribution fitted to its codes.",
         )  # fmt: skip
-        distribution = choose_distribution(space, "compare", "learned", digit)
+        drawn = choose_distribution(space, "compare", "learned", digit)
         n = st.slider("Pictures", 1, 100, 36, key="compare_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("compare")
 
     among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
     real = np.random.default_rng(seed).choice(among, n, replace=False)
-    z = sampling.sample(distribution, n, scale=scale, seed=seed)
-    generated, nearest = space.decode(z), space.nearest(z)
+    z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
+    generated, nearest = space.decode(z), space.nearest(z)[:, 0]
+    names, near_names = [f"sample {i + 1}" for i in range(n)], real_names(space, nearest)
 
     columns = columns_for(n)
     left, right = st.columns(2)
     with left:
         st.subheader("Real")
-        show(images.sheet(space.images[real], columns, zoom=2), f"{n} real digits", stretch=True)
+        sheet = images.sheet(space.images[real], columns, zoom=2)
+        text = f"{n} real digits"
+        show_codes("compare_real", space, sheet, space.z[real], real_names(space, real), text, stretch=True)
     with right:
         st.subheader("Generated")
-        show(images.sheet(generated, columns, zoom=2), f"{n} generated pictures", stretch=True)
+        sheet = images.sheet(generated, columns, zoom=2)
+        show_codes("compare_generated", space, sheet, z, names, f"{n} generated pictures", stretch=True)
     st.subheader("Every generated picture over its nearest real digit")
     pairs = images.pairs_sheet(generated, space.images[nearest], columns=12, zoom=3)
-    show(pairs, f"{n} generated pictures, each over its nearest real digit", stretch=n >= 12)
+    text = f"{n} generated pictures, each over its nearest real digit"
+    both = np.concatenate([z, space.z[nearest]])
+    show_codes("compare_pairs", space, pairs, both, names + near_names, text, stretch=n >= 12)
     counts = np.bincount(space.labels[nearest], minlength=10)
     st.caption(
         "Nearest by the distance of the codes among the 10,000 test images. The nearest ones are: "
         + ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)
         + "."
     )
+    among_python = "len(space.images)" if digit is None else f"np.flatnonzero(space.labels == {digit})"
+    python = (
+        f"rows = np.random.default_rng({seed}).choice({among_python}, {n}, replace=False)\nreal = space.images[rows]\n"
+        f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\n"
+        "generated = space.decode(z)\nnearest = space.images[space.nearest(z)[:, 0]]"
+    )
+    arrays = {"real": space.images[real], "z": z, "generated": generated, "nearest": space.images[nearest]}
+    take_away(space, python, arrays, png=pairs)
 
 
 def interpolate_section(space: LatentSpace) -> None:
     """Is the space smooth? The way from one code to another, in even steps."""
     with st.sidebar:
-        start_name, start = choose_code(space, "interpolate_from", "From", digit=2)
-        end_name, end = choose_code(space, "interpolate_to", "To", digit=4)
+        start = choose_code(space, "interpolate_from", "From", digit=2)
+        end = choose_code(space, "interpolate_to", "To", digit=4)
         n_steps = st.slider("Steps", 3, 30, 12, key="interpolate_steps", bind="query-params")
         kind = st.radio(
             "GIF along", interpolation.PATHS, key="interpolate_path", bind="query-params", horizontal=True,
             help="Linear: the straight line. Spherical: the arc, which keeps to codes of the norm of its ends.",
         )  # fmt: skip
 
-    strips = {name: space.decode(interpolation.path(start, end, n_steps, name)) for name in interpolation.PATHS}
+    paths = {name: interpolation.path(start.code, end.code, n_steps, name) for name in interpolation.PATHS}
+    strips = {name: space.decode(z) for name, z in paths.items()}
 
-    st.subheader(f"From {start_name} to {end_name}")
+    st.subheader("From one to the other")
+    st.text(f"{start.name} → {end.name}")
     for name, strip in strips.items():
         st.markdown(f"**{name.capitalize()}**")
-        show(images.rows_sheet([strip], zoom=4), f"{name} interpolation in {n_steps} steps", stretch=True)
+        names, text = [f"{name}, step {i + 1}" for i in range(n_steps)], f"{name} interpolation in {n_steps} steps"
+        show_codes(
+            f"interpolate_{name}", space, images.rows_sheet([strip], zoom=4), paths[name], names, text, stretch=True
+        )
     animation = images.gif_bytes(strips[kind])
     left, right = st.columns([1, 3])
     with left:
         st.markdown(f"**As it moves ({kind})**")
         st.image(images.data_uri(animation, "image/gif"), alt=f"Animation of the {kind} interpolation")
-        st.download_button("GIF", animation, f"{space.name}-interpolation.gif", "image/gif", on_click="ignore")
     with right:
         st.markdown("**How evenly it moves**")
         changes = {name: np.sqrt(np.square(np.diff(strip, axis=0)).mean(axis=(1, 2))) for name, strip in strips.items()}
         show_chart(charts.steps_chart(changes), "Change of the picture at every step of both paths")
         st.caption("A smooth space has an even line; a peak is where one digit jumps to another.")
+    python = f"start = {start.python}\nend = {end.python}\n" + "\n".join(
+        f"{name} = space.decode(interpolation.path(start, end, {n_steps}, {name!r}))" for name in strips
+    )
+    both = images.rows_sheet(list(strips.values()), zoom=4)
+    take_away(space, python, dict(strips), png=both, csv=pd.DataFrame(changes), gif=animation)
+
+
+def clusters_section(space: LatentSpace) -> None:
+    """Do the digits form groups by themselves? Clusters found without labels, against the labels."""
+    with st.sidebar:
+        method = st.radio(
+            "Method", clustering.METHODS, key="clusters_method", bind="query-params", horizontal=True,
+            help="\n".join(f"- **{name}**: {text}" for name, text in clustering.HELP.items()),
+        )  # fmt: skip
+        n = st.slider("Clusters", 1, 50, 10, key="clusters_n", bind="query-params")
+        seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="clusters_seed", bind="query-params"))
+
+    clusters = clusters_of(space, method, n, seed)
+    match = clustering.Match.of(clusters.labels, space.labels)
+    centroids, order = space.decode(clusters.centres), match.order
+
+    with side_by_side():
+        for name, value, text in (
+            ("Accuracy", match.accuracy, "The share of digits in the cluster of their kind, one cluster a digit."),
+            ("Purity", match.purity, "The share of digits that are the most frequent kind of their cluster."),
+            ("NMI", match.nmi, "Mutual information of clusters and digits over the mean of their entropies, 0 to 1."),
+            ("ARI", match.ari, "Adjusted Rand index: 0 for chance, 1 for clusters that are the digits."),
+        ):
+            st.metric(name, f"{value:.3f}", width="content", help=text)
+    left, right = st.columns([3, 2])
+    with left:
+        st.subheader("Clusters against digits")
+        icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centroids[order]]
+        show_chart(charts.match_chart(match.table[order], icons), "How many of each digit every cluster holds")
+    with right:
+        st.subheader("Centre, typical, strangest")
+        members = [clusters.typical[order], clusters.strangest[order]]
+        columns = [images.to_uint8(centroids[order]), *(space.images[rows] for rows in members)]
+        n_found = len(clusters)
+        sheet = images.sheet(
+            np.stack(columns, axis=1).reshape(3 * n_found, *columns[0].shape[1:]), 3, 2,
+            row_names=[str(row) for row in range(n_found)],
+        )  # fmt: skip
+        z = np.stack([clusters.centres[order], *(space.z[rows] for rows in members)], axis=1).reshape(3 * n_found, -1)
+        names = [
+            name
+            for row in range(n_found)
+            for name in (f"centre of cluster {row}", *(real_names(space, rows[row : row + 1])[0] for rows in members))
+        ]
+        show_codes("clusters_members", space, sheet, z, names, "Every cluster's centre, typical and strangest member")
+        st.caption("A row a cluster, as in the table: its centre decoded, its most typical member, its strangest one.")
+
+    st.subheader("What the space knows about digits")
+    knowledge = show_knowledge(space)
+    python = (
+        f"clusters = clustering.fit({method!r}, space.z, {n}, seed={seed})\n"
+        "match = clustering.Match.of(clusters.labels, space.labels)\n"
+        "labels, table = clusters.labels, match.table\ncentroids = space.decode(clusters.centres)"
+    )
+    arrays = {"labels": clusters.labels, "table": match.table, "centroids": centroids}
+    take_away(space, python, arrays, png=sheet, csv=knowledge)
+
+
+def show_knowledge(space: LatentSpace) -> pd.DataFrame:
+    """Probe, neighbours and clusters of the codes, and of pixels and their principal components as yardsticks."""
+    place = st.empty()
+    rows: list[dict[str, Any]] = []
+    for name in (f"codes of {space.name}", f"PCA, {min(space.latent_dim, 784)} dimensions", "raw pixels"):
+        if not store.has(*knowledge_key(space, name)):
+            place.dataframe(pd.DataFrame([*rows, {"features": f"{name}: measuring …"}]), hide_index=True)
+        rows.append({"features": name, **knowledge_of(space, name)})
+    table = pd.DataFrame(rows)
+    numbers = {
+        "features": st.column_config.TextColumn("features"),
+        "probe": st.column_config.ProgressColumn("linear probe", format="percent", help="Logistic regression."),
+        "neighbours": st.column_config.ProgressColumn("5 nearest", format="percent", help="A vote of 5 neighbours."),
+        "clusters": st.column_config.ProgressColumn("k-means accuracy", format="percent", help="Ten clusters."),
+        "nmi": st.column_config.ProgressColumn("k-means NMI", format="%.3f"),
+    }
+    place.dataframe(table, hide_index=True, column_config=numbers, alt="What features know about digits")
+    st.caption(
+        "On the 10,000 test digits, 5-fold cross-validated: probe and vote learn from 8,000 at a time and are asked "
+        "about the other 2,000. A space that knows more than PCA of the same dimension has learned something."
+    )
+    return table
 
 
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
+    "Map": map_section,
+    "Clusters": clusters_section,
     "Generate": generate_section,
     "Custom vector": custom_section,
     "Dimensions": dimensions_section,
@@ -726,23 +1508,17 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
 }
-NEED_AN_ENCODER = ("Statistics", "Real vs generated")
+NEED_AN_ENCODER = ("Statistics", "Clusters", "Real vs generated")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page.
-
-
-STYLE = """<style>
-[data-testid="stImage"] img { image-rendering: pixelated }  /* digits have hard pixels */
-[data-testid="stMainBlockContainer"] { padding-top: 3rem }
-</style>"""
 
 
 @st.cache_resource(show_spinner=False)
 def page_icon() -> Image.Image:
     """A real digit; a named icon would be fetched from a distant host."""
     digits, _ = data.evaluation_digits()
-    return images.sheet(digits[61:62], 1, zoom=2)
+    return images.sheet(digits[61:62], 1, zoom=2).image
 
 
 def choose_checkpoint() -> LatentSpace:
@@ -765,7 +1541,10 @@ def choose_checkpoint() -> LatentSpace:
     else:
         path, status = str(files[name]), files[name].stat()
         saved = loaded(path, fingerprint(path, status.st_mtime_ns, status.st_size))
-    space = space_of(name, saved, st.session_state.get("overruled", {}).get(saved.sha256, "") if saved.scored else "")
+    overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
+    if overruling:
+        in_link["reading"] = [overruling]
+    space = space_of(name, saved, overruling)
     if space.signature.conditional:
         space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
     return space
@@ -789,7 +1568,7 @@ def show_error(error: LatentError) -> None:
 
 
 st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
-st.html(STYLE)
+st.html(HERE / "latent" / "style.css")
 with st.sidebar:
     st.markdown("### Latent Space Explorer")
     space: LatentSpace | None = None
@@ -806,6 +1585,8 @@ with st.sidebar:
     if space is None:
         st.stop()
     section = st.radio("Section", SECTIONS, key="section", bind="query-params")
+    component("copy")(key="copy")
+    show_shelf(space)
     st.divider()
 st.header(section, anchor=False)
 st.caption(SECTIONS[section].__doc__)
@@ -816,3 +1597,4 @@ try:
         SECTIONS[section](space)
 except LatentError as error:
     show_error(error)
+update_link(space)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -13,6 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from latent.statistics import LatentStatistics, histograms
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e8803a", "#8a919e"  # told apart in every common colour blindness, on light and dark
+# The ten digits, in every chart the same; told apart in common colour blindness (Petroff 2021, arXiv:2107.02270).
+DIGITS = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+# From low to high: viridis (van der Walt & Smith 2015), which grows evenly lighter.
+SCALE = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725")
 MOST_PANELS = 64  # small multiples beyond this are too small to read
 
 
@@ -221,6 +227,83 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
     )
 
 
+def digits_chart(counts: NDArray[np.integer[Any]]) -> alt.Chart:
+    """How many there are of each digit (10,), in the digits' own colours."""
+    rows = pd.DataFrame({"digit": np.arange(10), "count": counts})
+    return (
+        alt.Chart(rows)
+        .mark_bar()
+        .encode(
+            x=alt.X("digit:O", title="digit", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("count:Q", title="images", axis=alt.Axis(tickMinStep=1)),
+            color=alt.Color("digit:O", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))),
+            tooltip=["digit", "count"],
+        )
+        .properties(height=220)
+    )
+
+
+def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.LayerChart:
+    """How many of each digit every cluster holds, ``table`` (k, 10), with a picture of each cluster at its row.
+
+    ``icons`` are ``data:`` addresses, which the chart shows without another request.
+    """
+    k = len(table)
+    size = 60 if k <= 12 else 36 if k <= 24 else 20  # pixels a row
+    columns = ["", *map(str, range(10))]
+    counts = pd.DataFrame(
+        {
+            "cluster": np.repeat(np.arange(k), 10),
+            "digit": np.tile([str(digit) for digit in range(10)], k),
+            "images": table.ravel(),
+            "share": (table / np.maximum(table.sum(axis=1, keepdims=True), 1)).ravel(),
+        }
+    )
+    pictures = pd.DataFrame({"cluster": np.arange(k), "digit": "", "icon": list(icons)})
+    x = alt.X("digit:N", title="digit", scale=alt.Scale(domain=columns), axis=alt.Axis(labelAngle=0))
+    y = alt.Y("cluster:O", title="cluster")
+    cells = (
+        alt.Chart(counts)
+        .mark_rect()
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("share:Q", title="of the cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
+            .legend(format=".0%"),
+            tooltip=["cluster", "digit", "images", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )  # fmt: skip
+    numbers = (
+        alt.Chart(counts)
+        .transform_filter("datum.images > 0")
+        .mark_text(fontSize=13 if k <= 12 else 11 if k <= 24 else 9)
+        .encode(
+            x=x, y=y, text="images:Q", color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#333"))
+        )
+    )
+    icon_column = alt.Chart(pictures).mark_image(width=size - 4, height=size - 4).encode(x=x, y=y, url="icon:N")
+    return (cells + numbers + icon_column).properties(height=k * size + 20)
+
+
+def walk_chart(
+    steps: NDArray[np.floating[Any]], values: NDArray[np.floating[Any]], crowd: NDArray[np.floating[Any]], title: str
+) -> alt.LayerChart:
+    """A measured property along a walk, (n_steps,): of this walk as a line, the mean of many walks dashed."""
+    names = ["this walk", "mean of 50 digits"]
+    rows = pd.concat(
+        pd.DataFrame({"walk": name, "step": steps, "value": np.asarray(part, np.float64)})
+        for name, part in zip(names, (values, crowd))
+    )
+    base = alt.Chart(rows).encode(
+        x=alt.X("step:Q", title="times the direction", scale=alt.Scale(nice=False)),
+        y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
+        color=alt.Color("walk:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, GREY])),
+        strokeDash=alt.StrokeDash("walk:N", scale=alt.Scale(domain=names, range=[[1, 0], [5, 4]]), legend=None),
+        tooltip=["walk", alt.Tooltip("step:Q", format=".2f"), alt.Tooltip("value:Q", format=".3f")],
+    )
+    return (base.mark_line() + base.mark_point(filled=True)).properties(height=300)
+
+
 def steps_chart(changes: Mapping[str, NDArray[np.float32]]) -> alt.LayerChart:
     """How much the picture changes at every step of each of the named paths."""
     rows = pd.concat(
@@ -247,3 +330,28 @@ def state_color(active: NDArray[np.bool_]) -> alt.Color:
     scale = alt.Scale(domain=["active", "inactive"], range=[BLUE, GREY])
     legend = None if active.all() else alt.Legend(orient="top")
     return alt.Color("state:N", title=None, scale=scale, legend=legend)
+
+
+def rgb_of(colours: Sequence[str]) -> NDArray[np.uint8]:
+    """Hexadecimal colours as red, green, blue (n, 3)."""
+    return np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in colours], np.uint8)
+
+
+def category_colours(categories: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """The colour (n, 3) of every category (n,): digits have their own ten, further ones repeat them."""
+    return rgb_of(DIGITS)[categories % len(DIGITS)]
+
+
+def value_colours(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], dict[str, str]]:
+    """The colour (n, 3) of every value (n,), from dark to light, and a legend: value to colour.
+
+    The scale ends at the 1st and the 99th percentile, so that a few extremes do not take it all.
+    """
+    low, high = np.quantile(values, (0.01, 0.99))
+    share = np.clip((values - low) / max(high - low, 1e-12), 0, 1) * (len(SCALE) - 1)
+    anchors = rgb_of(SCALE).astype(np.float64)
+    below = np.minimum(share.astype(int), len(SCALE) - 2)
+    part = (share - below)[:, None]
+    colours = np.rint(anchors[below] * (1 - part) + anchors[below + 1] * part).astype(np.uint8)
+    legend = {f"{value:.3g}": colour for value, colour in zip(np.linspace(low, high, 5), SCALE[::2])}
+    return colours, legend

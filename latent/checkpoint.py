@@ -47,7 +47,8 @@ class Checkpoint:
     tried, best first. ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss,
     test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error a pixel, pixels in [0, 1]);
     ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
-    is finished; ``sha256`` of the file, empty before it is saved; ``container`` the kind of file, for people.
+    is finished; ``sha256`` of the file, empty before it is saved; ``container`` the kind of file, for people;
+    ``path`` where it is, if it came from a file.
     """
 
     config: AutoencoderConfig | None
@@ -59,6 +60,7 @@ class Checkpoint:
     sha256: str = ""
     scored: list[Scored] = field(default_factory=list, repr=False)
     container: str = "checkpoint of our own format"
+    path: Path | None = None
 
     def overruled(self, reading: Reading) -> Checkpoint:
         """The same file, read another way; its error is not known yet (NaN)."""
@@ -116,7 +118,7 @@ def load(path: str | Path, within: Path | None = None) -> Checkpoint:
     path = Path(path)
     if within is not None and not path.resolve().is_relative_to(within.resolve()):
         raise CheckpointError(f"{label(path.name)} leads out of its folder.")
-    return parse(read(path), path.name)
+    return replace(parse(read(path), path.name), path=path)
 
 
 def parse(content: bytes, name: str) -> Checkpoint:

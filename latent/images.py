@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,18 @@ def signed_to_rgb(differences: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.rint(none + amount * (end - none)).astype(np.uint8)
 
 
+@dataclass(frozen=True)
+class Sheet:
+    """Many pictures on one ``image``, and where each is: ``boxes`` (n, 4) left, top, right, bottom in its pixels."""
+
+    image: Image.Image
+    boxes: NDArray[np.int64] = field(repr=False)
+
+    def png(self) -> bytes:
+        """The whole sheet as a PNG file."""
+        return png_bytes(self.image)
+
+
 def sheet(
     pictures: NDArray[Any],
     columns: int,
@@ -46,11 +59,12 @@ def sheet(
     *,
     row_names: Sequence[str] = (),
     column_names: Sequence[str] = (),
-) -> Image.Image:
+    gap: int = GAP,
+) -> Sheet:
     """Pictures (n, height, width[, 3]) in reading order on one sheet of ``columns``, each pixel ``zoom`` wide.
 
-    Names, where given, stand in grey to the left of the rows and below the columns. Raises `ArgumentError`
-    where there is no picture or no column.
+    ``gap`` pixels lie between them, before enlarging. Names, where given, stand in grey to the left of the rows and
+    below the columns. Raises `ArgumentError` where there is no picture or no column.
     """
     pictures = to_uint8(np.asarray(pictures))
     if len(pictures) == 0 or columns < 1 or zoom < 1:
@@ -61,16 +75,18 @@ def sheet(
         pictures = np.repeat(pictures[..., None], 3, axis=-1)
     n, height, width, _ = pictures.shape
     rows = -(-n // columns)
-    canvas = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
+    canvas = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
     for index, picture in enumerate(pictures):
-        top, left = (index // columns) * (height + GAP), (index % columns) * (width + GAP)
+        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
         canvas[top : top + height, left : left + width, :3] = picture
         canvas[top : top + height, left : left + width, 3] = 255
     tiles = Image.fromarray(canvas.repeat(zoom, axis=0).repeat(zoom, axis=1))
+    step_x, step_y = (width + gap) * zoom, (height + gap) * zoom
+    left, top = np.arange(n) % columns * step_x, np.arange(n) // columns * step_y
+    boxes = np.stack([left, top, left + width * zoom, top + height * zoom], axis=1)
     if not row_names and not column_names:
-        return tiles
+        return Sheet(tiles, boxes)
 
-    step_x, step_y = (width + GAP) * zoom, (height + GAP) * zoom
     longest = max(map(len, (*row_names, *column_names)))
     size = 0.3 * width * zoom * min(1, 5 / longest)  # five characters are as wide as a tile
     margin_x, margin_y = round(2.2 * size) if row_names else 0, round(1.4 * size) if column_names else 0
@@ -82,21 +98,27 @@ def sheet(
     for column, name in enumerate(column_names):
         middle = margin_x + column * step_x + width * zoom / 2
         draw.text((middle, named.height - margin_y / 2), name, GREY, font, anchor="mm")
-    return named
+    return Sheet(named, boxes + np.array([margin_x, 0, margin_x, 0]))
 
 
-def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Image.Image:
+def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Sheet:
     """Rows of equally many pictures, one below the other: originals over reconstructions, for instance."""
     return sheet(np.concatenate([to_uint8(np.asarray(row)) for row in rows]), columns=len(rows[0]), zoom=zoom)
 
 
-def pairs_sheet(upper: NDArray[Any], lower: NDArray[Any], columns: int, zoom: int = 1) -> Image.Image:
-    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted blue."""
+def pairs_sheet(upper: NDArray[Any], lower: NDArray[Any], columns: int, zoom: int = 1) -> Sheet:
+    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted blue.
+
+    The boxes are those of the upper ones, then those of the lower ones.
+    """
     upper, lower = to_uint8(np.asarray(upper)), to_uint8(np.asarray(lower))
     if upper.ndim == 3:
         upper, lower = (np.repeat(part[..., None], 3, axis=-1) for part in (upper, lower))
     tinted = np.rint(lower * np.array([0.55, 0.8, 1.0])).astype(np.uint8)
-    return sheet(np.concatenate([upper, tinted], axis=1), min(columns, len(upper)), zoom)
+    pairs = sheet(np.concatenate([upper, tinted], axis=1), min(columns, len(upper)), zoom)
+    half = upper.shape[1] * zoom
+    boxes = np.concatenate([pairs.boxes - np.array([0, 0, 0, half]), pairs.boxes + np.array([0, half, 0, 0])])
+    return Sheet(pairs.image, boxes)
 
 
 def png_bytes(image: Image.Image) -> bytes:

@@ -13,7 +13,6 @@ from typing import Any
 import altair as alt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
 from latent import charts, codes, images, interpolation, sampling, traversal
 from latent.inference import as_codes
@@ -135,7 +134,7 @@ def compare_real_and_generated(
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
     generated = space.decode(z)
     show(images.sheet(real, min(n_samples, 16), zoom=2))
-    show(images.pairs_sheet(generated, space.images[space.nearest(z)], min(n_samples, 16), zoom=2))
+    show(images.pairs_sheet(generated, space.images[space.nearest(z)[:, 0]], min(n_samples, 16), zoom=2))
     return real, generated
 
 
@@ -164,7 +163,7 @@ def in_jupyter() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
-def show(picture: Image.Image | alt.Chart | alt.LayerChart) -> None:
+def show(picture: images.Sheet | alt.Chart | alt.LayerChart) -> None:
     """Show it below the cell, in Jupyter; nothing elsewhere.
 
     A chart is shown as a picture where vl-convert-python is installed: it needs no network and is kept in the file.
@@ -175,7 +174,7 @@ def show(picture: Image.Image | alt.Chart | alt.LayerChart) -> None:
 
     renderer = "png" if importlib.util.find_spec("vl_convert") else "default"
     with alt.renderers.enable(renderer):
-        display(picture if isinstance(picture, Image.Image) else picture.properties(width=640))  # type: ignore[no-untyped-call]
+        display(picture.image if isinstance(picture, images.Sheet) else picture.properties(width=640))  # type: ignore[no-untyped-call]
 
 
 class LatentDim:

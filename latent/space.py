@@ -14,6 +14,7 @@ from latent import checkpoint, data, inference
 from latent.checkpoint import Checkpoint
 from latent.errors import ArgumentError
 from latent.model import LatentModel, Signature
+from latent.neighbours import Support, nearest
 from latent.statistics import LatentStatistics
 
 
@@ -55,7 +56,7 @@ class LatentSpace:
     def for_digit(self, digit: int) -> LatentSpace:
         """The same space, of whose conditional model this digit is asked where no label is given."""
         other = replace(self, digit=digit)
-        for computed in ("z", "statistics"):
+        for computed in ("z", "statistics", "support"):
             if computed in self.__dict__:
                 other.__dict__[computed] = self.__dict__[computed]
         return other
@@ -110,25 +111,30 @@ class LatentSpace:
         return np.full(n, self.digit)
 
     @cached_property
-    def test_error(self) -> float:
-        """Mean squared error a pixel over the evaluation images, pixels in [0, 1]; conditional ones know the digit."""
-        squares = 0.0
+    def errors(self) -> NDArray[np.float32]:
+        """Mean squared error a pixel of every evaluation image (10000,), pixels in [0, 1]; conditional models know the
+        digit."""
+        errors = np.empty(len(self.images), np.float32)
         for start in range(0, len(self.images), 1000):
             part = slice(start, start + 1000)
-            x_hat = self.decode(self.z[part], self.labels[part])
-            squares += float(np.square(x_hat - self.images[part] / np.float32(255)).mean(dtype=np.float64)) * len(x_hat)
-        return squares / len(self.images)
+            difference = self.decode(self.z[part], self.labels[part]) - self.images[part] / np.float32(255)
+            errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
+        return errors
 
-    def nearest(self, z: ArrayLike) -> NDArray[np.intp]:
-        """For each code (n, latent_dim) the index of the evaluation image whose code is nearest, (n,)."""
-        return nearest_rows(inference.as_codes(z, self.latent_dim), self.z)
+    @property
+    def test_error(self) -> float:
+        """Mean squared error a pixel over the evaluation images, pixels in [0, 1]."""
+        return float(self.errors.mean(dtype=np.float64))
+
+    @cached_property
+    def support(self) -> Support:
+        """How close to the codes of the evaluation images a code lies."""
+        return Support.of(self.z)
+
+    def nearest(self, z: ArrayLike, k: int = 1) -> NDArray[np.intp]:
+        """For each code (n, latent_dim) the ``k`` evaluation images whose codes are nearest, (n, k), nearest first."""
+        return nearest(inference.as_codes(z, self.latent_dim), self.z, k)[0]
 
     def class_mean(self, digit: int) -> NDArray[np.float32]:
         """Mean code (latent_dim,) of the evaluation images of one class."""
         return self.z[self.labels == digit].mean(axis=0)
-
-
-def nearest_rows(queries: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.intp]:
-    """For each query (n, d) the index of the row (m, d) at the smallest Euclidean distance, (n,)."""
-    # |q - r|² = |q|² - 2 q·r + |r|², and |q|² does not change which row is nearest.
-    return np.argmin(np.einsum("ij,ij->i", rows, rows) - 2 * queries @ rows.T, axis=1)

@@ -115,6 +115,8 @@ def choose(label: str, option: str):
 MOVES = {
     "Model": press("Digits to reconstruct", "ArrowRight"),
     "Statistics": press("Images to encode", "ArrowLeft"),
+    "Map": choose("Colour", "dimension"),
+    "Clusters": press("Clusters", "ArrowLeft"),
     "Generate": fill("Seed", "5"),
     "Custom vector": fill("16 numbers", NUMBERS),
     "Dimensions": press("Steps", "ArrowRight"),
@@ -169,7 +171,7 @@ def test_downloads_arrive(page, address):
     open_section(page, address, "Generate")
     for name, magic in (("PNG", b"\x89PNG"), ("NPZ", b"PK")):
         with page.expect_download() as download:
-            page.get_by_role("button", name=name).click()
+            page.get_by_role("button", name=name, exact=True).click()
         assert download.value.path().read_bytes().startswith(magic)
 
 
@@ -181,3 +183,110 @@ def test_a_narrow_window_has_no_sideways_scrolling(page, address, section):
         "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
     )
     assert page.evaluate(overflow) <= 1
+
+
+def sidebar_section(page: Page, section: str) -> None:
+    page.get_by_test_id("stSidebar").get_by_text(section, exact=True).first.click()
+    expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
+    settled(page)
+
+
+def kept_names(page: Page) -> list[str]:
+    return page.locator(".latent-shelf input").evaluate_all("fields => fields.map(field => field.value)")
+
+
+def click_map(page: Page, x: float, y: float) -> None:
+    """Click the map at a share of its width and height, once it is drawn."""
+    canvas = page.locator(".latent-map canvas")
+    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+
+def click_a_picture(page: Page, key: str, index: int = 0) -> None:
+    """Click a picture of a sheet, and wait until the shelf has one more."""
+    before = len(kept_names(page))
+    page.locator(f".st-key-{key} button").nth(index).click()
+    expect(page.locator(".latent-shelf li")).to_have_count(before + 1)
+    settled(page)
+
+
+def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):
+    open_section(page, address, "Generate")
+    click_a_picture(page, "generate_grid", 3)
+    click_a_picture(page, "generate_grid", 5)
+    assert kept_names(page) == ["sample 6", "sample 4"]
+
+    page.get_by_label("Name of sample 4").fill("<b>mine</b>")
+    page.get_by_label("Name of sample 4").press("Enter")
+    expect(page.get_by_label("Name of <b>mine</b>")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save").click()
+    file = tmp_path / "shelf.npz"
+    download.value.save_as(file)
+
+    page.get_by_label("Remove sample 6").click()
+    expect(page.locator(".latent-shelf li")).to_have_count(1)
+    page.get_by_role("button", name="Empty").click()
+    expect(page.locator(".latent-shelf li")).to_have_count(0)
+    page.locator(".st-key-shelf_file input[type=file]").set_input_files(file)
+    expect(page.locator(".latent-shelf li")).to_have_count(2)
+    assert kept_names(page) == ["sample 6", "<b>mine</b>"]
+
+    choose("Checkpoint", "ae-8")(page)
+    expect(page.locator(".latent-shelf li")).to_have_count(0)
+    settled(page)
+    page.locator(".st-key-shelf_file input[type=file]").set_input_files([])
+    page.locator(".st-key-shelf_file input[type=file]").set_input_files(file)
+    expect(page.get_by_text("kept from another checkpoint")).to_be_visible()
+
+
+def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
+    page.goto(f"{address}/?section=Map&checkpoint=ae-2&map_atlas=false")
+    click_map(page, 0.45, 0.5)
+    page.wait_for_url("**map_*")
+    settled(page)
+    canvas = page.locator(".latent-map canvas")
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
+    page.mouse.up()
+    expect(page.get_by_role("heading", name="Selected:")).to_be_visible()
+    settled(page)
+    click_a_picture(page, "map_mean")
+    click_a_picture(page, "map_neighbours", 4)
+    assert kept_names(page)[1].startswith("mean of")
+    page.get_by_role("button", name="Clear the box").click()
+    expect(page.get_by_role("heading", name="Selected:")).to_have_count(0)
+
+
+def test_the_map_is_used_by_keyboard(page, address):
+    page.goto(f"{address}/?section=Map")
+    canvas = page.locator(".latent-map canvas")
+    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    canvas.focus()
+    for _ in range(30):
+        page.keyboard.press("ArrowUp")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**map_*")
+    settled(page)
+    page.locator(".st-key-map_place button").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".latent-shelf li")).to_have_count(1)
+
+
+def test_hovering_over_a_dot_shows_its_digit_and_sends_nothing(page, address):
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    page.goto(f"{address}/?section=Map")
+    canvas = page.locator(".latent-map canvas")
+    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    settled(page)
+    box, before = canvas.bounding_box(), len(sent)
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator(".latent-map .hint")).to_contain_text("test image")
+    expect(page.locator(".latent-map .hint i")).to_be_visible()
+    assert before >= 1
+    assert len(sent) == before

@@ -18,7 +18,7 @@ def test_floats_are_clipped_and_rounded():
 
 
 def test_a_sheet_holds_every_picture_in_its_place_with_hard_pixels_and_clear_gaps():
-    pixels = np.asarray(images.sheet(PICTURES, columns=3, zoom=2))
+    pixels = np.asarray(images.sheet(PICTURES, columns=3, zoom=2).image)
     step = 2 * (28 + images.GAP)
     assert pixels.shape == (2 * step - 2 * images.GAP, 3 * step - 2 * images.GAP, 4)
     fourth = pixels[step : step + 56, 0:56]
@@ -30,8 +30,8 @@ def test_a_sheet_holds_every_picture_in_its_place_with_hard_pixels_and_clear_gap
 
 
 def test_names_stand_beside_the_tiles_and_leave_them_as_they_are():
-    bare = np.asarray(images.sheet(PICTURES[:2], 2, 4))
-    named = np.asarray(images.sheet(PICTURES[:2], 2, 4, row_names=["12"], column_names=["-1.00", "2.00"]))
+    bare = np.asarray(images.sheet(PICTURES[:2], 2, 4).image)
+    named = np.asarray(images.sheet(PICTURES[:2], 2, 4, row_names=["12"], column_names=["-1.00", "2.00"]).image)
     assert named.shape[0] > bare.shape[0]
     assert named.shape[1] > bare.shape[1]
     assert np.array_equal(named[: bare.shape[0], -bare.shape[1] :], bare)
@@ -43,12 +43,32 @@ def test_names_stand_beside_the_tiles_and_leave_them_as_they_are():
 
 def test_rows_and_pairs():
     rows = images.rows_sheet([PICTURES, 1 - PICTURES])
-    assert rows.size == images.sheet(PICTURES.repeat(2, axis=0), 5).size
-    pairs = np.asarray(images.pairs_sheet(PICTURES, PICTURES, columns=12))
+    assert rows.image.size == images.sheet(PICTURES.repeat(2, axis=0), 5).image.size
+    pairs = np.asarray(images.pairs_sheet(PICTURES, PICTURES, columns=12).image)
     assert np.array_equal(pairs[:28, :28, 0], images.to_uint8(PICTURES[0]))
     red, blue = pairs[28:56, :28, 0].astype(int), pairs[28:56, :28, 2].astype(int)
     assert (blue >= red).all()
     assert (blue > red).any()
+
+
+@pytest.mark.parametrize("names", [{}, {"row_names": ["a", "b"], "column_names": ["0.5"] * 3}])
+@pytest.mark.parametrize("gap", [0, 2])
+def test_the_boxes_are_where_the_pictures_are(names, gap):
+    sheet = images.sheet(PICTURES, columns=3, zoom=2, gap=gap, **names)
+    for picture, (left, top, right, bottom) in zip(PICTURES, sheet.boxes, strict=True):
+        cut = np.asarray(sheet.image)[top:bottom:2, left:right:2, 0]
+        assert np.array_equal(cut, images.to_uint8(picture))
+
+
+def test_the_boxes_of_pairs_are_the_upper_ones_then_the_lower_ones():
+    sheet = images.pairs_sheet(PICTURES, 1 - PICTURES, columns=3, zoom=2)
+    pixels = np.asarray(sheet.image)
+    assert len(sheet.boxes) == 2 * len(PICTURES)
+    for picture, (left, top, right, bottom) in zip([*PICTURES, *(1 - PICTURES)], sheet.boxes):
+        cut = pixels[top:bottom:2, left:right:2]
+        assert cut.shape[:2] == (28, 28)
+        blue = cut[..., 2]  # the channel that the tint leaves alone
+        assert np.array_equal(blue, images.to_uint8(picture))
 
 
 @pytest.mark.parametrize(("n", "columns", "zoom"), [(0, 1, 1), (1, 0, 1), (1, 1, 0)])
@@ -66,9 +86,9 @@ def test_differences_are_red_above_and_blue_below():
 
 def test_png_and_data_uri():
     sheet = images.sheet(PICTURES, 5)
-    uri = images.data_uri(images.png_bytes(sheet))
+    uri = images.data_uri(sheet.png())
     content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), np.asarray(sheet))
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), np.asarray(sheet.image))
 
 
 def test_a_gif_goes_there_and_back():

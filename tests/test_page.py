@@ -1,5 +1,7 @@
 """The page through Streamlit's own test harness: every section, one control of each moved, every mistake a sentence."""
 
+import io
+import json
 import shutil
 
 import numpy as np
@@ -8,11 +10,13 @@ import streamlit as st
 from conftest import CHECKPOINTS, ROOT, tiny
 from streamlit.testing.v1 import AppTest
 
-from latent import checkpoint
+from latent import checkpoint, images
 
 SECTIONS = [
     "Model",
     "Statistics",
+    "Map",
+    "Clusters",
     "Generate",
     "Custom vector",
     "Dimensions",
@@ -24,6 +28,13 @@ SECTIONS = [
 CONTROLS = {
     "Model": [("slider", "model_digits", 20), ("number_input", "model_first", 100)],
     "Statistics": [("slider", "statistics_images", 2000)],
+    "Map": [
+        ("selectbox", "map_colour", "reconstruction error"), ("selectbox", "map_colour", "dimension"),
+        ("selectbox", "map_colour", "cluster"), ("toggle", "map_atlas", True),
+    ],
+    "Clusters": [
+        ("slider", "clusters_n", 4), ("radio", "clusters_method", "mixture"), ("number_input", "clusters_seed", 3),
+    ],
     "Generate": [
         ("selectbox", "generate_distribution", "normal"), ("selectbox", "generate_distribution", "uniform"),
         ("selectbox", "generate_distribution", "gaussian"), ("selectbox", "generate_distribution", "mixture"),
@@ -86,10 +97,22 @@ def healthy(app):
 
 def shown(app):
     """Everything that is a picture or a chart, as it goes to the browser."""
-    found = []
-    for element in (*app.main.get("image"), *app.main.get("vega_lite_chart")):
-        found.append(element.proto.SerializeToString())
+    kinds = ("image", "bidi_component", "vega_lite_chart")
+    return [element.proto.SerializeToString() for kind in kinds for element in app.main.get(kind)]
+
+
+def parts(app, name):
+    """What our own components of this name are given, by the key they have on the page."""
+    found = {}
+    for element in (*app.main.get("bidi_component"), *app.sidebar.get("bidi_component")):
+        if element.proto.component_name == f"latent_{name}":
+            found[element.proto.id.split("-")[-1]] = json.loads(element.proto.json)
     return found
+
+
+def sheets(app):
+    """The data of every sheet of pictures, by key."""
+    return parts(app, "grid")
 
 
 def move(app, kind, key, value):
@@ -115,9 +138,14 @@ def test_every_control_changes_what_is_shown(section, kind, key, value):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_picture_says_what_it_shows(section):
-    for element in opened(section).main.get("image"):
+def test_every_picture_says_what_it_shows_and_what_a_click_keeps(section):
+    app = opened(section)
+    for element in app.main.get("image"):
         assert all(image.alt for image in element.proto.imgs)
+    for sheet in sheets(app).values():
+        assert sheet["alt"]
+        assert len(sheet["names"]) == len(sheet["boxes"]) >= 1
+        assert all(sheet["names"])
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -151,15 +179,20 @@ def test_a_link_reproduces_the_view():
     assert shown(again) == shown(app)
 
 
-def test_switching_the_checkpoint_changes_every_picture_of_every_section():
-    for section in SECTIONS:
-        app = opened(section, checkpoint="ae-16")
-        before = shown(app)
-        move(app, "selectbox", "checkpoint", "ae-16-b")
-        same = [picture for picture in shown(app) if picture in before]
-        # Pictures of real digits may be the same whatever the model: the nearest one, or those compared with.
-        real = {"Custom vector", "Arithmetic", "Real vs generated"}
-        assert len(same) <= (section in real), section
+# Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with.
+REAL_DIGITS = {
+    "stash_digits", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
+    "draw_nearest",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_switching_the_checkpoint_changes_every_picture_of_every_section(section):
+    app = opened(section, checkpoint="ae-16")
+    before = shown(app)
+    move(app, "selectbox", "checkpoint", "ae-16-b")
+    same = [picture for picture in shown(app) if picture in before]
+    assert not [picture for picture in same if not any(name.encode() in picture for name in REAL_DIGITS)]
 
 
 class TestCustomVector:
@@ -167,10 +200,8 @@ class TestCustomVector:
 
     def test_pasted_numbers_are_decoded(self, space):
         app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
-        from latent import images
-
-        expected = images.data_uri(images.png_bytes(images.sheet(space.decode([0.5] * 16), 1, 8)))
-        assert app.main.get("image")[0].proto.imgs[0].url == expected
+        expected = images.data_uri(images.sheet(space.decode([0.5] * 16), 1, 8).png())
+        assert sheets(app)["custom_grid"]["src"] == expected
 
     @pytest.mark.parametrize(
         ("text", "sentence"),
@@ -203,7 +234,7 @@ class TestCustomVector:
         real = shown(app)
         move(app, "selectbox", "dimensions_source", "custom vector")
         assert shown(app) != real
-        assert any("In the base it is 0.50." in caption.value for caption in app.caption)
+        assert any("is 0.50: red" in caption.value for caption in app.caption)
 
     def test_a_link_carries_the_numbers(self):
         app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)
@@ -374,11 +405,64 @@ def test_torch_serves_with_one_thread():
     assert done.returncode == 0, done.stderr
 
 
-def test_downloads_hold_what_is_shown(space):
-    import io
-    import runpy
+class Downloads:
+    """The download buttons of a section, by name: what each would give."""
 
-    page = runpy.run_path(str(ROOT / "streamlit_app.py"))
-    content = np.load(io.BytesIO(page["npz"](z=space.z[:3], images=space.images[:3])()))
-    assert np.array_equal(content["z"], space.z[:3])
-    assert np.array_equal(content["images"], space.images[:3])
+    def __init__(self, section, monkeypatch, **query):
+        self.contents = {}
+        monkeypatch.setattr(st, "download_button", self.offer)
+        self.app = opened(section, **query)
+
+    def offer(self, label, content, file_name, mime, **options):
+        self.contents[label] = content() if callable(content) else content
+        self.names = [*getattr(self, "names", []), file_name]
+
+    def arrays(self):
+        return dict(np.load(io.BytesIO(self.contents["NPZ"])))
+
+    def python(self):
+        return next(code.value for code in self.app.code if "LatentSpace.open" in code.value)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch):
+    downloads = Downloads(section, monkeypatch)
+    monkeypatch.chdir(ROOT)
+    variables = {}
+    exec(downloads.python(), variables)
+    assert len(downloads.arrays()) >= 2
+    for name, array in downloads.arrays().items():
+        assert np.array_equal(array, variables[name]), name
+
+
+@pytest.mark.parametrize(
+    ("section", "query"),
+    [
+        ("Generate", {"generate_distribution": "uniform", "generate_bounded": "true", "generate_pictures": "5"}),
+        ("Real vs generated", {"compare_digit": "4", "compare_distribution": "gaussian"}),
+        ("Dimensions", {"dimensions_source": "class mean", "dimensions_steps": "5"}),
+        ("Interpolate", {"interpolate_from_source": "random draw", "interpolate_to_source": "custom vector"}),
+        ("Arithmetic", {"arithmetic_operation": "difference", "arithmetic_a_source": "mean"}),
+        ("Map", {"map_at": "1.5,-2"}),
+        ("Model", {"checkpoint": "vae-2", "model_first": "50"}),
+    ],
+)
+def test_the_python_follows_the_controls(section, query, monkeypatch):
+    downloads = Downloads(section, monkeypatch, **query)
+    monkeypatch.chdir(ROOT)
+    variables = {}
+    exec(downloads.python(), variables)
+    assert downloads.contents["NPZ"] != Downloads(section, monkeypatch).contents["NPZ"]
+    for name, array in downloads.arrays().items():
+        assert np.array_equal(array, variables[name]), name
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeypatch):
+    downloads = Downloads(section, monkeypatch)
+    magic = {"PNG": b"\x89PNG", "NPZ": b"PK", "GIF": b"GIF8"}
+    assert "NPZ" in downloads.contents
+    assert {"PNG", "CSV"} & set(downloads.contents)
+    for label, content in downloads.contents.items():
+        assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
+    assert all(name.startswith("ae-16-") for name in downloads.names)

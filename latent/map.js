@@ -1,0 +1,362 @@
+/**
+ * A map of many codes as dots: zoom with the wheel, hover for the digit, click a place, drag a box.
+ *
+ * Everything but a click and a finished box happens here; nothing is sent while the hand moves.
+ *
+ * What is large and stays the same comes by way of `stash.js`, under the keys that the data names.
+ *
+ * @typedef {Object} Dots
+ * @property {string} places base64 of float32 x, y of every dot
+ * @property {string} labels base64 of uint8: the digit of every dot, or nothing where dots are no digits
+ *
+ * @typedef {Object} Colours
+ * @property {string} colours base64 of uint8 red, green, blue of every dot
+ * @property {string} values base64 of float32: what is said of every dot that is hovered over, or nothing
+ * @property {string} value what these values are
+ * @property {{name: string, colour: string}[]} legend
+ *
+ * @typedef {Object} MapData
+ * @property {string} dots key of the Dots
+ * @property {string} colours key of the Colours
+ * @property {string} atlas key of the picture that lies under the dots ({src, box}: left, bottom, right, top), or ""
+ * @property {string} digits key of the pictures of all test digits, WebP in base64
+ * @property {[string, string]} axes what the axes are
+ * @property {number | null} chosen the dot that stands out
+ * @property {[number, number] | null} at the place that was clicked
+ * @property {number[] | null} box the box that was drawn: left, bottom, right, top
+ * @property {{name: string, x: number, y: number}[]} marks named places
+ * @property {number} opacity of the dots
+ * @property {number} height in pixels
+ * @property {string} alt what the map shows
+ */
+
+const MARGIN = { left: 8, right: 8, top: 8, bottom: 26 };
+const TILE = 28; // of the sprite of all digits, 100 in a row
+const NEAR = 9; // pixels within which a click is on a dot
+
+/** @param {{data: MapData, parentElement: HTMLElement, setTriggerValue: (name: string, value: unknown) => void}} component */
+export default function ({ data, parentElement, setTriggerValue }) {
+  const root = parentElement.querySelector(".latent-map");
+  const map = (root.map ??= new LatentMap(root));
+  map.tell = setTriggerValue;
+  map.show(data);
+  return () => map.forget();
+}
+
+/** Numbers from base64. */
+function numbers(text, Type) {
+  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  return new Type(bytes.buffer);
+}
+
+/** A patch of colour and what it stands for. */
+function legendEntry({ name, colour }) {
+  const entry = document.createElement("span");
+  const patch = document.createElement("i");
+  patch.style.background = colour;
+  entry.append(patch, name);
+  return entry;
+}
+
+class LatentMap {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.canvas = root.querySelector("canvas");
+    this.hint = root.querySelector(".hint");
+    this.digit = this.hint.querySelector("i");
+    this.drag = null;
+    this.canvas.onpointerdown = (event) => this.press(event);
+    this.canvas.onpointermove = (event) => this.move(event);
+    this.canvas.onpointerup = (event) => this.release(event);
+    this.canvas.onpointercancel = () => this.draw((this.drag = null));
+    this.canvas.onpointerleave = () => (this.hint.hidden = true);
+    this.canvas.ondblclick = () => this.home();
+    this.canvas.onkeydown = (event) => this.key(event);
+    this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    this.arrived = () => this.take();
+    window.addEventListener("latent-stash", this.arrived);
+    this.resized = new ResizeObserver(() => this.draw());
+    this.resized.observe(this.canvas);
+    root.querySelector("[data-do=in]").onclick = () => this.zoom(0.7, ...this.middle());
+    root.querySelector("[data-do=out]").onclick = () => this.zoom(1 / 0.7, ...this.middle());
+    root.querySelector("[data-do=home]").onclick = () => this.home();
+  }
+
+  forget() {
+    this.resized.disconnect();
+    window.removeEventListener("latent-stash", this.arrived);
+    delete this.root.map;
+  }
+
+  /** @param {MapData} data */
+  show(data) {
+    this.data = data;
+    this.canvas.style.height = `${data.height}px`;
+    this.canvas.setAttribute("aria-label", data.alt);
+    this.take();
+  }
+
+  /** Take what is there of the stash; the rest when it comes. */
+  take() {
+    const stash = window.latentStash ?? {};
+    const { dots, colours, atlas, digits } = this.data;
+    if (dots in stash && dots !== this.dots) {
+      this.places = numbers(stash[dots].places, Float32Array);
+      this.labels = numbers(stash[dots].labels, Uint8Array);
+      this.view = this.whole();
+      this.dots = dots;
+    }
+    if (colours in stash && colours !== this.painted) {
+      this.colours = numbers(stash[colours].colours, Uint8Array);
+      this.values = numbers(stash[colours].values, Float32Array);
+      this.value = stash[colours].value;
+      this.root.querySelector(".legend").replaceChildren(...stash[colours].legend.map(legendEntry));
+      this.painted = colours;
+    }
+    if (atlas in stash && atlas !== this.under) {
+      this.atlas = Object.assign(new Image(), { src: stash[atlas].src, onload: () => this.draw() });
+      this.atlasBox = stash[atlas].box;
+      this.under = atlas;
+    }
+    if (digits in stash && !this.digit.style.backgroundImage) {
+      this.digit.style.backgroundImage = `url(data:image/webp;base64,${stash[digits]})`;
+    }
+    this.draw();
+  }
+
+  /** All dots, with a little room around them. */
+  whole() {
+    let [left, bottom, right, top] = [Infinity, Infinity, -Infinity, -Infinity];
+    for (let i = 0; i < this.places.length; i += 2) {
+      left = Math.min(left, this.places[i]);
+      right = Math.max(right, this.places[i]);
+      bottom = Math.min(bottom, this.places[i + 1]);
+      top = Math.max(top, this.places[i + 1]);
+    }
+    const x = Math.max(0.04 * (right - left), 1e-6);
+    const y = Math.max(0.04 * (top - bottom), 1e-6);
+    return [left - x, bottom - y, right + x, top + y];
+  }
+
+  home() {
+    this.view = this.whole();
+    this.draw();
+  }
+
+  middle() {
+    return [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2];
+  }
+
+  /** Zoom so that the place under a pixel stays there. */
+  zoom(factor, px, py) {
+    const [x, y] = this.placeOf(px, py);
+    const [left, bottom, right, top] = this.view;
+    this.view = [x - (x - left) * factor, y - (y - bottom) * factor, x + (right - x) * factor, y + (top - y) * factor];
+    this.draw();
+  }
+
+  wheel(event) {
+    if (!event.ctrlKey && document.activeElement !== this.canvas) return; // the page scrolls on, unless the map is in use
+    event.preventDefault();
+    this.zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, event.offsetX, event.offsetY);
+  }
+
+  /** Arrow keys move a cross, Enter clicks there, + and - zoom. */
+  key(event) {
+    const [left, bottom, right, top] = this.view;
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+    if (step) {
+      const from = this.cross ?? this.data.at ?? [(left + right) / 2, (bottom + top) / 2];
+      this.cross = [from[0] + (step[0] * (right - left)) / 50, from[1] + (step[1] * (top - bottom)) / 50];
+    } else if (event.key === "Enter" && this.cross) {
+      this.click(...this.pixelOf(...this.cross));
+    } else if (event.key === "+" || event.key === "-") {
+      this.zoom(event.key === "+" ? 0.7 : 1 / 0.7, ...this.middle());
+    } else return;
+    event.preventDefault();
+    this.draw();
+  }
+
+  plot() {
+    const { clientWidth, clientHeight } = this.canvas;
+    return [clientWidth - MARGIN.left - MARGIN.right, clientHeight - MARGIN.top - MARGIN.bottom];
+  }
+
+  pixelOf(x, y) {
+    const [left, bottom, right, top] = this.view;
+    const [width, height] = this.plot();
+    return [
+      MARGIN.left + ((x - left) / (right - left)) * width,
+      MARGIN.top + ((top - y) / (top - bottom)) * height,
+    ];
+  }
+
+  placeOf(px, py) {
+    const [left, bottom, right, top] = this.view;
+    const [width, height] = this.plot();
+    return [
+      left + ((px - MARGIN.left) / width) * (right - left),
+      top - ((py - MARGIN.top) / height) * (top - bottom),
+    ];
+  }
+
+  /** The dot nearest to a pixel, or -1 where none is near. */
+  dotAt(px, py) {
+    let best = -1;
+    let least = NEAR * NEAR;
+    for (let i = 0; i < this.places.length; i += 2) {
+      const [x, y] = this.pixelOf(this.places[i], this.places[i + 1]);
+      const square = (x - px) ** 2 + (y - py) ** 2;
+      if (square < least) [best, least] = [i / 2, square];
+    }
+    return best;
+  }
+
+  press(event) {
+    this.canvas.setPointerCapture(event.pointerId);
+    this.drag = { from: [event.offsetX, event.offsetY], to: [event.offsetX, event.offsetY] };
+  }
+
+  move(event) {
+    if (this.drag) {
+      this.drag.to = [event.offsetX, event.offsetY];
+      this.hint.hidden = true;
+      this.draw();
+    } else this.hover(event.offsetX, event.offsetY);
+  }
+
+  release() {
+    if (!this.drag) return;
+    const { from, to } = this.drag;
+    this.drag = null;
+    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < 5) this.click(...from);
+    else {
+      const [a, b] = [this.placeOf(...from), this.placeOf(...to)];
+      const box = [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
+      this.data.box = box;
+      this.tell("boxed", box);
+    }
+    this.draw();
+  }
+
+  click(px, py) {
+    const dot = this.dotAt(px, py);
+    this.cross = null;
+    this.data.at = dot < 0 ? this.placeOf(px, py) : [this.places[2 * dot], this.places[2 * dot + 1]];
+    this.data.chosen = dot < 0 ? null : dot;
+    this.tell("clicked", { at: this.data.at, dot: this.data.chosen });
+    this.draw();
+  }
+
+  /** The digit under the pointer, as a picture and in words. */
+  hover(px, py) {
+    const dot = this.dotAt(px, py);
+    this.hint.hidden = dot < 0;
+    if (dot < 0) return;
+    this.digit.hidden = !this.digit.style.backgroundImage || !this.labels.length;
+    this.digit.style.backgroundPosition = `${-2 * TILE * (dot % 100)}px ${-2 * TILE * Math.floor(dot / 100)}px`;
+    const value = this.values.length ? ` · ${this.value} ${Number(this.values[dot].toPrecision(3))}` : "";
+    const what = this.labels.length ? `a ${this.labels[dot]} · test image ${dot}` : `random code ${dot}`;
+    this.hint.querySelector("span").textContent = what + value;
+    const right = px + 150 > this.canvas.clientWidth;
+    Object.assign(this.hint.style, { left: right ? "" : `${px + 14}px`, top: `${py + 10}px` });
+    this.hint.style.right = right ? `${this.canvas.clientWidth - px + 14}px` : "";
+  }
+
+  /** Draw all of it, once a frame at most. */
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    const ratio = window.devicePixelRatio || 1;
+    const { clientWidth, clientHeight } = this.canvas;
+    if (!clientWidth || !this.places || !this.colours) return;
+    this.canvas.width = clientWidth * ratio;
+    this.canvas.height = clientHeight * ratio;
+    const pen = this.canvas.getContext("2d");
+    pen.scale(ratio, ratio);
+    const style = getComputedStyle(this.root);
+    const [width, height] = this.plot();
+    pen.save();
+    pen.beginPath();
+    pen.rect(MARGIN.left, MARGIN.top, width, height);
+    pen.clip();
+    if (this.data.atlas && this.atlas?.complete) this.paintAtlas(pen);
+    this.paintDots(pen);
+    this.paintMarks(pen, style);
+    pen.restore();
+    pen.strokeStyle = style.getPropertyValue("--st-border-color") || "#8888";
+    pen.strokeRect(MARGIN.left, MARGIN.top, width, height);
+    pen.fillStyle = style.color;
+    pen.font = `12px ${style.fontFamily}`;
+    pen.textAlign = "center";
+    pen.fillText(this.data.axes.filter(Boolean).join("   ×   "), clientWidth / 2, clientHeight - 8, clientWidth - 20);
+    this.canvas.dataset.painted = String(this.places.length / 2);
+  }
+
+  paintAtlas(pen) {
+    const [left, bottom, right, top] = this.atlasBox;
+    const [x0, y0] = this.pixelOf(left, top);
+    const [x1, y1] = this.pixelOf(right, bottom);
+    pen.imageSmoothingEnabled = false;
+    pen.drawImage(this.atlas, x0, y0, x1 - x0, y1 - y0);
+  }
+
+  paintDots(pen) {
+    const whole = this.whole();
+    const zoomed = Math.sqrt((whole[2] - whole[0]) / (this.view[2] - this.view[0]));
+    const size = Math.max(2, Math.min(9, 2.6 * zoomed * Math.min(2.2, Math.sqrt(10000 / (this.places.length / 2)))));
+    pen.globalAlpha = this.data.opacity;
+    for (let i = 0; i < this.places.length / 2; i++) {
+      const [x, y] = this.pixelOf(this.places[2 * i], this.places[2 * i + 1]);
+      pen.fillStyle = `rgb(${this.colours[3 * i]} ${this.colours[3 * i + 1]} ${this.colours[3 * i + 2]})`;
+      pen.fillRect(x - size / 2, y - size / 2, size, size);
+    }
+    pen.globalAlpha = 1;
+  }
+
+  /** What was chosen: the box, the place, the dot, the named marks. */
+  paintMarks(pen, style) {
+    const accent = style.getPropertyValue("--st-primary-color") || "#2f6bc4";
+    const halo = style.getPropertyValue("--st-background-color") || "#fff";
+    const ring = (x, y, radius) => {
+      for (const [colour, width] of [[halo, 5], [accent, 2.5]]) {
+        pen.strokeStyle = colour;
+        pen.lineWidth = width;
+        pen.beginPath();
+        pen.arc(x, y, radius, 0, 7);
+        pen.stroke();
+      }
+      pen.lineWidth = 1;
+    };
+    const corners = this.drag
+      ? [...this.drag.from, ...this.drag.to]
+      : this.data.box && [...this.pixelOf(this.data.box[0], this.data.box[3]), ...this.pixelOf(this.data.box[2], this.data.box[1])];
+    if (corners) {
+      const [x0, y0, x1, y1] = corners;
+      pen.fillStyle = accent;
+      pen.globalAlpha = 0.12;
+      pen.fillRect(x0, y0, x1 - x0, y1 - y0);
+      pen.globalAlpha = 1;
+      pen.strokeStyle = accent;
+      pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
+    }
+    for (const { name, x, y } of this.data.marks) {
+      const [px, py] = this.pixelOf(x, y);
+      ring(px, py, 5);
+      pen.font = `600 13px ${style.fontFamily}`;
+      pen.textAlign = "left";
+      pen.lineWidth = 4;
+      pen.strokeStyle = halo;
+      pen.strokeText(name, px + 9, py + 4);
+      pen.lineWidth = 1;
+      pen.fillStyle = style.color;
+      pen.fillText(name, px + 9, py + 4);
+    }
+    const cross = this.cross ?? this.data.at;
+    if (cross) ring(...this.pixelOf(...cross), 7);
+  }
+}

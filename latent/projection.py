@@ -1,0 +1,94 @@
+"""Maps of the latent space: codes in two dimensions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent.components import principal_components
+from latent.sampling import MANY_DIMENSIONS
+
+N_COMPONENTS = 50
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A flat map that goes both ways: a plane through ``mean`` (latent_dim,) spanned by ``axes`` (2, latent_dim).
+
+    The axes are orthonormal; where a space has one dimension, the second is zero. ``names`` are what the axes are
+    called.
+    """
+
+    mean: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    names: tuple[str, str]
+
+    @classmethod
+    def of(cls, z: NDArray[np.float32]) -> Plane:
+        """The plane of the first two principal components of codes (n, latent_dim) (Pearson 1901).
+
+        A space of two dimensions is its own map, as it is; one of a single dimension is a line.
+        """
+        latent_dim = z.shape[1]
+        if latent_dim <= 2:
+            axes = np.eye(2, latent_dim, dtype=np.float32)
+            return cls(
+                np.zeros(latent_dim, np.float32), axes, ("dimension 0", "dimension 1" if latent_dim == 2 else "")
+            )
+        mean = z.mean(axis=0)
+        if latent_dim > MANY_DIMENSIONS:  # the same, from as many codes as a person waits for
+            _, spread, axes = np.linalg.svd(z[:MANY_DIMENSIONS] - mean, full_matrices=False)
+            variance = np.square(spread) / (MANY_DIMENSIONS - 1)
+        else:
+            variance, columns = np.linalg.eigh(np.cov(z, rowvar=False))
+            variance, axes = variance[::-1], columns.T[::-1]
+        axes = axes[:2] * np.sign(axes[:2].sum(axis=1, keepdims=True) + 1e-12)  # the same side up every time
+        share = variance[:2] / max(float(z.var(axis=0).sum()), 1e-12)
+        first, second = (
+            f"principal component {i + 1} ({min(part, 1):.0%} of the variance)" for i, part in enumerate(share)
+        )
+        return cls(mean, axes.astype(np.float32), (first, second))
+
+    def project(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Places (n, 2) of codes (n, latent_dim), in latent units."""
+        return np.asarray((z - self.mean) @ self.axes.T, np.float32)
+
+    def lift(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Codes (n, latent_dim) of places (n, 2) on the plane; what is off the plane is as in the mean."""
+        return (self.mean + np.asarray(places, np.float32) @ self.axes).astype(np.float32)
+
+
+def tsne(
+    z: NDArray[np.float32], progress: Callable[[float], Any] = lambda share: None, seed: int = 0
+) -> NDArray[np.float32]:
+    """Places (n, 2) of codes by t-SNE: neighbours stay neighbours, distances and the axes mean nothing.
+
+    Codes of more than `MANY_DIMENSIONS` are first taken to their first 50 principal components.
+    ``progress`` is called with the share that is done. Source: van der Maaten & Hinton 2008; openTSNE's FFT
+    acceleration (Linderman et al. 2019, arXiv:1712.09005).
+    """
+    from openTSNE import TSNE  # where used: importing it costs a second
+
+    every = 50
+    early, late = 250, 500
+    done = 0
+
+    def tell(iteration: int, error: float, places: Any) -> None:
+        nonlocal done
+        done += every
+        progress(min(done / (early + late), 1.0))
+
+    progress(0.0)
+    if z.shape[1] > MANY_DIMENSIONS:
+        z = principal_components(z, N_COMPONENTS, seed)
+    places = TSNE(
+        perplexity=min(30, (len(z) - 1) / 3), early_exaggeration_iter=early, n_iter=late, n_jobs=os.cpu_count() or 1,
+        random_state=seed, callbacks=tell, callbacks_every_iters=every,
+    ).fit(np.asarray(z, np.float64))  # fmt: skip
+    progress(1.0)
+    return np.asarray(places, np.float32)

@@ -1,0 +1,195 @@
+"""The shelf: vectors a person keeps, each with its picture, its name and where it came from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent.errors import ArgumentError
+
+Kind = Literal["code", "direction"]
+LONGEST_NAME = 40  # characters
+MOST_KEPT = 1000
+LARGEST_PICTURE = 512 * 512 * 3
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One vector on the shelf.
+
+    ``vector`` (latent_dim,) float32 is a code or, where ``kind`` says so, a direction (a difference of codes);
+    ``picture`` (height, width[, 3]) uint8 what it looked like when it was kept; ``origin`` where it came from.
+    """
+
+    name: str
+    origin: str
+    vector: NDArray[np.float32]
+    picture: NDArray[np.uint8]
+    kind: Kind = "code"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Vectors kept from the checkpoint of this SHA-256, newest last, no two of one name.
+
+    >>> shelf = Shelf("0123").keep(Kept("seven", "Map", np.zeros(2, np.float32), np.zeros((28, 28), np.uint8)))
+    >>> shelf.rename("seven", "my seven").names()
+    ['my seven']
+    """
+
+    checkpoint: str
+    items: tuple[Kept, ...] = ()
+
+    def __iter__(self) -> Iterator[Kept]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names()
+
+    def __getitem__(self, name: str) -> Kept:
+        """The vector of that name. Raises `ArgumentError` where there is none."""
+        for kept in self.items:
+            if kept.name == name:
+                return kept
+        raise ArgumentError(f"There is no {name!r} on the shelf; it holds {', '.join(self.names()) or 'nothing'}.")
+
+    def names(self, kind: Kind | None = None) -> list[str]:
+        """The names, of one kind where it is given."""
+        return [kept.name for kept in self.items if kind in (None, kept.kind)]
+
+    def keep(self, kept: Kept) -> Self:
+        """With one more; a name that is taken gets a number. Raises `ArgumentError` where the shelf is full."""
+        if len(self) >= MOST_KEPT:
+            raise ArgumentError(f"The shelf holds {MOST_KEPT} vectors at most: remove some first.")
+        name = kept.name.strip()[:LONGEST_NAME] or "unnamed"
+        taken, free, number = self.names(), name, 2
+        while free in taken:
+            free, number = f"{name} ({number})", number + 1
+        return replace(self, items=(*self.items, replace(kept, name=free)))
+
+    def rename(self, name: str, new: str) -> Self:
+        """With another name for one. Raises `ArgumentError` for a new name that is empty, too long or taken."""
+        new = new.strip()
+        if not 0 < len(new) <= LONGEST_NAME:
+            raise ArgumentError(f"A name has from 1 to {LONGEST_NAME} characters.")
+        if new != name and new in self:
+            raise ArgumentError(f"There is a {new!r} on the shelf already.")
+        chosen = self[name]
+        return replace(self, items=tuple(replace(kept, name=new) if kept is chosen else kept for kept in self.items))
+
+    def remove(self, name: str) -> Self:
+        """Without the one of that name."""
+        return replace(self, items=tuple(kept for kept in self.items if kept.name != name))
+
+    def to_bytes(self) -> bytes:
+        """An NPZ file: vectors (n, latent_dim), pictures (n, height, width[, 3]), names, origins, kinds, checkpoint."""
+        if not self.items:
+            raise ArgumentError("The shelf is empty: there is nothing to save.")
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            vectors=np.stack([kept.vector for kept in self.items]),
+            pictures=np.stack([rgb(kept.picture) for kept in self.items]),
+            names=np.array([kept.name for kept in self.items]),
+            origins=np.array([kept.origin for kept in self.items]),
+            kinds=np.array([kept.kind for kept in self.items]),
+            checkpoint=np.array(self.checkpoint),
+        )
+        return buffer.getvalue()
+
+    def add_file(self, content: bytes, latent_dim: int) -> Self:
+        """With all that an NPZ file of `to_bytes` holds.
+
+        Raises `ArgumentError` for a file that is no shelf, is damaged, or was kept from another checkpoint.
+        """
+        try:
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
+                checkpoint, vectors, pictures, names, origins, kinds = (
+                    file[name] for name in ("checkpoint", "vectors", "pictures", "names", "origins", "kinds")
+                )
+        except Exception as error:  # a damaged archive fails in many ways: OSError, BadZipFile, zlib.error, KeyError
+            raise ArgumentError("This file is no shelf that was saved here, or it is damaged.") from error
+        if str(checkpoint) != self.checkpoint:
+            raise ArgumentError(
+                f"This shelf was kept from another checkpoint (its SHA-256 begins with {str(checkpoint)[:8]!r}, that "
+                f"of the open one with {self.checkpoint[:8]!r}): its vectors mean nothing in this space."
+            )
+        n = len(names) if names.ndim == 1 else -1
+        sound = (
+            vectors.shape == (n, latent_dim) and vectors.dtype == np.float32 and np.isfinite(vectors).all()
+            and pictures.ndim == 4 and pictures.dtype == np.uint8 and pictures.shape[0] == n and pictures.shape[3] == 3
+            and pictures[:1].size <= LARGEST_PICTURE
+            and all(texts.shape == (n,) and texts.dtype.kind == "U" for texts in (names, origins, kinds))
+            and set(kinds.tolist()) <= {"code", "direction"}
+        )  # fmt: skip
+        if not sound:
+            raise ArgumentError("This shelf is damaged: its vectors, pictures and names do not belong together.")
+        shelf = self
+        for name, origin, vector, picture, kind in zip(names, origins, vectors, pictures, kinds.tolist(), strict=True):
+            shelf = shelf.keep(Kept(str(name), str(origin)[:200], vector, picture, kind))
+        return shelf
+
+
+def rgb(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A grey picture (height, width) as one of three equal channels; one in colour as it is."""
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
+
+
+def to_link(kept: Kept) -> str:
+    """A kept vector as text for an address; the numbers exact, the picture left out.
+
+    >>> from_link(to_link(Kept("a", "Map", np.float32([1, -2]), np.zeros((28, 28), np.uint8))), 2)
+    ('a', 'Map', 'code', array([ 1., -2.], dtype=float32))
+    """
+    about = json.dumps([kept.name, kept.origin, kept.kind], ensure_ascii=False, separators=(",", ":")).encode()
+    return f"{vector_to_text(kept.vector)}.{base64.urlsafe_b64encode(about).decode().rstrip('=')}"
+
+
+def from_link(text: str, latent_dim: int) -> tuple[str, str, Kind, NDArray[np.float32]]:
+    """Name, origin, kind and vector of what `to_link` wrote. Raises `ArgumentError` for any other text."""
+    numbers, _, about = text.partition(".")
+    vector = vector_from_text(numbers, latent_dim)
+    try:
+        name, origin, kind = json.loads(decoded(about))
+    except (ValueError, TypeError) as error:
+        raise ArgumentError("The link is damaged: a kept vector in it has no name.") from error
+    if not all(isinstance(part, str) for part in (name, origin)) or kind not in ("code", "direction"):
+        raise ArgumentError("The link is damaged: a kept vector in it has no name.")
+    return name, origin, kind, vector
+
+
+def vector_to_text(vector: NDArray[np.float32]) -> str:
+    """A vector as text for an address, every bit of it: little-endian float32 in base64."""
+    return base64.urlsafe_b64encode(np.asarray(vector, "<f4").tobytes()).decode().rstrip("=")
+
+
+def vector_from_text(text: str, latent_dim: int) -> NDArray[np.float32]:
+    """The vector (latent_dim,) that `vector_to_text` wrote. Raises `ArgumentError` for any other text."""
+    content = decoded(text)
+    if len(content) != 4 * latent_dim:
+        raise ArgumentError(
+            f"The link is damaged, or is one of another checkpoint: expected a vector of {latent_dim} numbers in it."
+        )
+    vector = np.frombuffer(content, "<f4").astype(np.float32)
+    if not np.isfinite(vector).all():
+        raise ArgumentError("The link is damaged: a vector in it is not finite.")
+    return vector
+
+
+def decoded(text: str) -> bytes:
+    """The bytes of base64 without its padding."""
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError) as error:
+        raise ArgumentError("The link is damaged: a vector in it cannot be read.") from error

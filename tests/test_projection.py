@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from latent.projection import Plane, tsne
+from latent.sampling import MANY_DIMENSIONS
+
+RNG = np.random.default_rng(0)
+
+
+def stretched(n, latent_dim):
+    """Codes with known principal axes: the coordinate axes, ever shorter, away from the origin."""
+    return (RNG.standard_normal((n, latent_dim)) * 0.7 ** np.arange(latent_dim) + 3).astype(np.float32)
+
+
+@pytest.mark.parametrize("latent_dim", [1, 2, 3, 16, MANY_DIMENSIONS + 1])
+def test_what_lies_on_the_plane_comes_back_from_it(latent_dim):
+    plane = Plane.of(stretched(2000, latent_dim))
+    places = RNG.standard_normal((7, 2)).astype(np.float32)
+    places[:, 1] *= latent_dim > 1
+    assert np.allclose(plane.project(plane.lift(places)), places, atol=1e-5)
+    assert plane.lift(places).shape == (7, latent_dim)
+
+
+@pytest.mark.parametrize("latent_dim", [3, 16])
+def test_the_plane_holds_the_widest_spread_that_scikit_learn_finds(latent_dim):
+    from sklearn.decomposition import PCA
+
+    z = stretched(3000, latent_dim)
+    places, pca = Plane.of(z).project(z), PCA(2).fit(z)
+    assert np.allclose(np.abs(places), np.abs(pca.transform(z)), atol=1e-3)
+    assert f"{pca.explained_variance_ratio_[0]:.0%}" in Plane.of(z).names[0]
+
+
+def test_a_space_of_two_dimensions_is_its_own_map():
+    z = stretched(100, 2)
+    plane = Plane.of(z)
+    assert np.array_equal(plane.project(z), z)
+    assert np.array_equal(plane.lift(z), z)
+    assert plane.names == ("dimension 0", "dimension 1")
+
+
+def test_tsne_keeps_neighbours_together_and_tells_how_far_it_is():
+    centres = np.eye(4, 6) * 20
+    groups = np.repeat(np.arange(4), 60)
+    z = (centres[groups] + RNG.standard_normal((240, 6))).astype(np.float32)
+    shares = []
+    places = tsne(z, shares.append)
+    assert places.shape == (240, 2)
+    assert shares[0] == 0
+    assert shares[-1] == 1
+    assert shares == sorted(shares)
+    assert len(shares) > 5
+    distance = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag(np.full(240, np.inf))
+    assert (groups[distance.argmin(axis=1)] == groups).mean() > 0.99

@@ -1,0 +1,64 @@
+import os
+
+import numpy as np
+import pytest
+
+from latent import store
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
+    store.memory.clear()
+    yield
+    store.memory.clear()
+
+
+def counted():
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return np.arange(5.0)
+
+    return calls, compute
+
+
+def test_an_array_is_computed_once_also_across_restarts():
+    calls, compute = counted()
+    assert not store.has("a", 1)
+    for _ in range(2):
+        assert np.array_equal(store.stored(compute, "a", 1), np.arange(5.0))
+        store.memory.clear()  # as a restart does
+        assert store.has("a", 1)
+    assert len(calls) == 1
+    store.stored(compute, "a", 2)
+    assert len(calls) == 2
+
+
+def test_a_damaged_file_counts_as_none():
+    calls, compute = counted()
+    store.stored(compute, "a")
+    for damage in (b"", b"\x93NUMPY", store.path_of("a").read_bytes()[:-9], b"no array"):
+        store.path_of("a").write_bytes(damage)
+        store.memory.clear()
+        before = len(calls)
+        assert np.array_equal(store.stored(compute, "a"), np.arange(5.0))
+        assert len(calls) == before + 1
+
+
+def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "file" / "cache"))
+    calls, compute = counted()
+    assert np.array_equal(store.stored(compute, "a"), np.arange(5.0))
+    assert np.array_equal(store.stored(compute, "a"), np.arange(5.0))
+    assert len(calls) == 1
+
+
+def test_memory_is_bounded():
+    for i in range(2 * store.MOST_IN_MEMORY):
+        store.stored(lambda i=i: np.array([i]), i)
+    assert len(store.memory) == store.MOST_IN_MEMORY
+    assert store.stored(lambda: np.array([-1]), 0) == [0]  # from the disk
+    assert len(os.listdir(store.folder())) == 2 * store.MOST_IN_MEMORY
