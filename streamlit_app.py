@@ -300,6 +300,20 @@ def show_chart(chart: alt.Chart | alt.LayerChart, alt_text: str) -> None:
     st.altair_chart(chart, alt=alt_text)
 
 
+def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:
+    """A code as bars over the range of real codes."""
+    rows = charts.code_rows(code, space.statistics)
+    st.vega_lite_chart(rows, code_chart_spec(height), alt=alt_text)
+
+
+@st.cache_data(show_spinner=False)
+def code_chart_spec(height: int) -> dict[str, Any]:
+    """The chart of any code, without its numbers: Altair takes longer to build it than all the rest of a click."""
+    example = charts.code_rows(np.zeros(2), LatentStatistics.of(np.zeros((2, 2), np.float32)))
+    spec = charts.code_chart(example, height).to_dict()
+    return {name: part for name, part in spec.items() if name not in ("data", "datasets")}
+
+
 def side_by_side() -> Any:
     """A row that goes on in the next line where the window is narrow."""
     return st.container(horizontal=True, gap="medium")
@@ -580,10 +594,9 @@ def keep(space: LatentSpace, name: str, vector: Code, kind: shelf.Kind = "code",
         shelves = st.session_state["shelves"]
         kept = kept_of(space, name, origin, np.asarray(vector, np.float32), kind)
         shelves[space.checkpoint.sha256] = shelf_of(space).keep(kept)
+        st.session_state["kept_now"] = "Kept on the shelf, in the sidebar."
     except LatentError as error:
-        st.toast(str(error))
-    else:
-        st.toast("Kept on the shelf, in the sidebar.", icon=":material/inventory_2:")
+        st.session_state["kept_now"] = str(error)
 
 
 def show_shelf(space: LatentSpace) -> None:
@@ -612,6 +625,10 @@ def show_shelf(space: LatentSpace) -> None:
             change(lambda: kept.add_file(file.getvalue(), space.latent_dim))
 
     mistake = st.session_state.pop("shelf_error", "")
+    if space.latent_dim > MOST_NUMBERS_IN_URL and len(kept):
+        st.caption("These vectors are too long for a link: save the shelf, and send it along.")
+    if space.checkpoint.path is None:
+        st.caption("A link does not hold the file that was opened here: send it along.")
     with st.expander(f"Shelf ({len(kept)})" if len(kept) else "Shelf", expanded=bool(len(kept) or mistake)):
         if mistake:
             st.warning("The shelf is as it was:")
@@ -649,10 +666,6 @@ def update_link(space: LatentSpace) -> None:
             fitting.add(kept.name)
     if fitting:
         in_link["kept"] = [shelf.to_link(kept) for kept in shelf_of(space) if kept.name in fitting]
-    if not fitting.issuperset(in_use):
-        st.sidebar.caption("The kept vector is too long for a link. To share this view, save the shelf with it.")
-    if space.checkpoint.path is None:
-        st.sidebar.caption("A link does not hold the file that was opened here: send that with it.")
     for name in IN_LINK:
         wanted = in_link.get(name, [])
         if wanted != st.query_params.get_all(name):
@@ -878,7 +891,6 @@ PROJECTIONS = {
     "t-SNE": "Neighbours stay neighbours: shows clusters, but distances and places mean nothing.",
 }
 COLOURINGS = ("digit", "cluster", "reconstruction error", "dimension")
-MAP_HEIGHT = 620  # pixels
 
 
 def map_section(space: LatentSpace) -> None:
@@ -901,25 +913,34 @@ def map_section(space: LatentSpace) -> None:
         ):
             tiles = st.slider("Pictures across", 8, 40, 24, 4, key="map_tiles", bind="query-params")
 
-    plane = plane_of(space)
     places = map_places(space, kind)
-    dot, at = clicked_place(space, places, plane_is_shown=kind == "PCA")
+    show_clicked(space, kind, places, map_data(space, kind, places, colouring, shown, tiles))
+
+
+@st.fragment  # a click runs this part of the page alone
+def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], drawn: dict[str, Any]) -> None:
+    """The map and what was clicked or selected on it."""
+    if "kept_now" in st.session_state:
+        st.rerun()  # all of it: the shelf is in the sidebar
+    plane = plane_of(space)
+    dot, at = clicked_place(places, plane_is_shown=kind == "PCA")
     box = clicked_box(space, kind)
 
     left, right = st.columns([3, 2])
     with left:
-        show_map("map", space, kind, places, colouring, shown, tiles, dot=dot, at=at, box=box)
+        mount_map("map", space, kind, drawn | {"chosen": dot, "at": at.tolist(), "box": box})
         st.caption(
             "Hover for the digit, click for its story, drag a box to select many. The wheel zooms once the map was "
             "clicked; with the keyboard, arrows move a ring and Enter clicks there."
         )
+    z = plane.lift(at[None])[0] if kind == "PCA" else space.z[dot]
+    picture = space.decode(z)
+    sheet = images.sheet(picture, 1, zoom=5)
     with right:
-        z = plane.lift(at[None])[0] if kind == "PCA" else space.z[dot]
         if kind == "PCA":
             st.subheader("This place on the plane")
             with st.container(horizontal=True, vertical_alignment="center"):
                 with st.container(width="content"):
-                    sheet = images.sheet(space.decode(z), 1, zoom=5)
                     name = f"map at {at[0]:.2f}, {at[1]:.2f}"
                     show_codes("map_place", space, sheet, z[None], [name], "The picture that this place decodes to")
                 with st.container(width="stretch"):
@@ -929,18 +950,17 @@ def map_section(space: LatentSpace) -> None:
     if box is not None:
         show_selection(space, places, box)
 
-    python = "plane = projection.Plane.of(space.z)\n"
     if kind == "PCA":
-        python += (
-            "places = plane.project(space.z)\n"
+        python = (
+            "plane = projection.Plane.of(space.z)\nplaces = plane.project(space.z)\n"
             f"z = plane.lift(np.array([[{at[0]}, {at[1]}]], np.float32))[0]\npicture = space.decode(z)"
         )
-        arrays = {"places": plane.project(space.z), "z": z, "picture": space.decode(z)}
+        places = plane.project(space.z)
     else:
         python = f"places = projection.tsne(space.z)\nz = space.z[{dot}]\npicture = space.decode(z)"
-        arrays = {"places": places, "z": z, "picture": space.decode(z)}
     table = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "digit": space.labels})
-    take_away(space, python, arrays, png=images.sheet(space.decode(z), 1, zoom=5), csv=table)
+    take_away(space, python, {"places": places, "z": z, "picture": picture}, png=sheet, csv=table)
+    update_link(space)
 
 
 def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
@@ -960,8 +980,10 @@ def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
     return places
 
 
-def clicked_place(space: LatentSpace, places: Code, *, plane_is_shown: bool) -> tuple[int | None, Code]:
+def clicked_place(places: Code, *, plane_is_shown: bool) -> tuple[int | None, Code]:
     """The dot that was clicked, if any, and the place; at first the first test image."""
+    in_link.pop("map_at", None)
+    in_link.pop("map_dot", None)
     clicked = st.session_state.setdefault(
         "map_clicked", {"dot": st.query_params.get("map_dot", "0"), "at": st.query_params.get("map_at")}
     )
@@ -981,6 +1003,7 @@ def clicked_place(space: LatentSpace, places: Code, *, plane_is_shown: bool) -> 
 
 def clicked_box(space: LatentSpace, kind: str) -> list[float] | None:
     """The box that was drawn on this map: left, bottom, right, top."""
+    in_link.pop("map_box", None)
     text = st.session_state.setdefault("map_boxed", st.query_params.get("map_box", ""))
     with suppress(ValueError):
         drawn_on, *numbers = text.split(",")
@@ -991,21 +1014,33 @@ def clicked_box(space: LatentSpace, kind: str) -> list[float] | None:
     return None
 
 
-def show_map(
-    key: str,
+def map_data(
     space: LatentSpace,
     kind: str,
     places: NDArray[np.float32],
     colouring: str = "digit",
     shown: int | None = None,
     tiles: int = 0,
-    *,
-    dot: int | None = None,
-    at: Code | None = None,
-    box: list[float] | None = None,
-    marks: Sequence[tuple[str, Code]] = (),
-    height: int = MAP_HEIGHT,
-) -> None:
+) -> dict[str, Any]:
+    """What the map draws; the large parts of it are sent at once and once."""
+    has_digits = space.signature.has_encoder
+    name = hashlib.sha256(repr((kind, *identity(space))).encode()).hexdigest()[:16]
+    names = plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
+    dots = {"places": base64_of(places.astype("<f4")), "labels": base64_of(space.labels[: has_digits * len(places)])}
+    return {
+        "dots": stash(f"dots-{name}", dots),
+        "colours": stash(f"colours-{name}-{colouring}-{shown}", map_colours(space, colouring, shown)),
+        "atlas": stash(f"atlas-{name}-{tiles}", atlas_of(space, tiles)) if tiles else "",
+        "digits": stash("digits", digit_pictures()),
+        "axes": [names[0], "digit" if space.latent_dim == 1 and kind == "PCA" else names[1]],
+        "chosen": None, "at": None, "box": None, "marks": [],
+        "opacity": 0.45 if tiles else 0.8,
+        "height": 620,
+        "alt": f"Map of 10,000 codes by {kind}, coloured by {colouring}",
+    }  # fmt: skip
+
+
+def mount_map(key: str, space: LatentSpace, kind: str, drawn: dict[str, Any]) -> None:
     """The map; a click and a box are taken into the session."""
 
     def take_click() -> None:
@@ -1020,25 +1055,7 @@ def show_map(
             numbers = ",".join(f"{float(number):.5g}" for number in st.session_state[key]["boxed"])
             st.session_state["map_boxed"] = f"{kind} {space.checkpoint.sha256[:8]},{numbers}"
 
-    has_digits = space.signature.has_encoder
-    name = hashlib.sha256(repr((kind, *identity(space))).encode()).hexdigest()[:16]
-    names = plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
-    dots = {"places": base64_of(places.astype("<f4")), "labels": base64_of(space.labels[: has_digits * len(places)])}
-    map_data = {
-        "dots": stash(f"dots-{name}", dots),
-        "colours": stash(f"colours-{name}-{colouring}-{shown}", map_colours(space, colouring, shown)),
-        "atlas": stash(f"atlas-{name}-{tiles}", atlas_of(space, tiles)) if tiles else "",
-        "digits": stash("digits", digit_pictures()),
-        "axes": [names[0], "digit" if space.latent_dim == 1 and kind == "PCA" else names[1]],
-        "chosen": dot,
-        "at": None if at is None else at.tolist(),
-        "box": box,
-        "marks": [{"name": name, "x": float(x), "y": float(y)} for name, (x, y) in marks],
-        "opacity": 0.45 if tiles else 0.8,
-        "height": height,
-        "alt": f"Map of 10,000 codes by {kind}, coloured by {colouring}",
-    }
-    component("map")(key=key, data=map_data, on_clicked_change=take_click, on_boxed_change=take_box)
+    component("map")(key=key, data=drawn, on_clicked_change=take_click, on_boxed_change=take_box)
 
 
 def show_digit(space: LatentSpace, index: int) -> None:
@@ -1062,7 +1079,7 @@ def show_digit(space: LatentSpace, index: int) -> None:
         st.markdown(f"**Its ten nearest neighbours** in all {space.latent_dim} dimensions: {same} of the same digit")
         show_real("map_neighbours", space, nearest, "The ten nearest neighbours", 2)
     st.markdown("**Its code**")
-    show_chart(charts.code_chart(space.z[index], space.statistics, height=160), "The code as bars")
+    show_code_chart(space, space.z[index], "The code as bars", height=160)
 
 
 MOST_SELECTED = 60  # pictures of a selection that are shown
@@ -1180,7 +1197,7 @@ def custom_section(space: LatentSpace) -> None:
             st.markdown(f"**Nearest real digit**: a {space.labels[nearest[0]]}")
             show_real("custom_nearest", space, nearest, f"The nearest real digit, a {space.labels[nearest[0]]}", 4)
     with right:
-        show_chart(charts.code_chart(code, space.statistics), "The vector as bars over the range of real codes")
+        show_code_chart(space, code, "The vector as bars over the range of real codes")
         st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
         table_key = f"custom_table_{hash(code.tobytes())}"  # another code, another table: no edit counts twice
         with st.expander("Edit as a table"):
@@ -1309,7 +1326,7 @@ def arithmetic_section(space: LatentSpace) -> None:
     for cell, (name, code) in zip(st.columns(len(shown)), shown):
         with cell:
             st.text(name)
-            show_chart(charts.code_chart(code, space.statistics, height=200), "The code above as bars")
+            show_code_chart(space, code, "The code above as bars", height=200)
     st.caption(
         "The grey bands hold 98 % of the real codes. A difference or a sum usually leaves them: it is a direction, or "
         "twice a picture, and decodes to something no real digit looks like. An average or an analogy stays inside."
@@ -1569,6 +1586,8 @@ def show_error(error: LatentError) -> None:
 
 st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
 st.html(HERE / "latent" / "style.css")
+if "kept_now" in st.session_state:
+    st.toast(st.session_state.pop("kept_now"))
 with st.sidebar:
     st.markdown("### Latent Space Explorer")
     space: LatentSpace | None = None

@@ -159,10 +159,10 @@ def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.La
     return (whiskers + boxes + medians + lowest + highest).properties(height=300)
 
 
-def code_chart(code: ArrayLike, statistics: LatentStatistics, height: int = 260) -> alt.LayerChart:
-    """A code as bars, over the band in which 98 % of the real codes lie."""
+def code_rows(code: ArrayLike, statistics: LatentStatistics) -> pd.DataFrame:
+    """What `code_chart` draws: a row a dimension, the `MOST_PANELS` most spread ones."""
     values = np.asarray(code, np.float64)
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             "dimension": np.arange(len(values)),
             "value": values,
@@ -170,6 +170,10 @@ def code_chart(code: ArrayLike, statistics: LatentStatistics, height: int = 260)
             "high": statistics.quantile(0.99),
         }
     ).iloc[statistics.most_spread(MOST_PANELS)]
+
+
+def code_chart(rows: pd.DataFrame, height: int = 260) -> alt.LayerChart:
+    """A code as bars, over the band in which 98 % of the real codes lie; ``rows`` from `code_rows`."""
     base = alt.Chart(rows).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
         y=alt.Y("low:Q", title="value, latent units"), y2="high:Q"

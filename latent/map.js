@@ -285,7 +285,9 @@ class LatentMap {
     pen.rect(MARGIN.left, MARGIN.top, width, height);
     pen.clip();
     if (this.data.atlas && this.atlas?.complete) this.paintAtlas(pen);
-    this.paintDots(pen);
+    pen.globalAlpha = this.data.opacity;
+    pen.drawImage(this.dotsLayer(clientWidth, clientHeight, ratio), 0, 0, clientWidth, clientHeight);
+    pen.globalAlpha = 1;
     this.paintMarks(pen, style);
     pen.restore();
     pen.strokeStyle = style.getPropertyValue("--st-border-color") || "#8888";
@@ -305,17 +307,23 @@ class LatentMap {
     pen.drawImage(this.atlas, x0, y0, x1 - x0, y1 - y0);
   }
 
-  paintDots(pen) {
+  /** All dots on a canvas of their own, drawn again only where they or the view are others. */
+  dotsLayer(width, height, ratio) {
+    const state = [this.dots, this.painted, ...this.view, width, height, ratio].join();
+    if (state === this.layerState) return this.layer;
+    this.layerState = state;
+    this.layer = Object.assign(document.createElement("canvas"), { width: width * ratio, height: height * ratio });
+    const pen = this.layer.getContext("2d");
+    pen.scale(ratio, ratio);
     const whole = this.whole();
     const zoomed = Math.sqrt((whole[2] - whole[0]) / (this.view[2] - this.view[0]));
-    const size = Math.max(2, Math.min(9, 2.6 * zoomed * Math.min(2.2, Math.sqrt(10000 / (this.places.length / 2)))));
-    pen.globalAlpha = this.data.opacity;
+    const size = Math.max(2, Math.min(9, 2.6 * zoomed));
     for (let i = 0; i < this.places.length / 2; i++) {
       const [x, y] = this.pixelOf(this.places[2 * i], this.places[2 * i + 1]);
       pen.fillStyle = `rgb(${this.colours[3 * i]} ${this.colours[3 * i + 1]} ${this.colours[3 * i + 2]})`;
       pen.fillRect(x - size / 2, y - size / 2, size, size);
     }
-    pen.globalAlpha = 1;
+    return this.layer;
   }
 
   /** What was chosen: the box, the place, the dot, the named marks. */

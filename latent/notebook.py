@@ -84,7 +84,7 @@ def decode_custom_vector(vector: ArrayLike) -> Pictures:
     space = current_space()
     code = codes.parse(vector, space.latent_dim) if isinstance(vector, str) else one_code(vector, space)
     picture = space.decode(code)[0]
-    show(charts.code_chart(code, space.statistics))
+    show(charts.code_chart(charts.code_rows(code, space.statistics)))
     show(images.sheet(picture[None], 1, zoom=5))
     return picture
 

@@ -18,7 +18,7 @@ CHARTS = {
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
     "values": lambda: charts.values_chart(Z),
     "box": lambda: charts.box_chart(STATISTICS, ACTIVE),
-    "code": lambda: charts.code_chart(Z[0], STATISTICS),
+    "code": lambda: charts.code_chart(charts.code_rows(Z[0], STATISTICS)),
     "codes": lambda: charts.codes_chart(Z[:10]),
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
     "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
@@ -61,7 +61,7 @@ def test_a_space_of_hundreds_of_dimensions_and_one_of_one_are_drawn():
         active = statistics.active("ae")
         charts.histograms_chart(z, active).to_dict()
         charts.box_chart(statistics, active).to_dict()
-        charts.code_chart(z[0], statistics).to_dict()
+        charts.code_chart(charts.code_rows(z[0], statistics)).to_dict()
 
 
 def test_a_constant_code_is_drawn_without_a_warning():
