@@ -72,7 +72,7 @@ def fit(method: str, z: ArrayLike, n_clusters: int = N_DIGITS, seed: int = 0) ->
 
     k-means looks at no more than the 256 principal components of codes of more than 1024 dimensions, the mixture at no
     more than 32 of codes of more than 32; centres and distances are those of the whole codes all the same. There
-    are fewer clusters than asked for where there are fewer different codes, or no code belongs to a Gaussian.
+    are fewer clusters than asked for where there are fewer different codes, or a Gaussian is left without any.
     Raises `ArgumentError` for an unknown method, codes that are not finite, or a number of clusters not from 1 to n.
     """
     if method not in METHODS:
@@ -131,7 +131,8 @@ class Match:
     a surplus cluster counts as wrong. ``digits`` (k,) is each cluster's most frequent digit, and ``purity`` the share
     of codes whose digit is that, which grows with k. ``nmi`` is mutual information over the mean of both entropies,
     from 0 to 1; ``ari`` the adjusted Rand index (Hubert & Arabie 1985), 0 for chance and 1 for equal partitions.
-    ``order`` (k,) sorts the clusters so that the rows of ``table[order]`` lie near its diagonal.
+    ``order`` (k,) sorts the clusters by their digit, the one-to-one one where they have it, so that the large counts
+    of ``table[order]`` lie near its diagonal.
     """
 
     table: NDArray[np.int64]
@@ -164,8 +165,8 @@ class Match:
         np.add.at(table, (clusters, digits), 1)
         matched, partners = linear_sum_assignment(table, maximize=True)
         named = table.argmax(axis=1)
-        place, surplus = named.copy(), np.ones(len(table), bool)
-        place[matched], surplus[matched] = partners, False
+        place = named.copy()
+        place[matched] = partners
         return cls(
             table=table,
             digits=named,
@@ -173,5 +174,5 @@ class Match:
             purity=float(table.max(axis=1).sum() / len(digits)),
             nmi=float(normalized_mutual_info_score(digits, clusters)),
             ari=float(adjusted_rand_score(digits, clusters)),
-            order=np.lexsort((-table.max(axis=1), surplus, place)),
+            order=np.lexsort((-table.max(axis=1), place)),
         )
