@@ -35,8 +35,11 @@ from latent import (
     codes,
     components,
     data,
+    directions,
+    drawing,
     images,
     interpolation,
+    morphology,
     neighbours,
     probing,
     projection,
@@ -188,6 +191,33 @@ def knowledge_key(space: LatentSpace, name: str) -> tuple[object, ...]:
     """What the measurement depends on: a checkpoint for its codes, the picture's size for the yardsticks."""
     of = identity(space)[:2] if name.startswith("codes") else space.signature.image_shape
     return "knowledge", "codes" if name.startswith("codes") else name, of
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
+def property_direction(space: LatentSpace, name: str) -> Code:
+    """The direction along which a measured property grows."""
+    measured = morphology.PROPERTIES[name].measure(space.images)
+    direction: Code = directions.of_property(space.z, measured, space.labels)
+    freeze_heap()  # scipy came in
+    return direction
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def principal_of(space: LatentSpace) -> components.PrincipalAxes:
+    """The principal components of the codes."""
+    return components.PrincipalAxes.of(space.z, min(space.latent_dim, 64))
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def along_of_many(
+    space: LatentSpace, direction: bytes, measured: str, reach: float, n_steps: int
+) -> NDArray[np.float32]:
+    """The mean of a property along the same walk from 50 real digits, (n_steps,)."""
+    steps = np.linspace(-reach, reach, n_steps)
+    walks = [directions.walk(z, np.frombuffer(direction, np.float32), steps) for z in space.z[:50]]
+    values = morphology.PROPERTIES[measured].measure(space.decode(np.concatenate(walks)))
+    mean: NDArray[np.float32] = values.reshape(50, n_steps).mean(axis=0)
+    return mean
 
 
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -410,7 +440,8 @@ def program(space: LatentSpace, lines: str) -> str:
 
 
 ROOMS = (
-    "checkpoint", "clustering", "codes", "data", "directions", "drawing", "images", "interpolation", "morphology",
+    "checkpoint", "clustering", "codes", "components", "data", "directions", "drawing", "images", "interpolation",
+    "morphology",
     "neighbours", "projection", "sampling", "traversal",
 )  # fmt: skip
 
@@ -1433,6 +1464,106 @@ def interpolate_section(space: LatentSpace) -> None:
     take_away(space, python, dict(strips), png=both, csv=pd.DataFrame(changes), gif=animation)
 
 
+CANVAS = 280  # pixels of the square to draw on
+
+
+def draw_section(space: LatentSpace) -> None:
+    """What does it make of your own digit? Draw one, or drop in a photo of one."""
+    from streamlit_drawable_canvas import st_canvas  # where used: a component of its own
+
+    with st.sidebar:
+        width = st.slider(
+            "Pen width", 8, 40, 22, key="draw_width", bind="query-params", help="In pixels of the canvas."
+        )
+        st.file_uploader(
+            "Or a photo of a digit", type=["png", "jpg", "jpeg", "webp", "bmp"], key="draw_photo", on_change=take_photo
+        )
+    canvas_cell, result_cell = st.columns([2, 5])
+    with canvas_cell:
+        st.markdown("**Draw here**")
+        canvas = st_canvas(
+            stroke_width=width, stroke_color="#ffffff", background_color="#000000", height=CANVAS, width=CANVAS,
+            return_image_data=True, key="draw_canvas",
+        )  # fmt: skip
+        take_strokes(canvas)
+        st.caption("With the mouse, a pen or a finger. The bin in the toolbar starts afresh.")
+    text = st.session_state.setdefault("drawn", st.query_params.get("drawn", ""))
+    with result_cell:
+        try:
+            picture = drawing.from_text(text) if text else None
+        except ArgumentError as error:
+            show_error(error)
+            return
+        if picture is None:
+            st.info("Draw a digit on the black square: one stroke is enough to begin.")
+            return
+        in_link["drawn"] = [text]
+        show_drawing(space, picture, text)
+
+
+def take_strokes(canvas: Any) -> None:
+    """The drawing on the canvas, where it is another than at the last run."""
+    strokes = (canvas.json_data or {}).get("objects") or []
+    seen = json.dumps(strokes)
+    before = st.session_state.get("draw_strokes")
+    if seen == before or (before is None and not strokes):
+        return
+    st.session_state["draw_strokes"] = seen
+    st.session_state["drawn"] = ""
+    if strokes:
+        with suppress(ArgumentError):  # a stroke that leaves nothing is none
+            st.session_state["drawn"] = drawing.to_text(drawing.normalise(drawing.canvas_ink(canvas.image_data)))
+
+
+def take_photo() -> None:
+    """The digit in the photo that was dropped in."""
+    file = st.session_state["draw_photo"]
+    if file is None:
+        return
+    try:
+        st.session_state["drawn"] = drawing.to_text(drawing.normalise(drawing.photo_ink(file.getvalue())))
+    except ArgumentError as error:
+        st.toast(str(error), icon=":material/error:")
+
+
+def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> None:
+    """A drawn digit: as the network sees it, encoded, reconstructed, among the real ones."""
+    seen = data.fit(picture[None], space.signature.image_shape)
+    z = space.encode(seen)
+    x_hat = space.decode(z)
+    nearest = space.nearest(z[0], 10)[0]
+    digits = np.bincount(space.labels[nearest], minlength=10)
+    name = f"drawn, like a {digits.argmax()}"
+    with side_by_side():
+        with st.container(width="content"):
+            st.markdown("**As the network sees it**")
+            show_codes("draw_seen", space, images.sheet(seen, 1, 6), z, [name], "The drawing, normalised as MNIST was")
+        with st.container(width="content"):
+            st.markdown("**Reconstructed**")
+            show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
+    if st.button("Keep it on the shelf", type="primary"):
+        keep(space, name, z[0])
+        st.rerun()
+    show_support(space, z[0])
+    votes = ", ".join(f"{count} × {digit}" for digit, count in enumerate(digits) if count)
+    st.markdown(f"**Its ten nearest real digits**: {votes}")
+    show_real("draw_nearest", space, nearest, "The ten real digits whose codes are nearest", 3)
+    st.markdown("**Its place on the map**")
+    x, y = plane_of(space).project(z)[0].tolist()
+    drawn = map_data(space, "PCA", map_places(space, "PCA"))
+    mount_map("draw_map", space, "PCA", drawn | {"marks": [{"name": "drawn", "x": x, "y": y}], "height": 400})
+    st.markdown("**Its code**")
+    show_code_chart(space, z[0], "The code as bars", height=160)
+    shape = space.signature.image_shape
+    fitting = "picture[None]" if shape == (1, 28, 28) else f"data.fit(picture[None], {shape})"
+    python = (
+        f"picture = drawing.from_text({text!r})\nz = space.encode({fitting})\n"
+        "reconstruction = space.decode(z)\nnearest = space.nearest(z[0], 10)[0]"
+    )
+    arrays = {"picture": picture, "z": z, "reconstruction": x_hat, "nearest": nearest}
+    take_away(space, python, arrays, png=images.rows_sheet([seen, x_hat], 6))
+
+
 def clusters_section(space: LatentSpace) -> None:
     """Do the digits form groups by themselves? Clusters found without labels, against the labels."""
     with st.sidebar:
@@ -1513,6 +1644,114 @@ def show_knowledge(space: LatentSpace) -> pd.DataFrame:
     return table
 
 
+def directions_section(space: LatentSpace) -> None:
+    """Does a direction mean something? The difference of two sets of codes, walked along from any base."""
+    with st.sidebar:
+        direction = choose_direction(space)
+        reach = st.slider(
+            "How far", 0.5, 5.0, 2.0, 0.5, key="directions_reach", bind="query-params",
+            help="Times the direction, both ways: 1 goes as far as from one set's mean to the other's.",
+        )  # fmt: skip
+        n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
+        base = choose_code(space, "directions", "Base")
+        measured = st.selectbox(
+            "Measure along the way", morphology.PROPERTIES, key="directions_measure", bind="query-params",
+            index=list(morphology.PROPERTIES).index(direction.measure),
+        )  # fmt: skip
+        at = st.slider("Walk to", -reach, reach, reach / 2, 0.05, key="directions_at", bind="query-params")
+
+    steps = np.linspace(-reach, reach, n_steps)
+    z = directions.walk(base.code, direction.code, steps)
+    pictures = space.decode(z)
+    chosen = directions.walk(base.code, direction.code, np.array([at]))
+    picture = space.decode(chosen)
+
+    st.subheader("The walk")
+    st.text(f"From {base.name} along {direction.name}")
+    names = [f"{direction.name} × {step:.2f}" for step in steps]
+    sheet = images.sheet(pictures, n_steps, zoom=4, column_names=[f"{step:.1f}" for step in steps])
+    show_codes("directions_walk", space, sheet, z, names, "Pictures along the direction", stretch=True)
+    left, right = st.columns([1, 2])
+    with left:
+        st.markdown(f"**{at:.2f} times the direction**")
+        name = f"{direction.name} × {at:.2f}"
+        show_codes("directions_at_picture", space, images.sheet(picture, 1, 7), chosen, [name], "Where the slider is")
+        show_support(space, chosen[0])
+        kept_name = st.text_input("Name of the direction", direction.name, max_chars=shelf.LONGEST_NAME)
+        if st.button("Keep the direction"):
+            keep(space, kept_name, direction.code, "direction")
+            st.rerun()
+    measure = morphology.PROPERTIES[measured]
+    values = measure.measure(pictures)
+    crowd = along_of_many(space, direction.code.tobytes(), measured, reach, n_steps)
+    with right:
+        st.markdown(f"**Does it change the {measured}?**")
+        chart = charts.walk_chart(steps, values, crowd, f"{measured}, {measure.unit}")
+        show_chart(chart, f"The {measured} of the pictures along the walk")
+        with np.errstate(invalid="ignore"):
+            r = np.nan_to_num(np.corrcoef(steps, crowd)[0, 1]) if crowd.std() > 0 else 0.0
+        st.caption(
+            f"Measured from the decoded pictures: the line is this walk, the dashed one the mean of the same walk from "
+            f"50 real digits, which goes from {crowd[0]:.2f} to {crowd[-1]:.2f} {measure.unit} (r = {r:.2f})."
+        )
+    python = (
+        f"base = {base.python}\ndirection = {direction.python}\n"
+        f"z = directions.walk(base, direction, np.linspace({-reach}, {reach}, {n_steps}))\npictures = space.decode(z)\n"
+        f"measured = morphology.PROPERTIES[{measured!r}].measure(pictures)"
+    )
+    table = pd.DataFrame({"step": steps, measured: values, "mean of 50": crowd})
+    arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": values}
+    take_away(space, python, arrays, png=sheet, csv=table, gif=images.gif_bytes(pictures))
+
+
+class Direction(NamedTuple):
+    """A direction that was chosen: what to call it, (latent_dim,), the Python that gives it, what to measure on it."""
+
+    name: str
+    code: Code
+    python: str
+    measure: str
+
+
+def choose_direction(space: LatentSpace) -> Direction:
+    """Controls that choose a direction."""
+    kinds = ["property", "two digits", "two vectors", "principal component", "kept direction"]
+    kinds = kinds if space.signature.has_encoder else kinds[2:]
+    kind = st.selectbox("Direction of", kinds, key="directions_kind", bind="query-params")
+    match kind:
+        case "property":
+            index = list(morphology.PROPERTIES).index(DEFAULT_MEASURE)
+            name = st.selectbox(
+                "Property", morphology.PROPERTIES, index=index, key="directions_property", bind="query-params"
+            )
+            python = (
+                f"directions.of_property(space.z, morphology.PROPERTIES[{name!r}].measure(space.images), space.labels)"
+            )
+            return Direction(f"more {name}", property_direction(space, name), python, name)
+        case "two digits":
+            a = choose_digit("From digit", "directions_from_digit", 4)
+            b = choose_digit("To digit", "directions_to_digit", 9)
+            python = f"directions.difference(space.z[space.labels == {b}], space.z[space.labels == {a}])"
+            code = directions.difference(space.z[space.labels == b], space.z[space.labels == a])
+            return Direction(f"{a} to {b}", code, python, DEFAULT_MEASURE)
+        case "two vectors":
+            start = choose_code(space, "directions_a", "From", source="class mean", digit=3)
+            end = choose_code(space, "directions_b", "To", source="class mean", digit=8)
+            python = f"directions.difference({end.python}, {start.python})"
+            code = directions.difference(end.code, start.code)
+            return Direction(f"{start.name} to {end.name}"[: shelf.LONGEST_NAME], code, python, DEFAULT_MEASURE)
+        case "principal component":
+            most = min(space.latent_dim, 64)
+            number = int(st.number_input("Component", 1, most, 1, key="directions_component", bind="query-params"))
+            python = f"components.PrincipalAxes.of(space.z, {most}).scaled({number - 1})"
+            code = principal_of(space).scaled(number - 1)
+            return Direction(f"principal component {number}", code, python, DEFAULT_MEASURE)
+    kept = choose_kept(space, "directions", "direction")
+    return Direction(kept.name, kept.code, kept.python, DEFAULT_MEASURE)
+
+
+DEFAULT_MEASURE = "thickness"
+
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
@@ -1520,12 +1759,14 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Clusters": clusters_section,
     "Generate": generate_section,
     "Custom vector": custom_section,
+    "Draw": draw_section,
     "Dimensions": dimensions_section,
+    "Directions": directions_section,
     "Arithmetic": arithmetic_section,
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
 }
-NEED_AN_ENCODER = ("Statistics", "Clusters", "Real vs generated")
+NEED_AN_ENCODER = ("Statistics", "Clusters", "Draw", "Real vs generated")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page.

@@ -176,7 +176,7 @@ def code_chart(rows: pd.DataFrame, height: int = 260) -> alt.LayerChart:
     """A code as bars, over the band in which 98 % of the real codes lie; ``rows`` from `code_rows`."""
     base = alt.Chart(rows).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
-        y=alt.Y("low:Q", title="value, latent units"), y2="high:Q"
+        y=alt.Y("low:Q", title="latent units"), y2="high:Q"
     )
     bars = base.mark_bar(color=BLUE, width=alt.RelativeBandSize(0.6)).encode(
         y="value:Q",

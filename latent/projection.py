@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent.components import principal_components
+from latent.components import PrincipalAxes, principal_components
 from latent.sampling import MANY_DIMENSIONS
 
 N_COMPONENTS = 50
@@ -30,7 +30,7 @@ class Plane:
 
     @classmethod
     def of(cls, z: NDArray[np.float32]) -> Plane:
-        """The plane of the first two principal components of codes (n, latent_dim) (Pearson 1901).
+        """The plane of the first two principal components of codes (n, latent_dim).
 
         A space of two dimensions is its own map, as it is; one of a single dimension is a line.
         """
@@ -40,19 +40,11 @@ class Plane:
             return cls(
                 np.zeros(latent_dim, np.float32), axes, ("dimension 0", "dimension 1" if latent_dim == 2 else "")
             )
-        mean = z.mean(axis=0)
-        if latent_dim > MANY_DIMENSIONS:  # the same, from as many codes as a person waits for
-            _, spread, axes = np.linalg.svd(z[:MANY_DIMENSIONS] - mean, full_matrices=False)
-            variance = np.square(spread) / (MANY_DIMENSIONS - 1)
-        else:
-            variance, columns = np.linalg.eigh(np.cov(z, rowvar=False))
-            variance, axes = variance[::-1], columns.T[::-1]
-        axes = axes[:2] * np.sign(axes[:2].sum(axis=1, keepdims=True) + 1e-12)  # the same side up every time
-        share = variance[:2] / max(float(z.var(axis=0).sum()), 1e-12)
+        found = PrincipalAxes.of(z, 2)
         first, second = (
-            f"principal component {i + 1} ({min(part, 1):.0%} of the variance)" for i, part in enumerate(share)
+            f"principal component {i + 1} ({part:.0%} of the variance)" for i, part in enumerate(found.share)
         )
-        return cls(mean, axes.astype(np.float32), (first, second))
+        return cls(found.mean, found.axes, (first, second))
 
     def project(self, z: NDArray[np.float32]) -> NDArray[np.float32]:
         """Places (n, 2) of codes (n, latent_dim), in latent units."""

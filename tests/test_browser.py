@@ -119,7 +119,9 @@ MOVES = {
     "Clusters": press("Clusters", "ArrowLeft"),
     "Generate": fill("Seed", "5"),
     "Custom vector": fill("16 numbers", NUMBERS),
+    "Draw": press("Pen width", "ArrowRight"),
     "Dimensions": press("Steps", "ArrowRight"),
+    "Directions": press("Steps", "ArrowRight"),
     "Arithmetic": choose("Operation", "average"),
     "Real vs generated": fill("Seed", "5"),
     "Interpolate": press("Steps", "ArrowLeft"),
@@ -210,6 +212,67 @@ def click_a_picture(page: Page, key: str, index: int = 0) -> None:
     page.locator(f".st-key-{key} button").nth(index).click()
     expect(page.locator(".latent-shelf li")).to_have_count(before + 1)
     settled(page)
+
+
+def draw_a_seven(page: Page) -> None:
+    canvas = page.locator(".st-key-draw_canvas canvas").last
+    expect(canvas).to_be_visible(timeout=60_000)
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 80, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 60, steps=10)
+    page.mouse.move(box["x"] + 120, box["y"] + 230, steps=10)
+    page.mouse.up()
+
+
+@pytest.fixture
+def with_clipboard(page):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+
+def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, address, with_clipboard):
+    page.goto(f"{address}/?section=Map")
+    click_map(page, 0.3, 0.4)
+    page.wait_for_url("**map_*")
+    settled(page)
+    click_a_picture(page, "map_place")
+    assert len(kept_names(page)) == 1
+
+    sidebar_section(page, "Dimensions")
+    before = page.evaluate(IMAGES)
+    choose("Base", "kept vector")(page)
+    page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
+    settled(page)
+
+    sidebar_section(page, "Draw")
+    expect(page.get_by_text("Draw a digit on the black square")).to_be_visible()
+    draw_a_seven(page)
+    page.get_by_role("button", name="Keep it on the shelf").click()
+    expect(page.locator(".latent-shelf li")).to_have_count(2)
+    assert kept_names(page)[0].startswith("drawn, like a 7")
+
+    sidebar_section(page, "Interpolate")
+    before = page.evaluate(IMAGES)
+    choose("From", "kept vector")(page)
+    settled(page)
+    choose("To", "kept vector")(page)
+    settled(page)
+    choose("Which", "map at")(page)
+    page.wait_for_url("**interpolate_from_kept=**")
+    settled(page)
+    here = page.evaluate(IMAGES)
+    assert here != before
+    assert here[0] != here[1]
+
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    link = page.evaluate("() => navigator.clipboard.readText()")
+    other = browser.new_context().new_page()
+    other.goto(link)
+    other.wait_for_function(f"here => JSON.stringify(({IMAGES})()) === here", arg=compact(here), timeout=60_000)
+    assert kept_names(other) == kept_names(page)
+    other.context.close()
 
 
 def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):

@@ -21,6 +21,9 @@ CHARTS = {
     "code": lambda: charts.code_chart(charts.code_rows(Z[0], STATISTICS)),
     "codes": lambda: charts.codes_chart(Z[:10]),
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
+    "digits": lambda: charts.digits_chart(np.arange(10)),
+    "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
+    "walk": lambda: charts.walk_chart(np.arange(3), Z[0][:3], Z[1][:3], "thickness, pixels"),
     "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
 }
 
@@ -89,3 +92,24 @@ def test_no_room_of_the_package_brings_streamlit_along():
     imports = ", ".join(f"latent.{room}" for room in rooms)
     code = f"import sys, {imports}; assert 'streamlit' not in sys.modules, 'came along'"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_table_of_clusters_holds_every_count_and_a_picture_a_row():
+    table = np.arange(30).reshape(3, 10)
+    found = rows(charts.match_chart(table, ["data:,a", "data:,b", "data:,c"]))
+    counts = max(found, key=len)
+    assert [row["images"] for row in counts] == list(range(30))
+    assert sum(row["share"] for row in counts if row["cluster"] == 1) == pytest.approx(1)
+    assert [row["icon"] for row in min(found, key=len)] == ["data:,a", "data:,b", "data:,c"]
+
+
+def test_every_digit_has_its_own_colour_and_a_value_one_between_dark_and_light():
+    colours = charts.category_colours(np.arange(10))
+    assert len({tuple(colour) for colour in colours}) == 10
+    assert np.array_equal(charts.category_colours(np.array([13])), colours[[3]])
+    values = np.linspace(0, 5, 101)
+    shades, legend = charts.value_colours(values)
+    assert np.array_equal(shades[[0, -1]], charts.rgb_of([charts.SCALE[0], charts.SCALE[-1]]))
+    assert (np.diff(shades.astype(int).sum(axis=1)) >= -3).all()
+    assert len(legend) == 5
+    assert np.isfinite(charts.value_colours(np.ones(3))[0]).all()

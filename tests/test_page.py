@@ -10,7 +10,7 @@ import streamlit as st
 from conftest import CHECKPOINTS, ROOT, tiny
 from streamlit.testing.v1 import AppTest
 
-from latent import checkpoint, images
+from latent import checkpoint, data, drawing, images, shelf
 
 SECTIONS = [
     "Model",
@@ -19,7 +19,9 @@ SECTIONS = [
     "Clusters",
     "Generate",
     "Custom vector",
+    "Draw",
     "Dimensions",
+    "Directions",
     "Arithmetic",
     "Real vs generated",
     "Interpolate",
@@ -43,6 +45,13 @@ CONTROLS = {
     "Custom vector": [
         ("selectbox", "custom_start", "zeros"), ("selectbox", "custom_start", "random draw"),
         ("selectbox", "custom_digit", 3), ("number_input", "custom_which", 5),
+    ],
+    "Draw": [],
+    "Directions": [
+        ("selectbox", "directions_kind", "two digits"), ("selectbox", "directions_kind", "two vectors"),
+        ("selectbox", "directions_kind", "principal component"), ("selectbox", "directions_property", "slant"),
+        ("slider", "directions_reach", 3.0), ("slider", "directions_steps", 5), ("slider", "directions_at", -1.0),
+        ("selectbox", "directions_measure", "holes"), ("selectbox", "directions_source", "mean"),
     ],
     "Dimensions": [
         ("selectbox", "dimensions_dimension", 5), ("slider", "dimensions_range", (-1.0, 2.0)),
@@ -83,7 +92,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+DRAWN = drawing.to_text(data.evaluation_digits()[0][3])
+
+
 def opened(section="Model", **query):
+    if section == "Draw":
+        query.setdefault("drawn", DRAWN)
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     app.query_params.update({"section": section, **query})
     app.run()
@@ -405,6 +419,71 @@ def test_torch_serves_with_one_thread():
     assert done.returncode == 0, done.stderr
 
 
+def test_an_empty_canvas_asks_for_a_stroke():
+    app = opened("Draw", drawn="")
+    assert "one stroke" in app.info[0].value
+    assert not app.error
+
+
+@pytest.mark.parametrize("query", [{"drawn": "damaged"}, {"map_at": "a,b"}, {"map_at": "nan,1"}, {"map_dot": "-3"}])
+@pytest.mark.parametrize("section", ["Draw", "Map"])
+def test_a_damaged_link_still_opens(section, query):
+    app = opened(section, **{"map_box": "PCA,1,2", "kept": "x.y", "custom": "z", "reading": "{"} | query)
+    assert app.header[0].value == section
+
+
+class TestShelf:
+    """What the address brings along is on the shelf, and every section that takes a code offers it."""
+
+    KEPT = shelf.Kept("mine", "Map", np.linspace(-1, 1, 16).astype(np.float32), np.zeros((28, 28), np.uint8))
+    LINK = shelf.to_link(KEPT)
+
+    def shown_on_shelf(self, app):
+        return [item["name"] for item in parts(app, "shelf")["shelf"]["items"]]
+
+    def test_a_link_fills_the_shelf_and_keeps_it_in_the_address(self):
+        app = opened("Model", kept=self.LINK)
+        assert self.shown_on_shelf(app) == ["mine"]
+        assert app.query_params["kept"] == [self.LINK]
+        move(app, "radio", "section", "Generate")
+        assert self.shown_on_shelf(app) == ["mine"]
+
+    @pytest.mark.parametrize(
+        ("section", "control"),
+        [
+            ("Dimensions", "dimensions"), ("Directions", "directions"), ("Arithmetic", "arithmetic_a"),
+            ("Arithmetic", "arithmetic_c"), ("Interpolate", "interpolate_from"), ("Interpolate", "interpolate_to"),
+        ],
+    )  # fmt: skip
+    def test_every_base_and_operand_can_be_taken_from_it(self, section, control, monkeypatch):
+        app = opened(section, kept=self.LINK)
+        before = shown(app)
+        move(app, "selectbox", f"{control}_source", "kept vector")
+        assert app.selectbox(key=f"{control}_kept").options == ["mine"]
+        assert shown(app) != before
+        code = next(code.value for code in app.code if "LatentSpace.open" in code.value)
+        assert "-0.8666667" in code  # the second number of the vector, every bit of it
+
+    def test_a_shelf_belongs_to_its_checkpoint(self):
+        app = opened("Model", kept=self.LINK)
+        move(app, "selectbox", "checkpoint", "ae-16-b")
+        assert "shelf" not in parts(app, "shelf")
+        move(app, "selectbox", "checkpoint", "ae-16")
+        assert self.shown_on_shelf(app) == ["mine"]
+
+    def test_an_empty_shelf_says_how_to_fill_it(self):
+        app = opened("Dimensions", dimensions_source="kept vector")
+        assert any("click any picture" in caption.value for caption in app.caption)
+
+    def test_a_kept_direction_is_walked_along(self):
+        from dataclasses import replace
+
+        link = shelf.to_link(replace(self.KEPT, kind="direction"))
+        app = move(opened("Directions", kept=link), "selectbox", "directions_kind", "kept direction")
+        assert app.selectbox(key="directions_kept").options == ["mine"]
+        assert not app.error
+
+
 class Downloads:
     """The download buttons of a section, by name: what each would give."""
 
@@ -444,6 +523,10 @@ def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch)
         ("Interpolate", {"interpolate_from_source": "random draw", "interpolate_to_source": "custom vector"}),
         ("Arithmetic", {"arithmetic_operation": "difference", "arithmetic_a_source": "mean"}),
         ("Map", {"map_at": "1.5,-2"}),
+        ("Directions", {"directions_kind": "two digits"}),
+        ("Directions", {"directions_kind": "principal component", "directions_component": "3"}),
+        ("Directions", {"directions_kind": "two vectors", "directions_a_source": "mean"}),
+        ("Draw", {"drawn": drawing.to_text(data.evaluation_digits()[0][8])}),
         ("Model", {"checkpoint": "vae-2", "model_first": "50"}),
     ],
 )
