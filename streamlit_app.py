@@ -517,8 +517,9 @@ def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Oper
         st.caption("Nothing is on the shelf yet: click any picture on the page to keep it. Until then, the mean.")
         return Operand("mean of all codes", space.statistics.mean, "space.statistics.mean")
     if f"{key}_kept" not in st.session_state and f"{key}_kept" not in st.query_params:
-        st.session_state[f"{key}_kept"] = names[-1]  # not as the default, which the address leaves out
-    name = st.selectbox("Which", names, key=f"{key}_kept", bind="query-params")
+        st.session_state[f"{key}_kept"] = names[-1]
+    # Without a default, which the address would leave out and the next vector that is kept would change.
+    name = st.selectbox("Which", names, index=None, key=f"{key}_kept", bind="query-params") or names[-1]
     kept = shelf_of(space)[name]
     in_use.append(kept.name)
     return Operand(kept.name, kept.vector, literal(kept.vector))

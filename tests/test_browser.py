@@ -14,6 +14,8 @@ import pytest
 from conftest import ROOT
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from latent import data, drawing
+
 pytestmark = pytest.mark.browser
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(
@@ -80,6 +82,8 @@ def settled(page: Page) -> None:
 
 
 def open_section(page: Page, address: str, section: str, query: str = "") -> None:
+    if section == "Draw":
+        query += f"&drawn={drawing.to_text(data.evaluation_digits()[0][3])}"
     page.goto(f"{address}/?section={section.replace(' ', '+')}{query}")
     expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
     settled(page)
@@ -107,6 +111,7 @@ def fill(label: str, value: str):
 def choose(label: str, option: str):
     def pick(page: Page) -> None:
         page.get_by_role("combobox", name=label).first.click()
+        page.keyboard.type(option)  # options far down are drawn only when they are looked for
         page.get_by_role("option", name=option).first.click()
 
     return pick
@@ -119,7 +124,7 @@ MOVES = {
     "Clusters": press("Clusters", "ArrowLeft"),
     "Generate": fill("Seed", "5"),
     "Custom vector": fill("16 numbers", NUMBERS),
-    "Draw": press("Pen width", "ArrowRight"),
+    "Draw": lambda page: draw_a_seven(page),
     "Dimensions": press("Steps", "ArrowRight"),
     "Directions": press("Steps", "ArrowRight"),
     "Arithmetic": choose("Operation", "average"),
@@ -253,16 +258,16 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
     assert kept_names(page)[0].startswith("drawn, like a 7")
 
     sidebar_section(page, "Interpolate")
-    before = page.evaluate(IMAGES)
     choose("From", "kept vector")(page)
     settled(page)
     choose("To", "kept vector")(page)
+    page.wait_for_url("**interpolate_to_source=kept+vector**")
     settled(page)
+    before = page.evaluate(IMAGES)
     choose("Which", "map at")(page)
-    page.wait_for_url("**interpolate_from_kept=**")
+    page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
     settled(page)
     here = page.evaluate(IMAGES)
-    assert here != before
     assert here[0] != here[1]
 
     page.get_by_role("button", name="Copy link").click()
