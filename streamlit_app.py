@@ -1000,7 +1000,7 @@ def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
     if kind == "t-SNE":
         key = ("t-SNE", *identity(space)[:2])
         if not store.has(*key):
-            bar = st.progress(0.0, "t-SNE of 10,000 codes: about a minute, once a checkpoint")
+            bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once a checkpoint")
             progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
             store.stored(lambda: projection.tsne(space.z, progress), *key)
             bar.empty()
