@@ -30,6 +30,7 @@ from benchmarks.__main__ import machine
 ROOT = Path(__file__).parents[1]
 SECONDS = 5.0
 FRAMES = 60  # a second
+SWING = 80  # frames from one end to the other
 ADDED_DELAY = 0.1  # seconds, there and back
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 ARGUMENTS = [
@@ -121,22 +122,27 @@ def start_distant(port: int) -> int:
 async def drag(page: Page, slider: Locator) -> float:
     """Pull a slider to and fro for `SECONDS`; how long it really took.
 
-    As a hand does, it goes on whether the page follows or not: a movement is not waited for before the next one.
+    As a hand does, it goes on whether the page follows or not: a movement does not wait for the one before.
     """
     box = await slider.bounding_box()
     assert box is not None
     middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    await page.mouse.move(middle, height)
-    await page.mouse.down()
+    devtools = await page.context.new_cdp_session(page)  # a drag through Playwright itself runs a script a movement
+
+    async def mouse(kind: str, x: float) -> None:
+        event = {"type": kind, "x": x, "y": height, "button": "left", "buttons": 1, "clickCount": 1}
+        await devtools.send("Input.dispatchMouseEvent", event)
+
+    await mouse("mousePressed", middle)
     await page.evaluate("window.lags.length = 0")
     start = time.perf_counter()
     moves = []
     for frame in range(round(SECONDS * FRAMES)):
         await asyncio.sleep(start + frame / FRAMES - time.perf_counter())
-        across = middle + 0.4 * box["width"] * np.sin(2 * frame / FRAMES)
-        moves.append(asyncio.create_task(page.mouse.move(across, height)))
+        swing = abs((frame / SWING) % 2 - 1)  # from 1 to 0 and back, every step another value
+        moves.append(asyncio.create_task(mouse("mouseMoved", middle + (0.8 * swing - 0.4) * box["width"])))
     await asyncio.gather(*moves)
-    await page.mouse.up()
+    await mouse("mouseReleased", middle)
     return time.perf_counter() - start
 
 

@@ -9,7 +9,9 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import contextlib
 import gc
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +111,20 @@ def live_section(space: LatentSpace, streamed: bool) -> None:
     if result.keep:
         shelf.append(result.keep)
         st.rerun(scope="fragment")
-    st.text(f"Kept: {len(shelf)}. Chosen: {result.code}")
+    st.text(f"Kept: {len(shelf)}")
+    st.text(f"Chosen: {result.code}")
+
+
+@st.cache_resource
+def send_at_once() -> None:
+    """No message waits until the one before it has been acknowledged: with Nagle's algorithm (RFC 896) some 40 ms.
+
+    asyncio turns that off for sockets that name their protocol; Streamlit's does not, and those it accepts inherit that.
+    """
+    for thing in gc.get_objects():
+        if type(thing) is socket.socket and thing.type == socket.SOCK_STREAM and thing.fileno() >= 0:
+            with contextlib.suppress(OSError):  # not of TCP
+                thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 @st.cache_resource
@@ -135,4 +150,5 @@ if way == "slider":
     slider_section(space)
 else:
     live_section(space, streamed=way == "server")
+send_at_once()
 freeze_heap()

@@ -12,6 +12,8 @@
  *   bias: Float32Array, label: Float32Array}} Place What a layer works on; `from` is the shape of its input.
  */
 
+/** @typedef {() => void} Step What runs one layer. */
+
 const CLASSES = 10
 
 /**
@@ -23,19 +25,17 @@ const CLASSES = 10
 export function decoder(program, weights) {
   const code = new Float32Array(program.latent_dim)
   const label = new Float32Array(CLASSES)
-  const span = ([start, end] = [0, 0]) => weights.subarray(start, end)
-  let output = code.slice()
-  let from = [code.length]
-  const start = output
+  let [output, from] = [code, [code.length]]
   const steps = program.layers.map((layer) => {
     const input = output
     if (!IN_PLACE.includes(layer.op)) output = new Float32Array(layer.shape.reduce((a, b) => a * b))
-    const step = LAYERS[layer.op]({ layer, input, from, output, weight: span(layer.weight), bias: span(layer.bias), label })
+    const [weight, bias] = [layer.weight, layer.bias].map(([start, end] = [0, 0]) => weights.subarray(start, end))
+    const step = LAYERS[layer.op]({ layer, input, from, output, weight, bias, label })
     from = layer.shape
     return step
   })
   return (z, digit = 0) => {
-    start.set(z)
+    code.set(z)
     label.fill(0)[digit] = 1
     for (const step of steps) step()
     return output
@@ -44,7 +44,7 @@ export function decoder(program, weights) {
 
 const IN_PLACE = ["reshape", "activation", "affine", "prelu"]
 
-/** @type {Record<string, (place: Place) => () => void>} For each kind of layer what makes the step that runs it. */
+/** @type {Record<string, (place: Place) => Step>} For each kind of layer what makes its step. */
 const LAYERS = {
   reshape: () => () => {},
   activation: ({ layer, output }) => {
@@ -80,6 +80,9 @@ const LAYERS = {
  *
  * Two rows meet four at a time, so that six numbers read serve eight products. At the edges the last row stands in for
  * those that are missing: computed twice, it gives the same.
+ * @param {Float32Array} a @param {number} a0 @param {number} aStep @param {number} m
+ * @param {Float32Array} b @param {number} b0 @param {number} bStep @param {number} n
+ * @param {Float32Array} c @param {number} c0 @param {number} cStep @param {number} k
  */
 function addProducts(a, a0, aStep, m, b, b0, bStep, n, c, c0, cStep, k) {
   for (let i = 0; i < m; i += 2) {
@@ -172,54 +175,64 @@ function repeat({ layer: { shape: [height, width, n], factor }, input, output })
 
 /** Upsample, bilinear, corners not aligned. @param {Place} place */
 function interpolate({ layer: { shape: [height, width, n], factor }, from: [rows, columns], input, output }) {
-  const between = (place, last) => {
-    const exact = Math.max(0, (place + 0.5) / factor - 0.5)
-    const low = Math.floor(exact)
-    return [low, Math.min(low + 1, last), exact - low]
-  }
+  /** For every place the two that it lies between, and how far it is from the first to the second. */
+  const between = (/** @type {number} */ length, /** @type {number} */ last) =>
+    Array.from({ length }, (_, place) => {
+      const exact = Math.max(0, (place + 0.5) / factor - 0.5)
+      return [Math.floor(exact), Math.min(Math.floor(exact) + 1, last), exact % 1]
+    })
+  const [down, across] = [between(height, rows - 1), between(width, columns - 1)]
   return () => {
-    for (let y = 0, to = 0; y < height; y++) {
-      const [top, bottom, down] = between(y, rows - 1)
-      for (let x = 0; x < width; x++) {
-        const [left, right, across] = between(x, columns - 1)
-        for (let c = 0; c < n; c++, to++) {
-          const at = (row, column) => input[(row * columns + column) * n + c]
-          const upper = at(top, left) * (1 - across) + at(top, right) * across
-          const lower = at(bottom, left) * (1 - across) + at(bottom, right) * across
-          output[to] = upper * (1 - down) + lower * down
+    let to = 0
+    for (const [top, bottom, v] of down) {
+      for (const [left, right, u] of across) {
+        const a = (top * columns + left) * n, b = (top * columns + right) * n
+        const c = (bottom * columns + left) * n, d = (bottom * columns + right) * n
+        for (let i = 0; i < n; i++, to++) {
+          const upper = input[a + i] * (1 - u) + input[b + i] * u
+          output[to] = upper * (1 - v) + (input[c + i] * (1 - u) + input[d + i] * u) * v
         }
       }
     }
   }
 }
 
-/** Calls `move` with the place of every number when channels come first and when they come last. */
+/**
+ * Calls `move` with the place of every number where channels come first, and where they come last.
+ * @param {number[]} shape @param {(first: number, last: number) => void} move
+ */
 function turn([height, width, n], move) {
   const area = height * width
   for (let pixel = 0; pixel < area; pixel++) for (let c = 0; c < n; c++) move(c * area + pixel, pixel * n + c)
 }
 
+/** @param {Float32Array} source @param {number} start @param {Float32Array} target @param {number} to @param {number} n */
 function copy(source, start, target, to, n) {
   for (let i = 0; i < n; i++) target[to + i] = source[start + i]
 }
 
-/** A bias for every channel of every pixel. */
+/** The bias of its channel in every place. @param {Float32Array} bias @param {Float32Array} output */
 function spread(bias, output) {
   for (let start = 0; start < output.length; start += bias.length) output.set(bias, start)
 }
 
+/** @typedef {(x: number) => number} Activation */
+
+/** @type {Activation} */
 const sigmoid = (x) => 1 / (1 + Math.exp(-x))
+/** @type {Activation} */
 const softplus = (x) => (x > 20 ? x : Math.log1p(Math.exp(x)))
+/** @type {(slope: number) => Activation} */
 const leaky = (slope) => (x) => (x < 0 ? slope * x : x)
 
-/** The error function to 1.5e-7: Abramowitz & Stegun 1964, formula 7.1.26. */
+/** The error function to 1.5e-7: Abramowitz & Stegun 1964, formula 7.1.26. @type {Activation} */
 function erf(x) {
   const t = 1 / (1 + 0.3275911 * Math.abs(x))
   const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
   return Math.sign(x) * (1 - series * Math.exp(-x * x))
 }
 
-/** Named as in `latent/reading.py`. @type {Record<string, (x: number) => number>} */
+/** Named as in `latent/reading.py`. @type {Record<string, Activation>} */
 const ACTIVATIONS = {
   none: (x) => x,
   ReLU: (x) => (x > 0 ? x : 0),

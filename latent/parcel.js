@@ -7,7 +7,7 @@ const MOST_KEPT = 4
 
 /** @param {{data: Uint8Array}} mount */
 export default function deliver({ data }) {
-  const kept = (window.latentParcels ??= new Map())
+  const kept = (/** @type {any} */ (window).latentParcels ??= new Map())
   const parcel = unpack(data)
   kept.delete(parcel.name)
   kept.set(parcel.name, parcel)
@@ -25,7 +25,8 @@ export function unpack(bytes) {
   const length = new DataView(buffer).getUint32(0, true)
   const { arrays, ...values } = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)))
   for (const [name, [type, start, size]] of Object.entries(arrays)) {
-    values[name] = new { float32: Float32Array, uint8: Uint8Array }[type](buffer, 4 + length + start, size)
+    const array = type === "float32" ? Float32Array : Uint8Array
+    values[name] = new array(buffer, 4 + length + start, size)
   }
   return values
 }

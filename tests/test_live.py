@@ -2,8 +2,10 @@
 
 import contextlib
 import json
+import os
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +14,16 @@ import pytest
 import torch
 from authors import AUTHORS
 from conftest import CHECKPOINTS, ROOT, tiny
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from test_reading import TRUTH, published
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.live import ARGUMENTS, CHROMIUM, server
 from latent import checkpoint, data, inference, interpolation, live
 from latent.chains import chains
 from latent.errors import CheckpointError, DecoderError
+from latent.images import to_uint8
 from latent.layers import in_torch_layout, layers_of
 from latent.network import Network
 from latent.reading import ACTIVATIONS, OUTPUTS, Reading
@@ -318,3 +323,316 @@ def test_the_nearest_codes_are_those_of_a_full_sort(modules):
         distances = np.linalg.norm(codes - query, axis=1)
         assert found["places"] == np.argsort(distances)[:20].tolist()
         assert np.allclose(found["distances"], np.sort(distances)[:20])
+
+
+# In a real Chromium, on the page that shows how the component is mounted.
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a Chromium for the browser tests")
+        pytest.skip("no Chromium was found; name one in the environment variable CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with server() as port:
+        yield port
+
+
+class Screen:
+    """The component on its page, and the messages that go between page and server, in order."""
+
+    def __init__(self, page: Page, port: int) -> None:
+        self.page, self.port = page, port
+        self.messages: list[tuple[str, bytes]] = []
+        self.complaints: list[str] = []
+        page.on("websocket", self.listen)
+        page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def listen(self, websocket) -> None:
+        websocket.on("framesent", lambda frame: self.messages.append(("sent", frame)))
+        websocket.on("framereceived", lambda frame: self.messages.append(("received", frame)))
+
+    def open(self, query: str = "") -> None:
+        self.page.goto(f"http://127.0.0.1:{self.port}/?{query}")
+        expect(self.page.get_by_text("nearest: a real")).to_be_visible(timeout=60_000)
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        self.messages.clear()
+
+    def slider(self, dimension: int) -> Locator:
+        return self.page.get_by_role("slider", name=f"Dimension {dimension}", exact=True)
+
+    def choose(self, act: Callable[[], object]) -> np.ndarray:
+        """The code that the page is told of after something was done."""
+        told = self.page.get_by_text("Chosen: ")
+        before = told.inner_text()
+        act()
+        expect(told).not_to_have_text(before)
+        return np.array(json.loads(told.inner_text().removeprefix("Chosen: ")))
+
+    def picture(self) -> np.ndarray:
+        """Bytes of the picture as it is drawn."""
+        return np.array(self.page.evaluate(PICTURE), np.uint8).reshape(28, 28)
+
+    def stage(self, name: str) -> np.ndarray:
+        """A value of what was sent of the checkpoint."""
+        value = "[...window.latentParcels.values()].find((parcel) => parcel.codes)"
+        return np.array(self.page.evaluate(f"() => [...{value}.{name}]"))
+
+    def sent(self) -> int:
+        return sum(way == "sent" for way, _ in self.messages)
+
+    def drag(self, target: Locator, steps: int = 40) -> Iterator[None]:
+        """From the middle of something to its right, a step a frame: long enough for anything delayed to happen."""
+        box = target.bounding_box()
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        for step in range(steps):
+            self.page.mouse.move(x + 0.4 * box["width"] * step / steps, y - 0.2 * box["height"] * step / steps)
+            yield
+        self.page.mouse.up()
+
+
+PICTURE = """() => {
+    const hosts = [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
+    const canvas = hosts.map((host) => host.shadowRoot?.querySelector(".picture")).find(Boolean)
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+    return [...data.filter((_, index) => index % 4 === 0)]
+}"""
+
+
+@pytest.fixture
+def screen(chromium, port) -> Iterator[Screen]:
+    page = chromium.new_page(viewport={"width": 1400, "height": 900})
+    screen = Screen(page, port)
+    yield screen
+    assert not screen.complaints
+    page.close()
+
+
+def same_picture(found: np.ndarray, expected: np.ndarray) -> bool:
+    """But for rounding."""
+    return bool(np.abs(found.astype(int) - to_uint8(expected)).max() <= 1)
+
+
+@pytest.mark.browser
+def test_dragging_a_slider_changes_the_picture_and_tells_the_page_only_the_code_it_ends_with(screen, space):
+    screen.open()
+    assert same_picture(screen.picture(), space.decode(space.z[0])[0])
+    pictures = set()
+
+    def drag() -> None:
+        for _ in screen.drag(screen.slider(3)):
+            pictures.add(screen.picture().tobytes())
+            assert screen.sent() == 0
+
+    code = screen.choose(drag)
+    assert len(pictures) > 10
+    assert screen.sent() == 1
+    assert (code != space.z[0]).nonzero()[0].tolist() == [3]
+    assert code[3] == pytest.approx(float(screen.slider(3).input_value()), abs=1e-5)
+    assert same_picture(screen.picture(), space.decode(code)[0])
+
+
+@pytest.mark.browser
+def test_dragging_on_the_pad_moves_the_code_in_the_plane_and_nowhere_else(screen, space):
+    screen.open()
+    axes, mean = screen.stage("axes").reshape(2, -1), screen.stage("mean")
+    places = []
+
+    def drag() -> None:
+        for _ in screen.drag(screen.page.get_by_role("application")):
+            places.append(screen.picture().tobytes())
+            assert screen.sent() == 0
+
+    code = screen.choose(drag)
+    assert len(set(places)) > 10
+    moved = code - space.z[0]
+    assert np.allclose(moved, moved @ axes.T @ axes, atol=1e-4)
+    # From the middle 39/40 of 0.4 widths to the right and of 0.2 heights up, as the real codes lie on the pad.
+    x, y = ((space.z - mean) @ axes.T).T
+    for place, values, share in zip((code - mean) @ axes.T, (x, y), (0.5 + 0.39, 0.5 + 0.195)):
+        low, high = np.quantile(values, [0.005, 0.995], method="nearest")
+        assert place == pytest.approx((low + high) / 2 + 1.1 * (high - low) * (share - 0.5), abs=0.02 * (high - low))
+    assert same_picture(screen.picture(), space.decode(code)[0])
+
+
+@pytest.mark.browser
+def test_what_is_said_about_a_code_is_what_the_real_codes_say(screen, space):
+    screen.open()
+    code = screen.choose(lambda: screen.slider(5).press("End"))
+    distances = np.linalg.norm(space.z - code, axis=1)
+    nearest = np.argsort(distances)[:20]
+    expect(screen.page.get_by_text(f"nearest: a real {space.labels[nearest[0]]}")).to_be_visible()
+    shares = screen.page.locator(".shares i").evaluate_all("bars => bars.map((bar) => bar.style.transform)")
+    votes = np.bincount(space.labels[nearest], minlength=10) / 20
+    assert [float(share.removeprefix("scaleY(").removesuffix(")")) for share in shares] == pytest.approx(votes)
+    support = float(np.mean(screen.stage("distances") > distances[nearest[:10]].mean()))
+    assert screen.page.get_by_role("meter").evaluate("meter => meter.value") == pytest.approx(support, abs=0.011)
+    words = "on the data" if support >= 0.1 else "at the edge" if support >= 0.01 else "off the data"
+    expect(screen.page.get_by_text(words)).to_be_visible()
+    thumbnail = screen.page.get_by_role("img", name="Nearest real digit")
+    pixels = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data.filter((_, i) => i % 4 === 0)]"
+    assert np.array_equal(np.array(thumbnail.evaluate(pixels)).reshape(28, 28), space.images[nearest[0]])
+
+
+@pytest.mark.browser
+def test_one_dimension_and_all_of_them_go_back_to_where_they_were(screen, space):
+    screen.open()
+    for dimension in (3, 5, 9):
+        screen.slider(dimension).press("Home")
+    code = screen.choose(lambda: screen.slider(5).dblclick())
+    assert (code != space.z[0]).nonzero()[0].tolist() == [3, 9]
+    code = screen.choose(lambda: screen.page.get_by_role("button", name="Reset all").click())
+    assert np.array_equal(code, space.z[0])
+
+
+@pytest.mark.browser
+def test_numbers_and_arrow_keys_move_the_code(screen, space):
+    screen.open()
+    code = screen.choose(lambda: screen.page.get_by_label("Dimension 4, exactly").fill("2.5"))
+    assert code[4] == 2.5
+    assert float(screen.slider(4).input_value()) == pytest.approx(2.5, abs=0.1)
+    higher = screen.choose(lambda: screen.slider(7).press("ArrowRight"))
+    assert higher[7] > code[7]
+    pad = screen.page.get_by_role("application")
+    axes = screen.stage("axes").reshape(2, -1)
+    for key, way in (("ArrowRight", axes[0]), ("ArrowUp", axes[1]), ("ArrowLeft", -axes[0])):
+        before = higher
+        higher = screen.choose(lambda key=key: pad.press(key))
+        step = higher - before
+        assert step @ way == pytest.approx(np.linalg.norm(step), rel=1e-3)
+
+
+@pytest.mark.browser
+def test_keeping_sends_the_code_to_the_shelf_and_checkpoints_are_sent_once(screen):
+    screen.page.goto(f"http://127.0.0.1:{screen.port}/")
+    expect(screen.page.get_by_text("nearest: a real")).to_be_visible(timeout=60_000)
+    expect(screen.page.get_by_text("Kept: 3")).to_be_visible()
+    screen.choose(lambda: screen.slider(3).press("End"))
+    screen.page.get_by_role("button", name="Keep").click()
+    expect(screen.page.get_by_text("Kept: 4")).to_be_visible()
+    screen.choose(lambda: screen.slider(3).press("Home"))
+    screen.page.get_by_role("button", name="Keep").click()
+    expect(screen.page.get_by_text("Kept: 5")).to_be_visible()
+    large = [len(frame) for way, frame in screen.messages if way == "received" and len(frame) > 100_000]
+    assert len(large) == 1
+
+
+@pytest.mark.browser
+def test_playing_goes_along_the_shelf_without_a_word_to_the_page_until_it_stops(screen, space):
+    screen.open()
+    start = screen.picture()
+    screen.page.get_by_role("button", name="Play").click()
+    for _ in range(5):
+        before = screen.page.evaluate(PICTURE)
+        screen.page.wait_for_function(f"before => String(({PICTURE})()) !== String(before)", arg=before)
+    assert not np.array_equal(screen.picture(), start)
+    assert screen.sent() == 0
+    code = screen.choose(lambda: screen.page.get_by_role("button", name="Stop").click())
+    a, b = space.class_mean(3), space.class_mean(8)
+    t = (code - a) @ (b - a) / np.square(b - a).sum()
+    assert 0 < t < 1
+    assert np.allclose(code, a + t * (b - a), atol=1e-4)
+
+
+@pytest.mark.browser
+def test_a_finger_moves_sliders_and_the_pad(chromium, port, space):
+    context = chromium.new_context(viewport={"width": 400, "height": 900}, has_touch=True)
+    screen = Screen(context.new_page(), port)
+    screen.open()
+    finger = context.new_cdp_session(screen.page)
+
+    def draw(target: Locator, reach: float) -> None:
+        target.scroll_into_view_if_needed()
+        box = target.bounding_box()
+        x, y = box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.5
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for step in range(1, 11):
+            point = {"x": x + box["width"] * reach * step / 10, "y": y}
+            finger.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+    code = screen.choose(lambda: draw(screen.slider(3), 0.3))
+    low, high = (float(screen.slider(3).get_attribute(end)) for end in ("min", "max"))
+    assert (code[3] - low) / (high - low) == pytest.approx(0.8, abs=0.1)
+    axes = screen.stage("axes").reshape(2, -1)
+    moved = screen.choose(lambda: draw(screen.page.get_by_role("application"), 0.4)) - code
+    assert np.allclose(moved, moved @ axes.T @ axes, atol=1e-4)
+    overflow = (
+        "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
+    )
+    assert screen.page.evaluate(overflow) <= 1
+    assert not screen.complaints
+    context.close()
+
+
+@pytest.mark.browser
+def test_dimensions_beyond_sixteen_are_behind_a_switch(screen):
+    screen.open("checkpoint=ae-32")
+    sliders = screen.page.get_by_role("slider", name="Dimension")
+    expect(sliders).to_have_count(16)
+    screen.page.get_by_role("switch", name="Show all 32 dimensions").check()
+    expect(sliders).to_have_count(32)
+    assert all(float(slider.input_value()) != 0 for slider in sliders.all())
+
+
+@pytest.mark.browser
+def test_of_two_dimensions_the_pad_is_the_space_itself(screen):
+    screen.open("checkpoint=ae-2")
+    assert screen.stage("axes").tolist() == [1, 0, 0, 1]
+    assert not screen.page.get_by_role("switch", name="Show all").is_visible()
+
+
+@pytest.mark.browser
+def test_a_decoder_that_cannot_run_in_the_browser_is_asked_one_picture_at_a_time(screen, space):
+    screen.open("way=server")
+    switch = screen.page.get_by_role("switch", name="Decode in the browser")
+    assert not switch.is_checked()
+    assert switch.is_disabled()
+    assert same_picture(screen.picture(), space.decode(space.z[0])[0])
+    code = screen.choose(lambda: [None for _ in screen.drag(screen.slider(3))])
+    expect(screen.page.get_by_text("as the address asks")).to_be_visible()
+    expected = to_uint8(space.decode(code)[0]).tolist()
+    screen.page.wait_for_function(
+        f"expected => ({PICTURE})().every((pixel, i) => Math.abs(pixel - expected.flat()[i]) <= 1)", arg=expected
+    )
+    under_way, most, answers = 0, 0, 0
+    for way, frame in screen.messages:
+        if way == "sent" and b'"ask"' in frame:
+            under_way += 1
+        if way == "received" and b'"serial"' in frame:
+            under_way, answers = under_way - 1, answers + 1
+        most = max(most, under_way)
+    assert most == 1
+    assert answers >= 5
+    assert max(len(frame) for way, frame in screen.messages if way == "received") < 40_000
+
+
+@pytest.mark.browser
+def test_either_way_draws_the_same_picture(screen, space):
+    screen.open()
+    screen.page.get_by_role("switch", name="Decode in the browser").uncheck()
+    code = screen.choose(lambda: screen.slider(3).press("End"))
+    expect(screen.page.get_by_text("by the server")).to_be_visible()
+    assert any(way == "sent" and b'"ask"' in frame for way, frame in screen.messages)
+    assert same_picture(screen.picture(), space.decode(code)[0])
+
+
+@pytest.mark.browser
+def test_every_control_and_picture_has_a_name(screen):
+    screen.open("checkpoint=ae-32")
+    nameless = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")].flatMap((host) =>
+        [...host.shadowRoot.querySelectorAll("button, input, select, meter, canvas, [tabindex]")].filter((control) =>
+            !(control.ariaLabel || control.labels?.[0]?.textContent.trim() || control.textContent.trim())
+            && control.ariaHidden !== "true").map((control) => control.className))"""
+    assert screen.page.evaluate(nameless) == []
