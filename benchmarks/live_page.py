@@ -57,23 +57,21 @@ def stage_of(space: LatentSpace, streamed: bool) -> tuple[bytes, str]:
     statistics = space.statistics
     dimensions = statistics.most_spread(MOST_SLIDERS)
     effects = traversal.effects(space.decode, space.z[:16], statistics.std, dimensions)
-    mean, axes = plane_of(space.z)
     n = min(len(space.z), MOST_CODES // space.latent_dim)
     stage = live.Stage(
         program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
         order=dimensions[np.argsort(-effects, kind="stable")], low=statistics.quantile(0.01),
-        high=statistics.quantile(0.99), start=space.z[0], mean=mean, axes=axes, colours=COLOURS,
+        high=statistics.quantile(0.99), start=space.z[0], axes=axes_of(space.z), colours=COLOURS,
         neighbours=NEIGHBOURS, distances=neighbour_distances(space.z[:n]),
     )  # fmt: skip
     return stage.parcel(stage_name(space, streamed)), refusal
 
 
-def plane_of(z: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The plane of the pad: two dimensions themselves, of more the first two principal axes."""
+def axes_of(z: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The directions of the pad: of two dimensions they themselves, of more the first two principal axes."""
     if z.shape[1] == 2:
-        return np.zeros(2, np.float32), np.eye(2, dtype=np.float32)
-    mean = z.mean(axis=0)
-    return mean, np.linalg.svd(z[:2000] - mean, full_matrices=False)[2][:2]
+        return np.eye(2, dtype=np.float32)
+    return np.linalg.svd(z[:2000] - z[:2000].mean(axis=0), full_matrices=False)[2][:2]
 
 
 def neighbour_distances(z: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -84,26 +82,27 @@ def neighbour_distances(z: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.quantile(nearest.mean(axis=1), np.linspace(0, 1, 101)).astype(np.float32)
 
 
-def remember_holds() -> None:
-    st.session_state["live_holds"] = st.session_state["live"]["holds"]
-
-
 @st.fragment
 def live_section(space: LatentSpace, streamed: bool) -> None:
     """Only this runs again when a picture is asked for and when a code is kept or chosen."""
     parcel, refusal = stage_of(space, streamed)
     name = stage_name(space, streamed)
+    key = f"live_{name}"  # of its own for every checkpoint, whose codes have their own length
+
+    def remember() -> None:
+        st.session_state["live_holds"] = st.session_state[key]["holds"]
+
     holds = st.session_state.get("live_holds", [])
     if name not in holds:
         courier(key="stage", data=parcel)
     shelf = st.session_state.setdefault("shelf", [space.class_mean(digit).tolist() for digit in (3, 8, 5)])
     result = hand(
-        key="live",
+        key=key,
         data={
             "stage": name, "holds": holds, "base": None, "digit": space.digit, "shelf": shelf, "refusal": refusal,
         },
         on_ask_change=lambda: None, on_keep_change=lambda: None, on_code_change=lambda: None,
-        on_holds_change=remember_holds,
+        on_holds_change=remember,
     )  # fmt: skip
     if result.ask:
         pixels = to_uint8(space.decode(result.ask["code"])[0])
@@ -119,7 +118,7 @@ def live_section(space: LatentSpace, streamed: bool) -> None:
 def send_at_once() -> None:
     """No message waits until the one before it has been acknowledged: with Nagle's algorithm (RFC 896) some 40 ms.
 
-    asyncio turns that off for sockets that name their protocol; Streamlit's does not, and those it accepts inherit that.
+    asyncio turns that off only for sockets that name their protocol, which Streamlit's does not (1.67).
     """
     for thing in gc.get_objects():
         if type(thing) is socket.socket and thing.type == socket.SOCK_STREAM and thing.fileno() >= 0:

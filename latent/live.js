@@ -6,7 +6,7 @@
  *
  * @typedef {{name: string, program: import("./decoder.js").Program | null, weights: Float32Array, codes: Float32Array,
  *   labels: Uint8Array, images: Uint8Array, columns: number, picture: number[], order: number[], low: Float32Array,
- *   high: Float32Array, start: Float32Array, mean: Float32Array, axes: Float32Array, colours: string[],
+ *   high: Float32Array, start: Float32Array, axes: Float32Array, colours: string[],
  *   neighbours: number, distances: Float32Array, edges: number[]}} Stage as `Stage.parcel` in `latent/live.py` makes it
  * @typedef {{stage: string, holds: string[], base: number[] | null, digit: number, shelf: number[][], refusal: string}}
  *   Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder cannot run here
@@ -310,7 +310,7 @@ class Pad {
     this.find = finder(root)
     this.move = move
     /** @type {Float32Array} */
-    this.mean = this.axes = null
+    this.axes = null
     const pad = this.find("pad")
     pad.onpointerdown = (/** @type {PointerEvent} */ event) => {
       pad.setPointerCapture(event.pointerId)
@@ -323,8 +323,8 @@ class Pad {
   }
 
   /** The real codes are seen from their 0.5th to their 99.5th percentile and a little beyond. @param {Stage} stage */
-  enter({ codes, labels, colours, mean, axes }) {
-    Object.assign(this, { mean, axes })
+  enter({ codes, labels, colours, axes }) {
+    this.axes = axes
     const places = Array.from(labels, (_, row) => this.place(codes, row))
     const ends = [0, 1].map((axis) => {
       const sorted = places.map((place) => place[axis]).sort((a, b) => a - b)
@@ -355,12 +355,11 @@ class Pad {
    * @param {number} row
    */
   place(codes, row = 0) {
-    const n = this.mean.length
+    const n = this.axes.length / 2
     let [x, y] = [0, 0]
     for (let i = 0; i < n; i++) {
-      const offset = codes[row * n + i] - this.mean[i]
-      x += offset * this.axes[i]
-      y += offset * this.axes[n + i]
+      x += codes[row * n + i] * this.axes[i]
+      y += codes[row * n + i] * this.axes[n + i]
     }
     return [x, y]
   }

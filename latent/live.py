@@ -89,8 +89,8 @@ class Stage:
 
     ``codes`` (n, latent_dim) of real images, ``labels`` (n,) and the ``images`` (n, height, width[, 3]), uint8;
     ``order`` the dimensions that get a slider, the first one first, ``low`` and ``high`` (latent_dim,) their ranges;
-    ``start`` (latent_dim,) the code that a reset leads to; ``mean`` (latent_dim,) and ``axes`` (2, latent_dim), at
-    right angles and of length 1, span the plane of the pad; ``colours`` of the ten digits, as in CSS.
+    ``start`` (latent_dim,) the code that a reset leads to; ``axes`` (2, latent_dim), at right angles and of length 1,
+    the directions of the pad, to the right and up; ``colours`` of the ten digits, as in CSS.
     The support of a code is how many of ``distances``, of real codes to their ``neighbours`` nearest others on average,
     exceed its own: from ``edges[0]`` up it is on the data, from ``edges[1]`` at the edge. ``program`` is None where the
     decoder cannot run in the browser.
@@ -104,7 +104,6 @@ class Stage:
     low: NDArray[np.float32]
     high: NDArray[np.float32]
     start: NDArray[np.float32]
-    mean: NDArray[np.float32]
     axes: NDArray[np.float32]
     colours: Sequence[str]
     neighbours: int
