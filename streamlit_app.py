@@ -38,7 +38,9 @@ from latent import (
     directions,
     drawing,
     images,
+    inference,
     interpolation,
+    live,
     morphology,
     neighbours,
     probing,
@@ -48,7 +50,7 @@ from latent import (
     store,
     traversal,
 )
-from latent.errors import ArgumentError, CheckpointError, LatentError
+from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
 from latent.images import Sheet
 from latent.reading import Reading
 from latent.shelf import Kept, Shelf
@@ -59,6 +61,7 @@ HERE = Path(__file__).parent
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
 MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilobytes
+MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
@@ -220,6 +223,28 @@ def along_of_many(
     return mean
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for the browser …")
+def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
+    """What the browser needs of a checkpoint: its name, all of it as a parcel, and why its decoder cannot run there."""
+    program, refusal = None, ""
+    try:
+        program = live.compile(space.model)
+    except DecoderError as error:
+        refusal = str(error)
+    statistics, effects = space.statistics, dimension_effects(space)
+    n = min(len(space.z), max(1, MOST_LIVE_NUMBERS // space.latent_dim))
+    support = space.support
+    stage = live.Stage(
+        program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
+        order=statistics.most_spread(charts.MOST_PANELS)[np.argsort(-effects, kind="stable")].tolist(),
+        low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
+        colours=charts.DIGITS, neighbours=neighbours.N_NEIGHBOURS, distances=support.distances,
+        edges=(1 - neighbours.EDGE, 0.5 / len(support.distances)),
+    )  # fmt: skip
+    name = hashlib.sha256(repr(identity(space)[:2]).encode()).hexdigest()[:16]
+    return name, stage.parcel(name), refusal
+
+
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def plane_of(space: LatentSpace) -> projection.Plane:
     """The flat map of a space that goes both ways."""
@@ -294,6 +319,10 @@ COMPONENTS = {
 @st.cache_resource(show_spinner=False)
 def component(name: str) -> Callable[..., Any]:
     """One of our own parts of the page, in the browser written in latent/NAME.js."""
+    if name in ("live", "parcel"):
+        parts = live.hand() if name == "live" else live.courier()
+        js, html, css = (parts.get(part) for part in ("js", "html", "css"))
+        return st.components.v2.component(f"latent_{name}", js=js, html=html, css=css)
     script = (HERE / "latent" / f"{name}.js").read_text(encoding="utf-8")
     return st.components.v2.component(f"latent_{name}", html=COMPONENTS[name], js=script, isolate_styles=False)
 
@@ -1753,12 +1782,74 @@ def choose_direction(space: LatentSpace) -> Direction:
 
 DEFAULT_MEASURE = "thickness"
 
+
+def live_section(space: LatentSpace) -> None:
+    """What does the hand feel? Move a slider or the dot on the plane, and the digit follows in the next frame."""
+    show_live(space)
+
+
+@st.fragment  # a picture that is asked for, a code that is kept: this part of the page alone
+def show_live(space: LatentSpace) -> None:
+    """The sliders, the plane and the picture, all in the browser where the decoder can run there."""
+    if "kept_now" in st.session_state:
+        st.rerun()  # all of it: the shelf is in the sidebar
+    name, parcel, refusal = stage_of(space)
+    key = f"live_{name}"  # of its own for every checkpoint, whose codes have their own length
+    chosen: dict[str, Code] = st.session_state.setdefault("custom_kept", {})
+
+    def take_code() -> None:
+        with suppress(ArgumentError, TypeError):
+            chosen[space.checkpoint.sha256] = as_code(st.session_state[key]["code"], space)
+
+    def keep_code() -> None:
+        with suppress(ArgumentError, TypeError):
+            keep(space, "live", as_code(st.session_state[key]["keep"], space), origin="Live")
+
+    def take_holds() -> None:
+        st.session_state["live_holds"] = st.session_state[key]["holds"]
+
+    holds = st.session_state.get("live_holds", [])
+    if name not in holds:
+        component("parcel")(key="live_stage", data=parcel)
+    code = custom_vector(space)
+    moved = space.checkpoint.sha256 in chosen
+    path = [kept.vector.tolist() for kept in shelf_of(space) if kept.kind == "code"]
+    result = component("live")(
+        key=key,
+        data={
+            "stage": name, "holds": holds, "base": code.tolist() if moved else None, "digit": space.digit,
+            "shelf": path, "refusal": refusal,
+        },
+        on_ask_change=lambda: None, on_keep_change=keep_code, on_code_change=take_code, on_holds_change=take_holds,
+    )  # fmt: skip
+    if result.ask:
+        pixels = images.to_uint8(space.decode(as_code(result.ask["code"], space))[0])
+        answer = live.parcel("answer", serial=int(result.ask["serial"]), pixels=pixels)
+        component("parcel")(key="live_answer", data=answer)
+    if moved:
+        in_link["custom"] = [shelf.vector_to_text(code)]
+    st.caption(
+        "Double-click a slider to reset it. Play goes through the kept vectors of the shelf, from two of them up. The "
+        "code chosen here is the “custom vector” of the other sections."
+    )
+    picture = space.decode(code)
+    python = f"z = {literal(code)}\npicture = space.decode(z)"
+    take_away(space, python, {"z": code, "picture": picture}, png=images.sheet(picture, 1, zoom=8))
+    update_link(space)
+
+
+def as_code(numbers: Any, space: LatentSpace) -> Code:
+    """What the browser says is a code, as one (latent_dim,). Raises `ArgumentError` where it is none."""
+    return inference.as_codes(numbers, space.latent_dim)[0]
+
+
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
     "Map": map_section,
     "Clusters": clusters_section,
     "Generate": generate_section,
+    "Live": live_section,
     "Custom vector": custom_section,
     "Draw": draw_section,
     "Dimensions": dimensions_section,
@@ -1767,7 +1858,7 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
 }
-NEED_AN_ENCODER = ("Statistics", "Clusters", "Draw", "Real vs generated")
+NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page.

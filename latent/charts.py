@@ -285,7 +285,9 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
             x=x, y=y, text="images:Q", color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#333"))
         )
     )
-    icon_column = alt.Chart(pictures).mark_image(width=min(size - 2, 32), height=min(size - 2, 32)).encode(x=x, y=y, url="icon:N")
+    icon_column = (
+        alt.Chart(pictures).mark_image(width=min(size - 2, 32), height=min(size - 2, 32)).encode(x=x, y=y, url="icon:N")
+    )
     return (cells + numbers + icon_column).properties(height=k * size + 20)
 
 

@@ -17,5 +17,9 @@ class ArgumentError(LatentError, ValueError):
     """A value outside what a function takes: a vector of the wrong length, an unknown name, a bad range."""
 
 
+class DecoderError(LatentError):
+    """A decoder that cannot run in the browser."""
+
+
 class TrainingError(LatentError):
     """A training run that cannot start or go on."""

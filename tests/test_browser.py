@@ -26,9 +26,12 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-IMAGES = "() => [...document.querySelectorAll('[data-testid=stMain] img')].map(img => img.src)"
-PICTURES = f"""() => ({IMAGES})().concat(
-    [...document.querySelectorAll('[data-testid=stMain] canvas')].map(canvas => canvas.toDataURL()))"""
+# Also inside the shadow roots that components may have.
+MAIN = """() => { const roots = [document.querySelector('[data-testid=stMain]')];
+    roots[0].querySelectorAll('*').forEach(element => element.shadowRoot && roots.push(element.shadowRoot));
+    return selector => roots.flatMap(root => [...root.querySelectorAll(selector)]) }"""
+IMAGES = f"() => ({MAIN})()('img').map(img => img.src)"
+PICTURES = f"() => ({IMAGES})().concat(({MAIN})()('canvas').map(canvas => canvas.toDataURL()))"
 NUMBERS = ", ".join(["0.5"] * 16)
 
 
@@ -123,6 +126,7 @@ MOVES = {
     "Map": choose("Colour", "dimension"),
     "Clusters": press("Clusters", "ArrowLeft"),
     "Generate": fill("Seed", "5"),
+    "Live": lambda page: page.get_by_role("slider", name="Dimension").first.press("ArrowRight"),
     "Custom vector": fill("16 numbers", NUMBERS),
     "Draw": lambda page: draw_a_seven(page),
     "Dimensions": press("Steps", "ArrowRight"),
@@ -358,3 +362,26 @@ def test_hovering_over_a_dot_shows_its_digit_and_sends_nothing(page, address):
     expect(page.locator(".latent-map .hint i")).to_be_visible()
     assert before >= 1
     assert len(sent) == before
+
+
+def test_the_live_code_is_kept_is_the_custom_vector_and_is_in_the_link(page, browser, address):
+    open_section(page, address, "Live")
+    slider = page.get_by_role("slider", name="Dimension").first
+    for _ in range(5):
+        slider.press("ArrowRight")
+    page.wait_for_url("**custom=**")
+    settled(page)
+    page.get_by_role("button", name="Keep", exact=True).click()
+    expect(page.locator(".latent-shelf li")).to_have_count(1)
+    assert kept_names(page) == ["live"]
+    moved = slider.input_value()
+
+    other = browser.new_context().new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("slider", name="Dimension").first).to_have_value(moved, timeout=60_000)
+    other.context.close()
+
+    sidebar_section(page, "Dimensions")
+    before = page.evaluate(IMAGES)
+    choose("Base", "custom vector")(page)
+    page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))

@@ -18,6 +18,7 @@ SECTIONS = [
     "Map",
     "Clusters",
     "Generate",
+    "Live",
     "Custom vector",
     "Draw",
     "Dimensions",
@@ -46,6 +47,7 @@ CONTROLS = {
         ("selectbox", "custom_start", "zeros"), ("selectbox", "custom_start", "random draw"),
         ("selectbox", "custom_digit", 3), ("number_input", "custom_which", 5),
     ],
+    "Live": [],
     "Draw": [],
     "Directions": [
         ("selectbox", "directions_kind", "two digits"), ("selectbox", "directions_kind", "two vectors"),

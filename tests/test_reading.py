@@ -31,6 +31,11 @@ def read(name: str) -> Checkpoint:
     return checkpoint.parse(saved(network_of(name).state_dict()), f"{name}.pt")
 
 
+@cache
+def published(file: str) -> LatentSpace:
+    return LatentSpace.open(FOREIGN / file)
+
+
 def saved(content: object) -> bytes:
     import io
 
@@ -165,14 +170,14 @@ def test_what_is_no_autoencoder_is_refused_in_one_sentence_that_says_what_it_is(
     "truth", [t for t in TRUTH if not t["file"].endswith(".h5")], ids=lambda truth: truth["file"][:30]
 )
 def test_published_pytorch_files_are_read_within_5_percent_of_what_their_authors_code_does(truth):
-    space = LatentSpace.open(FOREIGN / truth["file"])
+    space = published(truth["file"])
     assert space.test_error <= 1.05 * truth["mse"]
 
 
 @pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
 @pytest.mark.parametrize("truth", READ_KERAS, ids=lambda truth: truth["file"][:30])
 def test_published_keras_files_are_read(truth):
-    space = LatentSpace.open(FOREIGN / truth["file"])
+    space = published(truth["file"])
     assert space.test_error <= 1.05 * truth["mse"]
 
 

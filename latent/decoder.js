@@ -1,0 +1,252 @@
+/**
+ * Runs a decoder in plain JavaScript: the program and the weights that `latent/live.py` makes of a network.
+ *
+ * Feature maps lie in memory as rows, columns, channels, so that the innermost loops read numbers side by side.
+ * Every array is made once; a picture allocates nothing.
+ *
+ * @typedef {{op: string, shape: number[], weight?: number[], bias?: number[], name?: string, kernel?: number[],
+ *   stride?: number, padding?: number, factor?: number, mode?: string, first?: boolean}} Layer
+ *   `shape` is that of what the layer puts out; `weight` and `bias` say where theirs begin and end among the weights.
+ * @typedef {{layers: Layer[], latent_dim: number, picture: number[]}} Program `picture` is [height, width, channels].
+ * @typedef {{layer: Layer, input: Float32Array, from: number[], output: Float32Array, weight: Float32Array,
+ *   bias: Float32Array, label: Float32Array}} Place What a layer works on; `from` is the shape of its input.
+ */
+
+/** @typedef {() => void} Step What runs one layer. */
+
+const CLASSES = 10
+
+/**
+ * What turns a code into a picture: floats in [0, 1] as rows, columns, channels, overwritten by the next call.
+ * @param {Program} program
+ * @param {Float32Array} weights
+ * @returns {(code: ArrayLike<number>, digit?: number) => Float32Array}
+ */
+export function decoder(program, weights) {
+  const code = new Float32Array(program.latent_dim)
+  const label = new Float32Array(CLASSES)
+  let [output, from] = [code, [code.length]]
+  const steps = program.layers.map((layer) => {
+    const input = output
+    if (!IN_PLACE.includes(layer.op)) output = new Float32Array(layer.shape.reduce((a, b) => a * b))
+    const [weight, bias] = [layer.weight, layer.bias].map(([start, end] = [0, 0]) => weights.subarray(start, end))
+    const step = LAYERS[layer.op]({ layer, input, from, output, weight, bias, label })
+    from = layer.shape
+    return step
+  })
+  return (z, digit = 0) => {
+    code.set(z)
+    label.fill(0)[digit] = 1
+    for (const step of steps) step()
+    return output
+  }
+}
+
+const IN_PLACE = ["reshape", "activation", "affine", "prelu"]
+
+/** @type {Record<string, (place: Place) => Step>} For each kind of layer what makes its step. */
+const LAYERS = {
+  reshape: () => () => {},
+  activation: ({ layer, output }) => {
+    const f = ACTIVATIONS[layer.name]
+    return () => {
+      for (let i = 0; i < output.length; i++) output[i] = f(output[i])
+    }
+  },
+  affine: ({ output, weight, bias }) => () => {
+    for (let i = 0; i < output.length; i++) output[i] = output[i] * weight[i % weight.length] + bias[i % bias.length]
+  },
+  prelu: ({ output, weight }) => () => {
+    for (let i = 0; i < output.length; i++) if (output[i] < 0) output[i] *= weight[i % weight.length]
+  },
+  label: ({ layer, input, output, label }) => () => {
+    output.set(label, layer.first ? 0 : input.length)
+    output.set(input, layer.first ? CLASSES : 0)
+  },
+  linear: ({ input, output, weight, bias }) => () => {
+    output.set(bias)
+    addProducts(input, 0, 0, 1, weight, 0, input.length, output.length, output, 0, 0, input.length)
+  },
+  conv,
+  conv_transpose: convTranspose,
+  upsample: (place) => (place.layer.mode === "nearest" ? repeat(place) : interpolate(place)),
+  channels_last: ({ layer, input, output }) => () => turn(layer.shape, (first, last) => (output[last] = input[first])),
+  channels_first: ({ from, input, output }) => () => turn(from, (first, last) => (output[first] = input[last])),
+}
+
+/**
+ * c += a·bᵀ for `m` rows of `a` and `n` rows of `b` with `k` numbers each: where nearly all the time goes.
+ * Rows begin at `a0`, `b0` and `c0` and are `aStep`, `bStep` and `cStep` apart.
+ *
+ * Two rows meet four at a time, so that six numbers read serve eight products. At the edges the last row stands in for
+ * those that are missing: computed twice, it gives the same.
+ * @param {Float32Array} a @param {number} a0 @param {number} aStep @param {number} m
+ * @param {Float32Array} b @param {number} b0 @param {number} bStep @param {number} n
+ * @param {Float32Array} c @param {number} c0 @param {number} cStep @param {number} k
+ */
+function addProducts(a, a0, aStep, m, b, b0, bStep, n, c, c0, cStep, k) {
+  for (let i = 0; i < m; i += 2) {
+    const i1 = Math.min(i + 1, m - 1)
+    const p = a0 + i * aStep, q = a0 + i1 * aStep, pc = c0 + i * cStep, qc = c0 + i1 * cStep
+    for (let j = 0; j < n; j += 4) {
+      const j1 = Math.min(j + 1, n - 1), j2 = Math.min(j + 2, n - 1), j3 = Math.min(j + 3, n - 1)
+      const r = b0 + j * bStep, s = b0 + j1 * bStep, t = b0 + j2 * bStep, u = b0 + j3 * bStep
+      let pr = c[pc + j], ps = c[pc + j1], pt = c[pc + j2], pu = c[pc + j3]
+      let qr = c[qc + j], qs = c[qc + j1], qt = c[qc + j2], qu = c[qc + j3]
+      for (let x = 0; x < k; x++) {
+        const ap = a[p + x], aq = a[q + x], br = b[r + x], bs = b[s + x], bt = b[t + x], bu = b[u + x]
+        pr += ap * br; ps += ap * bs; pt += ap * bt; pu += ap * bu
+        qr += aq * br; qs += aq * bs; qt += aq * bt; qu += aq * bu
+      }
+      c[pc + j] = pr; c[pc + j1] = ps; c[pc + j2] = pt; c[pc + j3] = pu
+      c[qc + j] = qr; c[qc + j1] = qs; c[qc + j2] = qt; c[qc + j3] = qu
+    }
+  }
+}
+
+/**
+ * Conv2d, `weight` (channels out, kernel height, kernel width, channels in). Under a kernel's row, pixels and their
+ * channels lie side by side, as the weights do. `padding` is what stands before the map; behind it as much as needed.
+ * @param {Place} place
+ */
+function conv({ layer, input, from: [rows, columns, n], output, weight, bias }) {
+  const { shape: [height, width, m], kernel: [tall, wide], stride, padding } = layer
+  const step = Math.max(columns + padding, (width - 1) * stride + wide) * n
+  const padded = new Float32Array(Math.max(rows + padding, (height - 1) * stride + tall) * step)
+  const side = wide * n
+  return () => {
+    for (let y = 0; y < rows; y++) {
+      copy(input, y * columns * n, padded, (y + padding) * step + padding * n, columns * n)
+    }
+    spread(bias, output)
+    for (let y = 0; y < height; y++) {
+      for (let ky = 0; ky < tall; ky++) {
+        const under = (y * stride + ky) * step
+        const to = y * width * m
+        // The pixels of a row against the kernels; a single kernel goes first, since rows are taken two by four.
+        if (m > 1) addProducts(padded, under, stride * n, width, weight, ky * side, tall * side, m, output, to, m, side)
+        else addProducts(weight, ky * side, 0, 1, padded, under, stride * n, width, output, to, 0, side)
+      }
+    }
+  }
+}
+
+/**
+ * ConvTranspose2d, `weight` (kernel height, kernel width, channels out, channels in): every pixel's share of all that
+ * it touches, a row at a time, then added up where it belongs.
+ * @param {Place} place
+ */
+function convTranspose({ layer, input, from: [rows, columns, n], output, weight, bias }) {
+  const { shape: [height, width, m], kernel: [tall, wide], stride, padding } = layer
+  const reach = tall * wide * m
+  const shares = new Float32Array(columns * reach)
+  return () => {
+    spread(bias, output)
+    for (let y = 0; y < rows; y++) {
+      shares.fill(0)
+      addProducts(input, y * columns * n, n, columns, weight, 0, n, reach, shares, 0, reach, n)
+      for (let ky = 0; ky < tall; ky++) {
+        const row = y * stride + ky - padding
+        if (row < 0 || row >= height) continue
+        for (let x = 0; x < columns; x++) {
+          for (let kx = 0; kx < wide; kx++) {
+            const column = x * stride + kx - padding
+            if (column < 0 || column >= width) continue
+            const to = (row * width + column) * m
+            const share = x * reach + (ky * wide + kx) * m
+            for (let c = 0; c < m; c++) output[to + c] += shares[share + c]
+          }
+        }
+      }
+    }
+  }
+}
+
+/** Upsample, nearest. @param {Place} place */
+function repeat({ layer: { shape: [height, width, n], factor }, input, output }) {
+  return () => {
+    for (let y = 0, to = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, to += n) {
+        copy(input, (Math.floor(y / factor) * (width / factor) + Math.floor(x / factor)) * n, output, to, n)
+      }
+    }
+  }
+}
+
+/** Upsample, bilinear, corners not aligned. @param {Place} place */
+function interpolate({ layer: { shape: [height, width, n], factor }, from: [rows, columns], input, output }) {
+  /** For every place the two that it lies between, and how far it is from the first to the second. */
+  const between = (/** @type {number} */ length, /** @type {number} */ last) =>
+    Array.from({ length }, (_, place) => {
+      const exact = Math.max(0, (place + 0.5) / factor - 0.5)
+      return [Math.floor(exact), Math.min(Math.floor(exact) + 1, last), exact % 1]
+    })
+  const [down, across] = [between(height, rows - 1), between(width, columns - 1)]
+  return () => {
+    let to = 0
+    for (const [top, bottom, v] of down) {
+      for (const [left, right, u] of across) {
+        const a = (top * columns + left) * n, b = (top * columns + right) * n
+        const c = (bottom * columns + left) * n, d = (bottom * columns + right) * n
+        for (let i = 0; i < n; i++, to++) {
+          const upper = input[a + i] * (1 - u) + input[b + i] * u
+          output[to] = upper * (1 - v) + (input[c + i] * (1 - u) + input[d + i] * u) * v
+        }
+      }
+    }
+  }
+}
+
+/**
+ * Calls `move` with the place of every number where channels come first, and where they come last.
+ * @param {number[]} shape @param {(first: number, last: number) => void} move
+ */
+function turn([height, width, n], move) {
+  const area = height * width
+  for (let pixel = 0; pixel < area; pixel++) for (let c = 0; c < n; c++) move(c * area + pixel, pixel * n + c)
+}
+
+/** @param {Float32Array} source @param {number} start @param {Float32Array} target @param {number} to @param {number} n */
+function copy(source, start, target, to, n) {
+  for (let i = 0; i < n; i++) target[to + i] = source[start + i]
+}
+
+/** The bias of its channel in every place. @param {Float32Array} bias @param {Float32Array} output */
+function spread(bias, output) {
+  for (let start = 0; start < output.length; start += bias.length) output.set(bias, start)
+}
+
+/** @typedef {(x: number) => number} Activation */
+
+/** @type {Activation} */
+const sigmoid = (x) => 1 / (1 + Math.exp(-x))
+/** @type {Activation} */
+const softplus = (x) => (x > 20 ? x : Math.log1p(Math.exp(x)))
+/** @type {(slope: number) => Activation} */
+const leaky = (slope) => (x) => (x < 0 ? slope * x : x)
+
+/** The error function to 1.5e-7: Abramowitz & Stegun 1964, formula 7.1.26. @type {Activation} */
+function erf(x) {
+  const t = 1 / (1 + 0.3275911 * Math.abs(x))
+  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
+  return Math.sign(x) * (1 - series * Math.exp(-x * x))
+}
+
+/** Named as in `latent/reading.py`. @type {Record<string, Activation>} */
+const ACTIVATIONS = {
+  none: (x) => x,
+  ReLU: (x) => (x > 0 ? x : 0),
+  "LeakyReLU 0.01": leaky(0.01),
+  "LeakyReLU 0.1": leaky(0.1),
+  "LeakyReLU 0.2": leaky(0.2),
+  "LeakyReLU 0.3": leaky(0.3),
+  GELU: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  SiLU: (x) => x * sigmoid(x),
+  ELU: (x) => (x > 0 ? x : Math.expm1(x)),
+  SELU: (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
+  tanh: Math.tanh,
+  sigmoid,
+  softplus,
+  Mish: (x) => x * Math.tanh(softplus(x)),
+  clamp: (x) => Math.min(1, Math.max(0, x)),
+}

@@ -1,0 +1,535 @@
+/**
+ * A code in the hand: sliders, a pad and a path move it, and the picture follows in the next frame.
+ *
+ * What belongs to a checkpoint, its weights and real codes, comes once as a parcel (`parcel.js`). Nothing is sent to
+ * the page while a code moves, but where the decoder cannot run here: then each picture is asked for, one at a time.
+ *
+ * @typedef {{name: string, program: import("./decoder.js").Program | null, weights: Float32Array, codes: Float32Array,
+ *   labels: Uint8Array, images: Uint8Array, columns: number, picture: number[], order: number[], low: Float32Array,
+ *   high: Float32Array, start: Float32Array, axes: Float32Array, colours: string[],
+ *   neighbours: number, distances: Float32Array, edges: number[]}} Stage as `Stage.parcel` in `latent/live.py` makes it
+ * @typedef {{stage: string, holds: string[], base: number[] | null, digit: number, shelf: number[][], refusal: string}}
+ *   Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder cannot run here
+ * @typedef {(name: string, value: unknown) => void} Send
+ * @typedef {(change: (code: Float32Array) => void) => void} Move what a control calls to change the code
+ */
+import { decoder } from "./decoder.js"
+
+const FIRST = 16 // dimensions shown before the switch
+const VOTERS = 20 // nearest real codes whose digits are counted
+const SETTLED = 400 // milliseconds without movement, after which the code is chosen
+const BUDGET = 10 // milliseconds of a frame for what is computed in it; the browser needs the rest
+const SELDOM = 100 // milliseconds between readings where they do not fit into every frame
+const PATIENCE = 2000 // milliseconds until a picture is asked for again
+
+/** @type {Record<string, number[]>} */
+const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }
+
+/** @type {WeakMap<object, Live>} */
+const mounted = new WeakMap()
+
+/**
+ * Called by the page at first, and again whenever the data are others.
+ * @param {{data: Data, parentElement: ShadowRoot, setStateValue: Send, setTriggerValue: Send}} component
+ */
+export default function mount({ data, parentElement, setStateValue, setTriggerValue }) {
+  if (!mounted.has(parentElement)) mounted.set(parentElement, new Live(parentElement))
+  const live = mounted.get(parentElement)
+  live.take(data, setStateValue, setTriggerValue)
+  return () => live.leave()
+}
+
+/** The code, its picture, and what is said to the page. */
+class Live {
+  /** @param {ShadowRoot} root which holds `live.html` */
+  constructor(root) {
+    this.root = root
+    this.find = finder(root)
+    /** @type {Stage} */
+    this.stage = null
+    /** @type {Send} */
+    this.setStateValue = this.setTriggerValue = null
+    this.adopted = this.chosen = "" // codes as JSON
+    this.serial = this.asked = this.way = this.readAt = this.cost = this.took = 0
+    this.outdated = this.playing = this.down = false
+    /** @type {Move} */
+    this.move = (change) => {
+      this.play(false)
+      change(this.code)
+      this.changed()
+      this.settle()
+    }
+    this.sliders = new Sliders(root, this.move)
+    this.pad = new Pad(root, this.move)
+    this.readings = new Readings(root)
+
+    this.find("keep").onclick = () => this.setTriggerValue("keep", Array.from(this.code))
+    this.find("reset").onclick = () => this.move((code) => code.set(this.stage.start))
+    this.find("play").onclick = () => this.play(!this.playing)
+    this.find("local").onchange = () => this.changed()
+    this.find("all").onchange = () => this.changed()
+    this.left = new AbortController()
+    const { signal } = this.left
+    root.addEventListener("pointerdown", () => (this.down = true), { signal })
+    for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => this.release(), { signal })
+    addEventListener("latent-parcel", (event) => this.arrived(/** @type {CustomEvent} */ (event).detail), { signal })
+  }
+
+  leave() {
+    this.left.abort()
+    for (const timer of [this.settling, this.retry, this.later]) clearTimeout(timer)
+    cancelAnimationFrame(this.frame)
+    mounted.delete(this.root)
+  }
+
+  // What comes from the page.
+
+  /**
+   * @param {Data} data
+   * @param {Send} setStateValue
+   * @param {Send} setTriggerValue
+   */
+  take(data, setStateValue, setTriggerValue) {
+    Object.assign(this, { setStateValue, setTriggerValue })
+    this.data = data
+    this.find("play").disabled = data.shelf.length < 2
+    this.arrived(data.stage)
+    this.adopt()
+    this.changed()
+  }
+
+  /** A parcel is here, perhaps. @param {string} name */
+  arrived(name) {
+    if (name === "answer") return this.answered()
+    const holds = [...parcels().keys()].filter((kept) => kept !== "answer")
+    if (String(holds) !== String(this.data.holds)) this.setStateValue("holds", holds)
+    const stage = parcels().get(this.data.stage)
+    if (stage && stage.name !== this.stage?.name) this.enter(stage)
+  }
+
+  /** Another checkpoint. @param {Stage} stage */
+  enter(stage) {
+    this.stage = stage
+    this.code = Float32Array.from(stage.start)
+    this.decode = stage.program && decoder(stage.program, stage.weights)
+    const [height, width] = stage.picture
+    this.image = new ImageData(width, height)
+    Object.assign(this.find("picture"), { height, width })
+    Object.assign(this.find("local"), { checked: Boolean(this.decode), disabled: !this.decode })
+    this.sliders.enter(stage)
+    this.pad.enter(stage)
+    this.readings.enter(stage, () => this.changed())
+    this.play(false)
+    this.adopt()
+  }
+
+  /** The page's code goes into the hand where it is another one, and not what the hand itself has chosen. */
+  adopt() {
+    const base = JSON.stringify(this.data.base)
+    if (!this.stage || !this.data.base || base === this.adopted || base === this.chosen) return
+    this.adopted = base
+    this.code.set(this.data.base)
+  }
+
+  // The code moves.
+
+  /** Everything is shown anew in the next frame. */
+  changed() {
+    if (this.stage) this.frame ||= requestAnimationFrame((now) => this.draw(now))
+  }
+
+  release() {
+    this.down = false
+    if (this.stage) this.settle()
+  }
+
+  /** After the last movement the code is chosen, once. */
+  settle() {
+    clearTimeout(this.settling)
+    this.settling = setTimeout(() => {
+      if (this.down || this.playing) return
+      this.sayHowLong()
+      const code = Array.from(this.code)
+      if (JSON.stringify(code) === this.chosen) return
+      this.chosen = JSON.stringify(code)
+      this.setStateValue("code", code)
+    }, SETTLED)
+  }
+
+  /** @param {boolean} on */
+  play(on) {
+    if (this.playing && !on) this.settle()
+    this.playing = on
+    this.played = performance.now()
+    say(this.find("play"), on ? "Stop" : "Play")
+    this.changed()
+  }
+
+  /** Along the loop through the shelf: slowest at the kept codes, fastest halfway between. @param {number} now */
+  advance(now) {
+    const { shelf } = this.data
+    this.way = (this.way + (Math.max(0, now - this.played) / 1000) * this.find("speed").value) % shelf.length
+    this.played = now
+    const stop = Math.floor(this.way)
+    const t = this.way - stop
+    const path = this.find("path").value === "linear" ? lerp : slerp
+    this.code.set(path(shelf[stop], shelf[(stop + 1) % shelf.length], t * t * (3 - 2 * t)))
+  }
+
+  // A frame.
+
+  /** @param {number} now */
+  draw(now) {
+    this.frame = 0
+    const started = performance.now()
+    if (this.playing) this.advance(now)
+    if (this.find("local").checked) this.paint(this.decode(this.code, this.data.digit), 1, started)
+    else this.ask()
+    this.sliders.follow(this.code, this.find("all").checked)
+    this.pad.follow(this.code)
+    const late = started - this.readAt > SELDOM
+    if (late || performance.now() - started + this.cost < BUDGET) this.read()
+    else this.later ||= setTimeout(() => this.read(), SELDOM)
+    if (this.playing) this.changed()
+  }
+
+  read() {
+    clearTimeout(this.later)
+    this.later = 0
+    const started = performance.now()
+    this.readings.follow(this.code)
+    this.readAt = performance.now()
+    this.cost = this.readAt - started
+  }
+
+  /**
+   * A picture (rows, columns, channels) that was wanted at a certain time; `white` is the brightest value.
+   * @param {Float32Array | Uint8Array} picture
+   * @param {number} white
+   * @param {number} wanted
+   */
+  paint(picture, white, wanted) {
+    const { data } = this.image
+    const channels = picture.length / (data.length / 4)
+    const scale = 255 / white
+    for (let pixel = 0, from = 0; pixel < data.length; pixel += 4, from += channels) {
+      for (let c = 0; c < 3; c++) data[pixel + c] = picture[from + (channels === 3 ? c : 0)] * scale
+      data[pixel + 3] = 255
+    }
+    this.find("picture").getContext("2d").putImageData(this.image, 0, 0)
+    this.took += 0.1 * (performance.now() - wanted - this.took)
+  }
+
+  sayHowLong() {
+    const refusal = this.data.refusal && ` (${this.data.refusal})`
+    const where = this.find("local").checked ? "in this browser" : `by the server${refusal}`
+    say(this.find("note"), `${this.took.toFixed(1)} ms a picture, ${where}`)
+  }
+
+  /** Asks the server for the picture; while one is under way it is only noted that another is wanted. */
+  ask() {
+    this.outdated = this.asked > 0
+    if (this.outdated) return
+    this.asked = performance.now()
+    this.setTriggerValue("ask", { serial: ++this.serial, code: Array.from(this.code) })
+    this.retry = setTimeout(() => {
+      this.asked = 0
+      this.changed()
+    }, PATIENCE)
+  }
+
+  answered() {
+    const { serial, pixels } = parcels().get("answer")
+    if (!this.asked || serial !== this.serial) return
+    clearTimeout(this.retry)
+    const wanted = this.asked
+    this.asked = 0
+    if (this.find("local").checked) return
+    this.paint(pixels, 255, wanted)
+    if (this.outdated) this.ask()
+  }
+}
+
+/** A slider and a number box a dimension. */
+class Sliders {
+  /**
+   * @param {ShadowRoot} root
+   * @param {Move} move
+   */
+  constructor(root, move) {
+    this.root = root
+    this.find = finder(root)
+    this.move = move
+  }
+
+  /** @param {Stage} stage */
+  enter({ order, low, high, start }) {
+    this.rows = order.map((dimension, index) => {
+      const row = document.createElement("div")
+      row.className = index < FIRST ? "dimension" : "dimension extra"
+      row.innerHTML = `<span>${dimension}</span><input type="range" aria-label="Dimension ${dimension}">
+        <input type="number" step="any" aria-label="Dimension ${dimension}, exactly">`
+      const [range, box] = row.querySelectorAll("input")
+      const [min, max] = [low[dimension], high[dimension]]
+      Object.assign(range, { min, max, step: (max - min) / 200 || 1 })
+      /** @param {number} value */
+      const set = (value) => Number.isFinite(value) && this.move((code) => (code[dimension] = value))
+      range.oninput = () => set(range.valueAsNumber)
+      range.ondblclick = () => set(start[dimension])
+      box.oninput = () => set(box.valueAsNumber)
+      return { row, range, box, dimension, shown: NaN }
+    })
+    this.find("dimensions").replaceChildren(...this.rows.map(({ row }) => row))
+    this.find("rest").hidden = order.length <= FIRST
+    say(this.find("rest-name"), `Show all ${order.length} dimensions`)
+  }
+
+  /**
+   * @param {Float32Array} code
+   * @param {boolean} all whether those behind the switch are shown
+   */
+  follow(code, all) {
+    this.find("dimensions").classList.toggle("all-shown", all)
+    for (const each of all ? this.rows : this.rows.slice(0, FIRST)) {
+      const value = code[each.dimension]
+      if (each.shown === value) continue
+      each.shown = value
+      each.range.valueAsNumber = value
+      if (this.root.activeElement !== each.box) each.box.value = value.toFixed(3)
+    }
+  }
+}
+
+/** A plane through the space, with the real codes as dots. What of a code lies outside the plane, stays. */
+class Pad {
+  /**
+   * @param {ShadowRoot} root
+   * @param {Move} move
+   */
+  constructor(root, move) {
+    this.find = finder(root)
+    this.move = move
+    /** @type {Float32Array} */
+    this.axes = null
+    const pad = this.find("pad")
+    pad.onpointerdown = (/** @type {PointerEvent} */ event) => {
+      pad.setPointerCapture(event.pointerId)
+      this.drag(event)
+    }
+    pad.onpointermove = (/** @type {PointerEvent} */ event) => {
+      if (pad.hasPointerCapture(event.pointerId)) this.drag(event)
+    }
+    pad.onkeydown = (/** @type {KeyboardEvent} */ event) => this.press(event)
+  }
+
+  /** The real codes are seen from their 0.5th to their 99.5th percentile and a little beyond. @param {Stage} stage */
+  enter({ codes, labels, colours, axes }) {
+    this.axes = axes
+    const places = Array.from(labels, (_, row) => this.place(codes, row))
+    const ends = [0, 1].map((axis) => {
+      const sorted = places.map((place) => place[axis]).sort((a, b) => a - b)
+      return [0.005, 0.995].map((share) => sorted[Math.round(share * (sorted.length - 1))])
+    })
+    this.reach = ends.map(([from, to]) => 1.1 * (to - from) || 1)
+    this.corner = ends.map(([from, to], axis) => (from + to - this.reach[axis]) / 2)
+    const { width, height } = this.find("dots")
+    const context = this.find("dots").getContext("2d")
+    context.clearRect(0, 0, width, height)
+    context.globalAlpha = 0.6
+    places.forEach((place, row) => {
+      const [left, top] = this.shares(place)
+      context.fillStyle = colours[labels[row]]
+      context.fillRect(left * width - 1.5, top * height - 1.5, 3, 3)
+    })
+  }
+
+  /** @param {Float32Array} code */
+  follow(code) {
+    const [left, top] = this.shares(this.place(code)).map((share) => 100 * Math.min(1, Math.max(0, share)))
+    this.find("spot").style.transform = `translate(${left}%, ${top}%)`
+  }
+
+  /**
+   * Where a code, or one row of many, lies on the plane.
+   * @param {Float32Array} codes
+   * @param {number} row
+   */
+  place(codes, row = 0) {
+    const n = this.axes.length / 2
+    let [x, y] = [0, 0]
+    for (let i = 0; i < n; i++) {
+      x += codes[row * n + i] * this.axes[i]
+      y += codes[row * n + i] * this.axes[n + i]
+    }
+    return [x, y]
+  }
+
+  /** A place on the plane as shares of the pad, from the left and from the top. @param {number[]} place */
+  shares([x, y]) {
+    return [(x - this.corner[0]) / this.reach[0], 1 - (y - this.corner[1]) / this.reach[1]]
+  }
+
+  /**
+   * @param {Float32Array} code
+   * @param {number} x
+   * @param {number} y
+   */
+  shift(code, x, y) {
+    const n = code.length
+    for (let i = 0; i < n; i++) code[i] += x * this.axes[i] + y * this.axes[n + i]
+  }
+
+  /** @param {PointerEvent} event */
+  drag({ clientX, clientY }) {
+    const box = this.find("pad").getBoundingClientRect()
+    const right = Math.min(1, Math.max(0, (clientX - box.left) / box.width))
+    const up = Math.min(1, Math.max(0, (box.bottom - clientY) / box.height))
+    this.move((code) => {
+      const [x, y] = this.place(code)
+      this.shift(code, this.corner[0] + right * this.reach[0] - x, this.corner[1] + up * this.reach[1] - y)
+    })
+  }
+
+  /** @param {KeyboardEvent} event */
+  press(event) {
+    const way = WAYS[event.key]
+    if (!way) return
+    const [x, y] = way
+    event.preventDefault()
+    this.move((code) => this.shift(code, (x * this.reach[0]) / 50, (y * this.reach[1]) / 50))
+  }
+}
+
+/** What the real codes say about this one. */
+class Readings {
+  /** @param {ShadowRoot} root */
+  constructor(root) {
+    this.find = finder(root)
+  }
+
+  /**
+   * @param {Stage} stage
+   * @param {() => void} ready called when the images are there to be shown
+   */
+  enter(stage, ready) {
+    this.stage = stage
+    const [height, width] = stage.picture
+    Object.assign(this.find("nearest"), { height, width })
+    this.sprite = null
+    createImageBitmap(new Blob([/** @type {BlobPart} */ (stage.images)])).then((sprite) => {
+      this.sprite = sprite
+      ready()
+    })
+    const shares = stage.colours.map((colour, digit) => {
+      const share = document.createElement("div")
+      share.innerHTML = `<i></i>${digit}`
+      return share
+    })
+    this.bars = shares.map((share) => /** @type {HTMLElement} */ (share.firstElementChild))
+    this.bars.forEach((bar, digit) => (bar.style.background = stage.colours[digit]))
+    this.find("shares").replaceChildren(...shares)
+  }
+
+  /** @param {Float32Array} code */
+  follow(code) {
+    const { codes, labels, neighbours, distances, edges } = this.stage
+    const near = nearest(codes, code, Math.min(labels.length, Math.max(VOTERS, neighbours)))
+    const mean = near.distances.subarray(0, neighbours).reduce((a, b) => a + b) / neighbours
+    const support = distances.filter((distance) => distance > mean).length / distances.length
+    this.find("support").value = support
+    say(this.find("where"), support >= edges[0] ? "on the data" : support >= edges[1] ? "at the edge" : "off the data")
+    const votes = this.bars.map(() => 0)
+    for (const row of near.places.subarray(0, VOTERS)) votes[labels[row]]++
+    this.bars.forEach((bar, digit) => (bar.style.transform = `scaleY(${votes[digit] / VOTERS})`))
+    this.show(near.places[0])
+  }
+
+  /** A real digit. @param {number} row */
+  show(row) {
+    const {
+      labels,
+      picture: [height, width],
+      columns,
+    } = this.stage
+    say(this.find("nearest-name"), `nearest: a real ${labels[row]}`)
+    if (!this.sprite) return
+    const [left, top] = [(row % columns) * width, Math.floor(row / columns) * height]
+    this.find("nearest").getContext("2d").drawImage(this.sprite, left, top, width, height, 0, 0, width, height)
+  }
+}
+
+/** @returns {Map<string, any>} what `parcel.js` keeps */
+function parcels() {
+  return /** @type {any} */ (window).latentParcels ?? new Map()
+}
+
+/**
+ * @param {ShadowRoot} root
+ * @returns {(name: string) => any} the element of a class
+ */
+function finder(root) {
+  return (name) => root.querySelector(`.${name}`)
+}
+
+/**
+ * Text, where it is another one: the browser lays out anew whatever is touched.
+ * @param {Element} place
+ * @param {string} text
+ */
+function say(place, text) {
+  if (place.textContent !== text) place.textContent = text
+}
+
+/**
+ * The `count` rows of `codes` nearest to `code`, nearest first, and their Euclidean distances.
+ * @param {Float32Array} codes
+ * @param {ArrayLike<number>} code
+ * @param {number} count
+ */
+export function nearest(codes, code, count) {
+  const n = code.length
+  const distances = new Float64Array(count).fill(Infinity)
+  const places = new Int32Array(count)
+  for (let row = 0, start = 0; start < codes.length; row++, start += n) {
+    let square = 0
+    for (let i = 0; i < n; i++) {
+      const offset = codes[start + i] - code[i]
+      square += offset * offset
+    }
+    if (square >= distances[count - 1]) continue
+    let rank = count - 1
+    for (; rank > 0 && distances[rank - 1] > square; rank--) {
+      distances[rank] = distances[rank - 1]
+      places[rank] = places[rank - 1]
+    }
+    distances[rank] = square
+    places[rank] = row
+  }
+  return { places, distances: distances.map(Math.sqrt) }
+}
+
+/**
+ * A point on the straight line from `a` at t = 0 to `b` at t = 1.
+ * @param {number[]} a
+ * @param {number[]} b
+ * @param {number} t
+ */
+export function lerp(a, b, t) {
+  return a.map((value, i) => value + t * (b[i] - value))
+}
+
+/**
+ * A point on the arc, as in `latent/interpolation.py`; where the arc is not defined, on the straight line.
+ * @param {number[]} a
+ * @param {number[]} b
+ * @param {number} t
+ */
+export function slerp(a, b, t) {
+  const [lengthA, lengthB] = [Math.hypot(...a), Math.hypot(...b)]
+  const difference = Math.hypot(...a.map((value, i) => value / lengthA - b[i] / lengthB))
+  const sum = Math.hypot(...a.map((value, i) => value / lengthA + b[i] / lengthB))
+  const angle = 2 * Math.atan2(difference, sum)
+  if (!(angle > 1e-6 && angle < Math.PI - 1e-6)) return lerp(a, b, t)
+  const [partA, partB] = [Math.sin((1 - t) * angle), Math.sin(t * angle)]
+  return a.map((value, i) => (partA * value + partB * b[i]) / Math.sin(angle))
+}

@@ -1,0 +1,373 @@
+"""A decoder as a small program that a browser runs: a list of layers, and one block of weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from latent.chains import Link
+from latent.errors import DecoderError
+from latent.geometry import SAME, Step
+from latent.images import png_bytes
+from latent.layers import Layer
+from latent.model import Autoencoder, LatentModel
+from latent.network import Network
+from latent.reading import MEAN, STD, Reading
+
+MOST_MULTIPLICATIONS = 60_000_000  # a picture: some 50 ms in a browser
+MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
+SPRITE_COLUMNS = 100
+
+Weights = NDArray[np.float64]
+
+# What the last layer puts out as pixels: the activation, then a factor and an offset. See `reading.OUTPUTS`.
+OUTPUTS: dict[str, tuple[str, float, float]] = {
+    "sigmoid": ("sigmoid", 1, 0),
+    "linear": ("none", 1, 0),
+    "tanh for [-1, 1]": ("tanh", 0.5, 0.5),
+    "tanh": ("tanh", 1, 0),
+    "linear for [-1, 1]": ("none", 0.5, 0.5),
+    "linear for standardised": ("none", STD, MEAN),
+    "sigmoid for standardised": ("sigmoid", STD, MEAN),
+    "sigmoid for [-1, 1]": ("sigmoid", 0.5, 0.5),
+    "tanh for standardised": ("tanh", STD, MEAN),
+    "linear for [0, 255]": ("none", 1 / 255, 0),
+}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A decoder for `decoder.js`.
+
+    ``layers`` in the order in which they run, plain values only: what each does, the shape of what it puts out, and
+    where its numbers lie in ``weights`` (float32, little-endian). ``picture`` (height, width, channels);
+    ``multiplications`` of weights with activations for one picture.
+    """
+
+    latent_dim: int
+    picture: tuple[int, int, int]
+    layers: list[dict[str, Any]]
+    weights: bytes = field(repr=False)
+    multiplications: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the weights, as plain values."""
+        return {"latent_dim": self.latent_dim, "picture": list(self.picture), "layers": self.layers}
+
+
+def compile(model: LatentModel) -> Program:
+    """The model's decoder as a program, normalisations folded into the weights before them.
+
+    Raises `DecoderError`, whose sentence says why, for a layer that `decoder.js` does not know, for more than
+    `MOST_MULTIPLICATIONS` a picture and for more than `MOST_BYTES` of weights.
+
+    >>> from latent.space import LatentSpace
+    >>> compile(LatentSpace.open("checkpoints/ae-2.pt").model).layers[0]["op"]
+    'linear'
+    """
+    builder = Builder(model.signature.latent_dim)
+    if isinstance(model, Autoencoder):
+        add_modules(builder, model.decoder)
+    elif isinstance(model, Network):
+        add_reading(builder, model.reading)
+    else:
+        raise DecoderError(f"A {type(model).__name__} is no network whose layers are known here.")
+    return builder.program()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What belongs to a checkpoint and goes to the browser once.
+
+    ``codes`` (n, latent_dim) of real images, ``labels`` (n,) and the ``images`` (n, height, width[, 3]), uint8;
+    ``order`` the dimensions that get a slider, the first one first, ``low`` and ``high`` (latent_dim,) their ranges;
+    ``start`` (latent_dim,) the code that a reset leads to; ``axes`` (2, latent_dim), at right angles and of length 1,
+    the directions of the pad, to the right and up; ``colours`` of the ten digits, as in CSS.
+    The support of a code is how many of ``distances``, of real codes to their ``neighbours`` nearest others on average,
+    exceed its own: from ``edges[0]`` up it is on the data, from ``edges[1]`` at the edge. ``program`` is None where the
+    decoder cannot run in the browser.
+    """
+
+    program: Program | None
+    codes: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+    images: NDArray[np.uint8]
+    order: Sequence[int]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    start: NDArray[np.float32]
+    axes: NDArray[np.float32]
+    colours: Sequence[str]
+    neighbours: int
+    distances: NDArray[np.float32]
+    edges: tuple[float, float] = (0.1, 0.01)
+
+    def parcel(self, name: str) -> bytes:
+        """For `courier`; ``name`` stands for the content, and the same name is taken for the same content."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        height, width = self.images.shape[1:3]
+        values |= {
+            "program": self.program and self.program.to_dict(),
+            "weights": np.frombuffer(self.program.weights if self.program else b"", "<f4"),
+            "order": [int(dimension) for dimension in self.order],
+            "picture": [height, width],
+            "images": sprite(self.images),
+            "columns": SPRITE_COLUMNS,
+        }
+        return parcel(name, **values)
+
+
+def sprite(images: NDArray[np.uint8]) -> bytes:
+    """Images (n, height, width[, 3]) in rows of `SPRITE_COLUMNS` as one PNG."""
+    n, height, width, *channels = images.shape
+    rows = -(-n // SPRITE_COLUMNS)
+    tiles = np.zeros((rows * SPRITE_COLUMNS, height, width, *channels), np.uint8)
+    tiles[:n] = images
+    tiles = tiles.reshape(rows, SPRITE_COLUMNS, height, width, *channels).swapaxes(1, 2)
+    return png_bytes(Image.fromarray(tiles.reshape(rows * height, SPRITE_COLUMNS * width, *channels)))
+
+
+def parcel(name: str, **values: Any) -> bytes:
+    """Values by name as one block of bytes, which `parcel.js` takes apart again.
+
+    Bytes and arrays of floats (as float32) or of uint8 go as they are, all else as JSON. In this order: how long the
+    JSON is (uint32), the JSON, which says where each array begins behind it, the arrays, each at a multiple of four.
+    """
+    plain: dict[str, Any] = {"name": name, "arrays": {}}
+    blocks: list[bytes] = []
+    end = 0
+    for key, value in values.items():
+        if isinstance(value, bytes):
+            value = np.frombuffer(value, np.uint8)
+        if not isinstance(value, np.ndarray):
+            plain[key] = value
+            continue
+        array = value.astype("<f4") if value.dtype.kind == "f" else value
+        plain["arrays"][key] = [array.dtype.name, end, array.size]
+        blocks.append(array.tobytes() + bytes(-array.nbytes % 4))
+        end += len(blocks[-1])
+    head = json.dumps(plain).encode()
+    head += b" " * (-len(head) % 4)
+    return b"".join([len(head).to_bytes(4, "little"), head, *blocks])
+
+
+def hand() -> dict[str, str]:
+    """``html``, ``css`` and ``js`` of the component that moves a code and shows its picture."""
+    html, css, script, run = (source(name) for name in ("live.html", "live.css", "live.js", "decoder.js"))
+    return {"html": html, "css": css, "js": run + script.replace('import { decoder } from "./decoder.js"\n', "")}
+
+
+def courier() -> dict[str, str]:
+    """``js`` of the component that brings a `parcel` to the one beside it."""
+    return {"js": source("parcel.js")}
+
+
+def source(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+@dataclass
+class Builder:
+    """Layers are added in the order in which they run; ``shape`` is (n,) of numbers or (height, width, channels)."""
+
+    latent_dim: int
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    arrays: list[dict[str, Weights]] = field(default_factory=list)  # of each layer
+    multiplications: int = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.layers[-1]["shape"]) if self.layers else (self.latent_dim,)
+
+    def add(self, op: str, shape: tuple[int, ...], arrays: Mapping[str, Weights] | None = None, **choices: Any) -> None:
+        self.layers.append({"op": op, "shape": list(shape), **choices})
+        self.arrays.append(dict(arrays or {}))
+
+    def activation(self, name: str) -> None:
+        if name != "none":
+            self.add("activation", self.shape, name=name)
+
+    def affine(self, scale: Weights, offset: Weights) -> None:
+        """Times ``scale`` plus ``offset``, for each channel its own or one for all; folded into weights before it."""
+        if self.layers and self.layers[-1]["op"] in ("linear", "conv", "conv_transpose"):
+            arrays = self.arrays[-1]
+            arrays["weight"] = arrays["weight"] * scale[:, None]  # channels out are the last axis but one
+            arrays["bias"] = arrays["bias"] * scale + offset
+        else:
+            self.add("affine", self.shape, {"weight": scale, "bias": offset})
+
+    def batch_norm(self, tensors: Mapping[str, Tensor], eps: float) -> None:
+        """A batch normalisation with its running statistics (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
+        found = {name: numbers(tensor) for name, tensor in tensors.items()}
+        scale = found.get("weight", 1.0) / np.sqrt(found["running_var"] + eps)
+        self.affine(scale, found.get("bias", 0.0) - found["running_mean"] * scale)
+
+    def prelu(self, slope: Tensor) -> None:
+        self.add("prelu", self.shape, {"weight": numbers(slope)})
+
+    def linear(self, weight: Tensor, bias: Tensor | None) -> None:
+        n_out, n_in = weight.shape
+        self.multiplications += n_in * n_out
+        self.add("linear", (n_out,), {"weight": numbers(weight), "bias": bias_of(bias, n_out)})
+
+    def conv(self, weight: Tensor, bias: Tensor | None, stride: int, before: int, behind: int) -> None:
+        """Weight (out, in, height, width); zeros added ``before`` the map and ``behind`` it, on both axes."""
+        n_out, _, *kernel = weight.shape
+        height, width = ((n + before + behind - k) // stride + 1 for n, k in zip(self.shape, kernel))
+        self.multiplications += height * width * weight.numel()
+        arrays = {"weight": numbers(weight.permute(0, 2, 3, 1)).reshape(n_out, -1), "bias": bias_of(bias, n_out)}
+        self.add("conv", (height, width, n_out), arrays, kernel=kernel, stride=stride, padding=before)
+
+    def conv_transpose(self, weight: Tensor, bias: Tensor | None, stride: int, before: int, behind: int) -> None:
+        """Weight (in, out, height, width); ``before`` and ``behind`` are cut off the map that comes out."""
+        _, n_out, *kernel = weight.shape
+        rows, columns, _ = self.shape
+        height, width = ((n - 1) * stride + k - before - behind for n, k in zip(self.shape, kernel))
+        self.multiplications += rows * columns * weight.numel()
+        arrays = {"weight": numbers(weight.permute(2, 3, 1, 0)), "bias": bias_of(bias, n_out)}
+        self.add("conv_transpose", (height, width, n_out), arrays, kernel=kernel, stride=stride, padding=before)
+
+    def upsample(self, factor: int, mode: str) -> None:
+        height, width, channels = self.shape
+        self.add("upsample", (height * factor, width * factor, channels), factor=factor, mode=mode)
+
+    def label(self, n: int, first: bool) -> None:
+        self.add("label", (self.shape[0] + n,), first=first)
+
+    def unflatten(self, shape: tuple[int, int, int], channels_last: bool = False) -> None:
+        """Numbers to a map of ``shape`` (channels, height, width)."""
+        channels, height, width = shape
+        self.add("reshape" if channels_last else "channels_last", (height, width, channels))
+
+    def flatten(self, channels_last: bool = False) -> None:
+        self.add("reshape" if channels_last else "channels_first", (int(np.prod(self.shape)),))
+
+    def program(self) -> Program:
+        """What was added. Raises `DecoderError` where it is too much for a browser."""
+        if self.multiplications > MOST_MULTIPLICATIONS:
+            raise DecoderError(
+                f"A picture takes {self.multiplications / 1e6:,.0f} million multiplications, "
+                f"and a browser keeps up with {MOST_MULTIPLICATIONS / 1e6:.0f} million."
+            )
+        blocks: list[bytes] = []
+        layers, end = [], 0
+        for layer, arrays in zip(self.layers, self.arrays, strict=True):
+            spans = {}
+            for name, array in arrays.items():
+                blocks.append(array.astype("<f4").tobytes())
+                spans[name] = [end, end + array.size]
+                end += array.size
+            layers.append(layer | spans)
+        if 4 * end > MOST_BYTES:
+            raise DecoderError(
+                f"Its weights take {4 * end / 1024**2:,.0f} MB, and at most {MOST_BYTES / 1024**2:.0f} MB are sent."
+            )
+        height, width, channels = self.shape
+        return Program(self.latent_dim, (height, width, channels), layers, b"".join(blocks), self.multiplications)
+
+
+def add_modules(builder: Builder, decoder: nn.Sequential) -> None:
+    """The layers of our own network."""
+    for module in decoder:
+        match module:
+            case nn.Linear():
+                builder.linear(module.weight, module.bias)
+            case nn.BatchNorm1d() | nn.BatchNorm2d():
+                tensors = dict(module.named_buffers()) | dict(module.named_parameters())
+                builder.batch_norm(tensors, module.eps)
+            case nn.SiLU():
+                builder.activation("SiLU")
+            case nn.Sigmoid():
+                builder.activation("sigmoid")
+            case nn.Unflatten():
+                channels, height, width = module.unflattened_size
+                builder.unflatten((int(channels), int(height), int(width)))
+            case nn.Conv2d():
+                padding = int(module.padding[0])
+                builder.conv(module.weight, module.bias, module.stride[0], padding, padding)
+            case nn.ConvTranspose2d():
+                padding, more = int(module.padding[0]), module.output_padding[0]
+                builder.conv_transpose(module.weight, module.bias, module.stride[0], padding, padding - more)
+            case _:
+                raise DecoderError(f"A {type(module).__name__} in the decoder is no layer that the browser knows.")
+
+
+def add_reading(builder: Builder, reading: Reading) -> None:
+    """The layers of somebody else's network, from the code on, as `Reading.through` runs them."""
+    links = reading.chain.links
+    if len(reading.code_shape) == 3:
+        channels, height, width = reading.code_shape
+        builder.unflatten((channels, height, width))
+    for index in range(reading.code, len(links)):
+        link, step = links[index], reading.geometry.steps[index]
+        if index not in (0, reading.code):
+            builder.activation(reading.gaps[index])
+        if link.is_conv and len(builder.shape) == 1:
+            side = round((builder.shape[0] / link.n_in) ** 0.5)
+            builder.unflatten((link.n_in, side, side), reading.channels_last)
+        elif not link.is_conv and len(builder.shape) == 3:
+            builder.flatten(reading.channels_last)
+        for norm in link.before:
+            add_norm(builder, norm)
+        if link.condition:
+            builder.label(link.condition, reading.label_first)
+        add_weighted(builder, link, step, reading.upsampling)
+        for norm in link.after:
+            builder.activation(reading.norm_gap)
+            add_norm(builder, norm)
+    if len(builder.shape) == 1:
+        builder.unflatten((reading.channels, reading.side, reading.side))
+    activation, factor, offset = OUTPUTS[reading.output]
+    builder.activation(activation)
+    if (factor, offset) != (1, 0):
+        builder.affine(np.array([factor]), np.array([offset]))
+    builder.activation("clamp")
+
+
+def add_norm(builder: Builder, norm: Layer) -> None:
+    """A batch normalisation, or a PReLU."""
+    if norm.kind == "prelu":
+        builder.prelu(norm.weight)
+    else:
+        builder.batch_norm(norm.tensors, eps=1e-5)
+
+
+def add_weighted(builder: Builder, link: Link, step: Step | None, upsampling: str) -> None:
+    """The link's own layer, as `reading.weighted` runs it."""
+    weight, bias = link.layer.weight, link.layer.tensors.get("bias")
+    if step is None:
+        builder.linear(weight, bias)
+        return
+    if step.pool:
+        raise DecoderError(f"A pool behind {link.layer.name} in the decoder is no layer that the browser knows.")
+    if step.upsample > 1:
+        builder.upsample(step.upsample, upsampling)
+    before = behind = step.padding
+    side, kernel = builder.shape[0], link.layer.kernel[0]
+    if step.transposed:
+        behind -= step.output_padding
+        if step.padding == SAME:
+            before = max(0, kernel - step.stride) // 2
+            behind = kernel - step.stride - before
+        builder.conv_transpose(weight, bias, step.stride, before, behind)
+    else:
+        if step.padding == SAME:
+            total = max((-(-side // step.stride) - 1) * step.stride + kernel - side, 0)
+            before, behind = total // 2, total - total // 2
+        builder.conv(weight, bias, step.stride, before, behind)
+
+
+def numbers(tensor: Tensor) -> Weights:
+    return tensor.detach().cpu().double().numpy()
+
+
+def bias_of(bias: Tensor | None, n: int) -> Weights:
+    return np.zeros(n) if bias is None else numbers(bias)
