@@ -42,12 +42,12 @@ from latent import (
     interpolation,
     live,
     morphology,
-    neighbours,
     probing,
     projection,
     sampling,
     shelf,
     store,
+    support,
     traversal,
 )
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
@@ -187,7 +187,7 @@ def knowledge_of(space: LatentSpace, name: str) -> dict[str, float]:
         return np.array([known.probe, known.neighbours, known.clusters, known.nmi])
 
     found = store.stored(measure, *knowledge_key(space, name))
-    return dict(zip(("probe", "neighbours", "clusters", "nmi"), found.tolist()))
+    return dict(zip(("probe", "clusters", "nmi"), found.tolist()))
 
 
 def knowledge_key(space: LatentSpace, name: str) -> tuple[object, ...]:
@@ -233,13 +233,13 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
         refusal = str(error)
     statistics, effects = space.statistics, dimension_effects(space)
     n = min(len(space.z), max(1, MOST_LIVE_NUMBERS // space.latent_dim))
-    support = space.support
+    distances = space.support.distances.astype(np.float32)
     stage = live.Stage(
         program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
         order=statistics.most_spread(charts.MOST_PANELS)[np.argsort(-effects, kind="stable")].tolist(),
         low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
-        colours=charts.DIGITS, neighbours=neighbours.N_NEIGHBOURS, distances=support.distances,
-        edges=(1 - neighbours.EDGE, 0.5 / len(support.distances)),
+        colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
+        edges=(1 - support.EDGE, 0.5 / len(distances)),
     )  # fmt: skip
     name = hashlib.sha256(repr(identity(space)[:2]).encode()).hexdigest()[:16]
     return name, stage.parcel(name), refusal
@@ -395,7 +395,7 @@ def show_support(space: LatentSpace, code: Code) -> None:
     quantile = float(space.support.quantile(code[None])[0])
     st.progress(
         quantile,
-        f"**{neighbours.verdict(quantile).capitalize()}**: {quantile:.0%} of real codes lie closer to their neighbours",
+        f"**{support.verdict(quantile).capitalize()}**: {quantile:.0%} of real codes lie closer to their neighbours",
     )
 
 
@@ -471,7 +471,7 @@ def program(space: LatentSpace, lines: str) -> str:
 ROOMS = (
     "checkpoint", "clustering", "codes", "components", "data", "directions", "drawing", "images", "interpolation",
     "morphology",
-    "neighbours", "projection", "sampling", "traversal",
+    "projection", "sampling", "traversal",
 )  # fmt: skip
 
 

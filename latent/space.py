@@ -14,8 +14,9 @@ from latent import checkpoint, data, inference
 from latent.checkpoint import Checkpoint
 from latent.errors import ArgumentError
 from latent.model import LatentModel, Signature
-from latent.neighbours import Support, nearest
+from latent.neighbours import nearest
 from latent.statistics import LatentStatistics
+from latent.support import Support
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class LatentSpace:
 
     def nearest(self, z: ArrayLike, k: int = 1) -> NDArray[np.intp]:
         """For each code (n, latent_dim) the ``k`` evaluation images whose codes are nearest, (n, k), nearest first."""
-        return nearest(inference.as_codes(z, self.latent_dim), self.z, k)[0]
+        return nearest(inference.as_codes(z, self.latent_dim), self.z, k)[1]
 
     def class_mean(self, digit: int) -> NDArray[np.float32]:
         """Mean code (latent_dim,) of the evaluation images of one class."""

@@ -1,49 +1,65 @@
 import numpy as np
 import pytest
 
+from latent import neighbours
 from latent.errors import ArgumentError
-from latent.neighbours import CHUNK, Support, nearest, verdict
+from latent.neighbours import nearest, nearest_others, squared_distances
 
 RNG = np.random.default_rng(0)
-ROWS = RNG.standard_normal((700, 5)).astype(np.float32)
+ROWS = RNG.normal(size=(300, 6)).astype(np.float32)
+QUERIES = RNG.normal(size=(70, 6)).astype(np.float32)
 
 
-@pytest.mark.parametrize("offset", [0, 30])
-def test_the_nearest_are_those_of_a_plain_search(offset):
-    queries = RNG.standard_normal((CHUNK + 3, 5)).astype(np.float32) + offset
-    rows = ROWS + offset
-    indices, distances = nearest(queries, rows, 4)
-    table = np.linalg.norm(queries[:, None].astype(np.float64) - rows[None], axis=2)
-    by_hand = np.sort(table, axis=1)[:, :4]
-    assert np.allclose(distances, np.take_along_axis(table, indices, axis=1), rtol=1e-4)
-    assert np.allclose(distances, by_hand, atol=1e-3)
-    assert (np.diff(distances, axis=1) >= -1e-3).all()
+def every_distance(queries, rows):
+    return np.linalg.norm(queries[:, None].astype(np.float64) - rows, axis=2)
 
 
-@pytest.mark.parametrize("k", [0, 701])
-def test_a_number_of_neighbours_that_cannot_be_is_refused(k):
-    with pytest.raises(ArgumentError, match="from 1 to 700"):
-        nearest(ROWS[:2], ROWS, k)
+@pytest.mark.parametrize("block", [1, 700, 10**7])
+def test_neighbours_are_those_of_all_distances_sorted_whatever_the_block(block, monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", block)
+    distances, indices = nearest(QUERIES, ROWS, 4)
+    table = every_distance(QUERIES, ROWS)
+    assert np.array_equal(indices, np.argsort(table, axis=1)[:, :4])
+    assert np.allclose(distances, np.sort(table, axis=1)[:, :4], atol=1e-12)
 
 
-def test_support_of_the_real_codes_themselves_is_spread_evenly():
-    support = Support.of(ROWS)
-    fresh = np.random.default_rng(1).standard_normal((4000, 5)).astype(np.float32)
-    quantiles = support.quantile(fresh)  # unseen codes of the same distribution
-    assert 0.4 < np.median(quantiles) < 0.65
-    assert 0.02 < (quantiles > 0.95).mean() < 0.12
+def test_others_leave_out_the_row_itself_but_not_its_copy():
+    rows = np.concatenate([ROWS, ROWS[:1]])
+    distances, indices = nearest_others(rows, 2)
+    assert (indices[0, 0], indices[-1, 0]) == (300, 0)
+    assert distances[0, 0] == distances[-1, 0] == 0
+    table = every_distance(rows, rows)
+    np.fill_diagonal(table, np.inf)
+    assert np.allclose(distances, np.sort(table, axis=1)[:, :2], atol=1e-12)
 
 
-def test_support_falls_as_a_code_leaves_the_data():
-    support = Support.of(ROWS)
-    away = np.array([1, 3, 4, 5, 8])[:, None] * np.ones(5) / np.sqrt(5)
-    quantiles = support.quantile(away.astype(np.float32))
-    assert (np.diff(quantiles) >= 0).all()
-    assert verdict(quantiles[0]) == "on the data"
-    assert verdict(quantiles[-1]) == "off the data"
+def test_far_from_the_origin_neighbours_are_still_found_and_copies_are_at_distance_0():
+    far = ROWS + np.float32(1000)
+    distances, indices = nearest(far, far, 1)
+    assert indices[:, 0].tolist() == list(range(300))
+    assert not distances.any()
+    _, found = nearest_others(far, 3)
+    table = every_distance(far, far)
+    np.fill_diagonal(table, np.inf)
+    assert np.array_equal(found, np.argsort(table, axis=1)[:, :3])
 
 
-def test_verdicts_end_where_they_say():
-    assert [verdict(q) for q in (0, 0.95, 0.951, 0.9995, 1)] == [
-        "on the data", "on the data", "at the edge", "at the edge", "off the data",
-    ]  # fmt: skip
+def test_all_rows_can_be_asked_for():
+    assert np.sort(nearest(QUERIES, ROWS, 300)[1], axis=1).tolist() == [list(range(300))] * 70
+    assert nearest_others(ROWS[:3], 2)[1].tolist() != [[0, 0]] * 3
+
+
+def test_blocks_of_squared_distances_cover_every_query_once(monkeypatch):
+    monkeypatch.setattr(neighbours, "BLOCK", 1000)
+    parts = list(squared_distances(QUERIES, ROWS))
+    assert len(parts) > 10
+    assert np.allclose(np.concatenate([block for _, block in parts]), every_distance(QUERIES, ROWS) ** 2, rtol=1e-4)
+    assert [query for part, _ in parts for query in range(70)[part]] == list(range(70))
+
+
+@pytest.mark.parametrize(("k", "width"), [(0, 6), (301, 6), (1, 5)])
+def test_what_has_no_neighbours_is_refused(k, width):
+    with pytest.raises(ArgumentError):
+        nearest(QUERIES[:, :width], ROWS, k)
+    with pytest.raises(ArgumentError, match="from 1 to 2"):
+        nearest_others(ROWS[:3], 3)
