@@ -77,9 +77,8 @@ def photo_ink(content: bytes) -> Ink:
     darkness = shadowless(1 - grey if ink_is_light(grey) else grey)
     strokes = darkness > threshold_of(darkness)
     digit = digit_among(darkness, strokes)
-    paper = np.median(darkness[~strokes])
-    full = np.median(darkness[digit]) if digit.any() else paper
-    if not full - paper > FAINTEST:
+    paper, full = (np.median(part) if part.size else 0 for part in (darkness[~strokes], darkness[digit]))
+    if strokes.all() or not full - paper > FAINTEST:
         raise ArgumentError(
             "No digit stands out in this photo: one dark digit on light paper, or light on dark, is best."
         )

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from latent import checkpoint, data
 from latent.checkpoint import Checkpoint
 from latent.model import AutoencoderConfig
 from latent.space import LatentSpace
 from latent.train import initial_model
+
+settings.register_profile("steady", deadline=None)  # a busy machine is no failure
+settings.load_profile("steady")
 
 ROOT = Path(__file__).parents[1]
 CHECKPOINTS = ROOT / "checkpoints"
