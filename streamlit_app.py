@@ -975,12 +975,17 @@ def map_section(space: LatentSpace) -> None:
             tiles = st.slider("Pictures across", 8, 40, 24, 4, key="map_tiles", bind="query-params")
 
     places = map_places(space, kind)
-    show_clicked(space, kind, places, map_data(space, kind, places, colouring, shown, tiles))
+    dot, at = clicked_place(places, plane_is_shown=kind == "PCA")
+    marks = {"chosen": dot, "at": at.tolist(), "box": clicked_box(space, kind)}
+    show_clicked(space, kind, places, map_data(space, kind, places, colouring, shown, tiles) | marks)
 
 
 @st.fragment  # a click runs this part of the page alone
 def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], drawn: dict[str, Any]) -> None:
-    """The map and what was clicked or selected on it."""
+    """The map and what was clicked or selected on it.
+
+    The map marks a click by itself, so that what it is given stays the same and need not be sent again.
+    """
     if "kept_now" in st.session_state:
         st.rerun()  # all of it: the shelf is in the sidebar
     plane = plane_of(space)
@@ -989,7 +994,7 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
 
     left, right = st.columns([3, 2])
     with left:
-        mount_map("map", space, kind, drawn | {"chosen": dot, "at": at.tolist(), "box": box})
+        mount_map("map", space, kind, drawn)
         st.caption(
             "Hover for the digit, click for its story, drag a box to select many. The wheel zooms once the map was "
             "clicked; with the keyboard, arrows move a ring and Enter clicks there."

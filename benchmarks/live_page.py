@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from latent import live, traversal
 from latent.errors import DecoderError
-from latent.images import data_uri, png_bytes, sheet, to_uint8
+from latent.images import data_uri, sheet, to_uint8
 from latent.space import LatentSpace
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
@@ -139,7 +139,7 @@ def slider_section(space: LatentSpace) -> None:
     low, high = float(statistics.quantile(0.01)[0]), float(statistics.quantile(0.99)[0])
     value = st.slider("Dimension 0", low, high, float(space.z[0, 0]))
     picture = space.decode(traversal.traverse(space.z[0], 0, [value]))
-    st.image(data_uri(png_bytes(sheet(picture, 1, zoom=8))))
+    st.image(data_uri(sheet(picture, 1, zoom=8).png()))
 
 
 st.set_page_config("Live", layout="wide")

@@ -203,11 +203,14 @@ class LatentMap {
 
   /** The dot nearest to a pixel, or -1 where none is near. */
   dotAt(px, py) {
+    const [left, bottom, right, top] = this.view;
+    const [width, height] = this.plot();
+    const [x, y] = this.placeOf(px, py);
+    const [across, up] = [width / (right - left), height / (top - bottom)]; // pixels a unit
     let best = -1;
     let least = NEAR * NEAR;
     for (let i = 0; i < this.places.length; i += 2) {
-      const [x, y] = this.pixelOf(this.places[i], this.places[i + 1]);
-      const square = (x - px) ** 2 + (y - py) ** 2;
+      const square = ((this.places[i] - x) * across) ** 2 + ((this.places[i + 1] - y) * up) ** 2;
       if (square < least) [best, least] = [i / 2, square];
     }
     return best;
