@@ -95,11 +95,14 @@ def live_section(space: LatentSpace, streamed: bool) -> None:
     holds = st.session_state.get("live_holds", [])
     if name not in holds:
         courier(key="stage", data=parcel)
+    if st.button("Take a real 4"):
+        st.session_state["base"] = space.z[space.labels == 4][0].tolist()
     shelf = st.session_state.setdefault("shelf", [space.class_mean(digit).tolist() for digit in (3, 8, 5)])
     result = hand(
         key=key,
         data={
-            "stage": name, "holds": holds, "base": None, "digit": space.digit, "shelf": shelf, "refusal": refusal,
+            "stage": name, "holds": holds, "base": st.session_state.get("base"), "digit": space.digit, "shelf": shelf,
+            "refusal": refusal,
         },
         on_ask_change=lambda: None, on_keep_change=lambda: None, on_code_change=lambda: None,
         on_holds_change=remember,

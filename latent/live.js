@@ -66,7 +66,11 @@ class Live {
     this.find("keep").onclick = () => this.setTriggerValue("keep", Array.from(this.code))
     this.find("reset").onclick = () => this.move((code) => code.set(this.stage.start))
     this.find("play").onclick = () => this.play(!this.playing)
-    this.find("local").onchange = () => this.changed()
+    this.find("local").onchange = () => {
+      this.took = 0
+      this.changed()
+      this.settle()
+    }
     this.find("all").onchange = () => this.changed()
     this.left = new AbortController()
     const { signal } = this.left
@@ -120,15 +124,22 @@ class Live {
     this.pad.enter(stage)
     this.readings.enter(stage, () => this.changed())
     this.play(false)
+    this.adopted = ""
+    this.chosen = this.asJSON()
     this.adopt()
+    this.settle()
+    this.find("live").inert = false // before, there is nothing that a control could move
   }
 
   /** The page's code goes into the hand where it is another one, and not what the hand itself has chosen. */
   adopt() {
+    if (!this.stage || !this.data.base) return
     const base = JSON.stringify(this.data.base)
-    if (!this.stage || !this.data.base || base === this.adopted || base === this.chosen) return
+    if (base !== this.adopted && base !== this.chosen) {
+      this.code.set(this.data.base)
+      this.chosen = this.asJSON()
+    }
     this.adopted = base
-    this.code.set(this.data.base)
   }
 
   // The code moves.
@@ -149,11 +160,14 @@ class Live {
     this.settling = setTimeout(() => {
       if (this.down || this.playing) return
       this.sayHowLong()
-      const code = Array.from(this.code)
-      if (JSON.stringify(code) === this.chosen) return
-      this.chosen = JSON.stringify(code)
-      this.setStateValue("code", code)
+      if (this.asJSON() === this.chosen) return
+      this.chosen = this.asJSON()
+      this.setStateValue("code", Array.from(this.code))
     }, SETTLED)
+  }
+
+  asJSON() {
+    return JSON.stringify(Array.from(this.code))
   }
 
   /** @param {boolean} on */
@@ -183,7 +197,7 @@ class Live {
     this.frame = 0
     const started = performance.now()
     if (this.playing) this.advance(now)
-    if (this.find("local").checked) this.paint(this.decode(this.code, this.data.digit), 1, started)
+    if (this.find("local").checked) this.paint(this.decode(this.code, this.data.digit), started)
     else this.ask()
     this.sliders.follow(this.code, this.find("all").checked)
     this.pad.follow(this.code)
@@ -203,21 +217,20 @@ class Live {
   }
 
   /**
-   * A picture (rows, columns, channels) that was wanted at a certain time; `white` is the brightest value.
+   * A picture (rows, columns, channels), floats in [0, 1] or bytes, that was wanted at a certain time.
    * @param {Float32Array | Uint8Array} picture
-   * @param {number} white
    * @param {number} wanted
    */
-  paint(picture, white, wanted) {
+  paint(picture, wanted) {
     const { data } = this.image
     const channels = picture.length / (data.length / 4)
-    const scale = 255 / white
+    const scale = picture instanceof Float32Array ? 255 : 1
     for (let pixel = 0, from = 0; pixel < data.length; pixel += 4, from += channels) {
       for (let c = 0; c < 3; c++) data[pixel + c] = picture[from + (channels === 3 ? c : 0)] * scale
       data[pixel + 3] = 255
     }
     this.find("picture").getContext("2d").putImageData(this.image, 0, 0)
-    this.took += 0.1 * (performance.now() - wanted - this.took)
+    this.took += (this.took ? 0.1 : 1) * (performance.now() - wanted - this.took)
   }
 
   sayHowLong() {
@@ -245,7 +258,7 @@ class Live {
     const wanted = this.asked
     this.asked = 0
     if (this.find("local").checked) return
-    this.paint(pixels, 255, wanted)
+    this.paint(pixels, wanted)
     if (this.outdated) this.ask()
   }
 }
@@ -446,11 +459,8 @@ class Readings {
 
   /** A real digit. @param {number} row */
   show(row) {
-    const {
-      labels,
-      picture: [height, width],
-      columns,
-    } = this.stage
+    const { labels, columns } = this.stage
+    const [height, width] = this.stage.picture
     say(this.find("nearest-name"), `nearest: a real ${labels[row]}`)
     if (!this.sprite) return
     const [left, top] = [(row % columns) * width, Math.floor(row / columns) * height]

@@ -160,7 +160,15 @@ def parcel(name: str, **values: Any) -> bytes:
 
 
 def hand() -> dict[str, str]:
-    """``html``, ``css`` and ``js`` of the component that moves a code and shows its picture."""
+    """``html``, ``css`` and ``js`` of the component that moves a code and shows its picture.
+
+    Its data: ``stage`` names the `Stage` that a `courier` brings, ``holds`` is what it has last said it holds, ``base``
+    the code that is put into the hand whenever it is another one (or None), ``digit`` what a conditional decoder draws,
+    ``shelf`` the codes that Play goes through, ``refusal`` why the decoder cannot run in the browser (or ""). It sets
+    the states ``code``, the one chosen when a movement has ended, and ``holds``, the names of stages that need not be
+    sent again; and the triggers ``keep``, a code, and ``ask``, a ``serial`` and a ``code``, which a courier answers
+    with the parcel "answer": that ``serial``, and ``pixels`` (height, width[, 3]) uint8.
+    """
     html, css, script, run = (source(name) for name in ("live.html", "live.css", "live.js", "decoder.js"))
     return {"html": html, "css": css, "js": run + script.replace('import { decoder } from "./decoder.js"\n', "")}
 

@@ -7,7 +7,7 @@ const MOST_KEPT = 4
 
 /** @param {{data: Uint8Array}} mount */
 export default function deliver({ data }) {
-  const kept = (/** @type {any} */ (window).latentParcels ??= new Map())
+  const kept = /** @type {any} */ ((window).latentParcels ??= new Map())
   const parcel = unpack(data)
   kept.delete(parcel.name)
   kept.set(parcel.name, parcel)

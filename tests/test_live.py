@@ -532,6 +532,32 @@ def test_keeping_sends_the_code_to_the_shelf_and_checkpoints_are_sent_once(scree
 
 
 @pytest.mark.browser
+def test_a_code_from_the_page_is_put_into_the_hand_once_and_then_the_hand_has_it(screen, space):
+    screen.open()
+    four = space.z[space.labels == 4][0]
+    before = screen.page.evaluate(PICTURE)
+    screen.page.get_by_role("button", name="Take a real 4").click()
+    screen.page.wait_for_function(f"before => String(({PICTURE})()) !== String(before)", arg=before)
+    assert same_picture(screen.picture(), space.decode(four)[0])
+    code = screen.choose(lambda: screen.slider(3).press("End"))
+    assert (code != four).nonzero()[0].tolist() == [3]
+    screen.page.get_by_role("button", name="Keep").click()  # the page runs again, with the same code to be taken
+    expect(screen.page.get_by_text("Kept: 4")).to_be_visible()
+    assert same_picture(screen.picture(), space.decode(code)[0])
+
+
+@pytest.mark.browser
+def test_who_moves_nothing_chooses_nothing(screen):
+    screen.open()
+    picture = screen.page.get_by_role("img", name="Decoded picture")
+    picture.click()
+    for step in range(40):  # a frame each: long enough for anything delayed to happen
+        screen.page.mouse.move(600 + step, 500)
+    expect(screen.page.get_by_text("ms a picture, in this browser")).to_be_visible()
+    assert screen.sent() == 0
+
+
+@pytest.mark.browser
 def test_playing_goes_along_the_shelf_without_a_word_to_the_page_until_it_stops(screen, space):
     screen.open()
     start = screen.picture()
