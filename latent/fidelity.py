@@ -116,7 +116,7 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
 def covariance_factor(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     """``F`` (rank, d) of which Fᵀ F is the covariance (divided by n − 1) of rows (n, d)."""
     centred = rows - rows.mean(axis=0, dtype=np.float64)
-    return np.linalg.qr(centred / np.sqrt(len(rows) - 1), mode="r")
+    return np.linalg.qr(centred / np.sqrt(len(rows) - 1)).R
 
 
 def overlap(
@@ -133,12 +133,12 @@ def overlap(
     about a sample over k, recall the share of real rows in any sample's ball, coverage the share of real balls that
     hold a sample.
     """
-    precise, balls = 0, 0
+    precise = balls = 0.0
     covered, recalled = np.zeros(len(real), bool), np.zeros(len(real), bool)
     for part, squares in squared_distances(samples, real):
         inside = squares < np.square(real_radii)
-        precise += np.count_nonzero(inside.any(axis=1))
-        balls += np.count_nonzero(inside)
+        precise += float(inside.any(axis=1).sum())
+        balls += float(inside.sum())
         covered |= inside.any(axis=0)
         recalled |= (squares < np.square(sample_radii[part, None])).any(axis=0)
     m = len(samples)

@@ -173,7 +173,7 @@ class Around:
         """
         factor = Gaussian.fitted(z).factor
         apart = np.median(nearest(z[:: -(-len(z) // ASKED)], z, 2)[0][:, 1])
-        return cls(z, (factor * (0.5 * apart / max(np.linalg.norm(factor), TINY))).astype(np.float32))
+        return cls(z, (factor * (0.5 * apart / (np.linalg.norm(factor) + TINY))).astype(np.float32))
 
     def draw(self, n: int, scale: float, rng: np.random.Generator) -> NDArray[np.float32]:
         centres = self.codes[rng.integers(len(self.codes), size=n)]
