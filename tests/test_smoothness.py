@@ -29,9 +29,9 @@ def test_a_way_through_codes_stays_on_the_data_where_a_straight_one_leaves_it():
     assert list(found) == ["linear", "spherical", "through codes"]
     assert found["through codes"].off_data.max() == 0
     assert found["linear"].off_data.mean() > 0.7
-    assert found["through codes"].confidence.min() > 0.99
+    assert found["through codes"].confidence.min() > 0.95
     assert found["linear"].confidence.mean() < 0.5
-    assert found["spherical"].confidence.min() > 0.99, "an arc about the centre is the horseshoe itself"
+    assert found["spherical"].confidence.min() > 0.95, "an arc about the centre is the horseshoe itself"
 
 
 def test_every_way_joins_the_same_two_codes():
