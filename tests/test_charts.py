@@ -73,8 +73,12 @@ def test_a_constant_code_is_drawn_without_a_warning():
 
 
 @pytest.mark.parametrize(
-    "room", ["errors", "charts", "statistics", "sampling", "traversal", "interpolation", "images", "codes", "data"]
-)
+    "room",
+    [
+        "errors", "charts", "statistics", "sampling", "traversal", "interpolation", "images", "codes", "data",
+        "neighbours", "fidelity", "comparison", "smoothness", "diagnosis",
+    ],
+)  # fmt: skip
 def test_rooms_that_work_on_arrays_bring_neither_torch_nor_streamlit_along(room):
     code = f"import sys, latent.{room}; assert not {{'torch', 'streamlit'}} & set(sys.modules), 'came along'"
     subprocess.run([sys.executable, "-c", code], check=True)
