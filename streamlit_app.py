@@ -129,8 +129,8 @@ def fitted(
     space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
 ) -> sampling.Distribution:
     """A distribution fitted to the codes of the evaluation images, or of those of one digit."""
-    z = space.z if digit is None else space.z[space.labels == digit]
-    distribution = sampling.fit(name, z, low=low, high=high)
+    rows = slice(None) if digit is None else space.labels == digit
+    distribution = sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
     if name == "mixture":
         freeze_heap()  # scikit-learn came in
     return distribution
@@ -582,7 +582,8 @@ def choose_distribution(space: LatentSpace, key: str, default: str, digit: int |
         "Choose the range", key=f"{key}_bounded", bind="query-params",
         help="Off: every dimension runs over the values that real codes take in it.",
     ):  # fmt: skip
-        return Drawn(fitted(space, name, digit), f"sampling.fit({name!r}, {z})")
+        labels = f", labels={z.replace('space.z', 'space.labels', 1)}" if name == "classes" else ""
+        return Drawn(fitted(space, name, digit), f"sampling.fit({name!r}, {z}{labels})")
     left, right = st.columns(2)
     low = left.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
     high = right.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from latent.errors import ArgumentError
-from latent.model import LatentModel
+from latent.model import Autoencoder, LatentModel
 
 BATCH_SIZE = 250  # the feature maps of a batch stay in the processor's cache
 N_CLASSES = 10
@@ -43,6 +43,23 @@ def encode(
         return model.encode(to_unit_range(batch), label)
 
     return in_batches(model, run, x, labels, batch_size, (model.signature.latent_dim,))
+
+
+def log_variances(model: LatentModel, images: NDArray[Any], batch_size: int = BATCH_SIZE) -> NDArray[np.float32] | None:
+    """The log-variance (n, latent_dim) of the posterior of each image (n, height, width[, channels]).
+
+    None for a plain autoencoder, and for networks from other files, which do not say what their second output is.
+    """
+    if not isinstance(model, Autoencoder) or model.config.kind != "vae":
+        return None
+
+    def run(batch: Tensor, label: Tensor | None) -> Tensor:
+        logvar = model.posterior(to_unit_range(batch))[1]
+        assert logvar is not None  # of a VAE
+        return logvar
+
+    x = as_channels_first(images, model.signature.image_shape)
+    return in_batches(model, run, x, None, batch_size, (model.signature.latent_dim,))
 
 
 def decode(

@@ -79,7 +79,8 @@ def test_a_constant_code_is_drawn_without_a_warning():
     "room",
     [
         *("errors", "charts", "statistics", "sampling", "traversal", "interpolation", "images", "codes", "data"),
-        *("components", "clustering", "probing"),
+        *("components", "clustering", "probing", "neighbours", "support", "projection", "morphology", "directions"),
+        *("drawing", "shelf", "fidelity", "comparison", "smoothness", "diagnosis"),
     ],
 )
 def test_rooms_that_work_on_arrays_bring_neither_torch_nor_streamlit_along(room):

@@ -41,6 +41,7 @@ CONTROLS = {
     "Generate": [
         ("selectbox", "generate_distribution", "normal"), ("selectbox", "generate_distribution", "uniform"),
         ("selectbox", "generate_distribution", "gaussian"), ("selectbox", "generate_distribution", "mixture"),
+        ("selectbox", "generate_distribution", "classes"), ("selectbox", "generate_distribution", "around"),
         ("slider", "generate_pictures", 9), ("slider", "generate_scale", 0.5), ("number_input", "generate_seed", 7),
     ],
     "Custom vector": [
@@ -521,6 +522,7 @@ def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch)
     [
         ("Generate", {"generate_distribution": "uniform", "generate_bounded": "true", "generate_pictures": "5"}),
         ("Real vs generated", {"compare_digit": "4", "compare_distribution": "gaussian"}),
+        ("Generate", {"generate_distribution": "classes"}),
         ("Dimensions", {"dimensions_source": "class mean", "dimensions_steps": "5"}),
         ("Interpolate", {"interpolate_from_source": "random draw", "interpolate_to_source": "custom vector"}),
         ("Arithmetic", {"arithmetic_operation": "difference", "arithmetic_a_source": "mean"}),

@@ -74,6 +74,59 @@ def test_mixture_finds_both_clusters_and_leaves_the_gap_empty():
     assert np.abs(gaussian.mean(axis=1)).min() < 1
 
 
+def test_a_mixture_has_as_many_components_as_the_criterion_asks_for():
+    corners = np.repeat(np.array(list(np.ndindex(2, 2, 2))) * 10.0, 200, axis=0)
+    eight = (corners + RNG.normal(size=corners.shape)).astype(np.float32)
+    assert len(sampling.Mixture.fitted(eight).components) == 8
+    assert len(sampling.Mixture.fitted(Z).components) == 1
+    assert len(sampling.Mixture.fitted(Z, n_components=4).components) == 4
+
+
+def test_the_ladder_is_climbed_over_one_rung_that_brings_nothing():
+    # On a ring two components gain less than they cost; three and more follow it.
+    rng = np.random.default_rng(0)
+    turn = rng.uniform(0, 2 * np.pi, 100)
+    ring = (np.stack([np.cos(turn), np.sin(turn)], axis=1) + 0.2 * rng.normal(size=(100, 2))).astype(np.float32)
+    one, two, three = (sampling.rough_mixture(ring, k, 0).bic(ring) for k in (1, 2, 3))
+    assert three < one < two, "the example does not show what it is for"
+    assert len(sampling.Mixture.fitted(ring).components) >= 3
+
+
+def test_classes_are_a_gaussian_for_every_label_as_frequent_as_it():
+    labels = np.repeat([0, 1], [300, 700])
+    codes = np.concatenate([RNG.normal(-5, 0.3, (300, 2)), RNG.normal(5, [0.3, 2], (700, 2))]).astype(np.float32)
+    z = sampling.sample(sampling.fit("classes", codes, labels=labels), N)
+    right = z[:, 0] > 0
+    assert right.mean() == pytest.approx(0.7, abs=0.02)
+    for drawn, digit in ((z[right], 1), (z[~right], 0)):
+        assert np.allclose(drawn.std(axis=0), codes[labels == digit].std(axis=0), rtol=0.03)
+
+
+def test_classes_without_labels_are_one_gaussian_and_a_class_of_one_code_is_left_out():
+    one, gaussian = (sampling.sample(sampling.fit(name, Z), N) for name in ("classes", "gaussian"))
+    assert np.allclose(np.cov(one.T), np.cov(gaussian.T), atol=0.2)
+    lonely = sampling.fit("classes", Z, labels=np.arange(len(Z)) == 0)
+    assert len(lonely.components) == 1
+
+
+def test_around_moves_real_codes_half_as_far_as_to_their_neighbours():
+    distribution = sampling.fit("around", Z[:500])
+    z, codes = (sampling.sample(distribution, N, scale=scale) for scale in (1.0, 0.0))
+    every = np.linalg.norm(Z[:500, None] - Z[:500], axis=2)
+    assert set(map(bytes, codes)) <= set(map(bytes, Z[:500])), "without noise they are real codes"
+    assert len(np.unique(codes, axis=0)) == 500
+    moved = np.sqrt(np.square(z - codes).sum(axis=1).mean())
+    assert moved == pytest.approx(0.5 * np.median(np.sort(every, axis=1)[:, 1]), rel=0.02)
+    noise = z - codes
+    assert np.allclose(np.corrcoef(noise.T), np.corrcoef(Z[:500].T), atol=0.03), "the noise has the data's shape"
+
+
+def test_codes_that_are_all_the_same_are_what_every_fitted_distribution_returns():
+    still = np.full((50, 3), 2, np.float32)
+    for name in ("learned", "gaussian", "uniform", "classes", "around", "mixture"):
+        assert np.allclose(sampling.sample(sampling.fit(name, still), 10), 2, atol=1e-3), name
+
+
 @pytest.mark.parametrize("name", ["normal", "learned", "gaussian", "uniform"])
 def test_scale_stretches_about_the_centre(name):
     distribution = sampling.fit(name, Z)

@@ -1,0 +1,122 @@
+"""Two latent spaces of the same images: what they share, and the linear map from one to the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent.errors import ArgumentError
+from latent.neighbours import nearest_others
+
+N_NEIGHBOURS = 10
+
+Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class AffineMap:
+    """From codes ``a`` (n, dim_a) to codes ``b`` (n, dim_b): a ``matrix`` (dim_a, dim_b) and an ``offset`` (dim_b,).
+
+    >>> AffineMap.fitted(np.array([[0.0], [1.0]]), np.array([[5.0], [7.0]]))(np.array([[3.0]])).round(6)
+    array([[11.]], dtype=float32)
+    """
+
+    matrix: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @classmethod
+    def fitted(cls, a: NDArray[np.floating], b: NDArray[np.floating]) -> AffineMap:
+        """The map with the least squared error; of several, the one with the smallest matrix.
+
+        Raises `ArgumentError` where the two are not codes of the same images.
+        """
+        a, b = paired(a, b)
+        mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+        matrix = np.linalg.lstsq(a - mean_a, b - mean_b)[0]
+        return cls(matrix, mean_b - mean_a @ matrix)
+
+    def __call__(self, a: NDArray[np.floating]) -> NDArray[np.float32]:
+        return (a @ self.matrix + self.offset).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What two spaces say of the same images.
+
+    ``overlap`` the share of nearest neighbours in common, ``cka`` the likeness of their geometries, both from 0 to 1;
+    ``there`` and ``back`` the best affine maps from A to B and from B to A, ``r2_there`` and ``r2_back`` the share
+    of the variance that they explain of codes they were not fitted to: 1 for all of it, 0 for no more than the mean.
+    """
+
+    overlap: float
+    cka: float
+    there: AffineMap
+    back: AffineMap
+    r2_there: float
+    r2_back: float
+
+    @classmethod
+    def of(cls, z_a: NDArray[np.floating], z_b: NDArray[np.floating], seed: int = 0) -> Comparison:
+        """The comparison of codes (n, dim_a) and (n, dim_b) of the same images.
+
+        The maps are fitted to a random half, so that their R² holds for the other one; the seed chooses it. Raises
+        `ArgumentError` where the two are not codes of the same images.
+        """
+        z_a, z_b = paired(z_a, z_b)
+        order = np.random.default_rng(seed).permutation(len(z_a))
+        fitting, testing = order[: len(z_a) // 2], order[len(z_a) // 2 :]
+        there, back = AffineMap.fitted(z_a[fitting], z_b[fitting]), AffineMap.fitted(z_b[fitting], z_a[fitting])
+        return cls(
+            neighbour_overlap(z_a, z_b),
+            linear_cka(z_a, z_b),
+            there,
+            back,
+            explained(z_b[testing], there(z_a[testing])),
+            explained(z_a[testing], back(z_b[testing])),
+        )
+
+
+def stitch(z_a: NDArray[np.floating], there: AffineMap, decode_b: Decode) -> NDArray[np.float32]:
+    """Pictures that B's decoder makes of A's codes (n, dim_a), taken over by the map (Lenc & Vedaldi 2015,
+    arXiv:1411.5908; Bansal et al. 2021, arXiv:2106.07682)."""
+    return decode_b(there(z_a))
+
+
+def neighbour_overlap(z_a: NDArray[np.floating], z_b: NDArray[np.floating], k: int = N_NEIGHBOURS) -> float:
+    """The share of an image's ``k`` nearest neighbours in A that are among its ``k`` nearest in B, over all images.
+
+    Distances are Euclidean in the full spaces; by chance k / (n − 1) are shared.
+    """
+    z_a, z_b = paired(z_a, z_b)
+    _, in_a = nearest_others(z_a, k)
+    _, in_b = nearest_others(z_b, k)
+    return float((in_a[:, :, None] == in_b[:, None, :]).any(axis=2).mean())
+
+
+def linear_cka(z_a: NDArray[np.floating], z_b: NDArray[np.floating]) -> float:
+    """Linear centred kernel alignment: 1 for codes that differ by a rotation and one scale, near 0 for unrelated ones.
+
+    ‖Aᵀ B‖² / (‖Aᵀ A‖ ‖Bᵀ B‖) with Frobenius norms of centred codes; Kornblith et al. 2019 (arXiv:1905.00414). 0 where
+    one of the two never changes.
+    """
+    z_a, z_b = paired(z_a, z_b)
+    a, b = z_a - z_a.mean(axis=0), z_b - z_b.mean(axis=0)
+    shared, own = np.square(np.linalg.norm(a.T @ b)), np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(shared / own) if own > 0 else 0.0
+
+
+def explained(b: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:
+    """R² over all dimensions together: 1 − squared error / variance about the mean; 0 where nothing varies."""
+    variation = np.square(b - b.mean(axis=0)).sum()
+    return float(1 - np.square(b - predicted).sum() / variation) if variation > 0 else 0.0
+
+
+def paired(z_a: NDArray[np.floating], z_b: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both as float64 tables with a row for every image. Raises `ArgumentError` otherwise."""
+    a, b = np.asarray(z_a, np.float64), np.asarray(z_b, np.float64)
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ArgumentError(f"Two spaces are compared by codes of the same images; got shapes {a.shape} and {b.shape}.")
+    return a, b

@@ -1,0 +1,267 @@
+"""What a trained model does: what its dimensions carry and stand for, and which images it loses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent.errors import ArgumentError
+from latent.traversal import Decode, effects, traverse
+
+N_CLASSES = 10
+MOST_DECODES = 4096  # pictures that are drawn to see what the dimensions do
+MOST_BASES = 64  # real codes from which a dimension is changed
+SWEEP = np.linspace(-1.5, 1.5, 7)  # standard deviations of the dimension about the base
+UNUSED = 0.01  # of the mean effect on the picture: below it a dimension is dead
+BINS = 32  # of equal frequency
+STANDS_FOR = 0.5  # the least correlation with a property that gives a dimension its name …
+CONFIRMED = 0.25  # … and the least slope of a sweep that confirms it
+
+Labels = NDArray[np.integer[Any]]
+Properties = Mapping[str, NDArray[np.floating[Any]]]
+
+
+@dataclass(frozen=True)
+class Dimensions:
+    """What every dimension of codes carries; arrays have one entry a dimension.
+
+    ``variance`` in squared latent units; ``effect`` on the picture, a root mean square a pixel (`traversal.effects`,
+    one standard deviation either way); ``digit_information`` in bits, of the 3.32 that ten equally frequent digits
+    hold; ``kl`` in nats (`kl_by_dimension`), None where the model is not variational or does not say;
+    ``correlation`` (latent_dim, latent_dim); ``effective_rank`` from 1 to latent_dim.
+    """
+
+    variance: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    digit_information: NDArray[np.float64]
+    kl: NDArray[np.float64] | None
+    correlation: NDArray[np.float64] = field(repr=False)
+    effective_rank: float
+
+    @classmethod
+    def of(
+        cls,
+        z: NDArray[np.float32],
+        labels: Labels,
+        decode: Decode,
+        logvar: NDArray[np.float32] | None = None,
+        seed: int = 0,
+    ) -> Dimensions:
+        """Of real codes ``z`` (n, latent_dim) and their ``labels`` (n,); ``logvar`` (n, latent_dim) is a VAE's.
+
+        The effects are seen from real codes that the seed chooses.
+        """
+        bases = some_rows(z, MOST_DECODES // (2 * z.shape[1]), seed)
+        return cls(
+            z.var(axis=0, dtype=np.float64),
+            effects(decode, bases, z.std(axis=0)).astype(np.float64),
+            digit_information(z, labels),
+            None if logvar is None else kl_by_dimension(z, logvar),
+            correlations(z, z),
+            effective_rank(z),
+        )
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Which dimensions change the picture by at least 1 % of what they do on average, (latent_dim,)."""
+        return self.effect >= max(UNUSED * self.effect.mean(), np.finfo(np.float32).tiny)
+
+    @property
+    def dead(self) -> list[int]:
+        """The dimensions that are not active."""
+        return np.flatnonzero(~self.active).tolist()
+
+
+def some_rows(rows: NDArray[np.float32], n: int, seed: int) -> NDArray[np.float32]:
+    """``n`` of the rows at random, at least 4 and at most `MOST_BASES`."""
+    n = min(max(n, 4), MOST_BASES, len(rows))
+    return rows[np.random.default_rng(seed).choice(len(rows), n, replace=False)]
+
+
+def digit_information(z: NDArray[np.floating], labels: Labels, bins: int = BINS) -> NDArray[np.float64]:
+    """Mutual information in bits between each dimension of codes (n, latent_dim) and the label (n,), (latent_dim,).
+
+    Each dimension is cut into ``bins`` of equal frequency; the bias of counting few codes a bin is taken off to first
+    order (Miller 1955; for mutual information Roulston 1999).
+    """
+    n = len(z)
+    information = np.empty(z.shape[1])
+    for dimension, values in enumerate(z.T):
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, bins + 1)[1:-1]))
+        table = np.zeros((len(edges) + 1, int(labels.max()) + 1))
+        np.add.at(table, (np.searchsorted(edges, values), labels), 1)
+        of_bins, of_labels = table.sum(axis=1), table.sum(axis=0)
+        expected = np.outer(of_bins, of_labels) / n
+        seen = table > 0
+        nats = (table[seen] * np.log(table[seen] / expected[seen])).sum() / n
+        bias = (seen.sum() - (of_bins > 0).sum() - (of_labels > 0).sum() + 1) / (2 * n)
+        information[dimension] = max(0.0, (nats - bias) / np.log(2))
+    return information
+
+
+def kl_by_dimension(mu: NDArray[np.floating], logvar: NDArray[np.floating]) -> NDArray[np.float64]:
+    """KL divergence in nats of N(mu, exp(logvar)) from N(0, 1), the mean over images of each dimension, (latent_dim,).
+
+    Kingma & Welling 2014, appendix B. A dimension at 0 has collapsed to the prior and says nothing of the image.
+    """
+    mu, logvar = np.asarray(mu, np.float64), np.asarray(logvar, np.float64)
+    return 0.5 * (np.square(mu) + np.exp(logvar) - 1 - logvar).mean(axis=0)
+
+
+def effective_rank(z: NDArray[np.floating]) -> float:
+    """How many directions codes (n, latent_dim) really take: exp of the entropy of their singular values' shares.
+
+    Roy & Vetterli 2007 (EUSIPCO), of codes about their mean: latent_dim where all directions are alike, 1 on a line,
+    0 where all codes are the same.
+    """
+    values = np.linalg.eigvalsh(np.atleast_2d(np.cov(z, rowvar=False)))
+    singular = np.sqrt(np.clip(values, 0, None))
+    if singular.sum() == 0:
+        return 0.0
+    shares = singular[singular > 0] / singular.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def correlations(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Pearson's correlation (p, q) of the columns of (n, p) and (n, q); 0 with a column that never changes."""
+    return standardized(a).T @ standardized(b) / len(a)
+
+
+def standardized(columns: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Columns (n, p) less their means, over their standard deviations; zeros for one that never changes."""
+    centred = np.asarray(columns, np.float64) - np.mean(columns, axis=0, dtype=np.float64)
+    std = centred.std(axis=0)
+    return np.divide(
+        centred, std, out=np.zeros_like(centred), where=std > 1e-9 * np.abs(columns).max(axis=0, initial=0)
+    )
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A dimension and the property of pictures that it stands for; see `Meanings`."""
+
+    dimension: int
+    name: str
+    correlation: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Meanings:
+    """How dimensions go together with measured properties of pictures, seen both ways.
+
+    ``correlation`` (latent_dim, n_properties): Pearson's, over the real images. ``slope`` (latent_dim, n_properties):
+    what is caused, as the dimension alone is changed and the decoded pictures are measured: how many of the property's
+    standard deviations among real images it moves for one of the dimension's own.
+    """
+
+    names: tuple[str, ...]
+    correlation: NDArray[np.float64]
+    slope: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        z: NDArray[np.float32],
+        properties: Properties,
+        decode: Decode,
+        measure: Callable[[NDArray[np.float32]], Properties],
+        seed: int = 0,
+    ) -> Meanings:
+        """``properties`` name -> values (n,) of the real images whose codes are ``z`` (n, latent_dim).
+
+        ``measure`` gives the same properties of any pictures. The sweeps start from real codes that the seed chooses.
+        """
+        names = tuple(properties)
+        real = np.stack([properties[name] for name in names], axis=1)
+        if len(real) != len(z):
+            raise ArgumentError(f"Properties are needed of all {len(z)} images; got {len(real)} values.")
+        bases = some_rows(z, MOST_DECODES // (len(SWEEP) * z.shape[1]), seed)
+        std = z.std(axis=0)
+        slope = np.empty((z.shape[1], len(names)))
+        for dimension in range(z.shape[1]):
+            codes = [traverse(base, dimension, base[dimension] + SWEEP * std[dimension]) for base in bases]
+            measured = measure(decode(np.concatenate(codes)))
+            swept = np.stack([measured[name] for name in names], axis=1).reshape(len(bases), len(SWEEP), len(names))
+            slope[dimension] = SWEEP @ swept.mean(axis=0) / np.square(SWEEP).sum()  # least squares about a mean of 0
+        spread = real.std(axis=0, dtype=np.float64)
+        return cls(names, correlations(z, real), np.divide(slope, spread, out=np.zeros_like(slope), where=spread > 0))
+
+    def found(self) -> list[Meaning]:
+        """The dimensions that stand for something, the clearest first, each with the property it follows best.
+
+        That is a correlation of 0.5 at least, with a sweep that moves the property the same way by 0.25 at least.
+        """
+        agreeing = (np.abs(self.correlation) >= STANDS_FOR) & (self.slope * np.sign(self.correlation) >= CONFIRMED)
+        strength = np.where(agreeing, np.abs(self.correlation), 0)
+        best = strength.argmax(axis=1)
+        order = np.argsort(-strength.max(axis=1), kind="stable")
+        return [
+            Meaning(int(d), self.names[best[d]], float(self.correlation[d, best[d]]), float(self.slope[d, best[d]]))
+            for d in order
+            if strength[d, best[d]] > 0
+        ]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """How well images are reconstructed: ``errors`` (n,), each the mean squared error a pixel, pixels in [0, 1]."""
+
+    errors: NDArray[np.float64] = field(repr=False)
+    labels: Labels = field(repr=False)
+
+    @classmethod
+    def of(cls, images: NDArray[np.uint8], x_hat: NDArray[np.float32], labels: Labels) -> Reconstruction:
+        """Of ``images`` (n, height, width[, channels]) uint8 and what is left of them, ``x_hat`` in [0, 1]."""
+        if images.shape != x_hat.shape or len(labels) != len(images):
+            raise ArgumentError(
+                f"Each image has a reconstruction of its shape and a label; got {images.shape}, {x_hat.shape} and "
+                f"{len(labels)} labels."
+            )
+        pixels = tuple(range(1, images.ndim))
+        return cls(np.square(x_hat - images / np.float32(255)).mean(axis=pixels, dtype=np.float64), labels)
+
+    @property
+    def mse(self) -> float:
+        """The mean error."""
+        return float(self.errors.mean())
+
+    @property
+    def by_digit(self) -> NDArray[np.float64]:
+        """The mean error of each digit, (10,); NaN for one that is not there."""
+        counts = np.bincount(self.labels, minlength=N_CLASSES)
+        sums = np.bincount(self.labels, self.errors, minlength=N_CLASSES)
+        return np.divide(sums, counts, out=np.full(N_CLASSES, np.nan), where=counts > 0)
+
+    def best(self, n: int = 32) -> NDArray[np.intp]:
+        """The ``n`` images with the least error, best first."""
+        return np.argsort(self.errors, kind="stable")[:n]
+
+    def worst(self, n: int = 32) -> NDArray[np.intp]:
+        """The ``n`` images with the greatest error, worst first."""
+        return np.argsort(-self.errors, kind="stable")[:n]
+
+
+def pca_errors(images: NDArray[np.uint8], most: int, seed: int = 0) -> NDArray[np.float64]:
+    """Mean squared error a pixel of principal components as codes, for 0 to ``most`` of them: (most + 1,).
+
+    The first is that of the mean picture. Each half of ``images`` (n, …) uint8 is scored on the components of the other
+    half, so that no image helps to reconstruct itself; the seed chooses the halves.
+    """
+    from sklearn.decomposition import PCA  # where used: importing it costs a second
+
+    x = images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    order = np.random.default_rng(seed).permutation(len(x))
+    folds = order[: len(x) // 2], order[len(x) // 2 :]
+    n_components = min(most, len(x) // 2, x.shape[1])
+    total = np.zeros(n_components + 1)
+    for fitting, testing in (folds, folds[::-1]):
+        pca = PCA(n_components, random_state=seed).fit(x[fitting])
+        explained = np.square(pca.transform(x[testing])).sum(axis=0, dtype=np.float64)
+        left = np.square(x[testing] - pca.mean_).sum(dtype=np.float64)
+        total += left - np.concatenate([[0], np.cumsum(explained)])
+    return np.pad(np.maximum(total, 0) / x.size, (0, most - n_components), mode="edge")

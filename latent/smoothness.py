@@ -1,0 +1,167 @@
+"""Is the space smooth? Many ways from one real code to another, and what happens to the picture along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent.errors import ArgumentError
+from latent.interpolation import PATHS, path
+from latent.neighbours import nearest, nearest_others
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+N_PAIRS = 500
+N_STEPS = 16
+N_NEIGHBOURS = 10  # of a code in the graph
+USUAL = 0.99  # of real codes lie nearer to another one than a point that is off the data
+THROUGH_CODES = "through codes"
+KINDS = (*PATHS, THROUGH_CODES)
+BATCH = 125  # ways whose pictures are in memory at a time
+
+Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Confidence = Callable[[NDArray[np.float32]], NDArray[np.floating]]
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """What was measured on ways between real codes: ``codes`` (n_pairs, n_steps, latent_dim), a way in each row.
+
+    ``evenness`` (n_pairs,) the mean step over the largest one, each the distance between two pictures: 1 where the
+    picture changes at an even pace, 1 / (n_steps − 1) where all of the change is one jump. ``confidence`` (n_pairs,)
+    the judge's lowest on the way. ``off_data`` (n_pairs,) the share of the inner points that are farther from the
+    nearest real code than 99 % of real codes are from theirs.
+    """
+
+    codes: NDArray[np.float32] = field(repr=False)
+    evenness: NDArray[np.float64] = field(repr=False)
+    confidence: NDArray[np.float64] = field(repr=False)
+    off_data: NDArray[np.float64] = field(repr=False)
+
+    @property
+    def best(self) -> int:
+        """The way whose worst picture the judge is surest of; of those alike, the most even."""
+        return int(np.lexsort((self.evenness, self.confidence))[-1])
+
+    @property
+    def worst(self) -> int:
+        """The way with the picture that the judge is least sure of."""
+        return int(np.argmin(self.confidence))
+
+
+def measure(
+    z: NDArray[np.float32],
+    decode: Decode,
+    confidence: Confidence,
+    *,
+    n_pairs: int = N_PAIRS,
+    n_steps: int = N_STEPS,
+    seed: int = 0,
+) -> Iterator[tuple[str, Smoothness]]:
+    """The smoothness along each of `KINDS`, between the same random pairs of real codes ``z`` (n, latent_dim).
+
+    ``decode`` makes pictures (n, …) of codes, ``confidence`` (n,) of pictures. Yields each kind when it is ready.
+    Raises `ArgumentError` for fewer than two codes, three steps or one pair.
+    """
+    if len(z) < 2 or n_steps < 3 or n_pairs < 1:
+        raise ArgumentError(f"Ways need 2 codes, 3 steps and a pair; got {len(z)}, {n_steps} and {n_pairs}.")
+    pairs = random_pairs(len(z), n_pairs, seed)
+    usual = np.quantile(nearest_others(z)[0], USUAL)
+    for kind in KINDS:
+        yield kind, along(ways(kind, z, pairs, n_steps), z, usual, decode, confidence)
+
+
+def along(
+    codes: NDArray[np.float32], z: NDArray[np.float32], usual: float, decode: Decode, confidence: Confidence
+) -> Smoothness:
+    """The smoothness along ways (n_pairs, n_steps, latent_dim); points beyond ``usual`` from ``z`` are off the data."""
+    n_pairs, n_steps, latent_dim = codes.shape
+    evenness, lowest = np.empty(n_pairs), np.empty(n_pairs)
+    for start in range(0, n_pairs, BATCH):
+        part = slice(start, start + BATCH)
+        pictures = decode(codes[part].reshape(-1, latent_dim))
+        lowest[part] = confidence(pictures).reshape(-1, n_steps).min(axis=1)
+        steps = np.diff(pictures.reshape(-1, n_steps, pictures[0].size), axis=1)
+        evenness[part] = paces(np.linalg.norm(steps, axis=2))
+    distances, _ = nearest(codes[:, 1:-1].reshape(-1, latent_dim), z)
+    return Smoothness(codes, evenness, lowest, (distances > usual).reshape(n_pairs, -1).mean(axis=1))
+
+
+def paces(steps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How even the lengths of steps (n, n_steps) are, (n,): mean over largest, 1 where there is no change at all.
+
+    >>> paces(np.array([[1, 1, 1, 1], [4, 0, 0, 0], [0, 0, 0, 0]])).tolist()
+    [1.0, 0.25, 1.0]
+    """
+    largest = steps.max(axis=1).astype(np.float64)
+    return np.divide(steps.mean(axis=1), largest, out=np.ones(len(steps)), where=largest > 0)
+
+
+def random_pairs(n: int, n_pairs: int, seed: int) -> NDArray[np.intp]:
+    """Pairs (n_pairs, 2) of different numbers below ``n``."""
+    rng = np.random.default_rng(seed)
+    first = rng.integers(n, size=n_pairs)
+    return np.stack([first, (first + rng.integers(1, n, size=n_pairs)) % n], axis=1)
+
+
+def ways(kind: str, z: NDArray[np.float32], pairs: NDArray[np.intp], n_steps: int) -> NDArray[np.float32]:
+    """Codes (n_pairs, n_steps, latent_dim) from one code of ``z`` to another, for each of ``pairs`` (n_pairs, 2).
+
+    ``kind`` is one of `KINDS`; "through codes" follows the shortest path in the graph of nearest neighbours
+    (Tenenbaum et al. 2000, Isomap). Raises `ArgumentError` for another.
+    """
+    if kind == THROUGH_CODES:
+        return np.stack([evenly_along(z[stops], n_steps) for stops in shortest_paths(neighbour_graph(z), pairs)])
+    return np.stack([path(z[a], z[b], n_steps, kind) for a, b in pairs])
+
+
+def evenly_along(stops: NDArray[np.float32], n_steps: int) -> NDArray[np.float32]:
+    """``n_steps`` points (n_steps, latent_dim) at even distances along the line through ``stops`` (n, latent_dim)."""
+    lengths = np.linalg.norm(np.diff(stops, axis=0), axis=1)
+    reached = np.concatenate([[0], np.cumsum(lengths, dtype=np.float64)])
+    wanted = np.linspace(0, reached[-1], n_steps)
+    return np.stack([np.interp(wanted, reached, column) for column in stops.T], axis=1).astype(np.float32)
+
+
+def neighbour_graph(z: NDArray[np.float32], k: int = N_NEIGHBOURS) -> csr_array:
+    """Distances (n, n) from codes to their ``k`` nearest others, zeros elsewhere.
+
+    Where that leaves parts that are not connected, the nearest codes of two parts are joined.
+    """
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    distances, indices = nearest_others(z, min(k, len(z) - 1))
+    weights, ends = [distances.ravel()], [indices.ravel()]
+    starts = [np.repeat(np.arange(len(z)), indices.shape[1])]
+    while True:
+        edges = np.concatenate(weights) + np.finfo(np.float32).tiny  # an edge of length 0 would be none
+        graph = csr_array((edges, (np.concatenate(starts), np.concatenate(ends))), shape=(len(z), len(z)))
+        n_parts, part_of = connected_components(graph, directed=False)
+        if n_parts == 1:
+            return graph
+        for part in range(1, n_parts):  # each but one is joined to its nearest neighbour among the others
+            inside, outside = np.flatnonzero(part_of == part), np.flatnonzero(part_of != part)
+            distances, indices = nearest(z[inside], z[outside])
+            closest = np.argmin(distances)
+            weights.append(distances[closest])
+            starts.append(inside[[closest]])
+            ends.append(outside[indices[closest]])
+
+
+def shortest_paths(graph: csr_array, pairs: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """The nodes on the shortest path of each of ``pairs`` (n_pairs, 2), its ends included."""
+    from scipy.sparse.csgraph import dijkstra
+
+    for start, end in pairs:
+        # From the end, so that following the predecessors from the start gives the nodes in order.
+        _, before = dijkstra(graph, directed=False, indices=end, return_predecessors=True)
+        stops = [start]
+        while stops[-1] != end:
+            stops.append(before[stops[-1]])
+        yield np.array(stops)
