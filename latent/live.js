@@ -20,7 +20,7 @@ const VOTERS = 20 // nearest real codes whose digits are counted
 const SETTLED = 400 // milliseconds without movement, after which the code is chosen
 const BUDGET = 10 // milliseconds of a frame for what is computed in it; the browser needs the rest
 const SELDOM = 100 // milliseconds between readings where they do not fit into every frame
-const PATIENCE = 2000 // milliseconds until a picture is asked for again
+const PATIENCE = 5000 // milliseconds until a picture is asked for again
 
 /** @type {Record<string, number[]>} */
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }
@@ -159,6 +159,7 @@ class Live {
     clearTimeout(this.settling)
     this.settling = setTimeout(() => {
       if (this.down || this.playing) return
+      if (this.asked) return this.settle() // another word would cut the answer off
       this.sayHowLong()
       if (this.asJSON() === this.chosen) return
       this.chosen = this.asJSON()

@@ -7,7 +7,9 @@ const MOST_KEPT = 4
 
 /** @param {{data: Uint8Array}} mount */
 export default function deliver({ data }) {
-  const kept = /** @type {any} */ ((window).latentParcels ??= new Map())
+  /** @type {{latentParcels?: Map<string, any>}} */
+  const page = /** @type {any} */ (window)
+  const kept = (page.latentParcels ??= new Map())
   const parcel = unpack(data)
   kept.delete(parcel.name)
   kept.set(parcel.name, parcel)
