@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import re
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -61,6 +62,7 @@ HERE = Path(__file__).parent
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
 MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilobytes
+MOST_SLIDERS = 256
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
@@ -84,6 +86,17 @@ def freeze_heap() -> None:
     """Spare everything loaded so far the full garbage collection that Streamlit asks for after every rerun."""
     gc.collect()
     gc.freeze()
+
+
+def send_at_once() -> None:
+    """Let no message to this session wait until the one before it was acknowledged: some 40 ms (RFC 896, Nagle).
+
+    asyncio turns that off only for sockets that name their protocol, which Streamlit's does not (1.67).
+    """
+    for thing in gc.get_objects():  # what is frozen is not among them, so that they are few
+        if type(thing) is socket.socket and thing.type == socket.SOCK_STREAM and thing.fileno() >= 0:
+            with suppress(OSError):  # not of TCP
+                thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -232,11 +245,13 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     except DecoderError as error:
         refusal = str(error)
     statistics, effects = space.statistics, dimension_effects(space)
+    order = statistics.most_spread(MOST_SLIDERS)
+    order[: len(effects)] = order[: len(effects)][np.argsort(-effects, kind="stable")]
     n = min(len(space.z), max(1, MOST_LIVE_NUMBERS // space.latent_dim))
     distances = space.support.distances.astype(np.float32)
     stage = live.Stage(
         program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
-        order=statistics.most_spread(charts.MOST_PANELS)[np.argsort(-effects, kind="stable")].tolist(),
+        order=order.tolist(),
         low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
         colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
         edges=(1 - support.EDGE, 0.5 / len(distances)),
@@ -1956,3 +1971,6 @@ try:
 except LatentError as error:
     show_error(error)
 update_link(space)
+if "sends_at_once" not in st.session_state:
+    st.session_state["sends_at_once"] = True
+    send_at_once()
