@@ -245,13 +245,13 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     except DecoderError as error:
         refusal = str(error)
     statistics, effects = space.statistics, dimension_effects(space)
-    order = statistics.most_spread(MOST_SLIDERS)
-    order[: len(effects)] = order[: len(effects)][np.argsort(-effects, kind="stable")]
+    strongest = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-effects, kind="stable")]
+    others = np.setdiff1d(statistics.most_spread(MOST_SLIDERS), strongest)
     n = min(len(space.z), max(1, MOST_LIVE_NUMBERS // space.latent_dim))
     distances = space.support.distances.astype(np.float32)
     stage = live.Stage(
         program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
-        order=order.tolist(),
+        order=[*strongest.tolist(), *others.tolist()],
         low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
         colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
         edges=(1 - support.EDGE, 0.5 / len(distances)),
