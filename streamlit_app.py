@@ -1581,12 +1581,12 @@ def diagnose_section(space: LatentSpace) -> None:
     with found.container():
         st.subheader("Findings")
         for place, finding in enumerate(findings.findings(evidence)):
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"{place + 1}. {finding.text}", width="stretch")
-                st.button(
-                    "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
-                    help=f"The picture that shows finding {place + 1}",
-                )  # fmt: skip
+            text, show_it = st.columns([12, 1], vertical_alignment="center")
+            text.markdown(f"{place + 1}. {finding.text}")
+            show_it.button(
+                "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
+                help=f"The picture that shows finding {place + 1}",
+            )  # fmt: skip
         if evidence.refusal:
             st.info(evidence.refusal)
         name = f"{space.name}-report"
@@ -1630,7 +1630,7 @@ def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     """What each dimension carries, and what it stands for."""
     with st.spinner("Measuring what each dimension does …"):
         carried, meant = evidence.dimensions(), evidence.meanings()
-    table = pd.DataFrame(list(report.dimension_rows(evidence)))
+    table = pd.DataFrame(list(report.dimension_rows(evidence))).fillna({"stands_for": "", "correlation": np.nan})
     with side_by_side():
         n_active = f"{int(table['active'].sum())} of {len(table)}"
         st.metric("Dimensions that change the picture", n_active, width="content")
@@ -1707,7 +1707,7 @@ def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed
                 space.z[np.tile(part, 2)], real_names(space, part) * 2, text, stretch=True,
             )  # fmt: skip
     if not evidence.refusal:
-        st.caption("Below each pair what the judge reads: in the digit → in what is left of it, where the two differ.")
+        st.caption("Below each pair what the judge reads: in the digit > in what is left of it, where the two differ.")
     table = pd.DataFrame({"image": np.arange(len(errors.errors)), "digit": space.labels, "error": errors.errors})
     if not evidence.refusal:
         table["judged before"], table["judged after"] = evidence.originals().digits, evidence.reconstructions().digits

@@ -339,9 +339,12 @@ def samplers_chart(frechet: Mapping[str, float], references: Sequence[str] = ())
     )
     base = alt.Chart(rows).encode(
         x=alt.X("distance:Q", title="Fréchet distance (log scale)", scale=alt.Scale(type="log")),
-        y=alt.Y("sampler:N", title="sampler", sort=alt.EncodingSortField("distance", order="ascending")),
+        y=alt.Y(
+            "sampler:N", title="sampler", sort=alt.EncodingSortField("distance", order="ascending"),
+            axis=alt.Axis(labelOverlap=False),
+        ),
         tooltip=["sampler", alt.Tooltip("distance:Q", format=".3g")],
-    )
+    )  # fmt: skip
     colour = alt.Color("kind:N", legend=None, scale=alt.Scale(domain=["sampler", "reference"], range=[BLUE, GREY]))
     bars = base.mark_bar().encode(x2="floor:Q", color=colour)
     numbers = base.mark_text(align="left", dx=4, color=GREY).encode(text=alt.Text("distance:Q", format=".3g"))

@@ -189,7 +189,7 @@ def before_and_after(evidence: Evidence, rows: NDArray[np.intp], zoom: int = 2) 
     names: list[str] = []
     if not evidence.refusal:
         before, after = evidence.originals().digits[rows], evidence.reconstructions().digits[rows]
-        names = [f"{a}" if a == b else f"{a} → {b}" for a, b in zip(before, after)]
+        names = [f"{a}" if a == b else f"{a} > {b}" for a, b in zip(before, after)]
     return images.sheet(pictures, len(rows), zoom, column_names=names)
 
 
