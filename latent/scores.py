@@ -181,12 +181,13 @@ def known(key: Key, name: str) -> float | None:
     return keep(key, name, lambda: np.nan) if key[0] and store.has("score", name, *key) else None
 
 
-def glance(path: Path, sha256: str) -> tuple[str, int] | None:
+def glance(path: Path, sha256: str, within: Path | None = None) -> tuple[str, int] | None:
     """The kind and latent_dim of a file of our own format; None for anybody else's, which takes seconds to read.
 
-    What such a file says of itself is kept with the other scores. Raises `CheckpointError` for a damaged file.
+    What such a file says of itself is kept with the other scores. Raises `CheckpointError` for a damaged file, and for
+    one that leads out of the folder ``within``.
     """
-    values = container.parse(checkpoint.read(path), path.name).content
+    values = container.open_container(path, within).content
     if not isinstance(values, dict) or values.get("format") != checkpoint.FORMAT or "config" not in values:
         return None
     saved = checkpoint.own(values, path.name, sha256)
