@@ -2059,7 +2059,7 @@ def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
     b, stitched = versus.b.space, versus.stitched(rows)
     of_b = versus.reconstructions(rows)[1]
-    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
+    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A»B": stitched})
     show(sheet.image, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
     st.caption(
@@ -2090,9 +2090,9 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
         zoo = pd.DataFrame(rows, columns=["checkpoint", "latent_dim", "value"]).astype(
             {"latent_dim": float, "value": float}
         )
-        zoo = zoo.dropna()
+        zoo = zoo.dropna(subset="latent_dim")  # one that was not opened yet
         st.markdown(f"**{quantity}**")
-        if zoo.empty:
+        if zoo["value"].isna().all():
             st.caption("Of no checkpoint measured yet.")
             continue
         score = scores.SCORES[name]

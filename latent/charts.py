@@ -361,6 +361,7 @@ def spread_chart(
 
 
 LONGEST_NAME = 26  # characters of a checkpoint in a chart
+NAME_HEIGHT = 0.065  # of the range of values that the chart shows
 
 
 def zoo_chart(
@@ -368,20 +369,27 @@ def zoo_chart(
 ) -> alt.LayerChart:
     """A measure of many checkpoints against the length of their codes; the two chosen ones stand out.
 
-    ``zoo`` has a row a checkpoint: checkpoint, latent_dim, value. ``curve`` (n,) are PCA's values with 1, 2, … n
-    components, NaN where one is not known.
+    ``zoo`` has a row a checkpoint: checkpoint, latent_dim, value, NaN where it is not known. ``curve`` (n,) are PCA's
+    values with 1, 2, … n components, NaN where one is not known.
     """
+    sizes = sorted({int(latent_dim) for latent_dim in zoo["latent_dim"]})
+    values = np.full(1, np.nan) if curve is None else np.asarray(curve, np.float64)
+    n_components = np.arange(len(values)) + 1
+    line = pd.DataFrame({"latent_dim": n_components, "value": values, "checkpoint": "PCA"})
+    line = line[np.isfinite(values) & (n_components >= sizes[0]) & (n_components <= sizes[-1])]
+    zoo = zoo.dropna()
+    shown = np.concatenate([zoo["value"], line["value"]])
+    reach = float(np.ptp(np.log(shown) if log else shown))
     rows = zoo.assign(
         state=[("A", "B")[chosen.index(name)] if name in chosen else "other" for name in zoo["checkpoint"]],
         label=[name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in zoo["checkpoint"]],
-        place=apart(zoo["latent_dim"].to_numpy(), zoo["value"].to_numpy(), log),
+        place=apart(zoo["latent_dim"].to_numpy(), zoo["value"].to_numpy(), NAME_HEIGHT * reach, log),
     )
     scale = alt.Scale(type="log", nice=False, padding=24) if log else alt.Scale(zero=False, padding=24)
-    axis = alt.Axis(format=form, tickCount=5)
-    sizes = sorted({int(latent_dim) for latent_dim in rows["latent_dim"]})
+    axis = alt.Axis(format="~%" if form.endswith("%") else "~g", tickCount=5)
     x = alt.X(
         "latent_dim:Q", title="dimensions of the code (log scale)", axis=alt.Axis(values=sizes, format="d"),
-        scale=alt.Scale(type="log", nice=False, padding=60),
+        scale=alt.Scale(type="log", nice=False, padding=40, domain=[sizes[0] / 1.1, sizes[-1] * 1.2]),
     )  # fmt: skip
     base = alt.Chart(rows).encode(
         x=x,
@@ -396,11 +404,7 @@ def zoo_chart(
     )
     names = base.mark_text(align="left", dx=9, fontSize=12).encode(y=alt.Y("place:Q", scale=scale), text="label:N")
     chart = dots + names
-    if curve is not None:
-        values = np.asarray(curve, np.float64)
-        within = np.arange(len(values)) + 1.0
-        line = pd.DataFrame({"latent_dim": within, "value": values, "checkpoint": "PCA"})
-        line = line[np.isfinite(values) & (within >= min(sizes)) & (within <= max(sizes))]
+    if len(line):
         drawn = alt.Chart(line).encode(
             x=x, y=alt.Y("value:Q", scale=scale),
             tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
@@ -412,19 +416,18 @@ def zoo_chart(
     return chart.properties(height=300)
 
 
-def apart(x: NDArray[Any], y: NDArray[Any], log: bool, gap: float = 0.06) -> NDArray[np.float64]:
-    """Heights for the names of points: theirs, or a little higher where names of one ``x`` would overlap.
+def apart(x: NDArray[Any], y: NDArray[Any], gap: float, log: bool) -> NDArray[np.float64]:
+    """Heights for the names of points: theirs, moved ``gap`` apart where names of one ``x`` would overlap.
 
-    ``gap`` is a share of the range of ``y``, which is even on a logarithmic scale with ``log``.
+    With ``log``, all of this on a logarithmic scale.
     """
     heights = np.log(y) if log else np.asarray(y, np.float64)
-    least = gap * max(float(np.ptp(heights)), 1e-12)
     places = heights.copy()
     for column in np.unique(x):
         members = np.flatnonzero(x == column)
         members = members[np.argsort(heights[members], kind="stable")]
         for below, member in pairwise(members):
-            places[member] = max(places[member], places[below] + least)
+            places[member] = max(places[member], places[below] + gap)
         places[members] += (heights[members] - places[members]).mean()  # about where the points are
     return np.exp(places) if log else places
 

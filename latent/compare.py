@@ -194,7 +194,7 @@ def as_html(versus: Versus, numbers: dict[str, Any]) -> str:
         of_a, of_b = versus.reconstructions(shown)
         sheets = (
             rows_sheet({"real": a.images[shown], "A": of_a}),
-            rows_sheet({"real": b.images[shown], "B": of_b, "A to B": versus.stitched(shown)}),
+            rows_sheet({"real": b.images[shown], "B": of_b, "A»B": versus.stitched(shown)}),
         )
         pictures = "<h2>The same digits</h2>" + "".join(
             f'<p><img src="{images.data_uri(sheet.png())}" alt="Real digits over what is left of them"></p>'
