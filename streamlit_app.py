@@ -20,6 +20,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,7 @@ from latent import (
     checkpoint,
     clustering,
     codes,
+    compare,
     components,
     data,
     directions,
@@ -49,12 +51,14 @@ from latent import (
     projection,
     report,
     sampling,
+    scores,
     shelf,
     smoothness,
     store,
     support,
     traversal,
 )
+from latent.compare import Versus
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
 from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
 from latent.fidelity import Fidelity
@@ -193,6 +197,24 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
 def evidence_of(space: LatentSpace) -> Evidence:
     """What is measured of a space: every part when it is first asked for, by whichever section and session."""
     return Evidence(space)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …")
+def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
+    """Two spaces side by side; what their codes share is measured now."""
+    versus = Versus(evidence_of(a), evidence_of(b))
+    if versus.encodes:
+        _ = versus.stitching  # and the comparison before it
+    return versus
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def glance(path: str, sha256: str) -> tuple[str, int] | None:
+    """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
+    try:
+        return scores.glance(Path(path), sha256, within=CHECKPOINTS)
+    except CheckpointError:
+        return None
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
@@ -447,19 +469,7 @@ def take_away(
 
 def program(space: LatentSpace, lines: str) -> str:
     """The lines with all that they need before them: imports, and the space that is open."""
-    saved = space.checkpoint
-    path = saved.path or Path(space.name)
-    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
-    opening = f"space = LatentSpace.open({path.as_posix()!r})"
-    if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
-        opening = (
-            f"opened = checkpoint.load({path.as_posix()!r})\n"
-            f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
-            f"space = LatentSpace.of({space.name!r}, opened.overruled(reading))"
-        )
-    if space.signature.conditional:
-        opening += f"\nspace = space.for_digit({space.digit})"
-    body = f"{opening}\n\n{lines}"
+    body = f"{opening(space)}\n\n{lines}"
     rooms = sorted(room for room in ROOMS if re.search(rf"\b{room}\.", body))
     imports = ["import numpy as np\n"] if "np." in body else []
     imports += [f"from latent import {', '.join(rooms)}"] if rooms else []
@@ -470,11 +480,26 @@ def program(space: LatentSpace, lines: str) -> str:
     return "\n".join([*imports, "", body])
 
 
+def opening(space: LatentSpace, name: str = "space") -> str:
+    """The lines that open a space as it is open here, under this name."""
+    saved = space.checkpoint
+    path = saved.path or Path(space.name)
+    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
+    lines = f"{name} = LatentSpace.open({path.as_posix()!r})"
+    if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
+        lines = (
+            f"opened = checkpoint.load({path.as_posix()!r})\n"
+            f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
+            f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading))"
+        )
+    if space.signature.conditional:
+        lines += f"\n{name} = {name}.for_digit({space.digit})"
+    return lines
+
+
 ROOMS = (
-    "checkpoint", "clustering", "codes", "components", "data", "directions", "drawing", "fidelity", "images",
-    "interpolation",
-    "morphology",
-    "projection", "sampling", "traversal",
+    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "fidelity", "images",
+    "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
 )  # fmt: skip
 
 
@@ -2239,6 +2264,295 @@ def as_code(numbers: Any, space: LatentSpace) -> Code:
     return inference.as_codes(numbers, space.latent_dim)[0]
 
 
+DIGITS_SHOWN = ("one of each digit", "in their order", "where A is better", "where B is better")
+MEASURED_IN_ZOO = (*scores.ZOO, "pca_probe")
+
+
+def runs_section(space: LatentSpace) -> None:
+    """How do two training runs differ, and where do they stand among all the others?"""
+    other, rows = choose_run(space)
+    if other is None:
+        show_zoo([space])
+        return
+    versus = versus_of(space, other)
+    st.text(f"A: {space.name}\nB: {other.name}")
+
+    st.subheader("Scores")
+    table, ask = st.empty(), st.empty()
+    draw_scores(table, versus)
+    with st.expander("What these numbers mean"):
+        st.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
+    sheet: Sheet | None = None
+    arrays: dict[str, Any] = {}
+    if versus.encodes:
+        st.subheader("The same digits")
+        sheet, arrays = show_same_digits(versus, rows)
+        st.subheader("The same code statistics")
+        spreads = {f"A: {space.name}": space.statistics.std, f"B: {other.name}": other.statistics.std}
+        chart = charts.spread_chart(spreads, [scores.active(space), scores.active(other)])
+        show_chart(chart, "How much every dimension of A and of B varies over real digits")
+        st.caption(
+            "A plain autoencoder's codes have no scale of their own: compare the shapes of the lines, not their "
+            "heights. A hollow point is a dimension that is not active."
+        )
+        st.subheader("What the codes share")
+        arrays |= show_shared(versus, rows)
+    else:
+        st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
+
+    numbers = measure_scores(table, ask, versus)
+    show_zoo([space, other])
+    python = (
+        f"{opening(other, 'other')}\nversus = compare.Versus.of(space, other)\n"
+        'parameters = [scores.score(each, "parameters") for each in (versus.a, versus.b)]'
+    )
+    if versus.encodes:
+        python += (
+            f"\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = versus.reconstructions(rows)\n"
+            "stitched = versus.stitched(rows)\nfound = versus.comparison\n"
+            "shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])"
+        )
+    arrays |= {"parameters": [scores.score(each, "parameters") for each in (versus.a, versus.b)]}
+    take_away(space, python, arrays, png=sheet, csv=numbers)
+
+
+def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]]:
+    """Controls that choose what to compare with, None where there is nothing; and the test images to look at."""
+    files = offered_files()
+    names = [name for name in (*files, *uploads_of_session()) if name != space.name]
+    if not names:
+        st.info("This is the only checkpoint: train another one, or open a file in the sidebar, to compare two.")
+        return None, np.arange(0)
+    follow("runs_other", most_alike(space, names, files), space.checkpoint.sha256)
+    with st.sidebar:
+        name = st.selectbox("B, to compare with", names, key="runs_other", bind="query-params")
+        shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
+        n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
+        first = 0
+        if shown == "in their order":
+            first = int(st.number_input("From test image", 0, 9970, 0, key="runs_first", bind="query-params"))
+    try:
+        other = open_space(name, files)
+    except LatentError as error:
+        show_error(error)
+        return None, np.arange(0)
+    if shown in DIGITS_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
+        with st.spinner("Measuring the error of both on 10,000 digits …"):
+            return other, versus_of(space, other).better("a" if shown == "where A is better" else "b", n)
+    if shown == "one of each digit":
+        ranks = np.array([np.count_nonzero(space.labels[:i] == digit) for i, digit in enumerate(space.labels[:1000])])
+        return other, np.lexsort((space.labels[:1000], ranks))[:n]
+    return other, np.arange(first, first + n)
+
+
+def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Path]) -> str:
+    """What to compare with at first: a checkpoint of the same kind and size where there is one, else the one whose name
+    begins alike."""
+
+    def likeness(name: str) -> tuple[bool, int]:
+        same = False
+        if name in files:
+            with suppress(LatentError):
+                same = glance(str(files[name]), fingerprint_of(files[name])) == (space.signature.kind, space.latent_dim)
+        return same, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, space.name)))
+
+    return max(names, key=likeness)
+
+
+def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) -> pd.DataFrame:
+    """The scores known so far as a table, ``now`` the one that is being measured; the bare numbers of it."""
+    known, rows = {}, []
+    for name, score in scores.SCORES.items():
+        values, texts = [], []
+        for side, evidence in (("a", versus.a), ("b", versus.b)):
+            best = scores.best_sampler(evidence) if name == "frechet" else None
+            value = scores.known(scores.key_of(evidence.space), name)
+            text = "" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
+            values.append(np.nan if value is None else value)
+            texts.append("measuring …" if now == (name, side) else text)
+        winner = score.winner(*values)
+        known[score.name] = values
+        rows.append([score.name, *texts, winner.upper()])
+    columns = ["score", "a", "b", "better"]
+    config = {"a": f"A: {versus.a.space.name}", "b": f"B: {versus.b.space.name}", "score": "", "better": "better"}
+    height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
+    place.dataframe(
+        pd.DataFrame(rows, columns=columns), hide_index=True, column_config=config, height=height,
+        alt="The scores of both checkpoints, and which is better",
+    )  # fmt: skip
+    return pd.DataFrame([[name, *values] for name, values in known.items()], columns=["score", "A", "B"])
+
+
+def measure_scores(place: Any, ask: Any, versus: Versus) -> pd.DataFrame:
+    """Fill the table of scores with what is not known yet; samplers, which take longest, when they are asked for."""
+    sides = {"a": versus.a, "b": versus.b}
+    missing = [
+        (name, side)
+        for name in scores.SCORES
+        for side, evidence in sides.items()
+        if scores.known(scores.key_of(evidence.space), name) is None
+    ]
+    slow = [each for each in missing if each[0] == "frechet"]
+    for name, side in (each for each in missing if each not in slow):
+        draw_scores(place, versus, (name, side))
+        scores.score(sides[side], name)
+    numbers = draw_scores(place, versus)
+    if slow and ask.button(
+        "Measure how well they can be sampled", key="runs_samplers", help="About ten seconds each, once a checkpoint."
+    ):
+        for name, side in slow:
+            draw_scores(place, versus, (name, side))
+            scores.score(sides[side], name)
+        ask.empty()
+        numbers = draw_scores(place, versus)
+    if missing:
+        freeze_heap()  # scikit-learn came in
+    return numbers
+
+
+def show_same_digits(versus: Versus, rows: NDArray[np.intp]) -> tuple[Sheet, dict[str, Any]]:
+    """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
+    a, b = versus.a.space, versus.b.space
+    real, (of_a, of_b) = a.images[rows], versus.reconstructions(rows)
+    alike = a.images.shape == b.images.shape
+    shown: dict[str, NDArray[Any]] = {"real": real, "A": of_a}
+    sheet = compare.rows_sheet(shown | ({"B": of_b} if alike else {}))
+    clickable = Sheet(sheet.image, sheet.boxes[: 2 * len(rows)])
+    text = f"{len(rows)} real digits over what A{' and B leave' if alike else ' leaves'} of them"
+    show_codes("runs_same", a, clickable, a.z[np.tile(rows, 2)], real_names(a, rows) * 2, text, stretch=len(rows) > 10)
+    if not alike:
+        show(
+            compare.rows_sheet({"real": b.images[rows], "B": of_b}).image, "The same digits as B takes and leaves them"
+        )
+    errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
+    st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
+    return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
+
+
+def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
+    """What can be found in both codes, and B's decoder at work on A's codes."""
+    found, stitching = versus.comparison, versus.stitching
+    with side_by_side():
+        for name, value, text in (
+            ("Shared neighbours", f"{found.overlap:.1%}", "Of an image's ten nearest codes, how many are the same."),
+            (
+                "Linear CKA",
+                f"{found.cka:.3f}",
+                "1 for spaces that are turned copies of each other, near 0 for unrelated ones.",
+            ),
+            (
+                "R² from A to B",
+                f"{found.r2_there:.3f}",
+                "What the best affine map explains of B, on codes it was not fitted to.",
+            ),
+            ("R² from B to A", f"{found.r2_back:.3f}", "The same the other way."),
+        ):
+            st.metric(name, value, width="content", help=text)
+    st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
+    b, stitched = versus.b.space, versus.stitched(rows)
+    of_b = versus.reconstructions(rows)[1]
+    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A»B": stitched})
+    show(sheet.image, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
+    times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
+    st.caption(
+        f"Error of the stitched way {stitching.stitched:.5f}, of B's own {stitching.own:.5f}: {times:.1f} times as "
+        f"much, on {stitching.n:,} digits that the map was not fitted to. By chance {10 / (len(b.z) - 1):.1%} of "
+        "neighbours would be shared."
+    )
+    shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])
+    return {"stitched": stitched, "shared": shared}
+
+
+def show_zoo(chosen: Sequence[LatentSpace]) -> None:
+    """Every checkpoint of the picker by its measures, against the length of its code."""
+    st.subheader("The whole zoo")
+    keys, unread = zoo_keys(chosen)
+    unmeasured = [
+        name for name, key in keys.items() if any(scores.known(key, each) is None for each in MEASURED_IN_ZOO)
+    ]
+    ask = st.empty()
+    if unmeasured and ask.button(
+        f"Measure {len(unmeasured)} of {len(keys)} checkpoints", key="runs_zoo",
+        help="About ten seconds each, once: what is measured is kept.",
+    ):  # fmt: skip
+        unread |= measure_zoo(chosen, unmeasured, ask)
+        ask.empty()
+    for name, (quantity, curve, log) in zoo_measures(keys).items():
+        rows = [(each, scores.known(key, "latent_dim"), scores.known(key, name)) for each, key in keys.items()]
+        zoo = pd.DataFrame(rows, columns=["checkpoint", "latent_dim", "value"]).astype(
+            {"latent_dim": float, "value": float}
+        )
+        zoo = zoo.dropna(subset="latent_dim")  # one that was not opened yet
+        st.markdown(f"**{quantity}**")
+        if zoo["value"].isna().all():
+            st.caption("Of no checkpoint measured yet.")
+            continue
+        score = scores.SCORES[name]
+        chart = charts.zoo_chart(zoo, quantity, score.form, [space.name for space in chosen], curve, log)
+        show_chart(chart, f"{quantity} of every checkpoint against its number of dimensions")
+    st.caption("The dashed line is PCA with as many components, on 28 × 28 pixels. Lower is better, but for the probe.")
+    for name, sentence in unread.items():
+        st.text(f"Left out, {name}: {sentence}")
+
+
+def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict[str, str]]:
+    """What the scores of every file in the picker are kept under, and sentences about those that cannot be read."""
+    keys, unread = {}, {}
+    refused: dict[str, str] = st.session_state.setdefault("runs_refused", {})
+    for name, path in offered_files().items():
+        try:
+            sha256 = fingerprint_of(path)
+            glance(str(path), sha256)
+            if sha256 in refused:
+                unread[name] = refused[sha256]
+            else:
+                keys[name] = (sha256, "")
+        except LatentError as error:
+            unread[name] = str(error)
+    keys |= {name: (sha256, "") for name, (sha256, _) in uploads_of_session().items() if sha256 not in refused}
+    keys |= {space.name: scores.key_of(space) for space in chosen}
+    return keys, unread
+
+
+def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any) -> dict[str, str]:
+    """Measure checkpoints one after the other, telling which; sentences about those that cannot be opened."""
+    spaces, files, unread = {space.name: space for space in chosen}, offered_files(), {}
+    for done, name in enumerate(names):
+        place.progress(done / len(names), f"Measuring checkpoint {done + 1} of {len(names)} …")
+        try:
+            if name in spaces:
+                evidence = evidence_of(spaces[name])
+            elif name in files:  # not from the caches, which hold what people look at
+                evidence = Evidence(LatentSpace.of(name, checkpoint.load(files[name], within=CHECKPOINTS)))
+            else:
+                evidence = evidence_of(open_space(name, files))
+            for each in ("latent_dim", *MEASURED_IN_ZOO):
+                scores.score(evidence, each)
+        except LatentError as error:
+            unread[name] = str(error)
+            sha256 = fingerprint_of(files[name]) if name in files else uploads_of_session()[name][0]
+            st.session_state["runs_refused"][sha256] = str(error)
+    freeze_heap()  # scikit-learn came in
+    return unread
+
+
+def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray[np.float64] | None, bool]]:
+    """The measures of the zoo: what to call each, PCA's curve where there is one, whether its scale is logarithmic."""
+    sizes = {name: int(scores.known(key, "latent_dim") or 0) for name, key in keys.items()}
+    largest = min(max(sizes.values(), default=0), data.evaluation_digits()[0][0].size)
+    errors = scores.pca_curve(max(64, largest))[1:]
+    probes = np.full(max(1, *sizes.values()), np.nan)
+    for name, key in keys.items():
+        value = scores.known(key, "pca_probe")
+        if value is not None and sizes[name]:
+            probes[sizes[name] - 1] = value
+    return {
+        "mse": ("Test error", errors, True),
+        "probe": ("Linear probe", probes, False),
+        "frechet": ("Best sampler's Fréchet distance", None, True),
+    }
+
+
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
@@ -2255,6 +2569,7 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
     "Diagnose": diagnose_section,
+    "Compare runs": runs_section,
 }
 NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated", "Diagnose")
 
@@ -2269,12 +2584,40 @@ def page_icon() -> Image.Image:
     return images.sheet(digits[61:62], 1, zoom=2).image
 
 
-def choose_checkpoint() -> LatentSpace:
-    """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
-    uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
+def offered_files() -> dict[str, Path]:
+    """The files of the folder by the names that the picker has for them."""
     found = checkpoint.find(CHECKPOINTS)
     stems = [path.stem for path in found]
-    files = {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
+    return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
+
+
+def uploads_of_session() -> dict[str, tuple[str, bytes]]:
+    """The files that were opened here: the SHA-256 and the content of each, by its name in the picker."""
+    uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
+    return uploads
+
+
+def fingerprint_of(path: Path) -> str:
+    """The SHA-256 of a file as it is now."""
+    status = path.stat()
+    return fingerprint(str(path), status.st_mtime_ns, status.st_size)
+
+
+def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
+    """The space of a file that the picker offers, read as this session has it read."""
+    uploads = uploads_of_session()
+    if name in uploads:
+        sha256, content = uploads[name]
+        saved = uploaded(sha256, name, content)
+    else:
+        saved = loaded(str(files[name]), fingerprint_of(files[name]))
+    overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
+    return space_of(name, saved, overruling)
+
+
+def choose_checkpoint() -> LatentSpace:
+    """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
+    files, uploads = offered_files(), uploads_of_session()
     if not files and not uploads:
         raise CheckpointError(
             f"There is no checkpoint in {CHECKPOINTS}: train one with python -m latent.train --out "
@@ -2283,16 +2626,10 @@ def choose_checkpoint() -> LatentSpace:
     names = [*files, *uploads]
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
-    if name in uploads:
-        sha256, content = uploads[name]
-        saved = uploaded(sha256, name, content)
-    else:
-        path, status = str(files[name]), files[name].stat()
-        saved = loaded(path, fingerprint(path, status.st_mtime_ns, status.st_size))
-    overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
+    space = open_space(name, files)
+    overruling = overruled_by(space.checkpoint.sha256) if space.checkpoint.scored else {}
     if overruling:
-        in_link["reading"] = [overruling]
-    space = space_of(name, saved, overruling)
+        in_link["reading"] = [json.dumps(overruling)]
     if space.signature.conditional:
         space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
     return space

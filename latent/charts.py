@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import altair as alt
@@ -455,6 +456,112 @@ def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
         )
         .properties(height=260)
     )
+
+
+def spread_chart(
+    spreads: Mapping[str, NDArray[np.floating[Any]]], active: Sequence[NDArray[np.bool_]]
+) -> alt.LayerChart:
+    """The standard deviations of two named runs' dimensions, the most spread first; inactive ones are hollow."""
+    parts = []
+    for (name, std), alive in zip(spreads.items(), active):
+        order = np.argsort(-std, kind="stable")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "run": name, "rank": np.arange(1, len(std) + 1), "dimension": order,
+                    "std": std[order].astype(np.float64), "state": np.where(alive[order], "active", "inactive"),
+                }
+            )
+        )  # fmt: skip
+    rows = pd.concat(parts)
+    base = alt.Chart(rows).encode(
+        x=alt.X(
+            "rank:Q", title="dimensions, the most spread first", scale=alt.Scale(nice=False),
+            axis=alt.Axis(tickMinStep=1),
+        ),
+        y=alt.Y("std:Q", title="standard deviation, latent units", scale=alt.Scale(domainMin=0)),
+        color=alt.Color(
+            "run:N", title=None, scale=alt.Scale(domain=list(spreads), range=[BLUE, ORANGE]),
+            legend=alt.Legend(orient="top", labelLimit=400),
+        ),
+        tooltip=["run", "dimension", alt.Tooltip("std:Q", format=".3f"), "state"],
+    )  # fmt: skip
+    hollow = alt.condition("datum.state == 'active'", alt.value(1), alt.value(0))
+    return (base.mark_line() + base.mark_point(filled=True, stroke=GREY).encode(fillOpacity=hollow)).properties(
+        height=260
+    )
+
+
+LONGEST_NAME = 26  # characters of a checkpoint in a chart
+NAME_HEIGHT = 0.065  # of the range of values that the chart shows
+
+
+def zoo_chart(
+    zoo: pd.DataFrame, title: str, form: str, chosen: Sequence[str], curve: ArrayLike | None = None, log: bool = False
+) -> alt.LayerChart:
+    """A measure of many checkpoints against the length of their codes; the two chosen ones stand out.
+
+    ``zoo`` has a row a checkpoint: checkpoint, latent_dim, value, NaN where it is not known. ``curve`` (n,) are PCA's
+    values with 1, 2, … n components, NaN where one is not known.
+    """
+    sizes = sorted({int(latent_dim) for latent_dim in zoo["latent_dim"]})
+    values = np.full(1, np.nan) if curve is None else np.asarray(curve, np.float64)
+    n_components = np.arange(len(values)) + 1
+    line = pd.DataFrame({"latent_dim": n_components, "value": values, "checkpoint": "PCA"})
+    line = line[np.isfinite(values) & (n_components >= sizes[0]) & (n_components <= sizes[-1])]
+    zoo = zoo.dropna()
+    shown = np.concatenate([zoo["value"], line["value"]])
+    reach = float(np.ptp(np.log(shown) if log else shown))
+    rows = zoo.assign(
+        state=[("A", "B")[chosen.index(name)] if name in chosen else "other" for name in zoo["checkpoint"]],
+        label=[name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in zoo["checkpoint"]],
+        place=apart(zoo["latent_dim"].to_numpy(), zoo["value"].to_numpy(), NAME_HEIGHT * reach, log),
+    )
+    scale = alt.Scale(type="log", nice=False, padding=24) if log else alt.Scale(zero=False, padding=24)
+    axis = alt.Axis(format="~%" if form.endswith("%") else "~g", tickCount=5)
+    x = alt.X(
+        "latent_dim:Q", title="dimensions of the code (log scale)", axis=alt.Axis(values=sizes, format="d"),
+        scale=alt.Scale(type="log", nice=False, padding=40, domain=[sizes[0] / 1.1, sizes[-1] * 1.2]),
+    )  # fmt: skip
+    base = alt.Chart(rows).encode(
+        x=x,
+        color=alt.Color(
+            "state:N", legend=None, scale=alt.Scale(domain=["A", "B", "other"], range=[BLUE, ORANGE, GREY])
+        ),
+        tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
+    )
+    big = alt.condition("datum.state == 'other'", alt.value(60), alt.value(140))
+    dots = base.mark_point(filled=True, opacity=1).encode(
+        y=alt.Y("value:Q", title=title, scale=scale, axis=axis), size=big
+    )
+    names = base.mark_text(align="left", dx=9, fontSize=12).encode(y=alt.Y("place:Q", scale=scale), text="label:N")
+    chart = dots + names
+    if len(line):
+        drawn = alt.Chart(line).encode(
+            x=x, y=alt.Y("value:Q", scale=scale),
+            tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
+        )  # fmt: skip
+        end = alt.Chart(line.tail(1)).mark_text(align="left", dx=9, fontSize=12, color=GREY)
+        dashed = drawn.mark_line(color=GREY, strokeDash=[5, 4], point=alt.OverlayMarkDef(color=GREY, size=12))
+        name = end.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
+        chart = dashed + name + dots + names
+    return chart.properties(height=300)
+
+
+def apart(x: NDArray[Any], y: NDArray[Any], gap: float, log: bool) -> NDArray[np.float64]:
+    """Heights for the names of points: theirs, moved ``gap`` apart where names of one ``x`` would overlap.
+
+    With ``log``, all of this on a logarithmic scale.
+    """
+    heights = np.log(y) if log else np.asarray(y, np.float64)
+    places = heights.copy()
+    for column in np.unique(x):
+        members = np.flatnonzero(x == column)
+        members = members[np.argsort(heights[members], kind="stable")]
+        for below, member in pairwise(members):
+            places[member] = max(places[member], places[below] + gap)
+        places[members] += (heights[members] - places[members]).mean()  # about where the points are
+    return np.exp(places) if log else places
 
 
 def dimension_axis(sort: Literal["ascending", "-y"] = "ascending") -> alt.X:
