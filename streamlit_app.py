@@ -38,6 +38,7 @@ from latent import (
     data,
     directions,
     drawing,
+    film,
     images,
     inference,
     interpolation,
@@ -260,6 +261,21 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     return name, stage.parcel(name), refusal
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
+    """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
+    assert space.checkpoint.snapshots is not None  # who asks has looked
+    played = film.Film.of(space.checkpoint.snapshots, space.checkpoint.history)
+    shape = played.snapshots.reconstructions.shape
+    frames = {
+        "places": base64_of(np.rint(np.clip(played.places, 0, 1) * 65535).astype("<u2")),
+        "labels": base64_of(played.snapshots.labels),
+        "pictures": base64_of(played.snapshots.deflated),
+        "shape": [*shape, 1] if len(shape) == 4 else [*shape],
+    }
+    return played, frames
+
+
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def plane_of(space: LatentSpace) -> projection.Plane:
     """The flat map of a space that goes both ways."""
@@ -328,6 +344,15 @@ COMPONENTS = {
         <button type="button" data-do="out" aria-label="Zoom out">−</button>
         <button type="button" data-do="home" aria-label="Show all">⌂</button></div>
         <div class="legend"></div></div>""",
+    "film": """<section class="latent-film" aria-label="The training, epoch by epoch">
+        <figure><canvas class="map" role="img"></canvas><figcaption class="axes"></figcaption>
+        <div class="legend"></div></figure>
+        <div><figure><canvas class="digits" role="img"></canvas>
+        <figcaption>What is left of the first test images</figcaption></figure>
+        <div class="time"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><polyline /></svg>
+        <input type="range" class="epoch" min="0" step="any" aria-label="Epoch"></div>
+        <div class="controls"><button type="button" class="play">Play</button>
+        <output class="said" aria-live="off"></output></div></div></section>""",
 }
 
 
@@ -1862,6 +1887,33 @@ def show_live(space: LatentSpace) -> None:
 def as_code(numbers: Any, space: LatentSpace) -> Code:
     """What the browser says is a code, as one (latent_dim,). Raises `ArgumentError` where it is none."""
     return inference.as_codes(numbers, space.latent_dim)[0]
+
+
+# The training, played.
+
+
+def show_training(space: LatentSpace) -> None:
+    """How the space came about: its map settling and its digits getting sharp, from the first epoch to the last."""
+    if space.checkpoint.snapshots is None:
+        st.caption(
+            "This file does not hold how its space came about: `python -m latent.train --snapshots` keeps the codes "
+            "and some reconstructions of every epoch, and then they are played here."
+        )
+        return
+    played, frames = film_of(space)
+    name = space.checkpoint.sha256[:16]
+    component("film")(
+        key=f"film_{name}",
+        data={
+            "frames": stash(f"film-{name}", frames), "captions": [played.caption(i) for i in range(len(played))],
+            "losses": [None if np.isnan(loss) else float(loss) for loss in played.losses],
+            "axes": list(played.axes), "colours": list(charts.DIGITS),
+        },
+    )  # fmt: skip
+    st.download_button(
+        "GIF of the training", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
+        key=f"training_gif_{name}", on_click="ignore", help="The map and the pictures, a frame an epoch.",
+    )  # fmt: skip
 
 
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {

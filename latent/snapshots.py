@@ -59,9 +59,10 @@ class Snapshots:
         fits.
         """
         dtype: type[np.uint8] | type[np.uint16] = np.uint16 if latent_dim <= FLAT else np.uint8
-        share = LARGEST // 2 // FEWEST_EPOCHS  # codes and pictures have half of a frame each
-        n_images = (share - 8 * latent_dim) // (latent_dim * np.dtype(dtype).itemsize)
-        n_pictures = share // int(np.prod(picture_shape))
+        room = LARGEST // (FEWEST_EPOCHS + 1)  # of a frame, and as much again for what is not in one
+        picture = int(np.prod(picture_shape))
+        n_pictures = min(N_PICTURES, room // 2 // picture)
+        n_images = (room - n_pictures * picture - 8 * latent_dim) // (latent_dim * np.dtype(dtype).itemsize)
         if n_images < 1 or n_pictures < 1:
             size = " × ".join(map(str, picture_shape))
             raise ArgumentError(
@@ -71,7 +72,7 @@ class Snapshots:
         no_range = np.zeros((0, latent_dim), np.float32)
         return cls(
             np.zeros(0, np.int32), np.zeros((0, len(labels), latent_dim), dtype), no_range, no_range,
-            np.zeros((0, min(N_PICTURES, n_pictures, len(labels)), *picture_shape), np.uint8), labels.copy(),
+            np.zeros((0, min(n_pictures, len(labels)), *picture_shape), np.uint8), labels.copy(),
         )  # fmt: skip
 
     def __len__(self) -> int:
