@@ -155,10 +155,12 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
         raise CheckpointError(f"{label(name)} is not a whole {FORMAT} checkpoint: {error}.") from error
 
 
-def own_snapshots(tensors: dict[str, Tensor], config: AutoencoderConfig, name: str) -> Snapshots:
+def own_snapshots(tensors: dict[str, Any], config: AutoencoderConfig, name: str) -> Snapshots:
     """The film in a file of our own format."""
     try:
-        film = Snapshots.from_arrays({str(part): tensor.numpy() for part, tensor in tensors.items()})
+        film = Snapshots.from_arrays(
+            {part: tensor.numpy() for part, tensor in tensors.items() if isinstance(tensor, Tensor)}
+        )
         if film.levels.shape[2] != config.latent_dim:
             raise CheckpointError(f"its codes have {film.levels.shape[2]} numbers and the model's {config.latent_dim}")
     except CheckpointError as error:
