@@ -42,6 +42,7 @@ from latent import (
     directions,
     drawing,
     fidelity,
+    film,
     findings,
     images,
     inference,
@@ -268,6 +269,21 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     return name, stage.parcel(name), refusal
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
+    """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
+    assert space.checkpoint.snapshots is not None  # who asks has looked
+    played = film.Film.of(space.checkpoint.snapshots, space.checkpoint.history)
+    shape = played.snapshots.reconstructions.shape
+    frames = {
+        "places": base64_of(np.rint(np.clip(played.places, 0, 1) * 65535).astype("<u2")),
+        "labels": base64_of(played.snapshots.labels),
+        "pictures": base64_of(played.snapshots.deflated),
+        "shape": [*shape, 1] if len(shape) == 4 else [*shape],
+    }
+    return played, frames
+
+
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def plane_of(space: LatentSpace) -> projection.Plane:
     """The flat map of a space that goes both ways."""
@@ -336,6 +352,15 @@ COMPONENTS = {
         <button type="button" data-do="out" aria-label="Zoom out">−</button>
         <button type="button" data-do="home" aria-label="Show all">⌂</button></div>
         <div class="legend"></div></div>""",
+    "film": """<section class="latent-film" aria-label="The training, epoch by epoch">
+        <figure><canvas class="map" role="img"></canvas><figcaption class="axes"></figcaption>
+        <div class="legend"></div></figure>
+        <div><figure><canvas class="digits" role="img"></canvas>
+        <figcaption>What is left of the first test images</figcaption></figure>
+        <div class="time"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><polyline /></svg>
+        <input type="range" class="epoch" min="0" step="any" aria-label="Epoch"></div>
+        <div class="controls"><button type="button" class="play">Play</button>
+        <output class="said" aria-live="off"></output></div></div></section>""",
 }
 
 
@@ -2272,6 +2297,7 @@ def runs_section(space: LatentSpace) -> None:
     """How do two training runs differ, and where do they stand among all the others?"""
     other, rows = choose_run(space)
     if other is None:
+        show_films([space])
         show_zoo([space])
         return
     versus = versus_of(space, other)
@@ -2301,6 +2327,7 @@ def runs_section(space: LatentSpace) -> None:
         st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
 
     numbers = measure_scores(table, ask, versus)
+    show_films([space, other])
     show_zoo([space, other])
     python = (
         f"{opening(other, 'other')}\nversus = compare.Versus.of(space, other)\n"
@@ -2551,6 +2578,39 @@ def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray
         "probe": ("Linear probe", probes, False),
         "frechet": ("Best sampler's Fréchet distance", None, True),
     }
+# The training, played.
+
+
+def show_films(spaces: Sequence[LatentSpace]) -> None:
+    """Training played: of each of the spaces whose file holds how it came about."""
+    st.subheader("Training, played")
+    filmed = [space for space in spaces if space.checkpoint.snapshots is not None]
+    if not filmed:
+        st.caption(
+            "No file here holds how its space came about: `python -m latent.train --snapshots` keeps the codes and "
+            "some reconstructions of every epoch, and then they are played here. The shipped ae-2 has them."
+        )
+    for space in filmed:
+        st.text(space.name)
+        show_training(space)
+
+
+def show_training(space: LatentSpace) -> None:
+    """How the space came about: its map settling and its digits getting sharp, from the first epoch to the last."""
+    played, frames = film_of(space)
+    name = space.checkpoint.sha256[:16]
+    component("film")(
+        key=f"film_{name}",
+        data={
+            "frames": stash(f"film-{name}", frames), "captions": [played.caption(i) for i in range(len(played))],
+            "losses": [None if np.isnan(loss) else float(loss) for loss in played.losses],
+            "axes": list(played.axes), "colours": list(charts.DIGITS),
+        },
+    )  # fmt: skip
+    st.download_button(
+        "GIF of the training", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
+        key=f"training_gif_{name}", on_click="ignore", help="The map and the pictures, a frame an epoch.",
+    )  # fmt: skip
 
 
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {

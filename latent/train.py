@@ -24,12 +24,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latent import checkpoint, data
+from latent import checkpoint, data, inference
 from latent.augment import deform
 from latent.checkpoint import Checkpoint
 from latent.errors import LatentError, TrainingError
 from latent.inference import as_channels_first, best_device, to_unit_range
 from latent.model import Autoencoder, AutoencoderConfig, Kind
+from latent.snapshots import Snapshots
 
 Precision = Literal["float32", "bfloat16"]
 PLAIN_SHARE = 0.2  # of the epochs, the last ones, see the images undeformed
@@ -53,6 +54,7 @@ class Recipe:
     augment: float = 0.5
     precision: Precision = "float32"
     half: bool = False
+    snapshots: bool = False
 
     def __post_init__(self) -> None:
         checks = {
@@ -88,6 +90,7 @@ def train(
     out: Path,
     *,
     device: torch.device,
+    labels: NDArray[np.uint8] | None = None,
     started: Checkpoint | None = None,
     worker: Worker = Worker(),
     show: Callable[[str], None] = print,
@@ -95,8 +98,10 @@ def train(
     """Train by ``recipe`` on the first of ``images`` (training, test), each (n, height, width[, channels]) uint8.
 
     ``out`` holds a file that loads from the first moment on, and after every epoch the newest one;
-    ``started`` is such a file's content, to go on from. Returns the finished checkpoint. Raises
-    `CheckpointError` where ``out`` cannot be written, `TrainingError` where the loss is no longer finite.
+    ``started`` is such a file's content, to go on from; ``labels`` (test,) of the test images are kept with the
+    snapshots, if there are any, and are 0 where they are not given. Returns the finished checkpoint. Raises
+    `CheckpointError` where ``out`` cannot be written, `TrainingError` where the loss is no longer finite,
+    `ArgumentError` where codes or pictures are too large for snapshots.
     """
     config = (started and started.config) or configure(recipe, images[0])
     train_x, test_x = (as_channels_first(part, config.image_shape).to(device) for part in images)
@@ -116,12 +121,19 @@ def train(
     objective = Objective(recipe.kind, recipe.beta)
     history = list(started.history) if started else []
 
-    def snapshot() -> Checkpoint:
+    film = started.snapshots if started else None
+    if recipe.snapshots and worker.writes and not started:
+        known = np.zeros(len(images[1]), np.uint8) if labels is None else labels
+        film = filmed(Snapshots.plan(known, config.latent_dim, images[1].shape[1:]), 0, model, images[1])
+
+    def current() -> Checkpoint:
         progress = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
-        return Checkpoint(config, model.state_dict(), list(history), recipe=asdict(recipe), progress=progress)
+        return Checkpoint(
+            config, model.state_dict(), list(history), recipe=asdict(recipe), progress=progress, snapshots=film
+        )
 
     if worker.writes and not started:
-        checkpoint.save(out, snapshot())
+        checkpoint.save(out, current())
 
     with progress_bar(recipe.epochs * steps_an_epoch, len(history) * steps_an_epoch, worker, show) as (advance, say):
         for epoch in range(len(history), recipe.epochs):
@@ -156,14 +168,18 @@ def train(
                 scores = evaluate(model, test_x, objective)
                 seconds = time.perf_counter() - start
                 history.append({"epoch": epoch + 1, "train_loss": train_loss, **scores, "seconds": round(seconds, 2)})
-                checkpoint.save(out, snapshot())
+                if film is not None:
+                    film = filmed(film, epoch + 1, model, images[1])
+                checkpoint.save(out, current())
                 say(epoch_line(history[-1], recipe.epochs))
             if worker.world_size > 1:
                 dist.barrier()
 
     if recipe.half:
         model.half().float()  # rounded before it is scored: the scores are those of the file
-    finished = replace(snapshot(), scores={"test_mse": evaluate(model, test_x, objective)["test_mse"]}, progress={})
+        if film is not None and worker.writes:
+            film = filmed(film, recipe.epochs, model, images[1])
+    finished = replace(current(), scores={"test_mse": evaluate(model, test_x, objective)["test_mse"]}, progress={})
     if recipe.half:
         finished = replace(
             finished, state={k: t.half() if t.is_floating_point() else t for k, t in finished.state.items()}
@@ -211,6 +227,13 @@ def evaluate(model: Autoencoder, x: Tensor, objective: Objective) -> dict[str, f
         sums["test_loss"] += objective(batch, x_hat, mu, logvar).item() * len(batch)
         sums["test_mse"] += F.mse_loss(x_hat, batch).item() * len(batch)
     return {name: value / len(x) for name, value in sums.items()}
+
+
+def filmed(film: Snapshots, epoch: int, model: Autoencoder, test_images: NDArray[np.uint8]) -> Snapshots:
+    """The film with what the model makes of the first test images now."""
+    model.eval()
+    z = inference.encode(model, test_images[: film.n_images])
+    return film.after(epoch, z, inference.decode(model, z[: film.n_pictures]))
 
 
 def configure(recipe: Recipe, images: NDArray[np.uint8]) -> AutoencoderConfig:
@@ -305,6 +328,10 @@ def parser() -> argparse.ArgumentParser:
     option("augment", "strength of the random deformations, 0 for none", type=float)
     option("precision", "of the arithmetic; bfloat16 is faster on processors that have it", choices=get_args(Precision))
     p.add_argument("--half", action="store_true", help="store the finished weights as float16, in half the space")
+    p.add_argument(
+        "--snapshots", action="store_true",
+        help="keep the codes of 1,000 test images and 32 reconstructions of every epoch in the file, in 1 MB at most",
+    )  # fmt: skip
     p.add_argument("--data", type=Path, help="folder of the data set, downloaded when missing (default data)")
     p.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
     p.add_argument("--out", type=Path, help="the checkpoint file (default checkpoints/KIND-LATENT_DIM.pt)")
@@ -330,10 +357,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device = chosen_device(given.get("device"))
         folder = given.get("data", Path("data"))
         with process_group(device) as worker:
+            train_x, test_x, labels = training_and_test_images(recipe.dataset, folder, worker)
             finished = train(
-                recipe, training_and_test_images(recipe.dataset, folder, worker), out,
-                device=device, started=started, worker=worker,
-            )  # fmt: skip
+                recipe, (train_x, test_x), out, device=device, labels=labels, started=started, worker=worker
+            )
             if worker.writes:
                 print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
     except LatentError as error:
@@ -348,25 +375,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def continued(out: Path, given: dict[str, Any]) -> Checkpoint:
     """The run in ``out``. Raises `TrainingError` where an option asks for another run than that."""
     started = checkpoint.load(out)
+    recipe = asdict(Recipe()) | started.recipe  # files from before an option was there have its default
     for name, value in given.items():
-        if started.recipe.get(name) != value:
+        if recipe[name] != value:
             option = name.replace("_", "-")
             raise TrainingError(
-                f"{out} was started with --{option} {started.recipe.get(name)}, not {value}: "
+                f"{out} was started with --{option} {recipe[name]}, not {value}: "
                 f"leave --{option} out to go on with it, or train into another --out."
             )
     return started
 
 
-def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both parts of a data set; one process downloads, the others wait for it."""
+def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tuple[NDArray[np.uint8], ...]:
+    """Training images, test images and the labels of these; one process downloads, the others wait for it."""
     if not worker.writes:
         dist.barrier()
     train_x, _ = data.load_dataset(dataset, folder, train=True)
-    test_x, _ = data.evaluation_digits() if dataset == "MNIST" else data.load_dataset(dataset, folder, train=False)
+    test_x, labels = data.evaluation_digits() if dataset == "MNIST" else data.load_dataset(dataset, folder, train=False)
     if worker.writes and worker.world_size > 1:
         dist.barrier()
-    return train_x, test_x
+    return train_x, test_x, labels
 
 
 def chosen_device(name: str | None) -> torch.device:
