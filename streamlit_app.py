@@ -998,14 +998,14 @@ def choose_codes(space: LatentSpace) -> Encoded | None:
 
 
 def describe_codes(file: Encoded, n_drawn: int) -> None:
-    """Where the codes of a file are from, what is exact, and what is missing."""
-    st.text(f"{file.path.name}: codes of {' '.join(file.source.values())}")
+    """Where the codes of a file are from, what is missing, and what is exact."""
+    images_of = Path(next(iter(file.source.values()), "")).name
+    lost = f"; {file.unreadable:,} that cannot be read are left out ({', '.join(file.first_unreadable[:3])})"
+    st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
     st.caption(
         f"The numbers and box plots are of all codes, quantiles to within {file.resolution:.2g} latent units; the "
         f"histograms show {n_drawn:,} of them, drawn at random with a fixed seed."
     )
-    if file.unreadable:
-        st.text(f"{file.unreadable:,} unreadable images are left out, such as {', '.join(file.first_unreadable[:3])}")
 
 
 PROJECTIONS = {

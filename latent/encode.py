@@ -297,7 +297,7 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
             print(f"{out}: {done.n:,} codes of {done.latent_dim} numbers, statistics in {sidecar(out).name}")
             if done.unreadable:
                 names = ", ".join(done.first_unreadable)
-                print(f"{done.unreadable:,} images could not be read, and their rows are NaN; the first: {names}")
+                print(f"images that cannot be read, whose rows are NaN: {done.unreadable:,}; the first: {names}")
     elif worker.writes:
         print(f"{out}: all {begun.n:,} images are encoded, as they were when this was begun; nothing to do.")
     if worker.writes:

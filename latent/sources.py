@@ -23,7 +23,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # whatever a file's name says; none runs a program
 ARRAYS = (".npy", ".npz")
 MOST_PIXELS = 50_000_000  # of one picture
-SORTED_AT_ONCE = 50_000  # names in memory
+SORTED_AT_ONCE = 200_000  # names in memory; as many parts as there may be open files sort a hundred million
 
 Images = NDArray[np.uint8]
 
@@ -92,7 +92,10 @@ class Files:
             last = min(stop, entry.stop)
             here = slice(row - start, last - start)
             try:
-                images[here] = data.fit(self.images_in(entry, row - entry.first, last - entry.first), image_shape)
+                found = self.images_in(entry, row - entry.first, last - entry.first)
+                if len(found) != last - row:  # NumPy would repeat a single one
+                    raise ValueError(f"{entry.name} has fewer images than when it was listed.")
+                images[here] = data.fit(found, image_shape)
                 readable[here] = True
             except Exception as error:  # a damaged file fails in many ways, and each format in its own
                 if not self.folder.is_dir():  # all of it is gone: a disk that was taken out, not a damaged file

@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import tracemalloc
 
 import numpy as np
 import pytest
 import streamlit as st
-from conftest import CHECKPOINTS, ROOT, tiny
+from conftest import ROOT, tiny
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -23,6 +22,24 @@ from latent.statistics import QUANTILES, LatentStatistics
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 DIGITS = data.evaluation_digits()[0]
+
+# A run with chunks of 500 rows that writes half of its fourth, and then waits to be killed.
+STOPS_IN_ITS_FOURTH_CHUNK = """
+import sys, time
+from latent import encode
+encode.CHUNK = 500
+write = encode.CodeFile.write
+def stop(file, chunk, z):
+    if chunk == 3:
+        with file.path.open("r+b") as codes:
+            codes.seek(-(file.n - 1500) * 4 * file.latent_dim, 2)
+            codes.write(z[:250].tobytes() + b"garbage")
+        print("in the fourth chunk", flush=True)
+        time.sleep(600)
+    write(file, chunk, z)
+encode.CodeFile.write = stop
+encode.main(sys.argv[1:])
+"""
 
 
 def command(*options, processes=0):
@@ -188,7 +205,33 @@ class TestFolder:
         assert (found.unreadable, found.first_unreadable) == (4, ("1.png", "3.png", "4a.npy", "4b.npz"))
         assert found.statistics.n == 4
         assert len(found.sample()) == 4
-        assert "4 images could not be read" in capsys.readouterr().out
+        assert "cannot be read, whose rows are NaN: 4; the first: 1.png, 3.png" in capsys.readouterr().out
+
+    def test_an_array_that_shrank_since_it_was_listed_gives_no_other_images(self, tmp_path):
+        path = tmp_path / "a.npy"
+        np.save(path, DIGITS[:20])
+        n = sources.list_files(path, tmp_path / "listing", leave_out=tmp_path)
+        np.save(path, DIGITS[:1])
+        images, readable = sources.Files(tmp_path, tmp_path / "listing", n).read(0, 10, (1, 28, 28))
+        assert not readable.any()
+        assert not images.any()
+
+    def test_a_folder_that_is_gone_stops_the_run_and_marks_nothing(self, tmp_path, tiny_file, capsys, small_chunks):
+        folder, out = tmp_path / "images", tmp_path / "codes.npy"
+        folder.mkdir()
+        np.save(folder / "a.npy", DIGITS[:1200])
+        options = [tiny_file, "--data", folder, "--out", out]
+        with pytest.MonkeyPatch.context() as patch:
+            rows = encode.encode_rows
+
+            def unmount(model, source, start, stop):
+                if start:
+                    shutil.rmtree(folder, ignore_errors=True)
+                return rows(model, source, start, stop)
+
+            patch.setattr(encode, "encode_rows", unmount)
+            assert "no longer there" in last_line(capsys, *options)
+        assert (tmp_path / "codes.npy.done").read_bytes() == b"\1\0\0"
 
     @pytest.mark.parametrize("compressed", [True, False])
     def test_a_zipped_array_is_read_from_any_row(self, tmp_path, compressed):
@@ -202,39 +245,32 @@ class TestFolder:
 
 
 class TestGoingOn:
-    def test_a_killed_run_goes_on_to_the_same_bytes_and_a_second_one_beside_it_is_refused(self, tmp_path, capsys):
+    def test_a_killed_run_goes_on_to_the_same_bytes_and_a_second_one_beside_it_is_refused(
+        self, tmp_path, tiny_file, images_file, capsys, small_chunks
+    ):
         if sys.platform == "win32":
             pytest.skip("Windows has no kill -9")
-        images = tmp_path / "images.npy"
-        np.save(images, np.concatenate([DIGITS] * 2))
         killed, whole = tmp_path / "killed.npy", tmp_path / "whole.npy"
-        options = [CHECKPOINTS / "ae-2.pt", "--data", images, "--out"]
-        process = subprocess.Popen(command(*options, killed), cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.DEVNULL)
-        marks = tmp_path / "killed.npy.done"
-        while not (marks.exists() and any(marks.read_bytes())):
-            assert process.poll() is None
-            time.sleep(0.005)
+        options = [tiny_file, "--data", images_file, "--out"]
+        arguments = [sys.executable, "-c", STOPS_IN_ITS_FOURTH_CHUNK, *map(str, options), killed]
+        process = subprocess.Popen(arguments, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "in the fourth chunk\n"
         assert "another process" in refusal(capsys, *options, killed)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        done = np.frombuffer(marks.read_bytes(), bool)
-        assert 0 < done.sum() < len(done) == 4
+        process.communicate()
+        assert (tmp_path / "killed.npy.done").read_bytes() == b"\1\1\1\0\0\0"
         with pytest.raises(CodesError, match="not finished"):
             Encoded.open(killed)
-        chunk = encode.CHUNK * 2 * 4  # bytes
-        before = killed.read_bytes()[-len(done) * chunk :]
 
         encoded_again = []
         rows = encode.encode_rows
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(encode, "encode_rows", lambda *given: encoded_again.append(given[2]) or rows(*given))
             assert run(*options, killed) == 0
-        assert encoded_again == [chunk * encode.CHUNK for chunk in np.flatnonzero(~done)]
+        assert encoded_again == [1500, 2000, 2500]
+        assert "50.0% of 2,600 images" in capsys.readouterr().out
         assert run(*options, whole) == 0
         assert files_of(killed) == files_of(whole)
-        after = killed.read_bytes()[-len(done) * chunk :]
-        for place in np.flatnonzero(done):
-            assert before[place * chunk : (place + 1) * chunk] == after[place * chunk : (place + 1) * chunk]
 
     @pytest.mark.parametrize("lost", ["codes.npy", "codes.npy.done", "half"])
     def test_a_run_that_lost_its_files_begins_again(self, tmp_path, tiny_file, images_file, small_chunks, lost):
@@ -315,7 +351,7 @@ class TestRefusals:
         assert "uint8" in refusal(capsys, tiny_file, "--data", folder / "floats.npy", "--out", out)
         assert list(tmp_path.glob("codes*")) == []
         (folder / "broken.png").write_bytes(b"no picture")
-        assert "None of the 1 images" in capsys_last(capsys, tiny_file, "--data", folder, "--out", out)
+        assert "None of the 1 images" in last_line(capsys, tiny_file, "--data", folder, "--out", out)
 
     @pytest.mark.parametrize(
         ("options", "sentence"),
@@ -328,6 +364,13 @@ class TestRefusals:
         monkeypatch.chdir(tmp_path)
         assert sentence in refusal(capsys, tiny_file, *options)
 
+    def test_a_disk_without_the_room_is_told_before_anything_is_encoded(self, tmp_path, tiny_file, images_file, capsys):
+        out = tmp_path / "codes.npy"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 99, 1))
+            assert "less free on its disk" in refusal(capsys, tiny_file, "--data", images_file, "--out", out)
+        assert run(tiny_file, "--data", images_file, "--out", out) == 0
+
     def test_a_disk_that_fills_keeps_what_is_finished(self, tmp_path, tiny_file, images_file, capsys, small_chunks):
         out, whole = tmp_path / "codes.npy", tmp_path / "whole.npy"
         write = encode.CodeFile.write
@@ -339,13 +382,13 @@ class TestRefusals:
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(encode.CodeFile, "write", full)
-            assert "No space left" in capsys_last(capsys, tiny_file, "--data", images_file, "--out", out)
+            assert "No space left" in last_line(capsys, tiny_file, "--data", images_file, "--out", out)
         assert run(tiny_file, "--data", images_file, "--out", out) == 0
         run(tiny_file, "--data", images_file, "--out", whole)
         assert files_of(out) == files_of(whole)
 
 
-def capsys_last(capsys, *options):
+def last_line(capsys, *options):
     """The last line of the errors of a run that shows a bar before it fails."""
     assert run(*options) == 1
     return capsys.readouterr().err.splitlines()[-1]
@@ -392,7 +435,7 @@ class TestPage:
         assert np.allclose(self.table(app)["max"], exact.max)
         assert not self.table(app).equals(of_digits)
         assert "300" in [metric.value for metric in app.metric]
-        assert any("b.png" in text.value for text in app.text)
+        assert any("Images of few; 1 that cannot be read" in text.value for text in app.text)
         assert not app.error
 
     def test_a_link_reproduces_the_choice(self, folder):
