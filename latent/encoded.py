@@ -21,6 +21,9 @@ FORMAT = "latent-codes/1"
 SUFFIX = ".npy"
 LARGEST_SIDECAR = 256 * 1024**2  # bytes; 512 bins of 16,000 dimensions
 MOST_SHOWN = 10_000  # rows of a sample
+ROWS_A_MAP = (
+    500  # read through one map: around each row the system maps 64 kB, which count as memory until it is closed
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +164,9 @@ class Encoded:
 
         Rows of NaN are left out. No more of the file is read than that.
         """
-        z = self.mapped()
         rows = np.arange(self.n) if self.n <= most else drawn(self.n, most, seed)
-        codes = np.array(z[rows])
+        parts = np.split(rows, range(ROWS_A_MAP, len(rows), ROWS_A_MAP))
+        codes = np.concatenate([self.mapped()[part] for part in parts])
         return codes[np.isfinite(codes).all(axis=1)]
 
     @property
