@@ -17,8 +17,9 @@ import io
 import json
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,21 +40,26 @@ from latent import (
     directions,
     drawing,
     encoded,
+    fidelity,
+    findings,
     images,
     inference,
     interpolation,
     live,
     morphology,
-    probing,
     projection,
+    report,
     sampling,
     shelf,
+    smoothness,
     store,
     support,
     traversal,
 )
 from latent.encoded import Encoded
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
+from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
+from latent.fidelity import Fidelity
 from latent.images import Sheet
 from latent.reading import Reading
 from latent.shelf import Kept, Shelf
@@ -75,16 +81,8 @@ Code = NDArray[np.float32]
 # Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
-BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: identity(space)}
-
-
+BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
 BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
-
-
-def identity(space: LatentSpace) -> tuple[Any, ...]:
-    """What tells a space from every other: its file, how that is read, and the digit that is asked for."""
-    reading = str(space.checkpoint.scored[0].reading.to_dict()) if space.checkpoint.scored else ""
-    return space.checkpoint.sha256, reading, space.digit
 
 
 def freeze_heap() -> None:
@@ -201,24 +199,10 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
     return clusters
 
 
-def knowledge_of(space: LatentSpace, name: str) -> dict[str, float]:
-    """What the features of this name know about digits, kept across restarts."""
-
-    def measure() -> NDArray[np.float64]:
-        features = probing.pixels(space.images) if name != f"codes of {space.name}" else space.z
-        if name.startswith("PCA"):
-            features = components.principal_components(features, space.latent_dim)
-        known = probing.Knowledge.of(features, space.labels)
-        return np.array([known.probe, known.neighbours, known.clusters, known.nmi])
-
-    found = store.stored(measure, *knowledge_key(space, name))
-    return dict(zip(("probe", "clusters", "nmi"), found.tolist()))
-
-
-def knowledge_key(space: LatentSpace, name: str) -> tuple[object, ...]:
-    """What the measurement depends on: a checkpoint for its codes, the picture's size for the yardsticks."""
-    of = identity(space)[:2] if name.startswith("codes") else space.signature.image_shape
-    return "knowledge", "codes" if name.startswith("codes") else name, of
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def evidence_of(space: LatentSpace) -> Evidence:
+    """What is measured of a space: every part when it is first asked for, by whichever section and session."""
+    return Evidence(space)
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
@@ -268,7 +252,7 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
         colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
         edges=(1 - support.EDGE, 0.5 / len(distances)),
     )  # fmt: skip
-    name = hashlib.sha256(repr(identity(space)[:2]).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr(space.identity[:2]).encode()).hexdigest()[:16]
     return name, stage.parcel(name), refusal
 
 
@@ -488,6 +472,7 @@ def program(space: LatentSpace, lines: str) -> str:
     rooms = sorted(room for room in ROOMS if re.search(rf"\b{room}\.", body))
     imports = ["import numpy as np\n"] if "np." in body else []
     imports += [f"from latent import {', '.join(rooms)}"] if rooms else []
+    imports += ["from latent.evidence import Evidence"] if "Evidence(" in body else []
     imports += ["from latent.reading import Reading"] if "Reading." in body else []
     imports += ["from latent.space import LatentSpace"]
     imports += ["from latent.statistics import LatentStatistics"] if "LatentStatistics." in body else []
@@ -500,8 +485,8 @@ def from_here(path: Path) -> str:
 
 
 ROOMS = (
-    "checkpoint", "clustering", "codes", "components", "data", "directions", "drawing", "encoded", "images",
-    "interpolation", "morphology",
+    "checkpoint", "clustering", "codes", "components", "data", "directions", "drawing", "encoded", "fidelity",
+    "images", "interpolation", "morphology",
     "projection", "sampling", "traversal",
 )  # fmt: skip
 
@@ -1093,7 +1078,7 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
 def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
     """Where every evaluation image is on the map, (10000, 2)."""
     if kind == "t-SNE":
-        key = ("t-SNE", *identity(space)[:2])
+        key = ("t-SNE", *space.identity[:2])
         if not store.has(*key):
             bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once a checkpoint")
             progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
@@ -1151,7 +1136,7 @@ def map_data(
 ) -> dict[str, Any]:
     """What the map draws; the large parts of it are sent at once and once."""
     has_digits = space.signature.has_encoder
-    name = hashlib.sha256(repr((kind, *identity(space))).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
     names = plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
     dots = {"places": base64_of(places.astype("<f4")), "labels": base64_of(space.labels[: has_digits * len(places)])}
     return {
@@ -1521,6 +1506,392 @@ def compare_section(space: LatentSpace) -> None:
     take_away(space, python, arrays, png=pairs)
 
 
+def samplers_section(space: LatentSpace) -> None:
+    """Which sampler to use? Every distribution side by side, measured against real digits."""
+    with st.sidebar:
+        n = st.slider("Pictures of each", 5, N_SHOWN, 20, 5, key="samplers_pictures", bind="query-params")
+        seed = int(
+            st.number_input(
+                "Seed", 0, 2**31 - 1, SEED, key="samplers_seed", bind="query-params",
+                help="Of every sampler. How much the measures move with it says how far they can be trusted.",
+            )
+        )  # fmt: skip
+
+    evidence = evidence_of(space)
+    if evidence.refusal:
+        st.info(f"{evidence.refusal} Below are its pictures alone.")
+        drawn = {name: sampling.sample(evidence.distribution(name), n, seed=seed) for name in evidence.samplers}
+        pictures = {name: images.to_uint8(space.decode(z)) for name, z in drawn.items()}
+        for name in drawn:
+            st.markdown(f"**{name.capitalize()}**")
+            show_sampled(space, name, drawn[name], pictures[name])
+        take_away(
+            space,
+            samplers_python(drawn, f"{n}, seed={seed})"),
+            drawn,
+            png=images.rows_sheet(list(pictures.values()), 2),
+        )
+        return
+
+    advice, overview, judged = st.empty(), st.empty(), st.empty()
+    st.subheader("What each draws")
+    fidelities: dict[str, Fidelity] = {}
+    shown: dict[str, Sampled] = {}
+    for name in evidence.rows:
+        of_seed = seed if name in evidence.samplers else SEED
+        if not evidence.has("sampler", name, of_seed):
+            advice.progress(len(shown) / len(evidence.rows), f"Measuring {len(space.z) // 2:,} pictures: {name} …")
+            show_fidelities(overview, evidence, fidelities)
+        shown[name] = evidence.sampler(name, of_seed)
+        fidelities[name] = shown[name].fidelity
+        st.markdown(f"**{name.capitalize()}**, Fréchet distance {fidelities[name].frechet:.3g}")
+        show_sampled(space, name, shown[name].z[:n], shown[name].pictures[:n])
+    freeze_heap()  # scikit-learn came in
+    advice.markdown(f"**{findings.advice(fidelities).text}**")
+    table = show_fidelities(overview, evidence, fidelities)
+    with judged.container():
+        st.subheader("Which digits the judge sees")
+        show_chart(report.judged_chart(fidelities), "Share of each digit among the pictures of each sampler")
+    st.caption(
+        f"Each sampler is fitted to the codes of half of the test digits and draws {len(space.z) // 2:,} pictures, "
+        "measured against the other half in the features of the judge, a small classifier "
+        f"({evidence.judge.scores['accuracy']:.1%} of the test digits right). The reference rows say what is possible."
+    )
+    drawn = {name: each.z[:n] for name, each in shown.items() if name in evidence.samplers}
+    sheet = images.rows_sheet([each.pictures[:n] for each in shown.values()], 2)
+    take_away(space, samplers_python(drawn, f"len(held_out), seed={seed})[:{n}]"), drawn, png=sheet, csv=table)
+
+
+def samplers_python(names: Iterable[str], how_many: str) -> str:
+    """The Python that draws codes as the samplers of these names do."""
+    lines = ["known, held_out = fidelity.halves(len(space.z))", "z, labels = space.z[known], space.labels[known]"]
+    lines += [f"{name} = sampling.sample(sampling.fit({name!r}, z, labels=labels), {how_many}" for name in names]
+    return "\n".join(lines)
+
+
+def show_sampled(space: LatentSpace, name: str, z: Code, pictures: NDArray[np.uint8]) -> None:
+    """A row of what a sampler draws."""
+    sheet = images.sheet(pictures, min(20, len(pictures)), 2)
+    names = [f"{name}, {i + 1}" for i in range(len(z))]
+    key = f"samplers_{name.replace(' ', '_')}"
+    if name == REAL and not space.signature.has_encoder:  # these have no codes
+        show(sheet.image, f"{len(pictures)} real digits")
+    else:
+        show_codes(key, space, sheet, z, names, f"{len(pictures)} pictures: {name}", stretch=len(pictures) >= 15)
+
+
+def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> pd.DataFrame:
+    """What is measured of samplers so far: bars of the distance and a table of everything, best first."""
+    order = sorted(fidelities, key=lambda name: fidelities[name].frechet)
+    rows = [{"sampler": name} | {each: getattr(fidelities[name], each) for each in fidelity.MEASURES} for name in order]
+    table = pd.DataFrame(rows, columns=["sampler", *fidelity.MEASURES])
+    if not order:
+        return table
+    shares = ("precision", "recall", "coverage", "confidence")
+    columns = {
+        name: st.column_config.ProgressColumn(name, format="percent", min_value=0, max_value=1, help=text)
+        if name in shares
+        else st.column_config.NumberColumn(
+            "Fréchet distance" if name == "frechet" else name,
+            help=text,
+            format="percent" if name == "duplicates" else "%.3g",
+        )
+        for name, text in fidelity.MEASURES.items()
+    }
+    with place.container():
+        frechet = {name: fidelities[name].frechet for name in order}
+        references = [name for name in order if name not in evidence.samplers]
+        show_chart(charts.samplers_chart(frechet, references), "Fréchet distance of each sampler, the least first")
+        st.dataframe(table, hide_index=True, column_config=columns, alt="Measures of each sampler")
+    return table
+
+
+def diagnose_section(space: LatentSpace) -> None:
+    """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
+    with st.sidebar:
+        topic = st.radio("Look at", DIAGNOSES, key="diagnose_topic", bind="query-params", format_func=str.capitalize)
+    evidence = evidence_of(space)
+    found = st.empty()
+    missing = [part for part in evidence.parts() if not evidence.has(*part)]
+    if missing:
+        show_findings_so_far(found, evidence, 0.0, "the first part")
+    table, arrays, python = DIAGNOSES[topic](space, evidence)
+    for share, name in report.gather(evidence):
+        show_findings_so_far(found, evidence, share, name)
+    if missing:
+        freeze_heap()  # scikit-learn and scipy came in
+    with found.container():
+        st.subheader("Findings")
+        for place, finding in enumerate(findings.findings(evidence)):
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                st.markdown(f"{place + 1}. {finding.text}", width="stretch")
+                st.button(
+                    "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
+                    help=f"The picture that shows finding {place + 1}",
+                )  # fmt: skip
+        if evidence.refusal:
+            st.info(evidence.refusal)
+        name = f"{space.name}-report"
+        with st.container(horizontal=True):
+            st.download_button(
+                "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
+                type="primary", help="All findings, charts and pictures in one file, which opens without a network.",
+            )  # fmt: skip
+            st.download_button(
+                "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
+                "application/json", on_click="ignore",
+            )  # fmt: skip
+    take_away(space, f"evidence = Evidence(space)\n{python}", arrays, csv=table)
+
+
+def show_findings_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
+    """The findings that can be made already, while the rest is measured."""
+    with place.container():
+        st.subheader("Findings")
+        st.progress(share, f"Measuring {name} …")
+        for number, finding in enumerate(findings.findings(evidence), 1):
+            st.markdown(f"{number}. {finding.text}")
+
+
+def go_to(finding: findings.Finding) -> None:
+    """Open the picture that shows a finding."""
+    if finding.dimension is not None:
+        st.session_state["section"] = "Dimensions"
+        st.session_state["dimensions_dimension"] = finding.dimension
+    elif finding.topic == "samplers":
+        st.session_state["section"] = "Sampler lab"
+    else:
+        st.session_state["section"] = "Diagnose"
+        st.session_state["diagnose_topic"] = finding.topic
+
+
+Diagnosed = tuple[pd.DataFrame, dict[str, Any], str]  # a table, arrays, and the Python that gives the arrays
+
+
+def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """What each dimension carries, and what it stands for."""
+    with st.spinner("Measuring what each dimension does …"):
+        carried, meant = evidence.dimensions(), evidence.meanings()
+    table = pd.DataFrame(list(report.dimension_rows(evidence)))
+    with side_by_side():
+        n_active = f"{int(table['active'].sum())} of {len(table)}"
+        st.metric("Dimensions that change the picture", n_active, width="content")
+        st.metric(
+            "Effective rank", f"{carried.effective_rank:.1f}", width="content",
+            help="How many directions the codes really take (Roy & Vetterli 2007).",
+        )  # fmt: skip
+        if carried.kl is not None:
+            st.metric("KL in all", f"{carried.kl.sum():.1f} nats", width="content")
+    if len(table) < space.latent_dim:
+        st.caption(f"The {len(table)} most spread of the {space.latent_dim} dimensions.")
+    bars = {"effect": "effect on the picture", "digit_information": "digit information, bits"}
+    columns: dict[str, Any] = {
+        "variance": st.column_config.NumberColumn(format="%.3f", help="Of the real codes, squared latent units."),
+        "kl": st.column_config.NumberColumn("KL, nats", format="%.2f"),
+        "stands_for": st.column_config.TextColumn("stands for"),
+        "correlation": st.column_config.NumberColumn("r", format="%.2f"),
+    }
+    for name, title in bars.items():
+        most = max(float(table[name].max()), 1e-12)
+        columns[name] = st.column_config.ProgressColumn(title, format="%.3f", min_value=0, max_value=most)
+    st.subheader("What each carries")
+    shown = table if carried.kl is not None else table.drop(columns="kl")
+    st.dataframe(shown, hide_index=True, column_config=columns, alt="What each dimension carries")
+    st.caption(
+        "Effect: RMS difference a pixel of the pictures one standard deviation up and down, from 64 real digits. Digit "
+        "information: mutual information with the label, of 3.32 bits. A dimension stands for a property where both "
+        "agree: the real digits (r of 0.5 or more) and the decoded pictures of a sweep."
+    )
+    names = [str(dimension) for dimension in carried.dimensions]
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Among real digits**: how dimensions go together with measured properties")
+        chart = charts.matrix_chart(meant.correlation, names, meant.names, ("dimension", "property", "correlation"))
+        show_chart(chart, "Correlation of each dimension with each property")
+    with right:
+        st.markdown("**In a sweep**: standard deviations a property moves for one of the dimension")
+        chart = charts.matrix_chart(np.clip(meant.slope, -1, 1), names, meant.names, ("dimension", "property", "slope"))
+        show_chart(chart, "How far each dimension alone moves each property")
+    st.markdown("**How dimensions go together** among real digits")
+    chart = charts.matrix_chart(carried.correlation, names, names, ("dimension", "with dimension", "correlation"))
+    show_chart(chart, "Correlation of each dimension with each")
+    arrays = {"effect": carried.effect, "digit_information": carried.digit_information}
+    arrays |= {"correlation": carried.correlation, "property_correlation": meant.correlation, "slope": meant.slope}
+    python = (
+        "carried, meant = evidence.dimensions(), evidence.meanings()\n"
+        "effect, digit_information = carried.effect, carried.digit_information\n"
+        "correlation, property_correlation, slope = carried.correlation, meant.correlation, meant.slope"
+    )
+    return table, arrays, python
+
+
+def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """How large errors are, of which digits, and the worst and the best."""
+    with st.spinner("Measuring the error of every test digit …"):
+        errors = evidence.reconstruction()
+        lines = report.error_lines(evidence)
+        if not evidence.refusal:
+            evidence.originals(), evidence.reconstructions()
+    left, right = st.columns([3, 2])
+    with left:
+        st.markdown("**How large the error is**")
+        show_chart(charts.errors_chart(errors.errors, lines), "Histogram of the errors of all test digits")
+    with right:
+        st.markdown("**Of which digits**")
+        by_digit = charts.digits_chart(errors.by_digit, "mean squared error a pixel").properties(height=260)
+        show_chart(by_digit, "Mean error of each digit")
+    for name, rows in (("worst", errors.worst()), ("best", errors.best())):
+        st.markdown(f"**The {len(rows)} {name}**, above the digits, below what is left of them")
+        for place, part in enumerate(np.array_split(rows, 2)):
+            text = f"The {name} reconstructions, {len(part)} of them"
+            show_codes(
+                f"diagnose_{name}_{place}", space, report.before_and_after(evidence, part, zoom=3),
+                space.z[np.tile(part, 2)], real_names(space, part) * 2, text, stretch=True,
+            )  # fmt: skip
+    if not evidence.refusal:
+        st.caption("Below each pair what the judge reads: in the digit → in what is left of it, where the two differ.")
+    table = pd.DataFrame({"image": np.arange(len(errors.errors)), "digit": space.labels, "error": errors.errors})
+    if not evidence.refusal:
+        table["judged before"], table["judged after"] = evidence.originals().digits, evidence.reconstructions().digits
+    arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
+    python = "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
+    return table, arrays, python + "worst, best = found.worst(), found.best()"
+
+
+def diagnose_collapse(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """Are all digits drawn, and no picture twice?"""
+    needs_judge(evidence)
+    usual = findings.usual_sampler(evidence)
+    with st.sidebar:
+        name = st.selectbox(
+            "Sampler", evidence.samplers, index=evidence.samplers.index(usual), key="diagnose_sampler",
+            bind="query-params",
+        )  # fmt: skip
+    with st.spinner(f"Measuring {len(space.z) // 2:,} pictures …"):
+        real = evidence.sampler(REAL, SEED).fidelity
+        sampled = evidence.sampler(name, SEED)
+    drawn = sampled.fidelity
+    with side_by_side():
+        for title, value, text in (
+            ("Coverage", f"{drawn.coverage:.0%}", fidelity.MEASURES["coverage"]),
+            ("Duplicates", f"{drawn.duplicates:.1%}", fidelity.MEASURES["duplicates"]),
+            ("Entropy", f"{drawn.entropy:.2f} bits", fidelity.MEASURES["entropy"]),
+            ("Confidence", f"{drawn.confidence:.0%}", fidelity.MEASURES["confidence"]),
+        ):
+            st.metric(title, value, width="content", help=text)
+    st.caption(f"Real digits, for comparison: coverage {real.coverage:.0%}, duplicates {real.duplicates:.1%}.")
+    left, right = st.columns(2)
+    with left:
+        st.markdown(f"**What the judge sees in {drawn.digits.sum():,} samples**: {name}")
+        show_chart(charts.digits_chart(drawn.digits, "pictures"), "Digits among the samples")
+    with right:
+        st.markdown("**In as many real digits**")
+        show_chart(charts.digits_chart(real.digits, "pictures"), "Digits among real images")
+    st.markdown("**Some of the samples**")
+    show_sampled(space, name, sampled.z, sampled.pictures)
+    table = pd.DataFrame({"digit": np.arange(10), "samples": drawn.digits, "real": real.digits})
+    python = (
+        f"sampled = evidence.sampler({name!r}, {SEED})\nz, drawn = sampled.z, sampled.fidelity\ndigits = drawn.digits"
+    )
+    return table, {"z": sampled.z, "digits": drawn.digits}, python
+
+
+def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """What happens between random pairs of real digits?"""
+    needs_judge(evidence)
+    place, ways = st.empty(), {}
+    for kind in smoothness.KINDS:
+        if not evidence.has("smoothness", kind):
+            place.info(f"Walking between real digits: {kind} …")
+        ways[kind] = evidence.smoothness(kind)
+    table = pd.DataFrame(
+        [
+            {
+                "way": kind, "evenness": each.evenness.mean(), "confidence": each.confidence.mean(),
+                "off data": each.off_data.mean(),
+            }
+            for kind, each in ways.items()
+        ]
+    )  # fmt: skip
+    columns = {
+        "evenness": st.column_config.ProgressColumn(
+            "evenness of steps", format="%.2f", min_value=0, max_value=1,
+            help="Mean step in picture space over the largest: 1 where the picture changes at an even pace.",
+        ),
+        "confidence": st.column_config.ProgressColumn(
+            "lowest confidence", format="%.2f", min_value=0, max_value=1, help="Of the judge on the way, on average."
+        ),
+        "off data": st.column_config.ProgressColumn(
+            "share off the data", format="percent", min_value=0, max_value=1,
+            help="Points farther from the nearest real code than 99 % of real codes are from theirs.",
+        ),
+    }  # fmt: skip
+    place.dataframe(table, hide_index=True, column_config=columns, alt="Smoothness along each kind of way")
+    lowest = {kind: each.confidence for kind, each in ways.items()}
+    st.markdown("**How sure the judge stays on the way**")
+    show_chart(charts.ways_chart(lowest), "Share of ways below each lowest confidence")
+    n_ways, n_steps, _ = ways["linear"].codes.shape
+    st.caption(
+        f"Over {n_ways} random pairs of real digits, {n_steps} steps each. The farther right a line, the surer the way."
+    )
+    for kind, each in ways.items():
+        for name, row in (("surest", each.best), ("least sure", each.worst)):
+            codes = each.codes[row]
+            st.markdown(
+                f"**{kind.capitalize()}**: the {name} of {n_ways} ways, lowest confidence {each.confidence[row]:.2f}"
+            )
+            names = [f"{kind}, {name}, step {step + 1}" for step in range(len(codes))]
+            sheet = images.rows_sheet([space.decode(codes)], zoom=3)
+            key = f"diagnose_{kind.replace(' ', '_')}_{name.replace(' ', '_')}"
+            show_codes(key, space, sheet, codes, names, f"The {name} way: {kind}", stretch=True)
+    arrays = {kind.replace(" ", "_"): values for kind, values in lowest.items()}
+    python = "\n".join(
+        f"{kind.replace(' ', '_')} = evidence.smoothness({kind!r}).confidence" for kind in smoothness.KINDS
+    )
+    return table, arrays, python
+
+
+def diagnose_digits(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """Which digits lie among each other, and what the codes know."""
+    with st.spinner("Looking up the neighbours of every code …"):
+        shares = evidence.neighbours()
+    st.markdown("**Which other digits are among the ten nearest neighbours**")
+    show_chart(report.overlap_chart(evidence), "Share of each other digit among the neighbours of each digit")
+    apart = np.nan_to_num(shares * (1 - np.eye(10)))
+    a, b = (int(digit) for digit in np.unravel_index(apart.argmax(), apart.shape))
+    nearest = space.nearest(space.z[space.labels == a], 2)[:, 1]
+    lost = space.labels[nearest] == b
+    of_a, of_b = np.flatnonzero(space.labels == a)[lost][:24], nearest[lost][:24]
+    if len(of_a):
+        st.markdown(f"**{a}s whose nearest neighbour is a {b}**, each over that neighbour")
+        pairs = images.pairs_sheet(space.images[of_a], space.images[of_b], columns=12, zoom=3)
+        both = np.concatenate([of_a, of_b])
+        text = f"{len(of_a)} {a}s, each over the {b} that is its nearest neighbour"
+        show_codes(
+            "diagnose_pairs", space, pairs, space.z[both], real_names(space, both), text, stretch=len(of_a) >= 12
+        )
+    st.markdown("**What the codes know about the digits**")
+    show_knowledge(space)
+    names = [str(digit) for digit in range(10)]
+    table = pd.DataFrame(shares, columns=names).assign(digit=names)
+    return table, {"shares": shares}, "shares = evidence.neighbours()"
+
+
+def needs_judge(evidence: Evidence) -> None:
+    """Raises what is shown in place of a topic that the judge is needed for."""
+    if evidence.refusal:
+        raise ArgumentError(evidence.refusal)
+
+
+DIAGNOSES: dict[findings.Topic, Callable[[LatentSpace, Evidence], Diagnosed]] = {
+    "dimensions": diagnose_dimensions,
+    "reconstruction": diagnose_reconstruction,
+    "collapse": diagnose_collapse,
+    "smoothness": diagnose_smoothness,
+    "digits": diagnose_digits,
+}
+
+
 def interpolate_section(space: LatentSpace) -> None:
     """Is the space smooth? The way from one code to another, in even steps."""
     with st.sidebar:
@@ -1718,12 +2089,13 @@ def clusters_section(space: LatentSpace) -> None:
 
 def show_knowledge(space: LatentSpace) -> pd.DataFrame:
     """Probe, neighbours and clusters of the codes, and of pixels and their principal components as yardsticks."""
-    place = st.empty()
+    place, evidence = st.empty(), evidence_of(space)
+    names = {CODES: f"codes of {space.name}", PCA: f"PCA, {min(space.latent_dim, 784)} dimensions", PIXELS: PIXELS}
     rows: list[dict[str, Any]] = []
-    for name in (f"codes of {space.name}", f"PCA, {min(space.latent_dim, 784)} dimensions", "raw pixels"):
-        if not store.has(*knowledge_key(space, name)):
+    for features, name in names.items():
+        if not evidence.has("knowledge", features):
             place.dataframe(pd.DataFrame([*rows, {"features": f"{name}: measuring …"}]), hide_index=True)
-        rows.append({"features": name, **knowledge_of(space, name)})
+        rows.append({"features": name, **asdict(evidence.knowledge(features))})
     table = pd.DataFrame(rows)
     numbers = {
         "features": st.column_config.TextColumn("features"),
@@ -1915,6 +2287,7 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Map": map_section,
     "Clusters": clusters_section,
     "Generate": generate_section,
+    "Sampler lab": samplers_section,
     "Live": live_section,
     "Custom vector": custom_section,
     "Draw": draw_section,
@@ -1923,8 +2296,9 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Arithmetic": arithmetic_section,
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
+    "Diagnose": diagnose_section,
 }
-NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated")
+NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated", "Diagnose")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page.

@@ -24,6 +24,11 @@ CHARTS = {
     "digits": lambda: charts.digits_chart(np.arange(10)),
     "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
     "walk": lambda: charts.walk_chart(np.arange(3), Z[0][:3], Z[1][:3], "thickness, pixels"),
+    "samplers": lambda: charts.samplers_chart({"normal": 34.0, "mixture": 0.6, "real": 0.0}, ["real"]),
+    "shares": lambda: charts.shares_chart(np.full((2, 10), 0.1), "ab", "0123456789", ("sampler", "digit", "share")),
+    "matrix": lambda: charts.matrix_chart(np.eye(3), "abc", "xyz", ("dimension", "property", "correlation")),
+    "errors": lambda: charts.errors_chart(np.abs(Z[:, 0]), {"mean": 0.5, "PCA": 0.7, "the mean picture": 2.0}),
+    "ways": lambda: charts.ways_chart({"linear": np.abs(Z[:9, 0]), "spherical": np.abs(Z[:9, 1])}),
     "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
 }
 

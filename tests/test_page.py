@@ -10,7 +10,7 @@ import streamlit as st
 from conftest import CHECKPOINTS, ROOT, tiny
 from streamlit.testing.v1 import AppTest
 
-from latent import checkpoint, data, drawing, images, shelf
+from latent import checkpoint, data, drawing, images, shelf, smoothness
 
 SECTIONS = [
     "Model",
@@ -18,6 +18,7 @@ SECTIONS = [
     "Map",
     "Clusters",
     "Generate",
+    "Sampler lab",
     "Live",
     "Custom vector",
     "Draw",
@@ -26,7 +27,9 @@ SECTIONS = [
     "Arithmetic",
     "Real vs generated",
     "Interpolate",
+    "Diagnose",
 ]
+MEASURED = ("Sampler lab", "Diagnose")  # tested on few digits: what takes a minute on all of them then takes seconds
 # A control of every section, by the kind of widget and its key, and the value it is moved to.
 CONTROLS = {
     "Model": [("slider", "model_digits", 20), ("number_input", "model_first", 100)],
@@ -70,6 +73,11 @@ CONTROLS = {
         ("selectbox", "compare_digit", 4), ("slider", "compare_pictures", 10), ("number_input", "compare_seed", 3),
         ("selectbox", "compare_distribution", "mixture"),
     ],
+    "Sampler lab": [("slider", "samplers_pictures", 10), ("number_input", "samplers_seed", 4)],
+    "Diagnose": [
+        ("radio", "diagnose_topic", "reconstruction"), ("radio", "diagnose_topic", "collapse"),
+        ("radio", "diagnose_topic", "smoothness"), ("radio", "diagnose_topic", "digits"),
+    ],
     "Interpolate": [
         ("slider", "interpolate_steps", 6), ("radio", "interpolate_path", "spherical"),
         ("selectbox", "interpolate_from_source", "mean"), ("number_input", "interpolate_to_which", 4),
@@ -83,6 +91,21 @@ def empty_caches():
     st.cache_data.clear()
     yield
     st.cache_data.clear()
+
+
+@pytest.fixture(autouse=True)
+def few_digits(request, monkeypatch):
+    """For sections that measure: 1,000 digits and 20 ways."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if not request.node.get_closest_marker("few_digits") and parameters.get("section") not in MEASURED:
+        yield
+        return
+    digits, labels = data.evaluation_digits()
+    monkeypatch.setattr(data, "evaluation_digits", lambda: (digits[:1000], labels[:1000]))
+    monkeypatch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -550,6 +573,48 @@ def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeyp
     magic = {"PNG": b"\x89PNG", "NPZ": b"PK", "GIF": b"GIF8"}
     assert "NPZ" in downloads.contents
     assert {"PNG", "CSV"} & set(downloads.contents)
+    magic |= {"Report as HTML": "<!doctype html>", "Numbers as JSON": "{"}
     for label, content in downloads.contents.items():
         assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
     assert all(name.startswith("ae-16-") for name in downloads.names)
+
+
+@pytest.mark.few_digits
+class TestFindings:
+    def test_every_finding_stands_with_its_number_and_a_way_to_its_picture(self):
+        app = opened("Diagnose")
+        found = [element.value for element in app.markdown if element.value[:2] in {f"{n}." for n in range(1, 10)}]
+        assert 5 <= len(found) <= 14
+        assert all(any(sign.isdigit() for sign in text[2:]) for text in found)
+        shows = [button for button in app.button if button.key and button.key.startswith("diagnose_show_")]
+        assert len(shows) >= len(found)
+
+    def test_a_finding_leads_to_the_picture_that_shows_it(self):
+        app = opened("Diagnose")
+        sections = set()
+        for place in range(6):
+            healthy(app.button(key=f"diagnose_show_{place}").click().run())
+            sections.add((app.header[0].value, *app.query_params.get("diagnose_topic", [])))
+            assert len(shown(app)) >= 2
+            move(app, "radio", "section", "Diagnose")
+        assert len(sections) >= 3
+        assert ("Dimensions",) in {each[:1] for each in sections}
+
+    def test_a_model_of_other_images_is_diagnosed_without_the_judge(self, folder):
+        fashion = tiny()
+        fashion.recipe["dataset"] = "FashionMNIST"
+        checkpoint.save(folder / "first.pt", fashion)
+        app = opened("Diagnose")
+        assert any("trained on FashionMNIST" in element.value for element in app.info)
+        move(app, "radio", "diagnose_topic", "collapse")
+        assert any("trained on FashionMNIST" in element.value for element in app.text)
+        move(app, "radio", "section", "Sampler lab")
+        assert any("trained on FashionMNIST" in element.value for element in app.info)
+        assert len(sheets(app)) == 7
+
+    def test_the_seed_moves_samples_and_leaves_references(self):
+        app = opened("Sampler lab")
+        before = sheets(app)
+        after = sheets(move(app, "number_input", "samplers_seed", 9))
+        same = {key for key in before if before[key]["src"] == after[key]["src"]}
+        assert same == {"samplers_real_images", "samplers_reconstructions"}
