@@ -41,6 +41,7 @@ from latent import (
     data,
     directions,
     drawing,
+    encoded,
     fidelity,
     film,
     findings,
@@ -60,6 +61,7 @@ from latent import (
     traversal,
 )
 from latent.compare import Versus
+from latent.encoded import Encoded
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
 from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
 from latent.fidelity import Fidelity
@@ -85,6 +87,7 @@ Code = NDArray[np.float32]
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
+BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 
 
 def freeze_heap() -> None:
@@ -174,10 +177,17 @@ def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
     return LatentStatistics.of(space.z[:n])
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def distribution_charts(space: LatentSpace, n: int) -> dict[str, alt.LayerChart]:
-    """The charts of the Statistics section, by name."""
-    z, statistics = space.z[:n], statistics_of(space, n)
+@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …")
+def sample_of(file: Encoded) -> Code:
+    """At most 10,000 codes of a file, whatever its size."""
+    return file.sample()
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, alt.LayerChart]:
+    """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
     active = statistics.active(space.signature.kind)
     return {
         "histograms": charts.histograms_chart(z, active),
@@ -508,12 +518,11 @@ def program(space: LatentSpace, lines: str) -> str:
 def opening(space: LatentSpace, name: str = "space") -> str:
     """The lines that open a space as it is open here, under this name."""
     saved = space.checkpoint
-    path = saved.path or Path(space.name)
-    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
-    lines = f"{name} = LatentSpace.open({path.as_posix()!r})"
+    path = from_here(saved.path or Path(space.name))
+    lines = f"{name} = LatentSpace.open({path!r})"
     if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
         lines = (
-            f"opened = checkpoint.load({path.as_posix()!r})\n"
+            f"opened = checkpoint.load({path!r})\n"
             f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
             f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading))"
         )
@@ -522,9 +531,14 @@ def opening(space: LatentSpace, name: str = "space") -> str:
     return lines
 
 
+def from_here(path: Path) -> str:
+    """A path as it is written in the folder of this project."""
+    return (path.relative_to(HERE) if path.is_relative_to(HERE) else path).as_posix()
+
+
 ROOMS = (
-    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "fidelity", "images",
-    "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
+    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "encoded",
+    "fidelity", "images", "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
 )  # fmt: skip
 
 
@@ -935,22 +949,18 @@ def overruled_by(sha256: str) -> dict[str, str]:
 def statistics_section(space: LatentSpace) -> None:
     """Are all dimensions used, and how do their values spread over real digits?"""
     with st.sidebar:
-        n = st.slider(
-            "Images to encode",
-            1000,
-            len(space.images),
-            len(space.images),
-            1000,
-            key="statistics_images",
-            bind="query-params",
-        )
+        file = choose_codes(space)
+        n = len(space.images)
+        if file is None:
+            n = st.slider("Images to encode", 1000, n, n, 1000, key="statistics_images", bind="query-params")
 
-    statistics = statistics_of(space, n)
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
     kind = space.signature.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
     with side_by_side():
-        st.metric("Images encoded", f"{n:,}", width="content")
+        st.metric("Images encoded", f"{statistics.n:,}", width="content")
         st.metric(
             "Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.", width="content"
         )
@@ -961,14 +971,16 @@ def statistics_section(space: LatentSpace) -> None:
     if not active.all():
         st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
 
+    if file is not None:
+        describe_codes(file, len(z))
     if space.latent_dim > charts.MOST_PANELS:
         st.caption(
             f"The charts show the {charts.MOST_PANELS} most spread of the {space.latent_dim} dimensions, the table all."
         )
 
-    drawn = distribution_charts(space, n)
+    drawn = distribution_charts(space, n, file)
     st.subheader("Every dimension")
-    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {n} codes")
+    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {len(z)} codes")
     st.subheader("Box plots")
     show_chart(drawn["boxes"], "Median, quartiles, 1st and 99th percentile and extremes of every dimension")
     st.subheader("All values together")
@@ -993,12 +1005,43 @@ def statistics_section(space: LatentSpace) -> None:
     st.subheader("Numbers")
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
     st.dataframe(table, hide_index=True, column_config=numbers, alt="Statistics of every dimension")
+    given = f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n"
+    if file is not None:
+        given = (
+            f"file = encoded.Encoded.open({from_here(file.path)!r})\nz, statistics = file.sample(), file.statistics\n"
+        )
     python = (
-        f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\nmean, std = statistics.mean, statistics.std\n"
+        f"{given}mean, std = statistics.mean, statistics.std\n"
         f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})"
     )
-    arrays = {"z": space.z[:n], "mean": statistics.mean, "std": statistics.std}
+    arrays = {"z": z, "mean": statistics.mean, "std": statistics.std}
     take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=table)
+
+
+TEST_DIGITS = "the 10,000 test digits"
+
+
+def choose_codes(space: LatentSpace) -> Encoded | None:
+    """A file of codes of this checkpoint, or None for those of the test digits; not asked where there is no file."""
+    files = {path.stem: path for path in encoded.find(CHECKPOINTS, space.checkpoint.sha256)}
+    if not files or overruled_by(space.checkpoint.sha256):  # files are made by a checkpoint's own reading
+        return None
+    chosen = st.selectbox(
+        "Codes of", [TEST_DIGITS, *files], key="statistics_codes", bind="query-params",
+        help="Files that `python -m latent.encode` wrote into the checkpoint folder with this checkpoint.",
+    )  # fmt: skip
+    return None if chosen == TEST_DIGITS else Encoded.open(files[chosen])
+
+
+def describe_codes(file: Encoded, n_drawn: int) -> None:
+    """Where the codes of a file are from, what is missing, and what is exact."""
+    images_of = Path(next(iter(file.source.values()), "")).name
+    lost = f"; {file.unreadable:,} that cannot be read are left out ({', '.join(file.first_unreadable[:3])})"
+    st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
+    st.caption(
+        f"The numbers and box plots are of all codes, quantiles to within {file.resolution:.2g} latent units; the "
+        f"histograms show {n_drawn:,} of them, drawn at random with a fixed seed."
+    )
 
 
 PROJECTIONS = {

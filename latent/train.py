@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -293,12 +294,15 @@ def progress_bar(
 
 
 @contextlib.contextmanager
-def process_group(device: torch.device) -> Iterator[Worker]:
-    """The place among the processes that ``torchrun`` started; without it, alone."""
+def process_group(device: torch.device, patience: timedelta | None = None) -> Iterator[Worker]:
+    """The place among the processes that ``torchrun`` started; without it, alone.
+
+    ``patience`` is how long one waits for the others, by default as long as PyTorch's own.
+    """
     if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
         yield Worker()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     try:
         yield Worker(dist.get_rank(), dist.get_world_size())
     finally:
