@@ -2621,6 +2621,8 @@ def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray
         "probe": ("Linear probe", probes, False),
         "frechet": ("Best sampler's Fréchet distance", None, True),
     }
+
+
 # The training, played.
 
 
