@@ -99,15 +99,15 @@ def send_at_once() -> None:
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def fingerprint(path: str, modified: int, size: int) -> str:
-    """SHA-256 of a file, read again only where its time or size is another."""
-    return checkpoint.fingerprint(path)
+@st.cache_resource(show_spinner=False)
+def device_complaint() -> str:
+    """A sentence about a GPU that is there and does not work, or an empty one."""
+    return inference.device_that_works()[1]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
-def loaded(path: str, sha256: str) -> checkpoint.Checkpoint:
-    """What a file holds; for somebody else's, how it is read."""
+def loaded(path: str, stamp: tuple[int, ...]) -> checkpoint.Checkpoint:
+    """What a file holds, for somebody else's how it is read; read again where its stamp is another."""
     return checkpoint.load(path, within=CHECKPOINTS)
 
 
@@ -1895,7 +1895,13 @@ def page_icon() -> Image.Image:
 def choose_checkpoint() -> LatentSpace:
     """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
     uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
-    found = checkpoint.find(CHECKPOINTS)
+    try:
+        found = checkpoint.find(CHECKPOINTS)
+    except CheckpointError as error:
+        if not uploads:
+            raise
+        show_error(error)  # what was opened in this session is still there
+        found = []
     stems = [path.stem for path in found]
     files = {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
     if not files and not uploads:
@@ -1904,14 +1910,17 @@ def choose_checkpoint() -> LatentSpace:
             f"{CHECKPOINTS / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
         )
     names = [*files, *uploads]
+    wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
+    if wanted and wanted not in names:
+        st.warning("No checkpoint of this name is here now, so another one is open; its shelf comes back with it:")
+        st.text(wanted[:80])
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
     if name in uploads:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        path, status = str(files[name]), files[name].stat()
-        saved = loaded(path, fingerprint(path, status.st_mtime_ns, status.st_size))
+        saved = loaded(str(files[name]), checkpoint.stamp(files[name]))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     if overruling:
         in_link["reading"] = [overruling]
@@ -1949,6 +1958,8 @@ with st.sidebar:
         space = choose_checkpoint()
     except LatentError as error:
         show_error(error)
+    if device_complaint():
+        st.text(device_complaint())
     with st.expander("Open a file"):
         st.file_uploader(
             "Any trained autoencoder", key="upload", on_change=take_upload,
