@@ -456,7 +456,7 @@ def take_away(
             st.download_button(suffix, content, f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text)
     with st.expander("Python"):
         st.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
-        st.code(program(space, python), "python")
+        st.code(program(space, python), "python", wrap_lines=True)  # what scrolls sideways is out of a keyboard's reach
 
 
 def program(space: LatentSpace, lines: str) -> str:
@@ -786,7 +786,7 @@ def model_section(space: LatentSpace) -> None:
     st.caption(
         "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
     )
-    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", language=None)
+    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", None, wrap_lines=True)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
         st.caption(
@@ -843,7 +843,7 @@ def show_reading(space: LatentSpace) -> None:
         st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
     with kept:
         st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
-        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), language=None)
+        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
         best, second = tried[:2]
@@ -1529,8 +1529,8 @@ def draw_section(space: LatentSpace) -> None:
         st.file_uploader(
             "Or a photo of a digit", type=["png", "jpg", "jpeg", "webp", "bmp"], key="draw_photo", on_change=take_photo
         )
-    canvas_cell, result_cell = st.columns([2, 5])
-    with canvas_cell:
+    cells = side_by_side()
+    with cells.container(width=CANVAS + 2):  # its border has to fit in
         st.markdown("**Draw here**")
         canvas = st_canvas(
             stroke_width=width, stroke_color="#ffffff", background_color="#000000", height=CANVAS, width=CANVAS,
@@ -1539,7 +1539,7 @@ def draw_section(space: LatentSpace) -> None:
         take_strokes(canvas)
         st.caption("With the mouse, a pen or a finger. The bin in the toolbar starts afresh.")
     text = st.session_state.setdefault("drawn", st.query_params.get("drawn", ""))
-    with result_cell:
+    with cells.container(width="stretch"):
         try:
             picture = drawing.from_text(text) if text else None
         except ArgumentError as error:
@@ -1592,7 +1592,7 @@ def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
         with st.container(width="content"):
             st.markdown("**Reconstructed**")
             show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
-    if st.button("Keep it on the shelf", type="primary"):
+    if st.button("Keep it on the shelf"):
         keep(space, name, z[0])
         st.rerun()
     show_support(space, z[0])
