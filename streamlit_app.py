@@ -19,6 +19,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,6 @@ from latent import (
     interpolation,
     live,
     morphology,
-    probing,
     projection,
     sampling,
     shelf,
@@ -52,6 +52,7 @@ from latent import (
     traversal,
 )
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
+from latent.evidence import CODES, PCA, PIXELS, Evidence
 from latent.images import Sheet
 from latent.reading import Reading
 from latent.shelf import Kept, Shelf
@@ -73,13 +74,7 @@ Code = NDArray[np.float32]
 # Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
-BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: identity(space)}
-
-
-def identity(space: LatentSpace) -> tuple[Any, ...]:
-    """What tells a space from every other: its file, how that is read, and the digit that is asked for."""
-    reading = str(space.checkpoint.scored[0].reading.to_dict()) if space.checkpoint.scored else ""
-    return space.checkpoint.sha256, reading, space.digit
+BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
 
 
 def freeze_heap() -> None:
@@ -189,24 +184,10 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
     return clusters
 
 
-def knowledge_of(space: LatentSpace, name: str) -> dict[str, float]:
-    """What the features of this name know about digits, kept across restarts."""
-
-    def measure() -> NDArray[np.float64]:
-        features = probing.pixels(space.images) if name != f"codes of {space.name}" else space.z
-        if name.startswith("PCA"):
-            features = components.principal_components(features, space.latent_dim)
-        known = probing.Knowledge.of(features, space.labels)
-        return np.array([known.probe, known.neighbours, known.clusters, known.nmi])
-
-    found = store.stored(measure, *knowledge_key(space, name))
-    return dict(zip(("probe", "clusters", "nmi"), found.tolist()))
-
-
-def knowledge_key(space: LatentSpace, name: str) -> tuple[object, ...]:
-    """What the measurement depends on: a checkpoint for its codes, the picture's size for the yardsticks."""
-    of = identity(space)[:2] if name.startswith("codes") else space.signature.image_shape
-    return "knowledge", "codes" if name.startswith("codes") else name, of
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def evidence_of(space: LatentSpace) -> Evidence:
+    """What is measured of a space: every part when it is first asked for, by whichever section and session."""
+    return Evidence(space)
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
@@ -256,7 +237,7 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
         colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
         edges=(1 - support.EDGE, 0.5 / len(distances)),
     )  # fmt: skip
-    name = hashlib.sha256(repr(identity(space)[:2]).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr(space.identity[:2]).encode()).hexdigest()[:16]
     return name, stage.parcel(name), refusal
 
 
@@ -1048,7 +1029,7 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
 def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
     """Where every evaluation image is on the map, (10000, 2)."""
     if kind == "t-SNE":
-        key = ("t-SNE", *identity(space)[:2])
+        key = ("t-SNE", *space.identity[:2])
         if not store.has(*key):
             bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once a checkpoint")
             progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
@@ -1106,7 +1087,7 @@ def map_data(
 ) -> dict[str, Any]:
     """What the map draws; the large parts of it are sent at once and once."""
     has_digits = space.signature.has_encoder
-    name = hashlib.sha256(repr((kind, *identity(space))).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
     names = plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
     dots = {"places": base64_of(places.astype("<f4")), "labels": base64_of(space.labels[: has_digits * len(places)])}
     return {
@@ -1673,12 +1654,13 @@ def clusters_section(space: LatentSpace) -> None:
 
 def show_knowledge(space: LatentSpace) -> pd.DataFrame:
     """Probe, neighbours and clusters of the codes, and of pixels and their principal components as yardsticks."""
-    place = st.empty()
+    place, evidence = st.empty(), evidence_of(space)
+    names = {CODES: f"codes of {space.name}", PCA: f"PCA, {min(space.latent_dim, 784)} dimensions", PIXELS: PIXELS}
     rows: list[dict[str, Any]] = []
-    for name in (f"codes of {space.name}", f"PCA, {min(space.latent_dim, 784)} dimensions", "raw pixels"):
-        if not store.has(*knowledge_key(space, name)):
+    for features, name in names.items():
+        if not evidence.has("knowledge", features):
             place.dataframe(pd.DataFrame([*rows, {"features": f"{name}: measuring …"}]), hide_index=True)
-        rows.append({"features": name, **knowledge_of(space, name)})
+        rows.append({"features": name, **asdict(evidence.knowledge(features))})
     table = pd.DataFrame(rows)
     numbers = {
         "features": st.column_config.TextColumn("features"),

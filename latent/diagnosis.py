@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent.errors import ArgumentError
+from latent.neighbours import nearest_others
 from latent.traversal import Decode, effects, traverse
 
 N_CLASSES = 10
+MANY_DIMENSIONS = 1024
 MOST_DECODES = 4096  # pictures that are drawn to see what the dimensions do
 MOST_BASES = 64  # real codes from which a dimension is changed
 SWEEP = np.linspace(-1.5, 1.5, 7)  # standard deviations of the dimension about the base
@@ -27,14 +29,15 @@ Properties = Mapping[str, NDArray[np.floating[Any]]]
 
 @dataclass(frozen=True)
 class Dimensions:
-    """What every dimension of codes carries; arrays have one entry a dimension.
+    """What dimensions of codes carry; arrays have one entry for each of ``dimensions``.
 
     ``variance`` in squared latent units; ``effect`` on the picture, a root mean square a pixel (`traversal.effects`,
     one standard deviation either way); ``digit_information`` in bits, of the 3.32 that ten equally frequent digits
     hold; ``kl`` in nats (`kl_by_dimension`), None where the model is not variational or does not say;
-    ``correlation`` (latent_dim, latent_dim); ``effective_rank`` from 1 to latent_dim.
+    ``correlation`` of each with each; ``effective_rank`` of the whole code, from 1 to latent_dim.
     """
 
+    dimensions: NDArray[np.intp]
     variance: NDArray[np.float64]
     effect: NDArray[np.float64]
     digit_information: NDArray[np.float64]
@@ -49,31 +52,35 @@ class Dimensions:
         labels: Labels,
         decode: Decode,
         logvar: NDArray[np.float32] | None = None,
+        dimensions: NDArray[np.intp] | None = None,
         seed: int = 0,
     ) -> Dimensions:
         """Of real codes ``z`` (n, latent_dim) and their ``labels`` (n,); ``logvar`` (n, latent_dim) is a VAE's.
 
-        The effects are seen from real codes that the seed chooses.
+        ``dimensions`` are by default all. The effects are seen from real codes that the seed chooses.
         """
-        bases = some_rows(z, MOST_DECODES // (2 * z.shape[1]), seed)
+        chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
+        bases = some_rows(z, MOST_DECODES // (2 * len(chosen)), seed)
+        own = z[:, chosen]
         return cls(
-            z.var(axis=0, dtype=np.float64),
-            effects(decode, bases, z.std(axis=0)).astype(np.float64),
-            digit_information(z, labels),
-            None if logvar is None else kl_by_dimension(z, logvar),
-            correlations(z, z),
+            chosen,
+            own.var(axis=0, dtype=np.float64),
+            effects(decode, bases, z.std(axis=0), chosen).astype(np.float64),
+            digit_information(own, labels),
+            None if logvar is None else kl_by_dimension(own, logvar[:, chosen]),
+            correlations(own, own),
             effective_rank(z),
         )
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """Which dimensions change the picture by at least 1 % of what they do on average, (latent_dim,)."""
+        """Which of the dimensions change the picture by at least 1 % of what they do on average."""
         return self.effect >= max(UNUSED * self.effect.mean(), np.finfo(np.float32).tiny)
 
     @property
     def dead(self) -> list[int]:
         """The dimensions that are not active."""
-        return np.flatnonzero(~self.active).tolist()
+        return self.dimensions[~self.active].tolist()
 
 
 def some_rows(rows: NDArray[np.float32], n: int, seed: int) -> NDArray[np.float32]:
@@ -116,14 +123,31 @@ def effective_rank(z: NDArray[np.floating]) -> float:
     """How many directions codes (n, latent_dim) really take: exp of the entropy of their singular values' shares.
 
     Roy & Vetterli 2007 (EUSIPCO), of codes about their mean: latent_dim where all directions are alike, 1 on a line,
-    0 where all codes are the same.
+    0 where all codes are the same. Of very long codes, that of the first 1,024.
     """
-    values = np.linalg.eigvalsh(np.atleast_2d(np.cov(z, rowvar=False)))
-    singular = np.sqrt(np.clip(values, 0, None))
+    rows = z if z.shape[1] <= MANY_DIMENSIONS else z[:MANY_DIMENSIONS]
+    centred = rows - rows.mean(axis=0, dtype=np.float64)
+    squares = (
+        centred @ centred.T if len(rows) < z.shape[1] else centred.T @ centred
+    )  # the smaller of two with its values
+    singular = np.sqrt(np.clip(np.linalg.eigvalsh(squares), 0, None))
     if singular.sum() == 0:
         return 0.0
     shares = singular[singular > 0] / singular.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def neighbour_digits(z: NDArray[np.floating], labels: Labels, k: int = 10) -> NDArray[np.float64]:
+    """Of which digits the ``k`` nearest neighbours of each digit's codes are: shares (10, 10), every row's sum 1.
+
+    Row 4, column 9 is the share of 9s among the neighbours of 4s. Of codes (n, latent_dim) and their digits (n,);
+    NaN in the row of a digit that is not there.
+    """
+    _, found = nearest_others(z, k)
+    counts = np.zeros((N_CLASSES, N_CLASSES))
+    np.add.at(counts, (np.repeat(labels, k), labels[found.ravel()]), 1)
+    sums = counts.sum(axis=1, keepdims=True)
+    return np.divide(counts, sums, out=np.full_like(counts, np.nan), where=sums > 0)
 
 
 def correlations(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -152,14 +176,15 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Meanings:
-    """How dimensions go together with measured properties of pictures, seen both ways.
+    """How ``dimensions`` (n_dimensions,) go together with measured properties of pictures, seen both ways.
 
-    ``correlation`` (latent_dim, n_properties): Pearson's, over the real images. ``slope`` (latent_dim, n_properties):
+    ``correlation`` (n_dimensions, n_properties): Pearson's, over the real images. ``slope``, of the same shape:
     what is caused, as the dimension alone is changed and the decoded pictures are measured: how many of the property's
     standard deviations among real images it moves for one of the dimension's own.
     """
 
     names: tuple[str, ...]
+    dimensions: NDArray[np.intp]
     correlation: NDArray[np.float64]
     slope: NDArray[np.float64]
 
@@ -170,26 +195,30 @@ class Meanings:
         properties: Properties,
         decode: Decode,
         measure: Callable[[NDArray[np.float32]], Properties],
+        dimensions: NDArray[np.intp] | None = None,
         seed: int = 0,
     ) -> Meanings:
         """``properties`` name -> values (n,) of the real images whose codes are ``z`` (n, latent_dim).
 
-        ``measure`` gives the same properties of any pictures. The sweeps start from real codes that the seed chooses.
+        ``measure`` gives the same properties of any pictures; ``dimensions`` are by default all. The sweeps start from
+        real codes that the seed chooses.
         """
         names = tuple(properties)
         real = np.stack([properties[name] for name in names], axis=1)
         if len(real) != len(z):
             raise ArgumentError(f"Properties are needed of all {len(z)} images; got {len(real)} values.")
-        bases = some_rows(z, MOST_DECODES // (len(SWEEP) * z.shape[1]), seed)
+        chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
+        bases = some_rows(z, MOST_DECODES // (len(SWEEP) * len(chosen)), seed)
         std = z.std(axis=0)
-        slope = np.empty((z.shape[1], len(names)))
-        for dimension in range(z.shape[1]):
+        slope = np.empty((len(chosen), len(names)))
+        for place, dimension in enumerate(chosen.tolist()):
             codes = [traverse(base, dimension, base[dimension] + SWEEP * std[dimension]) for base in bases]
             measured = measure(decode(np.concatenate(codes)))
             swept = np.stack([measured[name] for name in names], axis=1).reshape(len(bases), len(SWEEP), len(names))
-            slope[dimension] = SWEEP @ swept.mean(axis=0) / np.square(SWEEP).sum()  # least squares about a mean of 0
+            slope[place] = SWEEP @ swept.mean(axis=0) / np.square(SWEEP).sum()  # least squares about a mean of 0
         spread = real.std(axis=0, dtype=np.float64)
-        return cls(names, correlations(z, real), np.divide(slope, spread, out=np.zeros_like(slope), where=spread > 0))
+        slope = np.divide(slope, spread, out=np.zeros_like(slope), where=spread > 0)
+        return cls(names, chosen, correlations(z[:, chosen], real), slope)
 
     def found(self) -> list[Meaning]:
         """The dimensions that stand for something, the clearest first, each with the property it follows best.
@@ -201,10 +230,13 @@ class Meanings:
         best = strength.argmax(axis=1)
         order = np.argsort(-strength.max(axis=1), kind="stable")
         return [
-            Meaning(int(d), self.names[best[d]], float(self.correlation[d, best[d]]), float(self.slope[d, best[d]]))
-            for d in order
-            if strength[d, best[d]] > 0
-        ]
+            Meaning(
+                int(self.dimensions[row]), self.names[best[row]],
+                float(self.correlation[row, best[row]]), float(self.slope[row, best[row]]),
+            )
+            for row in order
+            if strength[row, best[row]] > 0
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -164,3 +164,8 @@ PROPERTIES: dict[str, Property] = {
         Property("holes", "number", holes),
     )
 }
+
+
+def measure_all(pictures: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+    """Every one of `PROPERTIES` of pictures (n, height, width[, 3]), by name, (n,) each."""
+    return {name: each.measure(pictures) for name, each in PROPERTIES.items()}

@@ -54,42 +54,51 @@ class Smoothness:
         return int(np.argmin(self.confidence))
 
 
-def measure(
-    z: NDArray[np.float32],
-    decode: Decode,
-    confidence: Confidence,
-    *,
-    n_pairs: int = N_PAIRS,
-    n_steps: int = N_STEPS,
-    seed: int = 0,
-) -> Iterator[tuple[str, Smoothness]]:
-    """The smoothness along each of `KINDS`, between the same random pairs of real codes ``z`` (n, latent_dim).
+@dataclass(frozen=True)
+class Ways:
+    """What ways are measured with: real codes ``z`` (n, latent_dim), the ``pairs`` (n_pairs, 2) of them to connect.
 
-    ``decode`` makes pictures (n, …) of codes, ``confidence`` (n,) of pictures. Yields each kind when it is ready.
-    Raises `ArgumentError` for fewer than two codes, three steps or one pair.
+    ``decode`` makes pictures (n, …) of codes, ``confidence`` (n,) of pictures; a point farther than ``usual`` from the
+    nearest real code is off the data. The same pairs are connected whatever the kind of way.
     """
-    if len(z) < 2 or n_steps < 3 or n_pairs < 1:
-        raise ArgumentError(f"Ways need 2 codes, 3 steps and a pair; got {len(z)}, {n_steps} and {n_pairs}.")
-    pairs = random_pairs(len(z), n_pairs, seed)
-    usual = np.quantile(nearest_others(z)[0], USUAL)
-    for kind in KINDS:
-        yield kind, along(ways(kind, z, pairs, n_steps), z, usual, decode, confidence)
 
+    z: NDArray[np.float32] = field(repr=False)
+    pairs: NDArray[np.intp] = field(repr=False)
+    usual: float
+    decode: Decode
+    confidence: Confidence
+    n_steps: int = N_STEPS
 
-def along(
-    codes: NDArray[np.float32], z: NDArray[np.float32], usual: float, decode: Decode, confidence: Confidence
-) -> Smoothness:
-    """The smoothness along ways (n_pairs, n_steps, latent_dim); points beyond ``usual`` from ``z`` are off the data."""
-    n_pairs, n_steps, latent_dim = codes.shape
-    evenness, lowest = np.empty(n_pairs), np.empty(n_pairs)
-    for start in range(0, n_pairs, BATCH):
-        part = slice(start, start + BATCH)
-        pictures = decode(codes[part].reshape(-1, latent_dim))
-        lowest[part] = confidence(pictures).reshape(-1, n_steps).min(axis=1)
-        steps = np.diff(pictures.reshape(-1, n_steps, pictures[0].size), axis=1)
-        evenness[part] = paces(np.linalg.norm(steps, axis=2))
-    distances, _ = nearest(codes[:, 1:-1].reshape(-1, latent_dim), z)
-    return Smoothness(codes, evenness, lowest, (distances > usual).reshape(n_pairs, -1).mean(axis=1))
+    @classmethod
+    def of(
+        cls,
+        z: NDArray[np.float32],
+        decode: Decode,
+        confidence: Confidence,
+        *,
+        n_pairs: int = N_PAIRS,
+        n_steps: int = N_STEPS,
+        seed: int = 0,
+    ) -> Ways:
+        """Between random pairs of codes. Raises `ArgumentError` for fewer than two codes, three steps or one pair."""
+        if len(z) < 2 or n_steps < 3 or n_pairs < 1:
+            raise ArgumentError(f"Ways need 2 codes, 3 steps and a pair; got {len(z)}, {n_steps} and {n_pairs}.")
+        usual = float(np.quantile(nearest_others(z)[0], USUAL))
+        return cls(z, random_pairs(len(z), n_pairs, seed), usual, decode, confidence, n_steps)
+
+    def along(self, kind: str) -> Smoothness:
+        """The smoothness along ways of one of `KINDS`. Raises `ArgumentError` for another."""
+        codes = ways(kind, self.z, self.pairs, self.n_steps)
+        n_pairs, n_steps, latent_dim = codes.shape
+        evenness, lowest = np.empty(n_pairs), np.empty(n_pairs)
+        for start in range(0, n_pairs, BATCH):
+            part = slice(start, start + BATCH)
+            pictures = self.decode(codes[part].reshape(-1, latent_dim))
+            lowest[part] = self.confidence(pictures).reshape(-1, n_steps).min(axis=1)
+            steps = np.diff(pictures.reshape(-1, n_steps, pictures[0].size), axis=1)
+            evenness[part] = paces(np.linalg.norm(steps, axis=2))
+        distances, _ = nearest(codes[:, 1:-1].reshape(-1, latent_dim), self.z)
+        return Smoothness(codes, evenness, lowest, (distances > self.usual).reshape(n_pairs, -1).mean(axis=1))
 
 
 def paces(steps: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -63,6 +63,12 @@ class LatentSpace:
         return other
 
     @property
+    def identity(self) -> tuple[str, str, int]:
+        """What tells this space from every other: the SHA-256 of its file, how that is read, the digit in use."""
+        saved = self.checkpoint
+        return saved.sha256, str(saved.scored[0].reading.to_dict()) if saved.scored else "", self.digit
+
+    @property
     def signature(self) -> Signature:
         return self.model.signature
 

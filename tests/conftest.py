@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from latent import checkpoint, data
 from latent.checkpoint import Checkpoint
+from latent.evidence import Evidence
 from latent.model import AutoencoderConfig
 from latent.space import LatentSpace
 from latent.train import initial_model
@@ -49,6 +50,12 @@ def tiny_space(tiny_file) -> LatentSpace:
 def space() -> LatentSpace:
     """The default shipped checkpoint."""
     return LatentSpace.open(CHECKPOINTS / "ae-16.pt")
+
+
+@pytest.fixture(scope="session")
+def evidence(space) -> Evidence:
+    """What is measured of it: each part once for all tests."""
+    return Evidence(space)
 
 
 @pytest.fixture(scope="session")

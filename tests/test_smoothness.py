@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from latent import smoothness
 from latent.errors import ArgumentError
-from latent.smoothness import evenly_along, measure, neighbour_graph, paces, random_pairs, shortest_paths, ways
+from latent.smoothness import KINDS, Ways, evenly_along, neighbour_graph, paces, random_pairs, shortest_paths, ways
 
 RNG = np.random.default_rng(0)
 TURN = np.linspace(0, 1.9 * np.pi, 400)
@@ -21,7 +20,8 @@ def nearness(pictures):
 
 
 def measured(z=HORSESHOE, decode=drawn, confidence=nearness, **options):
-    return dict(measure(z, decode, confidence, **options))
+    between = Ways.of(z, decode, confidence, **options)
+    return {kind: between.along(kind) for kind in KINDS}
 
 
 def test_a_way_through_codes_stays_on_the_data_where_a_straight_one_leaves_it():
@@ -70,10 +70,9 @@ def test_the_best_and_the_worst_way_are_those_the_judge_is_surest_and_least_sure
 def test_off_the_data_is_beyond_the_distance_of_real_neighbours():
     z = np.array([[0.0], [1.0], [2.0], [50.0], [51.0]], np.float32)  # neighbours at 1: farther is off the data
     pairs = np.array([[0, 2], [2, 3]])
-    codes = ways("linear", z, pairs, 25)
-    found = smoothness.along(codes, z, 1.0, lambda z: z, lambda x: np.ones(len(x)))
+    found = Ways(z, pairs, 1.0, lambda z: z, lambda x: np.ones(len(x)), n_steps=25).along("linear")
     assert found.off_data[0] == 0
-    inner = codes[1, 1:-1, 0]
+    inner = found.codes[1, 1:-1, 0]
     assert found.off_data[1] == np.mean((inner > 3) & (inner < 49)) > 0.9
 
 

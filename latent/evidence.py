@@ -1,0 +1,252 @@
+"""Everything that is measured of one checkpoint, each part when it is first asked for, and once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import astuple, dataclass, field
+from functools import partial, wraps
+from typing import Any, Concatenate, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent import components, diagnosis, inference, judge, morphology, probing, sampling, store
+from latent.diagnosis import Dimensions, Meanings, Reconstruction
+from latent.errors import ArgumentError
+from latent.fidelity import Fidelity, Reference, halves
+from latent.images import to_uint8
+from latent.judge import COMPETENT, Judge, Judgement
+from latent.probing import Knowledge
+from latent.smoothness import KINDS, Smoothness, Ways
+from latent.space import LatentSpace
+
+BLOCK = 1000  # pictures in memory at a time
+N_SHOWN = 60  # pictures of a sampler that are kept to be looked at
+MOST_DIMENSIONS = 64  # that are diagnosed, the most spread ones
+REAL, RECONSTRUCTIONS = "real images", "reconstructions"
+REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one that knows the codes, would reach
+CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
+FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the yardsticks that it should beat
+
+MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
+
+T = TypeVar("T")
+
+
+def once(measure: Callable[Concatenate[Evidence, ...], T]) -> Callable[Concatenate[Evidence, ...], T]:
+    """A measurement that is made when it is first asked for; whoever asks meanwhile waits for it."""
+
+    @wraps(measure)
+    def measured(evidence: Evidence, *arguments: Hashable) -> T:
+        key = (measure.__name__, *arguments)
+        with evidence.lock:
+            found: T = evidence.found.pop(key) if key in evidence.found else measure(evidence, *arguments)
+            evidence.found[key] = found  # the last asked for is the last to go
+            while len(evidence.found) > MOST_KEPT:
+                evidence.found.pop(next(iter(evidence.found)))
+            return found
+
+    return measured
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A sampler's ``fidelity``, and the first of what it drew: codes ``z`` (60, latent_dim), ``pictures`` uint8."""
+
+    fidelity: Fidelity
+    z: NDArray[np.float32] = field(repr=False)
+    pictures: NDArray[np.uint8] = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What the measures of this package say of one space.
+
+    Every part is measured when it is first asked for and then kept, whichever section, report or thread asks. What
+    depends on the judge raises `ArgumentError` where ``refusal`` says why it cannot be asked, and what depends on
+    codes of real images where the file holds a decoder alone.
+    """
+
+    space: LatentSpace
+    judge: Judge = field(default_factory=judge.load, repr=False)
+    found: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+
+    def has(self, part: str, *arguments: Hashable) -> bool:
+        """Whether the part of this name was measured already."""
+        return (part, *arguments) in self.found
+
+    @property
+    def refusal(self) -> str:
+        """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
+        trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
+        if trained_on != self.judge.dataset:
+            return (
+                f"The judge of pictures knows the digits of {self.judge.dataset}, and this model was trained on "
+                f"{trained_on}: what it draws cannot be judged."
+            )
+        return "" if self.judges_real_images() else "The judge does not recognise these images, so it is not asked."
+
+    @property
+    def samplers(self) -> tuple[str, ...]:
+        """The distributions that can be compared: without real codes, nothing can be fitted."""
+        return sampling.DISTRIBUTIONS if self.space.signature.has_encoder else ("normal",)
+
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """What is measured against real images: the references that there are, then the samplers."""
+        return (*(REFERENCES if self.space.signature.has_encoder else REFERENCES[:1]), *self.samplers)
+
+    @once
+    def judges_real_images(self) -> bool:
+        """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
+        return float(np.mean(self.originals().digits == self.space.labels)) >= COMPETENT
+
+    @once
+    def originals(self) -> Judgement:
+        """The judge's opinion of the evaluation images."""
+        return self.judge(self.space.images)
+
+    @once
+    def reconstructions(self) -> Judgement:
+        """The judge's opinion of what is left of them."""
+        return self.judged(self.space.z, self.space.labels)
+
+    def judged(self, z: NDArray[np.float32], labels: NDArray[np.integer[Any]] | None = None) -> Judgement:
+        """The judge's opinion of the pictures of codes (n, latent_dim), few of which are in memory at a time."""
+        parts = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
+        verdicts = [self.judge(self.space.decode(z[part], None if labels is None else labels[part])) for part in parts]
+        return Judgement(
+            np.concatenate([each.features for each in verdicts]),
+            np.concatenate([each.probabilities for each in verdicts]),
+        )
+
+    # What comes out of the decoder, against real images.
+
+    @once
+    def reference(self) -> Reference:
+        """Half of the evaluation images; samplers are fitted to the codes of the other half."""
+        known, held_out = halves(len(self.space.z))
+        z = self.space.z
+        return Reference.of(self.originals().features[held_out], z[known], z[held_out])
+
+    @once
+    def distribution(self, name: str) -> sampling.Distribution:
+        """A distribution fitted to the codes of the half that the reference is not of."""
+        known, _ = halves(len(self.space.z))
+        return sampling.fit(name, self.space.z[known], labels=self.space.labels[known])
+
+    @once
+    def sampler(self, name: str, seed: int = 0) -> Sampled:
+        """One of ``rows``: as many pictures as the reference has, measured against it."""
+        if self.refusal:
+            raise ArgumentError(self.refusal)
+        space, reference = self.space, self.reference()
+        known, held_out = halves(len(space.z))
+        if name == REAL:
+            verdict, z = of_rows(self.originals(), known), space.z[known]
+            pictures: NDArray[Any] = space.images[known[:N_SHOWN]]
+        elif name == RECONSTRUCTIONS:
+            verdict, z = of_rows(self.reconstructions(), known), space.z[known]
+            pictures = space.decode(z[:N_SHOWN], space.labels[known[:N_SHOWN]])
+        else:
+            z = sampling.sample(self.distribution(name), len(held_out), seed=seed)
+            labels = space.labels[known] if space.signature.conditional else None  # digits as often as they are
+            verdict = self.judged(z, labels)
+            pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])
+        drawn = name not in REFERENCES and space.signature.has_encoder
+        fidelity = reference.measure(verdict.features, verdict.digits, verdict.confidence, z if drawn else None)
+        return Sampled(fidelity, z[:N_SHOWN], to_uint8(pictures))
+
+    # What the codes hold.
+
+    @once
+    def diagnosed(self) -> NDArray[np.intp]:
+        """Which dimensions are diagnosed: all, or of very many the most spread."""
+        return self.space.statistics.most_spread(MOST_DIMENSIONS)
+
+    @once
+    def dimensions(self) -> Dimensions:
+        """What each of the diagnosed dimensions carries."""
+        space = self.space
+        logvar = inference.log_variances(space.model, space.images)
+        return Dimensions.of(space.z, space.labels, space.decode, logvar, self.diagnosed())
+
+    @once
+    def meanings(self) -> Meanings:
+        """What each of the diagnosed dimensions stands for."""
+        space = self.space
+        measured = morphology.measure_all(space.images)
+        return Meanings.of(space.z, measured, space.decode, morphology.measure_all, self.diagnosed())
+
+    @once
+    def neighbours(self) -> NDArray[np.float64]:
+        """Of which digits the nearest neighbours of each digit are, (10, 10)."""
+        return diagnosis.neighbour_digits(components.condensed(self.space.z), self.space.labels)
+
+    @once
+    def knowledge(self, features: str) -> Knowledge:
+        """How well digits can be told from one of `FEATURES`, kept on disk across restarts.
+
+        "PCA" are principal components of the pixels, as many as the code has dimensions.
+        """
+        space = self.space
+
+        def measure() -> NDArray[np.float64]:
+            rows = space.z if features == CODES else probing.pixels(space.images)
+            if features == PCA:
+                rows = components.principal_components(rows, space.latent_dim)
+            return np.array(astuple(Knowledge.of(rows, space.labels)))
+
+        of = {CODES: space.identity[:2], PCA: (space.latent_dim, *space.signature.image_shape)}
+        key = of.get(features, space.signature.image_shape)  # what the features are made of
+        return Knowledge(*store.stored(measure, "knowledge", features, key).tolist())
+
+    # What the way through the code costs, and what lies between codes.
+
+    @once
+    def reconstruction(self) -> Reconstruction:
+        """The error of every evaluation image."""
+        return Reconstruction(self.space.errors.astype(np.float64), self.space.labels)
+
+    @once
+    def pca_errors(self) -> NDArray[np.float64]:
+        """The error of principal components as codes, from none (the mean picture) to as many as dimensions."""
+        return diagnosis.pca_errors(self.space.images, self.space.latent_dim)
+
+    @once
+    def smoothness(self, kind: str) -> Smoothness:
+        """What happens on ways of one of `KINDS` between random pairs of real digits."""
+        if self.refusal:
+            raise ArgumentError(self.refusal)
+        return self.ways().along(kind)
+
+    @once
+    def ways(self) -> Ways:
+        """The pairs of real digits between which smoothness is measured, and how."""
+        return Ways.of(self.space.z, self.space.decode, lambda pictures: self.judge(pictures).confidence)
+
+    def parts(self) -> Iterator[tuple[str, Callable[[], object]]]:
+        """All that there is to measure of this space, in a good order: what it is, and what measures it."""
+        encodes, judges = self.space.signature.has_encoder, not self.refusal
+        if encodes:
+            yield "the reconstruction error", self.reconstruction
+            yield "the yardstick, PCA", self.pca_errors
+            yield "what each dimension carries", self.dimensions
+            yield "what each dimension stands for", self.meanings
+            yield "which digits lie among each other", self.neighbours
+            yield "what the codes know about the digits", partial(self.knowledge, CODES)
+            yield "what PCA knows about them", partial(self.knowledge, PCA)
+        if judges:
+            for name in self.rows:
+                yield f"samples: {name}", partial(self.sampler, name)
+        if judges and encodes:
+            yield "what the judge says of reconstructions", self.reconstructions
+            for kind in KINDS:
+                yield f"smoothness: {kind}", partial(self.smoothness, kind)
+
+
+def of_rows(judgement: Judgement, rows: NDArray[np.intp]) -> Judgement:
+    """The judgement of some of the pictures."""
+    return Judgement(judgement.features[rows], judgement.probabilities[rows])

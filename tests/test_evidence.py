@@ -1,0 +1,145 @@
+"""The evidence of a space: what is measured, once, and what cannot be."""
+
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from conftest import CHECKPOINTS, tiny
+
+from latent import diagnosis, fidelity, judge, sampling
+from latent.errors import ArgumentError
+from latent.evidence import CODES, MOST_KEPT, PCA, REAL, RECONSTRUCTIONS, Evidence
+from latent.smoothness import KINDS
+from latent.space import LatentSpace
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENT_CACHE", str(tmp_path))
+
+
+def small(space, n=600):
+    """The same space with few images, so that everything of it is measured quickly."""
+    return replace(space, images=space.images[:n], labels=space.labels[:n])
+
+
+def test_a_sampler_is_measured_on_the_half_that_it_was_not_fitted_to(space):
+    few = Evidence(small(space))
+    known, held_out = fidelity.halves(600)
+    z = sampling.sample(sampling.fit("learned", few.space.z[known]), 300, seed=3)
+    verdict = judge.judge(space.decode(z))
+    reference = fidelity.Reference.of(
+        judge.judge(space.images[held_out]).features, few.space.z[known], few.space.z[held_out]
+    )
+    expected = reference.measure(verdict.features, verdict.digits, verdict.confidence, z)
+    found = few.sampler("learned", 3)
+    assert found.fidelity.frechet == pytest.approx(expected.frechet, rel=1e-3)
+    assert found.fidelity.coverage == expected.coverage
+    assert found.fidelity.novelty == pytest.approx(expected.novelty)
+    assert np.array_equal(found.z, z[: len(found.z)])
+
+
+def test_every_part_is_measured_once_whoever_asks(space, monkeypatch):
+    few, calls = Evidence(small(space)), []
+    of = fidelity.Reference.of
+    monkeypatch.setattr(fidelity.Reference, "of", lambda *given: calls.append(1) or of(*given))
+    asking = [threading.Thread(target=few.sampler, args=("normal",)) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    assert few.has("sampler", "normal")
+    assert not few.has("sampler", "learned")
+    assert few.sampler("normal") is few.sampler("normal")
+    assert calls == [1]
+
+
+def test_memory_of_many_seeds_is_bounded_and_what_is_used_stays(space):
+    few = Evidence(small(space, 60))
+    reference = few.reference()
+    for seed in range(MOST_KEPT + 10):
+        few.sampler("normal", seed)
+    assert len(few.found) == MOST_KEPT
+    assert few.reference() is reference
+
+
+def test_parts_cover_all_that_a_report_needs_and_say_what_they_are(space):
+    few = Evidence(small(space))
+    names = []
+    for name, measure in few.parts():
+        measure()
+        names.append(name)
+    assert len(set(names)) == len(names)
+    for part in ("reconstruction", "pca_errors", "dimensions", "meanings", "neighbours", "reconstructions"):
+        assert few.has(part), part
+    for name in (REAL, RECONSTRUCTIONS, *sampling.DISTRIBUTIONS):
+        assert few.has("sampler", name), name
+    assert all(few.has("smoothness", kind) for kind in KINDS)
+    assert few.has("knowledge", CODES)
+    assert few.has("knowledge", PCA)
+
+
+def test_the_mixture_of_a_shipped_space_comes_within_twice_the_distance_of_reconstructions(evidence):
+    mixture, reconstructed = evidence.sampler("mixture").fidelity, evidence.sampler(RECONSTRUCTIONS).fidelity
+    assert evidence.sampler(REAL).fidelity.frechet < reconstructed.frechet < mixture.frechet
+    assert mixture.frechet < 2 * reconstructed.frechet
+    assert evidence.sampler("learned").fidelity.frechet > 5 * mixture.frechet
+
+
+def test_what_the_codes_know_is_kept_on_disk_and_is_more_than_components_know(space):
+    few = Evidence(small(space, 2000))
+    codes = few.knowledge(CODES)
+    again = Evidence(replace(few.space))
+    assert again.knowledge(CODES) == codes
+    assert codes.neighbours > 0.9
+    assert codes.probe > codes.clusters
+
+
+def test_neighbours_are_mostly_of_the_same_digit_and_4_and_9_overlap(evidence):
+    shares = evidence.neighbours()
+    assert np.allclose(shares.sum(axis=1), 1)
+    assert np.diag(shares).min() > 0.88
+    assert shares[4].argsort()[-2] == 9
+
+
+def test_neighbour_digits_worked_out_by_hand():
+    z = np.array([[0.0], [1.0], [10.0], [12.0], [13.5]])
+    found = diagnosis.neighbour_digits(z, np.array([0, 1, 1, 1, 2]), k=1)
+    assert found[0].tolist() == [0, 1] + [0] * 8
+    assert found[1].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3] + [0] * 7)
+    assert np.isnan(found[5]).all()
+
+
+def test_the_judge_is_not_asked_about_another_data_set(space):
+    fashion = replace(space.checkpoint, recipe={**space.checkpoint.recipe, "dataset": "FashionMNIST"})
+    other = Evidence(replace(small(space), checkpoint=fashion))
+    assert "trained on FashionMNIST" in other.refusal
+    with pytest.raises(ArgumentError, match="FashionMNIST"):
+        other.sampler("learned")
+    with pytest.raises(ArgumentError, match="FashionMNIST"):
+        other.smoothness("linear")
+    assert not any(name.startswith(("samples", "smoothness")) for name, _ in other.parts())
+
+
+def test_the_judge_is_not_asked_where_it_does_not_recognise_the_images(space):
+    unlike = replace(small(space), images=np.zeros_like(space.images[:600]))
+    assert "does not recognise" in Evidence(unlike).refusal
+    assert Evidence(small(space)).refusal == ""
+
+
+def test_of_very_many_dimensions_the_most_spread_are_diagnosed():
+    wide = LatentSpace.of("wide", tiny(latent_dim=100))
+    few = Evidence(small(wide, 300))
+    chosen = few.diagnosed()
+    assert len(chosen) == 64
+    spread = few.space.z.std(axis=0)
+    assert spread[chosen].min() >= np.delete(spread, chosen).max()
+    assert few.dimensions().dimensions.tolist() == chosen.tolist()
+    assert set(few.dimensions().dead) <= set(chosen.tolist())
+
+
+def test_a_variational_space_has_its_kl(space):
+    vae = Evidence(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt")))
+    assert vae.dimensions().kl.min() > 0.1
+    assert Evidence(small(space)).dimensions().kl is None
