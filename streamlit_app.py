@@ -107,15 +107,21 @@ def send_at_once() -> None:
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+@st.cache_resource(show_spinner=False)
+def device_complaint() -> str:
+    """A sentence about a GPU that is there and does not work, or an empty one."""
+    return inference.device_that_works()[1]
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def fingerprint(path: str, modified: int, size: int) -> str:
-    """SHA-256 of a file, read again only where its time or size is another."""
+def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
+    """SHA-256 of a file, read again only where its stamp is another."""
     return checkpoint.fingerprint(path)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
-def loaded(path: str, sha256: str) -> checkpoint.Checkpoint:
-    """What a file holds; for somebody else's, how it is read."""
+def loaded(path: str, stamp: tuple[int, ...]) -> checkpoint.Checkpoint:
+    """What a file holds, for somebody else's how it is read; read again where its stamp is another."""
     return checkpoint.load(path, within=CHECKPOINTS)
 
 
@@ -499,7 +505,7 @@ def take_away(
             st.download_button(suffix, content, f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text)
     with st.expander("Python"):
         st.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
-        st.code(program(space, python), "python")
+        st.code(program(space, python), "python", wrap_lines=True)  # what scrolls sideways is out of a keyboard's reach
 
 
 def program(space: LatentSpace, lines: str) -> str:
@@ -838,7 +844,7 @@ def model_section(space: LatentSpace) -> None:
     st.caption(
         "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
     )
-    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", language=None)
+    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", None, wrap_lines=True)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
         st.caption(
@@ -895,7 +901,7 @@ def show_reading(space: LatentSpace) -> None:
         st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
     with kept:
         st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
-        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), language=None)
+        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
         best, second = tried[:2]
@@ -1996,8 +2002,8 @@ def draw_section(space: LatentSpace) -> None:
         st.file_uploader(
             "Or a photo of a digit", type=["png", "jpg", "jpeg", "webp", "bmp"], key="draw_photo", on_change=take_photo
         )
-    canvas_cell, result_cell = st.columns([2, 5])
-    with canvas_cell:
+    cells = side_by_side()
+    with cells.container(width=CANVAS + 2):  # its border has to fit in
         st.markdown("**Draw here**")
         canvas = st_canvas(
             stroke_width=width, stroke_color="#ffffff", background_color="#000000", height=CANVAS, width=CANVAS,
@@ -2006,7 +2012,7 @@ def draw_section(space: LatentSpace) -> None:
         take_strokes(canvas)
         st.caption("With the mouse, a pen or a finger. The bin in the toolbar starts afresh.")
     text = st.session_state.setdefault("drawn", st.query_params.get("drawn", ""))
-    with result_cell:
+    with cells.container(width="stretch"):
         try:
             picture = drawing.from_text(text) if text else None
         except ArgumentError as error:
@@ -2059,7 +2065,7 @@ def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
         with st.container(width="content"):
             st.markdown("**Reconstructed**")
             show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
-    if st.button("Keep it on the shelf", type="primary"):
+    if st.button("Keep it on the shelf"):
         keep(space, name, z[0])
         st.rerun()
     show_support(space, z[0])
@@ -2691,7 +2697,13 @@ def page_icon() -> Image.Image:
 
 def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
-    found = checkpoint.find(CHECKPOINTS)
+    try:
+        found = checkpoint.find(CHECKPOINTS)
+    except CheckpointError as error:
+        if not uploads_of_session():
+            raise
+        show_error(error)  # what was opened in this session is still there
+        found = []
     stems = [path.stem for path in found]
     return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
 
@@ -2704,8 +2716,7 @@ def uploads_of_session() -> dict[str, tuple[str, bytes]]:
 
 def fingerprint_of(path: Path) -> str:
     """The SHA-256 of a file as it is now."""
-    status = path.stat()
-    return fingerprint(str(path), status.st_mtime_ns, status.st_size)
+    return fingerprint(str(path), checkpoint.stamp(path))
 
 
 def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
@@ -2715,7 +2726,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        saved = loaded(str(files[name]), fingerprint_of(files[name]))
+        saved = loaded(str(files[name]), checkpoint.stamp(files[name]))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return space_of(name, saved, overruling)
 
@@ -2729,6 +2740,10 @@ def choose_checkpoint() -> LatentSpace:
             f"{CHECKPOINTS / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
         )
     names = [*files, *uploads]
+    wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
+    if wanted and wanted not in names:
+        st.warning("No checkpoint of this name is here now, so another one is open; its shelf comes back with it:")
+        st.text(wanted[:80])
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
     space = open_space(name, files)
@@ -2768,6 +2783,8 @@ with st.sidebar:
         space = choose_checkpoint()
     except LatentError as error:
         show_error(error)
+    if device_complaint():
+        st.text(device_complaint())
     with st.expander("Open a file"):
         st.file_uploader(
             "Any trained autoencoder", key="upload", on_change=take_upload,

@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +222,27 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(beside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror}.") from error
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror}; a file that was there before is as it was."
+        ) from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed while they wrote ``path`` left beside it; nobody may be writing now."""
+    for part in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        part.unlink(missing_ok=True)
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """What is another one whenever the file is another one, without reading it. Raises `CheckpointError`.
+
+    Times alone would miss a file that was put in place with the time of the old one, or by a clock that was set back.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def account(path: Path) -> dict[str, Any]:

@@ -25,11 +25,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latent import checkpoint, data, inference
+from latent import checkpoint, data, inference, lock
 from latent.augment import deform
 from latent.checkpoint import Checkpoint
 from latent.errors import LatentError, TrainingError
-from latent.inference import as_channels_first, best_device, to_unit_range
+from latent.inference import as_channels_first, device_that_works, leave_gpus_alone, to_unit_range
 from latent.model import Autoencoder, AutoencoderConfig, Kind
 from latent.snapshots import Snapshots
 
@@ -112,6 +112,8 @@ def train(
     model.to(device)
     steps_an_epoch = max(1, len(train_x) // recipe.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    if device.type == "cpu":
+        leave_gpus_alone(optimizer)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.lr, total_steps=recipe.epochs * steps_an_epoch + 1, pct_start=0.15
     )
@@ -293,6 +295,11 @@ def progress_bar(
         yield advance, bar.write
 
 
+def leads() -> bool:
+    """Whether this process is the first of those that ``torchrun`` started, or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
 def process_group(device: torch.device, patience: timedelta | None = None) -> Iterator[Worker]:
     """The place among the processes that ``torchrun`` started; without it, alone.
@@ -350,23 +357,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         recipe = Recipe(**recipe_given)
         out = given.get("out", Path("checkpoints") / f"{recipe.kind}-{recipe.latent_dim}{checkpoint.SUFFIX}")
-        started = continued(out, recipe_given) if given.get("resume") else None
-        if started:
-            recipe = Recipe(**started.recipe)
-            if started.scores:
-                print(f"{out}: all {recipe.epochs} epochs are done, nothing to go on with.")
-                return 0
-        elif out.exists():
-            raise TrainingError(f"{out} exists: add --resume to go on with it, or choose another --out.")
-        device = chosen_device(given.get("device"))
-        folder = given.get("data", Path("data"))
-        with process_group(device) as worker:
-            train_x, test_x, labels = training_and_test_images(recipe.dataset, folder, worker)
-            finished = train(
-                recipe, (train_x, test_x), out, device=device, labels=labels, started=started, worker=worker
-            )
-            if worker.writes:
-                print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
+        with lock.held(out) if leads() else contextlib.nullcontext():
+            checkpoint.remove_unfinished(out)
+            started = continued(out, recipe_given) if given.get("resume") else None
+            if started:
+                recipe = Recipe(**started.recipe)
+                if started.scores:
+                    print(f"{out}: all {recipe.epochs} epochs are done, nothing to go on with.")
+                    return 0
+            elif out.exists():
+                raise TrainingError(f"{out} exists: add --resume to go on with it, or choose another --out.")
+            device = chosen_device(given.get("device"))
+            folder = given.get("data", Path("data"))
+            with process_group(device) as worker:
+                train_x, test_x, labels = training_and_test_images(recipe.dataset, folder, worker)
+                finished = train(
+                    recipe, (train_x, test_x), out, device=device, labels=labels, started=started, worker=worker
+                )
+                if worker.writes:
+                    print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
     except LatentError as error:
         print(error, file=sys.stderr)
         return 1
@@ -402,12 +411,22 @@ def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tupl
 
 
 def chosen_device(name: str | None) -> torch.device:
-    """The device asked for, or the best one; of several GPUs the one that is this process's."""
+    """The device asked for, or the best one that works; of several GPUs the one that is this process's."""
+    if name is None:
+        device, complaint = device_that_works()
+        if complaint and leads():
+            print(complaint, file=sys.stderr)
+        return own_gpu(device)
     try:
-        device = torch.device(name) if name else best_device()
+        device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a device that is not there
         raise TrainingError(f"The device {name!r} cannot be used on this machine; try --device cpu.") from error
+    return own_gpu(device)
+
+
+def own_gpu(device: torch.device) -> torch.device:
+    """Of several GPUs the one that is this process's."""
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
