@@ -8,21 +8,23 @@ programs.
 
 import argparse
 import asyncio
+import io
 import json
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from PIL import Image, ImageDraw
 
 from benchmarks.comparison import machine
 from benchmarks.sections import SECTIONS, Section
 from benchmarks.serving import NAIVE, PAGE, Server, serve
 from benchmarks.session import Rerun, Session
-from latent import data, drawing
+from latent.images import data_uri
 
 COUNTS = (1, 5, 10, 20, 40, 100)
 SECONDS = 20.0
@@ -50,16 +52,18 @@ class Load:
     first_error: str = ""
 
 
-async def visit(address: str, number: int, seconds: float) -> list[Rerun]:
-    """A visitor of the page: what came of every action."""
+async def visit(
+    address: str, number: int, seconds: float, *, at_least: int = 0, sections: Sequence[Section] = SECTIONS
+) -> list[Rerun]:
+    """A visitor of the page: what came of every action, for so many seconds and ``at_least`` so many actions."""
     chance = random.Random(number)
-    order = chance.sample(SECTIONS, len(SECTIONS))
+    order = chance.sample(sections, len(sections))
     deadline = time.monotonic() + seconds
     reruns = []
-    async with Session.opened(address, drawn=a_drawing(number)) as session:
+    async with Session.opened(address) as session:
         reruns.append(await session.rerun())
         step = 0
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or step < at_least:
             began = time.monotonic()
             section = order[step // (MOVES_A_SECTION + 1) % len(order)]
             if step % (MOVES_A_SECTION + 1) == 0:
@@ -81,7 +85,7 @@ async def use(session: Session, section: Section, chance: random.Random) -> Reru
             key = next(key for key in session.widgets if key.startswith("live_") and key != "live_stage")
             return await session.put(key, code=[chance.gauss(0, 2) for _ in range(16)])
         case "Draw":
-            return await session.trigger("draw_nearest", "clicked", chance.randrange(10))
+            return await session.put("draw_canvas", drawing=stroke(chance.randrange(40, 240)))
         case "Arithmetic":
             return await session.move("arithmetic_a_mean_of", chance.randrange(10))
     control = session.widgets[section.control].element
@@ -143,14 +147,18 @@ async def tour(session: Session, chance: random.Random) -> list[Rerun]:
 
 async def warm(server: Server) -> None:
     """A visitor who has seen everything, so that what is kept for all is there."""
-    async with Session.opened(server.address, drawn=a_drawing(0)) as session:
+    async with Session.opened(server.address) as session:
         await session.rerun()
         await tour(session, random.Random(0))
 
 
-def a_drawing(number: int) -> str:
-    """What a visitor drew, as the address has it."""
-    return drawing.to_text(data.evaluation_digits()[0][number])
+def stroke(y: int) -> dict[str, Any]:
+    """What the canvas tells of one stroke that begins at this height."""
+    image = Image.new("RGBA", (280, 280), "black")
+    ImageDraw.Draw(image).line([(60, y), (220, 140)], "white", 22)
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return {"raw": {"objects": [{"type": "path", "y": y}]}, "data": data_uri(buffer.getvalue())}
 
 
 def loads(counts: list[int], seconds: float, naive: bool) -> list[Load]:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from benchmarks.comparison import Row, compare
-from benchmarks.load import a_drawing, tour
+from benchmarks.load import tour
 from benchmarks.serving import BARE_TORCH, PAGE, Server, serve
 from benchmarks.session import Session
 
@@ -42,8 +42,8 @@ async def growth_a_session(server: Server, stay: Callable[[Session], Awaitable[o
     """Megabytes that each of many sessions adds while all are open, after one that filled what is kept for all."""
     async with AsyncExitStack() as guests:
         megabytes = []
-        for number in range(1 + GUESTS):
-            guest = await guests.enter_async_context(Session.opened(server.address, drawn=a_drawing(number)))
+        for _ in range(1 + GUESTS):
+            guest = await guests.enter_async_context(Session.opened(server.address))
             await guest.rerun()
             await stay(guest)
             megabytes.append(server.megabytes())

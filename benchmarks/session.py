@@ -109,8 +109,7 @@ class Session:
         widget = getattr(element, kind) if kind else None
         identifier = getattr(widget, "id", "")
         if identifier:
-            key = identifier.split("-", 2)[-1]  # $$ID-hash-key
-            self.widgets[key] = Widget(widget, fragment)
+            self.widgets[key_of(identifier)] = Widget(widget, fragment)
             if getattr(widget, "set_value", False):
                 self.states.pop(identifier, None)
 
@@ -184,3 +183,13 @@ class Session:
     def text(self) -> str:
         """Everything on the page, to look for a word in."""
         return "\n".join(map(str, self.elements.values()))
+
+    def shown(self, key: str) -> str:
+        """What the page gives the component of this key to show; empty where it is not on the page."""
+        found = (getattr(element, element.WhichOneof("type") or "empty") for element in self.elements.values())
+        return next((widget.json for widget in found if key_of(getattr(widget, "id", "")) == key), "")
+
+
+def key_of(identifier: str) -> str:
+    """The key that the page gave a control, of its identifier: $$ID-hash-key."""
+    return identifier.split("-", 2)[-1]
