@@ -13,18 +13,19 @@ Z = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
 STATISTICS = LatentStatistics.of(Z)
 ACTIVE = np.array([True, True, False, True, True, True])
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 / e, "seconds": 1.0} for e in (1, 2, 3)]
+PATHS = {"linear": Z[0], "spherical": Z[1]}
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
     "values": lambda: charts.values_chart(Z),
     "box": lambda: charts.box_chart(STATISTICS, ACTIVE),
     "code": lambda: charts.code_chart(charts.code_rows(Z[0], STATISTICS)),
-    "codes": lambda: charts.codes_chart(Z[:10]),
+    "codes": lambda: charts.codes_chart(charts.codes_rows(Z[:10]), 3.0),
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
     "digits": lambda: charts.digits_chart(np.arange(10)),
     "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
-    "walk": lambda: charts.walk_chart(np.arange(3), Z[0][:3], Z[1][:3], "thickness, pixels"),
-    "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
+    "walk": lambda: charts.walk_chart(charts.walk_rows(np.arange(3), Z[0][:3], Z[1][:3]), "thickness, pixels"),
+    "steps": lambda: charts.steps_chart(charts.steps_rows(PATHS), list(PATHS)),
 }
 
 
@@ -72,7 +73,7 @@ def test_a_constant_code_is_drawn_without_a_warning():
     statistics = LatentStatistics.of(z)
     charts.histograms_chart(z, statistics.active("vae")).to_dict()
     charts.values_chart(z).to_dict()
-    charts.codes_chart(z).to_dict()
+    charts.codes_chart(charts.codes_rows(z), charts.reach_of(z)).to_dict()
 
 
 @pytest.mark.parametrize(
