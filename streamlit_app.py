@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -76,11 +77,13 @@ CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
 MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilobytes
 MOST_SLIDERS = 256
+MOST_STRIPS = 32  # in the overview of the dimensions
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
+Spec = dict[str, Any]  # a chart as Vega-Lite has it
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
@@ -131,7 +134,7 @@ def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
     return checkpoint.parse(_content, name)
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner="Encoding the test digits …")
+@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner=False)
 def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
     """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
     if overruling:
@@ -140,7 +143,7 @@ def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> L
             reading = reading.alternatives()[choice].get(chosen, reading)
         saved = saved.overruled(reading)
     space = LatentSpace.of(name, saved)
-    _ = space.statistics  # encodes now, before the heap is frozen
+    Thread(target=lambda: space.statistics, daemon=True).start()  # encodes while the first section is drawn
     freeze_heap()
     return space
 
@@ -170,6 +173,18 @@ def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
     return traversal.effects(space.decode, space.z[:16], statistics.std, statistics.most_spread(charts.MOST_PANELS))
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Code, list[str]]:
+    """A strip for each of the dimensions that change the picture most, from any base; its codes and their names."""
+    statistics, code = space.statistics, np.frombuffer(base, np.float32)
+    order = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-dimension_effects(space), kind="stable")]
+    shown, low, high = order[:MOST_STRIPS], statistics.quantile(0.01), statistics.quantile(0.99)
+    steps = [np.linspace(low[d], high[d], 13) for d in shown]
+    z = np.concatenate([traversal.traverse(code, int(d), along) for d, along in zip(shown, steps)])
+    names = [f"dim {d} = {value:.2f}" for d, along in zip(shown, steps) for value in along]
+    return images.sheet(space.decode(z), 13, zoom=2, row_names=[str(d) for d in shown]), z, names
+
+
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
 def test_error(space: LatentSpace) -> float:
     """The saved score, or where there is none, or the file is read another way, the error measured now."""
@@ -190,16 +205,39 @@ def sample_of(file: Encoded) -> Code:
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
-def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, alt.LayerChart]:
+def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, Spec]:
     """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
     z = space.z[:n] if file is None else sample_of(file)
     statistics = statistics_of(space, n) if file is None else file.statistics
     active = statistics.active(space.signature.kind)
     return {
-        "histograms": charts.histograms_chart(z, active),
-        "values": charts.values_chart(z),
-        "boxes": charts.box_chart(statistics, active),
+        "histograms": charts.histograms_chart(z, active).to_dict(),
+        "values": charts.values_chart(z).to_dict(),
+        "boxes": charts.box_chart(statistics, active).to_dict(),
     }
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def history_chart(space: LatentSpace) -> Spec:
+    """The losses of the training."""
+    return charts.history_chart(space.checkpoint.history).to_dict()
+
+
+@st.cache_data(max_entries=128, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def effects_chart(space: LatentSpace, dimension: int) -> Spec:
+    """What each dimension does, this one marked."""
+    dimensions = space.statistics.most_spread(charts.MOST_PANELS)
+    return charts.effects_chart(dimensions, dimension_effects(space), dimension).to_dict()
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def match_chart(space: LatentSpace, method: str, n: int, seed: int) -> Spec:
+    """Clusters against digits."""
+    clusters = clusters_of(space, method, n, seed)
+    match = clustering.Match.of(clusters.labels, space.labels)
+    centres = space.decode(clusters.centres)[match.order]
+    icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centres]
+    return charts.match_chart(match.table[match.order], icons).to_dict()
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
@@ -413,28 +451,35 @@ def show_codes(
             keep(space, names[index], z[index])
 
     sheet_data = {
-        "src": images.data_uri(sheet.png()), "alt": alt_text, "size": sheet.image.size, "stretch": stretch,
+        "src": sheet.address, "alt": alt_text, "size": sheet.image.size, "stretch": stretch,
         "boxes": sheet.boxes.tolist(), "names": list(names), "verb": "Keep", "chosen": None,
     }  # fmt: skip
     component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
 
 
-def show_chart(chart: alt.Chart | alt.LayerChart, alt_text: str) -> None:
-    st.altair_chart(chart, alt=alt_text)
+def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
+    """A chart; where it is one again and again, its cached specification: Altair takes 10 to 50 ms to build one."""
+    if isinstance(chart, dict):
+        st.vega_lite_chart(chart, alt=alt_text)
+    else:
+        st.altair_chart(chart, alt=alt_text)
+
+
+def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
+    """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
+    st.vega_lite_chart(rows, chart_without_rows(name, rows, **choices), alt=alt_text)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def chart_without_rows(name: str, _rows: pd.DataFrame, **choices: Any) -> Spec:
+    """The specification of a chart, which says nothing of the rows but their columns."""
+    spec = getattr(charts, name)(_rows, **choices).to_dict()
+    return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:
     """A code as bars over the range of real codes."""
-    rows = charts.code_rows(code, space.statistics)
-    st.vega_lite_chart(rows, code_chart_spec(height), alt=alt_text)
-
-
-@st.cache_data(show_spinner=False)
-def code_chart_spec(height: int) -> dict[str, Any]:
-    """The chart of any code, without its numbers: Altair takes longer to build it than all the rest of a click."""
-    example = charts.code_rows(np.zeros(2), LatentStatistics.of(np.zeros((2, 2), np.float32)))
-    spec = charts.code_chart(example, height).to_dict()
-    return {name: part for name, part in spec.items() if name not in ("data", "datasets")}
+    show_rows("code_chart", charts.code_rows(code, space.statistics), alt_text, height=height)
 
 
 def side_by_side() -> Any:
@@ -487,7 +532,7 @@ def take_away(
     *,
     png: Sheet | None = None,
     csv: pd.DataFrame | None = None,
-    gif: bytes | None = None,
+    gif: bytes | Callable[[], bytes] | None = None,
 ) -> None:
     """The end of every section: its pictures and numbers as files, and the few lines that make the same arrays."""
     name = f"{space.name}-{section.lower().replace(' ', '-')}"
@@ -853,18 +898,19 @@ def model_section(space: LatentSpace) -> None:
 
     if signature.has_encoder:
         real, labels = space.images[first : first + n], space.labels[first : first + n]
-        x_hat, indices = space.decode(space.z[first : first + n], labels), np.arange(first, first + n)
+        z, indices = space.codes(first, first + n), np.arange(first, first + n)
+        x_hat = space.decode(z, labels)
         st.subheader("Real digits, and what is left of them")
         sheet, names = images.rows_sheet([real, x_hat], zoom=3), real_names(space, indices)
         show_codes(
-            "model_grid", space, sheet, space.z[np.tile(indices, 2)], names * 2,
+            "model_grid", space, sheet, np.tile(z, (2, 1)), names * 2,
             f"{n} real digits over their reconstructions", stretch=n > 10,
         )  # fmt: skip
         python = (
             f"real, labels = space.images[{first}:{first + n}], space.labels[{first}:{first + n}]\n"
             f"z = space.z[{first}:{first + n}]\npictures = space.decode(z, labels)"
         )
-        arrays = {"real": real, "z": space.z[indices], "pictures": x_hat}
+        arrays = {"real": real, "z": z, "pictures": x_hat}
         errors = np.square(x_hat - real / 255).reshape(n, -1).mean(axis=1)
         st.caption(
             f"Above, real test digits; below, the same after encoding to {space.latent_dim} "
@@ -886,7 +932,7 @@ def model_section(space: LatentSpace) -> None:
         show_reading(space)
     if history:
         st.subheader("Training")
-        show_chart(charts.history_chart(history), "Training and test loss over the epochs")
+        show_chart(history_chart(space), "Training and test loss over the epochs")
     take_away(space, python, arrays, png=sheet, csv=pd.DataFrame(history) if history else None)
 
 
@@ -1307,7 +1353,8 @@ def generate_section(space: LatentSpace) -> None:
         show_codes("generate_grid", space, sheet, z, names, f"{n} generated pictures", stretch=n >= 25)
     with right:
         st.markdown("**Their vectors**")
-        show_chart(charts.codes_chart(z), f"Heat map of the {n} vectors")
+        text = f"Heat map of the {n} vectors"
+        show_rows("codes_chart", charts.codes_rows(z), text, reach=charts.reach_of(z))
         table = pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)])
         with st.expander("As numbers"):
             st.dataframe(table, alt="The vectors as numbers")
@@ -1428,25 +1475,22 @@ def dimensions_section(space: LatentSpace) -> None:
     )
 
     st.subheader("Every dimension, by how much it changes the picture")
-    show_chart(charts.effects_chart(dimensions, effects, dimension), "How much each dimension changes the picture")
+    show_chart(effects_chart(space, dimension), "How much each dimension changes the picture")
     st.caption(
         "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
         "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
     )
-    shown = order[:32]
-    low_all, high_all = statistics.quantile(0.01), statistics.quantile(0.99)
-    steps = [np.linspace(low_all[d], high_all[d], 13) for d in shown]
-    sweeps = np.concatenate([traversal.traverse(base, int(d), along) for d, along in zip(shown, steps)])
-    overview = images.sheet(space.decode(sweeps), 13, zoom=2, row_names=[str(d) for d in shown])
-    names = [f"dim {d} = {value:.2f}" for d, along in zip(shown, steps) for value in along]
-    text = f"A strip for each of the dimensions {', '.join(map(str, shown))}"
+    overview, sweeps, names = overview_of(space, base.tobytes())
+    text = f"A strip for each of the dimensions {', '.join(map(str, order[:MOST_STRIPS]))}"
     show_codes("dimensions_overview", space, overview, sweeps, names, text, stretch=True)
     python = (
         f"base = {chosen_base.python}\nvalues = np.linspace({low}, {high}, {n_steps})\n"
         f"z = traversal.traverse(base, {dimension}, values)\npictures = space.decode(z)"
     )
     effects_table = pd.DataFrame({"dimension": dimensions, "effect": effects})
-    take_away(space, python, {"z": z, "pictures": strip}, png=sheet, csv=effects_table, gif=images.gif_bytes(strip))
+    take_away(
+        space, python, {"z": z, "pictures": strip}, png=sheet, csv=effects_table, gif=lambda: images.gif_bytes(strip)
+    )
 
 
 def arithmetic_section(space: LatentSpace) -> None:
@@ -1979,7 +2023,8 @@ def interpolate_section(space: LatentSpace) -> None:
     with right:
         st.markdown("**How evenly it moves**")
         changes = {name: np.sqrt(np.square(np.diff(strip, axis=0)).mean(axis=(1, 2))) for name, strip in strips.items()}
-        show_chart(charts.steps_chart(changes), "Change of the picture at every step of both paths")
+        text = "Change of the picture at every step of both paths"
+        show_rows("steps_chart", charts.steps_rows(changes), text, paths=list(changes))
         st.caption("A smooth space has an even line; a peak is where one digit jumps to another.")
     python = f"start = {start.python}\nend = {end.python}\n" + "\n".join(
         f"{name} = space.decode(interpolation.path(start, end, {n_steps}, {name!r}))" for name in strips
@@ -2113,8 +2158,7 @@ def clusters_section(space: LatentSpace) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Clusters against digits")
-        icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centroids[order]]
-        show_chart(charts.match_chart(match.table[order], icons), "How many of each digit every cluster holds")
+        show_chart(match_chart(space, method, n, seed), "How many of each digit every cluster holds")
     with right:
         st.subheader("Centre, typical, strangest")
         members = [clusters.typical[order], clusters.strangest[order]]
@@ -2211,8 +2255,9 @@ def directions_section(space: LatentSpace) -> None:
     crowd = along_of_many(space, direction.code.tobytes(), measured, reach, n_steps)
     with right:
         st.markdown(f"**Does it change the {measured}?**")
-        chart = charts.walk_chart(steps, values, crowd, f"{measured}, {measure.unit}")
-        show_chart(chart, f"The {measured} of the pictures along the walk")
+        rows = charts.walk_rows(steps, values, crowd)
+        text = f"The {measured} of the pictures along the walk"
+        show_rows("walk_chart", rows, text, title=f"{measured}, {measure.unit}")
         with np.errstate(invalid="ignore"):
             r = np.nan_to_num(np.corrcoef(steps, crowd)[0, 1]) if crowd.std() > 0 else 0.0
         st.caption(
@@ -2226,7 +2271,7 @@ def directions_section(space: LatentSpace) -> None:
     )
     table = pd.DataFrame({"step": steps, measured: values, "mean of 50": crowd})
     arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": values}
-    take_away(space, python, arrays, png=sheet, csv=table, gif=images.gif_bytes(pictures))
+    take_away(space, python, arrays, png=sheet, csv=table, gif=lambda: images.gif_bytes(pictures))
 
 
 class Direction(NamedTuple):
