@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import torch
@@ -80,37 +80,46 @@ class CodeFile:
             yield range(part * self.n_chunks // n_parts, (part + 1) * self.n_chunks // n_parts)
 
     def prepare(self) -> None:
-        """Make the file with all its rows still empty, unless it is there with the marks of what is finished."""
-        if self.marks.exists() and self.path.exists() and self.marks.stat().st_size == self.n_chunks:
-            return
+        """Make the file with all its rows still empty, unless it is there with the marks of what is finished.
+
+        Raises `CodesError` where there is no room for it.
+        """
         needed = 4 * self.n * self.latent_dim
-        if shutil.disk_usage(self.path.parent).free < needed:
-            raise CodesError(f"{self.path} needs {needed / 1e9:.1f} GB, and there is less free on its disk.")
-        with self.path.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, self.head)
-            file.truncate(file.tell() + needed)
-        self.marks.write_bytes(bytes(self.n_chunks))
+        try:
+            there = self.marks.exists() and self.path.exists()
+            if there and self.marks.stat().st_size == self.n_chunks and self.path.stat().st_size > needed:
+                return
+            if shutil.disk_usage(self.path.parent).free < needed:
+                raise CodesError(f"{self.path} needs {needed / 1e9:.1f} GB, and there is less free on its disk.")
+            with self.path.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, self.head)
+                file.truncate(file.tell() + needed)
+            self.marks.write_bytes(bytes(self.n_chunks))
+        except OSError as error:
+            raise CodesError(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def finished(self) -> NDArray[np.bool_]:
         """Which chunks are finished, (n_chunks,)."""
         return np.frombuffer(self.marks.read_bytes(), np.bool_)
 
+    def seek(self, file: IO[bytes], chunk: int) -> None:
+        """Go to the first row of a chunk."""
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        file.seek(4 * self.rows(chunk)[0] * self.latent_dim, os.SEEK_CUR)
+
     def read(self, chunk: int) -> NDArray[np.float32]:
         """The codes of a chunk."""
         start, stop = self.rows(chunk)
         with self.path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            np.lib.format.read_array_header_1_0(file)
-            file.seek(4 * start * self.latent_dim, os.SEEK_CUR)
+            self.seek(file, chunk)
             z = np.fromfile(file, "<f4", (stop - start) * self.latent_dim)
         return z.reshape(stop - start, self.latent_dim)
 
     def write(self, chunk: int, z: NDArray[np.float32]) -> None:
         """Write the codes of a chunk, wait until they are on the disk, and only then mark it as finished."""
         with self.path.open("r+b") as file:
-            np.lib.format.read_magic(file)
-            np.lib.format.read_array_header_1_0(file)
-            file.seek(4 * self.rows(chunk)[0] * self.latent_dim, os.SEEK_CUR)
+            self.seek(file, chunk)
             file.write(z.astype("<f4").tobytes())
             file.flush()
             os.fsync(file.fileno())

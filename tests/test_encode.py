@@ -272,7 +272,7 @@ class TestGoingOn:
         assert run(*options, whole) == 0
         assert files_of(killed) == files_of(whole)
 
-    @pytest.mark.parametrize("lost", ["codes.npy", "codes.npy.done", "half"])
+    @pytest.mark.parametrize("lost", ["codes.npy", "codes.npy.done", "half of the marks", "half of the codes"])
     def test_a_run_that_lost_its_files_begins_again(self, tmp_path, tiny_file, images_file, small_chunks, lost):
         out, whole = tmp_path / "codes.npy", tmp_path / "whole.npy"
         run(tiny_file, "--data", images_file, "--out", whole)
@@ -281,8 +281,9 @@ class TestGoingOn:
             shutil.copy(path, tmp_path / path.name.replace("whole", "codes"))
         Encoded(out, begun.checkpoint, begun.sha256, begun.n, begun.latent_dim, begun.source).save()
         (tmp_path / "codes.npy.done").write_bytes(b"\1" * 6)
-        if lost == "half":
-            (tmp_path / "codes.npy.done").write_bytes(b"\1" * 3)
+        if lost.startswith("half"):
+            half = tmp_path / ("codes.npy.done" if "marks" in lost else "codes.npy")
+            half.write_bytes(half.read_bytes()[: half.stat().st_size // 2])
         else:
             (tmp_path / lost).unlink()
         assert run(tiny_file, "--data", images_file, "--out", out) == 0
