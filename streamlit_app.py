@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -41,7 +42,9 @@ from latent import (
     data,
     directions,
     drawing,
+    encoded,
     fidelity,
+    film,
     findings,
     images,
     inference,
@@ -59,6 +62,7 @@ from latent import (
     traversal,
 )
 from latent.compare import Versus
+from latent.encoded import Encoded
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
 from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
 from latent.fidelity import Fidelity
@@ -73,17 +77,20 @@ CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
 DEFAULT_CHECKPOINT = "ae-16"
 MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilobytes
 MOST_SLIDERS = 256
+MOST_STRIPS = 32  # in the overview of the dimensions
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
+Spec = dict[str, Any]  # a chart as Vega-Lite has it
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
+BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 
 
 def freeze_heap() -> None:
@@ -103,15 +110,21 @@ def send_at_once() -> None:
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+@st.cache_resource(show_spinner=False)
+def device_complaint() -> str:
+    """A sentence about a GPU that is there and does not work, or an empty one."""
+    return inference.device_that_works()[1]
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def fingerprint(path: str, modified: int, size: int) -> str:
-    """SHA-256 of a file, read again only where its time or size is another."""
+def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
+    """SHA-256 of a file, read again only where its stamp is another."""
     return checkpoint.fingerprint(path)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
-def loaded(path: str, sha256: str) -> checkpoint.Checkpoint:
-    """What a file holds; for somebody else's, how it is read."""
+def loaded(path: str, stamp: tuple[int, ...]) -> checkpoint.Checkpoint:
+    """What a file holds, for somebody else's how it is read; read again where its stamp is another."""
     return checkpoint.load(path, within=CHECKPOINTS)
 
 
@@ -121,7 +134,7 @@ def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
     return checkpoint.parse(_content, name)
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner="Encoding the test digits …")
+@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner=False)
 def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
     """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
     if overruling:
@@ -130,7 +143,7 @@ def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> L
             reading = reading.alternatives()[choice].get(chosen, reading)
         saved = saved.overruled(reading)
     space = LatentSpace.of(name, saved)
-    _ = space.statistics  # encodes now, before the heap is frozen
+    Thread(target=lambda: space.statistics, daemon=True).start()  # encodes while the first section is drawn
     freeze_heap()
     return space
 
@@ -160,6 +173,18 @@ def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
     return traversal.effects(space.decode, space.z[:16], statistics.std, statistics.most_spread(charts.MOST_PANELS))
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Code, list[str]]:
+    """A strip for each of the dimensions that change the picture most, from any base; its codes and their names."""
+    statistics, code = space.statistics, np.frombuffer(base, np.float32)
+    order = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-dimension_effects(space), kind="stable")]
+    shown, low, high = order[:MOST_STRIPS], statistics.quantile(0.01), statistics.quantile(0.99)
+    steps = [np.linspace(low[d], high[d], 13) for d in shown]
+    z = np.concatenate([traversal.traverse(code, int(d), along) for d, along in zip(shown, steps)])
+    names = [f"dim {d} = {value:.2f}" for d, along in zip(shown, steps) for value in along]
+    return images.sheet(space.decode(z), 13, zoom=2, row_names=[str(d) for d in shown]), z, names
+
+
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
 def test_error(space: LatentSpace) -> float:
     """The saved score, or where there is none, or the file is read another way, the error measured now."""
@@ -173,16 +198,46 @@ def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
     return LatentStatistics.of(space.z[:n])
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def distribution_charts(space: LatentSpace, n: int) -> dict[str, alt.LayerChart]:
-    """The charts of the Statistics section, by name."""
-    z, statistics = space.z[:n], statistics_of(space, n)
+@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …")
+def sample_of(file: Encoded) -> Code:
+    """At most 10,000 codes of a file, whatever its size."""
+    return file.sample()
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, Spec]:
+    """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
     active = statistics.active(space.signature.kind)
     return {
-        "histograms": charts.histograms_chart(z, active),
-        "values": charts.values_chart(z),
-        "boxes": charts.box_chart(statistics, active),
+        "histograms": charts.histograms_chart(z, active).to_dict(),
+        "values": charts.values_chart(z).to_dict(),
+        "boxes": charts.box_chart(statistics, active).to_dict(),
     }
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def history_chart(space: LatentSpace) -> Spec:
+    """The losses of the training."""
+    return charts.history_chart(space.checkpoint.history).to_dict()
+
+
+@st.cache_data(max_entries=128, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def effects_chart(space: LatentSpace, dimension: int) -> Spec:
+    """What each dimension does, this one marked."""
+    dimensions = space.statistics.most_spread(charts.MOST_PANELS)
+    return charts.effects_chart(dimensions, dimension_effects(space), dimension).to_dict()
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def match_chart(space: LatentSpace, method: str, n: int, seed: int) -> Spec:
+    """Clusters against digits."""
+    clusters = clusters_of(space, method, n, seed)
+    match = clustering.Match.of(clusters.labels, space.labels)
+    centres = space.decode(clusters.centres)[match.order]
+    icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centres]
+    return charts.match_chart(match.table[match.order], icons).to_dict()
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
@@ -268,6 +323,21 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     return name, stage.parcel(name), refusal
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
+    """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
+    assert space.checkpoint.snapshots is not None  # who asks has looked
+    played = film.Film.of(space.checkpoint.snapshots, space.checkpoint.history)
+    shape = played.snapshots.reconstructions.shape
+    frames = {
+        "places": base64_of(np.rint(np.clip(played.places, 0, 1) * 65535).astype("<u2")),
+        "labels": base64_of(played.snapshots.labels),
+        "pictures": base64_of(played.snapshots.deflated),
+        "shape": [*shape, 1] if len(shape) == 4 else [*shape],
+    }
+    return played, frames
+
+
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def plane_of(space: LatentSpace) -> projection.Plane:
     """The flat map of a space that goes both ways."""
@@ -336,6 +406,15 @@ COMPONENTS = {
         <button type="button" data-do="out" aria-label="Zoom out">−</button>
         <button type="button" data-do="home" aria-label="Show all">⌂</button></div>
         <div class="legend"></div></div>""",
+    "film": """<section class="latent-film" aria-label="The training, epoch by epoch">
+        <figure><canvas class="map" role="img"></canvas><figcaption class="axes"></figcaption>
+        <div class="legend"></div></figure>
+        <div><figure><canvas class="digits" role="img"></canvas>
+        <figcaption>What is left of the first test images</figcaption></figure>
+        <div class="time"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><polyline /></svg>
+        <input type="range" class="epoch" min="0" step="any" aria-label="Epoch"></div>
+        <div class="controls"><button type="button" class="play">Play</button>
+        <output class="said" aria-live="off"></output></div></div></section>""",
 }
 
 
@@ -372,28 +451,35 @@ def show_codes(
             keep(space, names[index], z[index])
 
     sheet_data = {
-        "src": images.data_uri(sheet.png()), "alt": alt_text, "size": sheet.image.size, "stretch": stretch,
+        "src": sheet.address, "alt": alt_text, "size": sheet.image.size, "stretch": stretch,
         "boxes": sheet.boxes.tolist(), "names": list(names), "verb": "Keep", "chosen": None,
     }  # fmt: skip
     component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
 
 
-def show_chart(chart: alt.Chart | alt.LayerChart, alt_text: str) -> None:
-    st.altair_chart(chart, alt=alt_text)
+def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
+    """A chart; where it is one again and again, its cached specification: Altair takes 10 to 50 ms to build one."""
+    if isinstance(chart, dict):
+        st.vega_lite_chart(chart, alt=alt_text)
+    else:
+        st.altair_chart(chart, alt=alt_text)
+
+
+def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
+    """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
+    st.vega_lite_chart(rows, chart_without_rows(name, rows, **choices), alt=alt_text)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def chart_without_rows(name: str, _rows: pd.DataFrame, **choices: Any) -> Spec:
+    """The specification of a chart, which says nothing of the rows but their columns."""
+    spec = getattr(charts, name)(_rows, **choices).to_dict()
+    return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:
     """A code as bars over the range of real codes."""
-    rows = charts.code_rows(code, space.statistics)
-    st.vega_lite_chart(rows, code_chart_spec(height), alt=alt_text)
-
-
-@st.cache_data(show_spinner=False)
-def code_chart_spec(height: int) -> dict[str, Any]:
-    """The chart of any code, without its numbers: Altair takes longer to build it than all the rest of a click."""
-    example = charts.code_rows(np.zeros(2), LatentStatistics.of(np.zeros((2, 2), np.float32)))
-    spec = charts.code_chart(example, height).to_dict()
-    return {name: part for name, part in spec.items() if name not in ("data", "datasets")}
+    show_rows("code_chart", charts.code_rows(code, space.statistics), alt_text, height=height)
 
 
 def side_by_side() -> Any:
@@ -446,7 +532,7 @@ def take_away(
     *,
     png: Sheet | None = None,
     csv: pd.DataFrame | None = None,
-    gif: bytes | None = None,
+    gif: bytes | Callable[[], bytes] | None = None,
 ) -> None:
     """The end of every section: its pictures and numbers as files, and the few lines that make the same arrays."""
     name = f"{space.name}-{section.lower().replace(' ', '-')}"
@@ -464,7 +550,7 @@ def take_away(
             st.download_button(suffix, content, f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text)
     with st.expander("Python"):
         st.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
-        st.code(program(space, python), "python")
+        st.code(program(space, python), "python", wrap_lines=True)  # what scrolls sideways is out of a keyboard's reach
 
 
 def program(space: LatentSpace, lines: str) -> str:
@@ -483,12 +569,11 @@ def program(space: LatentSpace, lines: str) -> str:
 def opening(space: LatentSpace, name: str = "space") -> str:
     """The lines that open a space as it is open here, under this name."""
     saved = space.checkpoint
-    path = saved.path or Path(space.name)
-    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
-    lines = f"{name} = LatentSpace.open({path.as_posix()!r})"
+    path = from_here(saved.path or Path(space.name))
+    lines = f"{name} = LatentSpace.open({path!r})"
     if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
         lines = (
-            f"opened = checkpoint.load({path.as_posix()!r})\n"
+            f"opened = checkpoint.load({path!r})\n"
             f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
             f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading))"
         )
@@ -497,9 +582,14 @@ def opening(space: LatentSpace, name: str = "space") -> str:
     return lines
 
 
+def from_here(path: Path) -> str:
+    """A path as it is written in the folder of this project."""
+    return (path.relative_to(HERE) if path.is_relative_to(HERE) else path).as_posix()
+
+
 ROOMS = (
-    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "fidelity", "images",
-    "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
+    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "encoded",
+    "fidelity", "images", "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
 )  # fmt: skip
 
 
@@ -799,7 +889,7 @@ def model_section(space: LatentSpace) -> None:
     st.caption(
         "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
     )
-    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", language=None)
+    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", None, wrap_lines=True)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
         st.caption(
@@ -808,18 +898,19 @@ def model_section(space: LatentSpace) -> None:
 
     if signature.has_encoder:
         real, labels = space.images[first : first + n], space.labels[first : first + n]
-        x_hat, indices = space.decode(space.z[first : first + n], labels), np.arange(first, first + n)
+        z, indices = space.codes(first, first + n), np.arange(first, first + n)
+        x_hat = space.decode(z, labels)
         st.subheader("Real digits, and what is left of them")
         sheet, names = images.rows_sheet([real, x_hat], zoom=3), real_names(space, indices)
         show_codes(
-            "model_grid", space, sheet, space.z[np.tile(indices, 2)], names * 2,
+            "model_grid", space, sheet, np.tile(z, (2, 1)), names * 2,
             f"{n} real digits over their reconstructions", stretch=n > 10,
         )  # fmt: skip
         python = (
             f"real, labels = space.images[{first}:{first + n}], space.labels[{first}:{first + n}]\n"
             f"z = space.z[{first}:{first + n}]\npictures = space.decode(z, labels)"
         )
-        arrays = {"real": real, "z": space.z[indices], "pictures": x_hat}
+        arrays = {"real": real, "z": z, "pictures": x_hat}
         errors = np.square(x_hat - real / 255).reshape(n, -1).mean(axis=1)
         st.caption(
             f"Above, real test digits; below, the same after encoding to {space.latent_dim} "
@@ -841,7 +932,7 @@ def model_section(space: LatentSpace) -> None:
         show_reading(space)
     if history:
         st.subheader("Training")
-        show_chart(charts.history_chart(history), "Training and test loss over the epochs")
+        show_chart(history_chart(space), "Training and test loss over the epochs")
     take_away(space, python, arrays, png=sheet, csv=pd.DataFrame(history) if history else None)
 
 
@@ -856,7 +947,7 @@ def show_reading(space: LatentSpace) -> None:
         st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
     with kept:
         st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
-        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), language=None)
+        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
         best, second = tried[:2]
@@ -910,22 +1001,18 @@ def overruled_by(sha256: str) -> dict[str, str]:
 def statistics_section(space: LatentSpace) -> None:
     """Are all dimensions used, and how do their values spread over real digits?"""
     with st.sidebar:
-        n = st.slider(
-            "Images to encode",
-            1000,
-            len(space.images),
-            len(space.images),
-            1000,
-            key="statistics_images",
-            bind="query-params",
-        )
+        file = choose_codes(space)
+        n = len(space.images)
+        if file is None:
+            n = st.slider("Images to encode", 1000, n, n, 1000, key="statistics_images", bind="query-params")
 
-    statistics = statistics_of(space, n)
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
     kind = space.signature.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
     with side_by_side():
-        st.metric("Images encoded", f"{n:,}", width="content")
+        st.metric("Images encoded", f"{statistics.n:,}", width="content")
         st.metric(
             "Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.", width="content"
         )
@@ -936,14 +1023,16 @@ def statistics_section(space: LatentSpace) -> None:
     if not active.all():
         st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
 
+    if file is not None:
+        describe_codes(file, len(z))
     if space.latent_dim > charts.MOST_PANELS:
         st.caption(
             f"The charts show the {charts.MOST_PANELS} most spread of the {space.latent_dim} dimensions, the table all."
         )
 
-    drawn = distribution_charts(space, n)
+    drawn = distribution_charts(space, n, file)
     st.subheader("Every dimension")
-    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {n} codes")
+    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {len(z)} codes")
     st.subheader("Box plots")
     show_chart(drawn["boxes"], "Median, quartiles, 1st and 99th percentile and extremes of every dimension")
     st.subheader("All values together")
@@ -968,12 +1057,43 @@ def statistics_section(space: LatentSpace) -> None:
     st.subheader("Numbers")
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
     st.dataframe(table, hide_index=True, column_config=numbers, alt="Statistics of every dimension")
+    given = f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n"
+    if file is not None:
+        given = (
+            f"file = encoded.Encoded.open({from_here(file.path)!r})\nz, statistics = file.sample(), file.statistics\n"
+        )
     python = (
-        f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\nmean, std = statistics.mean, statistics.std\n"
+        f"{given}mean, std = statistics.mean, statistics.std\n"
         f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})"
     )
-    arrays = {"z": space.z[:n], "mean": statistics.mean, "std": statistics.std}
+    arrays = {"z": z, "mean": statistics.mean, "std": statistics.std}
     take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=table)
+
+
+TEST_DIGITS = "the 10,000 test digits"
+
+
+def choose_codes(space: LatentSpace) -> Encoded | None:
+    """A file of codes of this checkpoint, or None for those of the test digits; not asked where there is no file."""
+    files = {path.stem: path for path in encoded.find(CHECKPOINTS, space.checkpoint.sha256)}
+    if not files or overruled_by(space.checkpoint.sha256):  # files are made by a checkpoint's own reading
+        return None
+    chosen = st.selectbox(
+        "Codes of", [TEST_DIGITS, *files], key="statistics_codes", bind="query-params",
+        help="Files that `python -m latent.encode` wrote into the checkpoint folder with this checkpoint.",
+    )  # fmt: skip
+    return None if chosen == TEST_DIGITS else Encoded.open(files[chosen])
+
+
+def describe_codes(file: Encoded, n_drawn: int) -> None:
+    """Where the codes of a file are from, what is missing, and what is exact."""
+    images_of = Path(next(iter(file.source.values()), "")).name
+    lost = f"; {file.unreadable:,} that cannot be read are left out ({', '.join(file.first_unreadable[:3])})"
+    st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
+    st.caption(
+        f"The numbers and box plots are of all codes, quantiles to within {file.resolution:.2g} latent units; the "
+        f"histograms show {n_drawn:,} of them, drawn at random with a fixed seed."
+    )
 
 
 PROJECTIONS = {
@@ -1233,7 +1353,8 @@ def generate_section(space: LatentSpace) -> None:
         show_codes("generate_grid", space, sheet, z, names, f"{n} generated pictures", stretch=n >= 25)
     with right:
         st.markdown("**Their vectors**")
-        show_chart(charts.codes_chart(z), f"Heat map of the {n} vectors")
+        text = f"Heat map of the {n} vectors"
+        show_rows("codes_chart", charts.codes_rows(z), text, reach=charts.reach_of(z))
         table = pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)])
         with st.expander("As numbers"):
             st.dataframe(table, alt="The vectors as numbers")
@@ -1354,25 +1475,22 @@ def dimensions_section(space: LatentSpace) -> None:
     )
 
     st.subheader("Every dimension, by how much it changes the picture")
-    show_chart(charts.effects_chart(dimensions, effects, dimension), "How much each dimension changes the picture")
+    show_chart(effects_chart(space, dimension), "How much each dimension changes the picture")
     st.caption(
         "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
         "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
     )
-    shown = order[:32]
-    low_all, high_all = statistics.quantile(0.01), statistics.quantile(0.99)
-    steps = [np.linspace(low_all[d], high_all[d], 13) for d in shown]
-    sweeps = np.concatenate([traversal.traverse(base, int(d), along) for d, along in zip(shown, steps)])
-    overview = images.sheet(space.decode(sweeps), 13, zoom=2, row_names=[str(d) for d in shown])
-    names = [f"dim {d} = {value:.2f}" for d, along in zip(shown, steps) for value in along]
-    text = f"A strip for each of the dimensions {', '.join(map(str, shown))}"
+    overview, sweeps, names = overview_of(space, base.tobytes())
+    text = f"A strip for each of the dimensions {', '.join(map(str, order[:MOST_STRIPS]))}"
     show_codes("dimensions_overview", space, overview, sweeps, names, text, stretch=True)
     python = (
         f"base = {chosen_base.python}\nvalues = np.linspace({low}, {high}, {n_steps})\n"
         f"z = traversal.traverse(base, {dimension}, values)\npictures = space.decode(z)"
     )
     effects_table = pd.DataFrame({"dimension": dimensions, "effect": effects})
-    take_away(space, python, {"z": z, "pictures": strip}, png=sheet, csv=effects_table, gif=images.gif_bytes(strip))
+    take_away(
+        space, python, {"z": z, "pictures": strip}, png=sheet, csv=effects_table, gif=lambda: images.gif_bytes(strip)
+    )
 
 
 def arithmetic_section(space: LatentSpace) -> None:
@@ -1905,7 +2023,8 @@ def interpolate_section(space: LatentSpace) -> None:
     with right:
         st.markdown("**How evenly it moves**")
         changes = {name: np.sqrt(np.square(np.diff(strip, axis=0)).mean(axis=(1, 2))) for name, strip in strips.items()}
-        show_chart(charts.steps_chart(changes), "Change of the picture at every step of both paths")
+        text = "Change of the picture at every step of both paths"
+        show_rows("steps_chart", charts.steps_rows(changes), text, paths=list(changes))
         st.caption("A smooth space has an even line; a peak is where one digit jumps to another.")
     python = f"start = {start.python}\nend = {end.python}\n" + "\n".join(
         f"{name} = space.decode(interpolation.path(start, end, {n_steps}, {name!r}))" for name in strips
@@ -1928,8 +2047,8 @@ def draw_section(space: LatentSpace) -> None:
         st.file_uploader(
             "Or a photo of a digit", type=["png", "jpg", "jpeg", "webp", "bmp"], key="draw_photo", on_change=take_photo
         )
-    canvas_cell, result_cell = st.columns([2, 5])
-    with canvas_cell:
+    cells = side_by_side()
+    with cells.container(width=CANVAS + 2):  # its border has to fit in
         st.markdown("**Draw here**")
         canvas = st_canvas(
             stroke_width=width, stroke_color="#ffffff", background_color="#000000", height=CANVAS, width=CANVAS,
@@ -1938,7 +2057,7 @@ def draw_section(space: LatentSpace) -> None:
         take_strokes(canvas)
         st.caption("With the mouse, a pen or a finger. The bin in the toolbar starts afresh.")
     text = st.session_state.setdefault("drawn", st.query_params.get("drawn", ""))
-    with result_cell:
+    with cells.container(width="stretch"):
         try:
             picture = drawing.from_text(text) if text else None
         except ArgumentError as error:
@@ -1991,7 +2110,7 @@ def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
         with st.container(width="content"):
             st.markdown("**Reconstructed**")
             show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
-    if st.button("Keep it on the shelf", type="primary"):
+    if st.button("Keep it on the shelf"):
         keep(space, name, z[0])
         st.rerun()
     show_support(space, z[0])
@@ -2039,8 +2158,7 @@ def clusters_section(space: LatentSpace) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Clusters against digits")
-        icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centroids[order]]
-        show_chart(charts.match_chart(match.table[order], icons), "How many of each digit every cluster holds")
+        show_chart(match_chart(space, method, n, seed), "How many of each digit every cluster holds")
     with right:
         st.subheader("Centre, typical, strangest")
         members = [clusters.typical[order], clusters.strangest[order]]
@@ -2137,8 +2255,9 @@ def directions_section(space: LatentSpace) -> None:
     crowd = along_of_many(space, direction.code.tobytes(), measured, reach, n_steps)
     with right:
         st.markdown(f"**Does it change the {measured}?**")
-        chart = charts.walk_chart(steps, values, crowd, f"{measured}, {measure.unit}")
-        show_chart(chart, f"The {measured} of the pictures along the walk")
+        rows = charts.walk_rows(steps, values, crowd)
+        text = f"The {measured} of the pictures along the walk"
+        show_rows("walk_chart", rows, text, title=f"{measured}, {measure.unit}")
         with np.errstate(invalid="ignore"):
             r = np.nan_to_num(np.corrcoef(steps, crowd)[0, 1]) if crowd.std() > 0 else 0.0
         st.caption(
@@ -2152,7 +2271,7 @@ def directions_section(space: LatentSpace) -> None:
     )
     table = pd.DataFrame({"step": steps, measured: values, "mean of 50": crowd})
     arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": values}
-    take_away(space, python, arrays, png=sheet, csv=table, gif=images.gif_bytes(pictures))
+    take_away(space, python, arrays, png=sheet, csv=table, gif=lambda: images.gif_bytes(pictures))
 
 
 class Direction(NamedTuple):
@@ -2272,6 +2391,7 @@ def runs_section(space: LatentSpace) -> None:
     """How do two training runs differ, and where do they stand among all the others?"""
     other, rows = choose_run(space)
     if other is None:
+        show_films([space])
         show_zoo([space])
         return
     versus = versus_of(space, other)
@@ -2301,6 +2421,7 @@ def runs_section(space: LatentSpace) -> None:
         st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
 
     numbers = measure_scores(table, ask, versus)
+    show_films([space, other])
     show_zoo([space, other])
     python = (
         f"{opening(other, 'other')}\nversus = compare.Versus.of(space, other)\n"
@@ -2332,7 +2453,8 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]
         n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
         first = 0
         if shown == "in their order":
-            first = int(st.number_input("From test image", 0, 9970, 0, key="runs_first", bind="query-params"))
+            most = len(space.images) - n
+            first = int(st.number_input("From test image", 0, most, 0, key="runs_first", bind="query-params"))
     try:
         other = open_space(name, files)
     except LatentError as error:
@@ -2555,6 +2677,41 @@ def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray
     }
 
 
+# The training, played.
+
+
+def show_films(spaces: Sequence[LatentSpace]) -> None:
+    """Training played: of each of the spaces whose file holds how it came about."""
+    st.subheader("Training, played")
+    filmed = [space for space in spaces if space.checkpoint.snapshots is not None]
+    if not filmed:
+        st.caption(
+            "No file here holds how its space came about: `python -m latent.train --snapshots` keeps the codes and "
+            "some reconstructions of every epoch, and then they are played here. The shipped ae-2 has them."
+        )
+    for space in filmed:
+        st.text(space.name)
+        show_training(space)
+
+
+def show_training(space: LatentSpace) -> None:
+    """How the space came about: its map settling and its digits getting sharp, from the first epoch to the last."""
+    played, frames = film_of(space)
+    name = space.checkpoint.sha256[:16]
+    component("film")(
+        key=f"film_{name}",
+        data={
+            "frames": stash(f"film-{name}", frames), "captions": [played.caption(i) for i in range(len(played))],
+            "losses": [None if np.isnan(loss) else float(loss) for loss in played.losses],
+            "axes": list(played.axes), "colours": list(charts.DIGITS),
+        },
+    )  # fmt: skip
+    st.download_button(
+        "GIF of the training", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
+        key=f"training_gif_{name}", on_click="ignore", help="The map and the pictures, a frame an epoch.",
+    )  # fmt: skip
+
+
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
@@ -2588,7 +2745,13 @@ def page_icon() -> Image.Image:
 
 def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
-    found = checkpoint.find(CHECKPOINTS)
+    try:
+        found = checkpoint.find(CHECKPOINTS)
+    except CheckpointError as error:
+        if not uploads_of_session():
+            raise
+        show_error(error)  # what was opened in this session is still there
+        found = []
     stems = [path.stem for path in found]
     return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
 
@@ -2601,8 +2764,7 @@ def uploads_of_session() -> dict[str, tuple[str, bytes]]:
 
 def fingerprint_of(path: Path) -> str:
     """The SHA-256 of a file as it is now."""
-    status = path.stat()
-    return fingerprint(str(path), status.st_mtime_ns, status.st_size)
+    return fingerprint(str(path), checkpoint.stamp(path))
 
 
 def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
@@ -2612,7 +2774,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        saved = loaded(str(files[name]), fingerprint_of(files[name]))
+        saved = loaded(str(files[name]), checkpoint.stamp(files[name]))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return space_of(name, saved, overruling)
 
@@ -2626,6 +2788,10 @@ def choose_checkpoint() -> LatentSpace:
             f"{CHECKPOINTS / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
         )
     names = [*files, *uploads]
+    wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
+    if wanted and wanted not in names:
+        st.warning("No checkpoint of this name is here now, so another one is open; its shelf comes back with it:")
+        st.text(wanted[:80])
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
     space = open_space(name, files)
@@ -2665,6 +2831,8 @@ with st.sidebar:
         space = choose_checkpoint()
     except LatentError as error:
         show_error(error)
+    if device_complaint():
+        st.text(device_complaint())
     with st.expander("Open a file"):
         st.file_uploader(
             "Any trained autoencoder", key="upload", on_change=take_upload,

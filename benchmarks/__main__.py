@@ -1,7 +1,8 @@
-"""``python -m benchmarks``: a table of ratios, each the product's time over its limit's, in the same run.
+"""``python -m benchmarks``: a table of ratios, each the product beside its limit or a peer, in the same run.
 
-The two sides of a row take turns, so that a machine whose speed drifts slows both; a ratio is the median of
-the pairs' ratios. ``--json`` prints the same for programs.
+The two sides of a row take turns, so that a machine whose speed drifts slows both; a ratio is the median of the
+pairs' ratios. ``--only`` runs some rows, ``--json`` prints the same for programs. A row whose peer is not installed
+says so. `python -m benchmarks.load` does the same for many visitors at once.
 """
 
 import os
@@ -10,102 +11,67 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # as the page serves
 
 import argparse
 import json
-import platform
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-import torch
+from benchmarks import computing, live, memory, page, training
+from benchmarks.comparison import MissingPeer, Row, machine
 
-from latent.inference import BATCH_SIZE
-from latent.space import LatentSpace
-from latent.statistics import QUANTILES, LatentStatistics, histograms
-
-PAIRS = 7
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
+ROWS: dict[str, Callable[[Path], list[Row]]] = {
+    "encode": computing.encoding,
+    "decode": computing.decoding,
+    "statistics": computing.describing,
+    "strip": computing.sweeping,
+    "mixture": computing.mixing,
+    "training": training.training,
+    "collection": memory.freezing,
+    "controls": page.moving,
+    "map": page.drawing_the_map,
+    "opening": page.opening,
+    "start": page.starting,
+    "live": live.lagging,
+    "memory": memory.remembering,
+}
 
 
-@dataclass(frozen=True)
-class Row:
-    """One comparison: median seconds of the product and of its limit, the median ratio, and the ratio aimed at."""
-
-    name: str
-    against: str
-    seconds: float
-    limit_seconds: float
-    ratio: float
-    reach: float
+def rows(names: list[str], checkpoint: Path) -> Iterator[Row]:
+    """The rows of these names, each as soon as it is measured."""
+    for name in names:
+        try:
+            yield from ROWS[name](checkpoint)
+        except MissingPeer as missing:
+            yield Row(name, "", missing=str(missing))
 
 
-def compare(name: str, against: str, reach: float, ours: Callable[[], object], limit: Callable[[], object]) -> Row:
-    """Time both sides in turn, after one uncounted round."""
-    pairs = []
-    for _ in range(PAIRS + 1):
-        times = []
-        for side in (ours, limit):
-            start = time.perf_counter()
-            side()
-            times.append(time.perf_counter() - start)
-        pairs.append(times)
-    counted = pairs[1:]
-    ratio = statistics.median(mine / theirs for mine, theirs in counted)
-    return Row(name, against, *(statistics.median(column) for column in zip(*counted)), ratio, reach)
-
-
-def rows(space: LatentSpace) -> list[Row]:
-    """Every comparison, in the order of the table."""
-    x = torch.from_numpy(space.images.copy())
-    z = torch.from_numpy(space.z.copy())
-
-    def bare_encode() -> torch.Tensor:
-        with torch.inference_mode():
-            parts = x.split(BATCH_SIZE)
-            return torch.cat([space.model.encode(part[:, None].float().div_(255)) for part in parts])
-
-    def bare_decode(n: int) -> torch.Tensor:
-        with torch.inference_mode():
-            return torch.cat([space.model.decode(part) for part in z[:n].split(BATCH_SIZE)])
-
-    def numpy_statistics() -> None:
-        space.z.mean(axis=0), space.z.std(axis=0), space.z.min(axis=0), space.z.max(axis=0)
-        np.quantile(space.z, QUANTILES, axis=0)
-        for column in space.z.T:
-            np.histogram(column, 40)
-
-    return [
-        compare("encode 10,000 images", "bare torch loop", 1.15, lambda: space.encode(space.images), bare_encode),
-        compare("decode 100 codes", "bare torch", 1.15, lambda: space.decode(space.z[:100]), lambda: bare_decode(100)),
-        compare("decode 10,000 codes", "bare torch", 1.15, lambda: space.decode(space.z), lambda: bare_decode(10_000)),
-        compare(
-            "statistics, quantiles and histograms", "numpy on the same array", 1.2,
-            lambda: (LatentStatistics.of(space.z), histograms(space.z)), numpy_statistics,
-        ),
-    ]  # fmt: skip
-
-
-def machine() -> str:
-    """The machine, in a few words."""
-    versions = f"Python {platform.python_version()}, torch {torch.__version__}"
-    return f"{platform.machine()}, {os.cpu_count()} processors, {versions}"
+def line(row: Row) -> str:
+    """A row of the table."""
+    if row.missing:
+        return f"{row.name:44}{row.missing}"
+    sign = "≥" if row.at_least else "≤"
+    reach = "" if row.reach is None else f"{sign} {row.reach:g} {row.figure_unit}".rstrip()
+    verdict = "missed" if row.reached is False else ""
+    times = f"{row.ours:10.2f}{row.peer:10.2f} {row.unit:9}"
+    return f"{row.name:44}{row.against:44}{times}{row.figure:8.2f}  {reach:16}{verdict}".rstrip()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="default: the shipped ae-16")
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME", help=", ".join(ROWS))
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="a shipped one; default: ae-16")
     options = parser.parse_args()
-    found = rows(LatentSpace.open(options.checkpoint))
     if options.json:
-        print(json.dumps({"machine": machine(), "rows": [asdict(row) for row in found]}, indent=1))
+        found = [asdict(row) for row in rows(options.only, options.checkpoint)]
+        json.dump({"machine": machine(), "rows": found}, sys.stdout, indent=1)
+        print()
         return
     print(machine())
-    print(f"{'':38}{'against':26}{'ms':>9}{'limit ms':>10}{'ratio':>8}{'reach':>8}")
-    for row in found:
-        times = f"{1000 * row.seconds:9.2f}{1000 * row.limit_seconds:10.2f}"
-        print(f"{row.name:38}{row.against:26}{times}{row.ratio:8.2f}{row.reach:8.2f}")
+    print(f"{'':44}{'against':44}{'ours':>10}{'peer':>10} {'':9}{'figure':>8}  reach")
+    for row in rows(options.only, options.checkpoint):
+        print(line(row), flush=True)
 
 
 if __name__ == "__main__":

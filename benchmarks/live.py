@@ -10,33 +10,23 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
-import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from playwright.async_api import Locator, Page, async_playwright
 
-from benchmarks.__main__ import machine
+from benchmarks.chromium import ARGUMENTS, CHROMIUM, WINDOW
+from benchmarks.comparison import MissingPeer, Row, machine, peer
+from benchmarks.serving import free_port, serve
 
-ROOT = Path(__file__).parents[1]
+LIVE_PAGE = "benchmarks/live_page.py"
 SECONDS = 5.0
 FRAMES = 60  # a second
 SWING = 80  # frames from one end to the other
 ADDED_DELAY = 0.1  # seconds, there and back
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 
 # Notes when pictures are drawn and which pointer event each shows: the last one before it was drawn or, where it came
 # from the server, before it was asked for.
@@ -59,7 +49,7 @@ document.addEventListener("load", (event) => { if (event.target.tagName === "IMG
 
 
 @dataclass(frozen=True)
-class Row:
+class Way:
     """One way: pictures a second of dragging, milliseconds from an event to its picture, the load of the machine."""
 
     way: str
@@ -67,32 +57,6 @@ class Row:
     lag_p50: float
     lag_p95: float
     load: float
-
-
-@contextmanager
-def server() -> Iterator[int]:
-    """A server of `live_page`; its port."""
-    port = free_port()
-    page = ["-m", "streamlit", "run", "benchmarks/live_page.py", "--server.headless", "true"]
-    options = ["--server.address", "127.0.0.1", "--server.port", str(port)]
-    process = subprocess.Popen([sys.executable, *page, *options], cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_distant(port: int) -> int:
@@ -108,18 +72,18 @@ def start_distant(port: int) -> int:
         server_reader, server_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(carry(reader, server_writer), carry(server_reader, writer), return_exceptions=True)
 
-    async def serve() -> None:
+    async def listen() -> None:
         proxy = await asyncio.start_server(connect, "127.0.0.1", distant)
         listening.set()
         await proxy.serve_forever()
 
     distant, listening = free_port(), threading.Event()
-    threading.Thread(target=lambda: asyncio.run(serve()), daemon=True).start()
+    threading.Thread(target=lambda: asyncio.run(listen()), daemon=True).start()
     listening.wait()
     return distant
 
 
-async def drag(page: Page, slider: Locator) -> float:
+async def drag(page: Any, slider: Any) -> float:
     """Pull a slider to and fro for `SECONDS`; how long it really took.
 
     As a hand does, it goes on whether the page follows or not: a movement does not wait for the one before.
@@ -146,7 +110,7 @@ async def drag(page: Page, slider: Locator) -> float:
     return time.perf_counter() - start
 
 
-async def measure(page: Page, way: str, address: str) -> Row:
+async def measure(page: Any, way: str, address: str) -> Way:
     """One way, after a first drag that does not count."""
     await page.goto(address)
     if "way=slider" in address:
@@ -161,23 +125,26 @@ async def measure(page: Page, way: str, address: str) -> Row:
     await page.wait_for_function("window.lags.length > 0")
     lags = await page.evaluate("window.lags")
     p50, p95 = np.percentile(lags, [50, 95])
-    return Row(way, len(lags) / seconds, float(p50), float(p95), load)
+    return Way(way, len(lags) / seconds, float(p50), float(p95), load)
 
 
-async def rows(checkpoint: str) -> list[Row]:
-    """Every way, on the same server and in the same browser."""
-    with server() as port:
+async def measured(checkpoint: str) -> list[Way]:
+    """Every way, on the same server and in the same browser. Raises `MissingPeer` without a browser."""
+    playwright = peer("playwright.async_api", "playwright")
+    if CHROMIUM is None:
+        raise MissingPeer("no Chromium was found; the variable CHROMIUM names one")
+    with serve(LIVE_PAGE) as server:
         ways = {
-            "in the browser": (port, "browser"),
-            "streamed": (port, "server"),
-            "plain st.slider, at its release": (port, "slider"),
-            "streamed, 100 ms away": (start_distant(port), "server"),
+            "in the browser": (server.port, "browser"),
+            "streamed": (server.port, "server"),
+            "plain st.slider, at its release": (server.port, "slider"),
+            "streamed, 100 ms away": (start_distant(server.port), "server"),
         }
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        async with playwright.async_playwright() as driver:
+            browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             found = []
             for name, (way_port, way) in ways.items():
-                page = await browser.new_page(viewport={"width": 1400, "height": 900})
+                page = await browser.new_page(viewport=WINDOW)
                 await page.add_init_script(STOPWATCH)
                 address = f"http://127.0.0.1:{way_port}/?checkpoint={checkpoint}&way={way}"
                 found.append(await measure(page, name, address))
@@ -186,12 +153,19 @@ async def rows(checkpoint: str) -> list[Row]:
     return found
 
 
+def lagging(checkpoint: Path) -> list[Row]:
+    """The lag of a drag with the decoder in the browser, over that of pictures from a distant server."""
+    ways = {way.way: way for way in asyncio.run(measured(checkpoint.stem))}
+    near, far = ways["in the browser"].lag_p50, ways["streamed, 100 ms away"].lag_p50
+    return [Row("live: from the pointer to the picture", "streamed, 100 ms away", "ms", near, far, near / far, 0.2)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.live", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--checkpoint", default="ae-16", help="a shipped one, by its name; default: ae-16")
     options = parser.parse_args()
-    found = asyncio.run(rows(options.checkpoint))
+    found = asyncio.run(measured(options.checkpoint))
     if options.json:
         print(json.dumps({"machine": machine(), "rows": [asdict(row) for row in found]}, indent=1))
         return

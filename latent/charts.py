@@ -96,9 +96,10 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
         .mark_rule(color=GREY, strokeDash=[2, 2], opacity=0.7)
         .encode(x="zero:Q", y="floor:Q", y2="ceiling:Q")
     )
-    title = (
-        f"every panel: value from {low:.1f} to {high:.1f} latent units, the dashed line is 0; height: share of codes"
-    )
+    title = [  # short lines, for narrow windows
+        f"every panel: value from {low:.1f} to {high:.1f} latent units,",
+        "the dashed line is 0; height: share of codes",
+    ]
     height = 130 * int(row.max() + 1)
     return (rectangles + zeros + labels).properties(
         height=height, title=alt.Title(title, fontWeight="normal", fontSize=12)
@@ -186,19 +187,32 @@ def code_chart(rows: pd.DataFrame, height: int = 260) -> alt.LayerChart:
     return (band + bars).properties(height=height)
 
 
-def codes_chart(z: NDArray[np.float32], height: int = 260) -> alt.Chart:
-    """Codes as a heat map, a column each: blue below zero, red above."""
+def codes_rows(z: NDArray[np.float32]) -> pd.DataFrame:
+    """What `codes_chart` draws: a row a number, of the `MOST_PANELS` most spread dimensions."""
     dimensions = LatentStatistics.of(z).most_spread(MOST_PANELS)
     z = z[:, dimensions]
     n, latent_dim = z.shape
-    rows = pd.DataFrame(
+    return pd.DataFrame(
         {
             "sample": np.repeat(np.arange(1, n + 1), latent_dim),
             "dimension": np.tile(dimensions, n),
             "value": z.ravel().astype(np.float64),
         }
     )
-    reach = float(np.abs(z).max()) or 1.0
+
+
+def reach_of(values: ArrayLike) -> float:
+    """The largest of the values without their signs, rounded up to one digit: a scale that many codes share."""
+    largest = float(np.abs(np.asarray(values)).max())
+    if largest == 0:
+        return 1.0
+    unit = 10.0 ** np.floor(np.log10(largest))
+    return float(np.ceil(largest / unit) * unit)
+
+
+def codes_chart(rows: pd.DataFrame, reach: float, height: int = 260) -> alt.Chart:
+    """Codes as a heat map, a column each: blue below zero, red above; ``rows`` from `codes_rows`, colours up to
+    ``reach``."""
     return (
         alt.Chart(rows)
         .mark_rect()
@@ -275,33 +289,40 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
             x=x,
             y=y,
             color=alt.Color("share:Q", title="of the cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
-            .legend(format=".0%"),
+            .legend(format=".0%", orient="bottom"),
             tooltip=["cluster", "digit", "images", alt.Tooltip("share:Q", format=".1%")],
         )
     )  # fmt: skip
     numbers = (
         alt.Chart(counts)
         .transform_filter("datum.images > 0")
-        .mark_text(fontSize=13 if k <= 12 else 11 if k <= 24 else 9)
+        .mark_text(fontSize=12 if k <= 12 else 11 if k <= 24 else 9)
         .encode(
             x=x, y=y, text="images:Q", color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#333"))
         )
     )
     icon_column = (
-        alt.Chart(pictures).mark_image(width=min(size - 2, 32), height=min(size - 2, 32)).encode(x=x, y=y, url="icon:N")
+        alt.Chart(pictures).mark_image(width=min(size - 2, 26), height=min(size - 2, 26)).encode(x=x, y=y, url="icon:N")
     )
     return (cells + numbers + icon_column).properties(height=k * size + 20)
 
 
-def walk_chart(
-    steps: NDArray[np.floating[Any]], values: NDArray[np.floating[Any]], crowd: NDArray[np.floating[Any]], title: str
-) -> alt.LayerChart:
-    """A measured property along a walk, (n_steps,): of this walk as a line, the mean of many walks dashed."""
-    names = ["this walk", "mean of 50 digits"]
-    rows = pd.concat(
+WALKS = ("this walk", "mean of 50 digits")
+
+
+def walk_rows(
+    steps: NDArray[np.floating[Any]], values: NDArray[np.floating[Any]], crowd: NDArray[np.floating[Any]]
+) -> pd.DataFrame:
+    """What `walk_chart` draws: a property along this walk and its mean along many, (n_steps,) each."""
+    return pd.concat(
         pd.DataFrame({"walk": name, "step": steps, "value": np.asarray(part, np.float64)})
-        for name, part in zip(names, (values, crowd))
+        for name, part in zip(WALKS, (values, crowd))
     )
+
+
+def walk_chart(rows: pd.DataFrame, title: str) -> alt.LayerChart:
+    """A measured property along a walk: of this walk as a line, the mean of many dashed; ``rows`` from `walk_rows`."""
+    names = list(WALKS)
     base = alt.Chart(rows).encode(
         x=alt.X("step:Q", title="times the direction", scale=alt.Scale(nice=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
@@ -312,16 +333,20 @@ def walk_chart(
     return (base.mark_line() + base.mark_point(filled=True)).properties(height=300)
 
 
-def steps_chart(changes: Mapping[str, NDArray[np.float32]]) -> alt.LayerChart:
-    """How much the picture changes at every step of each of the named paths."""
-    rows = pd.concat(
+def steps_rows(changes: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
+    """What `steps_chart` draws: how much the picture changes at every step of each of the named paths."""
+    return pd.concat(
         pd.DataFrame({"path": name, "step": np.arange(1, len(values) + 1), "change": values.astype(np.float64)})
         for name, values in changes.items()
     )
+
+
+def steps_chart(rows: pd.DataFrame, paths: Sequence[str]) -> alt.LayerChart:
+    """How evenly the paths change the picture, a line each; ``rows`` from `steps_rows`."""
     base = alt.Chart(rows).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("change:Q", title="picture change, RMS", scale=alt.Scale(domainMin=0)),
-        color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(changes), range=[BLUE, ORANGE])),
+        color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(paths), range=[BLUE, ORANGE])),
         tooltip=["path", "step", alt.Tooltip("change:Q", format=".4f")],
     )
     return (base.mark_line() + base.mark_point(filled=True)).properties(height=220)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class LatentSpace:
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     digit: int = 0
+    encoding: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @classmethod
     def open(cls, path: str | Path) -> LatentSpace:
@@ -56,6 +58,7 @@ class LatentSpace:
 
     def for_digit(self, digit: int) -> LatentSpace:
         """The same space, of whose conditional model this digit is asked where no label is given."""
+        _ = self.z  # the same for every digit
         other = replace(self, digit=digit)
         for computed in ("z", "statistics", "support"):
             if computed in self.__dict__:
@@ -82,12 +85,23 @@ class LatentSpace:
 
         A decoder alone has none: there, draws from N(0, 1), what such decoders are mostly trained for.
         """
-        if self.signature.has_encoder:
-            z = self.encode(self.images, self.labels)
-        else:
-            z = np.random.default_rng(0).standard_normal((len(self.images), self.latent_dim), dtype=np.float32)
-        z.flags.writeable = False
-        return z
+        with self.encoding:  # who asks while another thread encodes waits for that
+            if "z" not in self.__dict__:
+                if self.signature.has_encoder:
+                    z = self.encode(self.images, self.labels)
+                else:
+                    z = np.random.default_rng(0).standard_normal((len(self.images), self.latent_dim), dtype=np.float32)
+                z.flags.writeable = False
+                self.__dict__["z"] = z
+            return self.__dict__["z"]
+
+    def codes(self, start: int, stop: int) -> NDArray[np.float32]:
+        """``z[start:stop]``, without encoding all the other images where nobody has asked for them yet."""
+        if "z" in self.__dict__ or not self.signature.has_encoder:
+            return self.z[start:stop]
+        first = start - start % inference.BATCH_SIZE  # the same batches as for all: the same numbers to the last bit
+        part = slice(first, -(-stop // inference.BATCH_SIZE) * inference.BATCH_SIZE)
+        return self.encode(self.images[part], self.labels[part])[start - first : stop - first]
 
     @cached_property
     def statistics(self) -> LatentStatistics:

@@ -21,17 +21,17 @@ ZOO = pd.DataFrame(
         "value": [0.3, 0.1, 0.101, np.nan],
     }
 )
+PATHS = {"linear": Z[0], "spherical": Z[1]}
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
     "values": lambda: charts.values_chart(Z),
     "box": lambda: charts.box_chart(STATISTICS, ACTIVE),
     "code": lambda: charts.code_chart(charts.code_rows(Z[0], STATISTICS)),
-    "codes": lambda: charts.codes_chart(Z[:10]),
+    "codes": lambda: charts.codes_chart(charts.codes_rows(Z[:10]), 3.0),
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
     "digits": lambda: charts.digits_chart(np.arange(10)),
     "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
-    "walk": lambda: charts.walk_chart(np.arange(3), Z[0][:3], Z[1][:3], "thickness, pixels"),
     "samplers": lambda: charts.samplers_chart({"normal": 34.0, "mixture": 0.6, "real": 0.0}, ["real"]),
     "shares": lambda: charts.shares_chart(np.full((2, 10), 0.1), "ab", "0123456789", ("sampler", "digit", "share")),
     "matrix": lambda: charts.matrix_chart(np.eye(3), "abc", "xyz", ("dimension", "property", "correlation")),
@@ -39,7 +39,8 @@ CHARTS = {
     "ways": lambda: charts.ways_chart({"linear": np.abs(Z[:9, 0]), "spherical": np.abs(Z[:9, 1])}),
     "spread": lambda: charts.spread_chart({"A": STATISTICS.std, "B": 2 * STATISTICS.std}, [ACTIVE, ACTIVE]),
     "zoo": lambda: charts.zoo_chart(ZOO, "error", ".5f", ["ae-2", "ae-4"], [0.5, 0.4, 0.3, 0.2], log=True),
-    "steps": lambda: charts.steps_chart({"linear": Z[0], "spherical": Z[1]}),
+    "walk": lambda: charts.walk_chart(charts.walk_rows(np.arange(3), Z[0][:3], Z[1][:3]), "thickness, pixels"),
+    "steps": lambda: charts.steps_chart(charts.steps_rows(PATHS), list(PATHS)),
 }
 
 
@@ -87,7 +88,7 @@ def test_a_constant_code_is_drawn_without_a_warning():
     statistics = LatentStatistics.of(z)
     charts.histograms_chart(z, statistics.active("vae")).to_dict()
     charts.values_chart(z).to_dict()
-    charts.codes_chart(z).to_dict()
+    charts.codes_chart(charts.codes_rows(z), charts.reach_of(z)).to_dict()
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,20 @@ def test_png_and_data_uri():
     sheet = images.sheet(PICTURES, 5)
     uri = images.data_uri(sheet.png())
     content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), np.asarray(sheet.image))
+    picture = Image.open(io.BytesIO(content))
+    assert picture.mode == "LA"
+    assert np.array_equal(np.asarray(picture.convert("RGBA")), np.asarray(sheet.image))
+
+
+def test_a_png_of_coloured_pictures_keeps_their_colours():
+    sheet = images.sheet(images.signed_to_rgb(PICTURES - 0.5), 5)
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(sheet.png()))), np.asarray(sheet.image))
+
+
+def test_the_address_of_a_sheet_is_its_png():
+    sheet = images.sheet(PICTURES, 5)
+    assert sheet.address == images.data_uri(sheet.png())
+    assert sheet.address is sheet.address
 
 
 def test_a_gif_goes_there_and_back():

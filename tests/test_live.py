@@ -19,7 +19,9 @@ from test_reading import TRUTH, published
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.live import ARGUMENTS, CHROMIUM, server
+from benchmarks.chromium import ARGUMENTS, CHROMIUM
+from benchmarks.live import LIVE_PAGE
+from benchmarks.serving import serve
 from latent import checkpoint, data, inference, interpolation, live
 from latent.chains import chains
 from latent.errors import CheckpointError, DecoderError
@@ -342,8 +344,8 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with server() as port:
-        yield port
+    with serve(LIVE_PAGE) as server:
+        yield server.port
 
 
 class Screen:

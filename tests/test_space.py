@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,23 @@ def test_codes_equal_those_of_the_bare_network(tiny_space):
         bare = tiny_space.model.encode(x).numpy()
     assert np.allclose(tiny_space.z[:600], bare, atol=1e-5)
     assert np.allclose(tiny_space.encode(tiny_space.images[:600] / 255.0), bare, atol=1e-5)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 15), (240, 260), (9_990, 10_000), (0, 10_000)])
+def test_some_codes_are_to_the_last_bit_those_of_all(tiny_space, start, stop):
+    before = tiny_space.codes(start, stop)
+    assert "z" not in vars(tiny_space)
+    assert np.array_equal(before, tiny_space.z[start:stop])
+    assert np.array_equal(before, tiny_space.codes(start, stop))
+
+
+def test_threads_that_ask_at_once_encode_once(tiny_space, monkeypatch):
+    calls, encode = [], inference.encode
+    monkeypatch.setattr(inference, "encode", lambda *given: calls.append(1) or encode(*given))
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: tiny_space.z, range(4)))
+    assert len(calls) == 1
+    assert all(z is found[0] for z in found)
 
 
 def test_one_image_or_code_is_a_batch_of_one(tiny_space):

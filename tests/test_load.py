@@ -1,0 +1,111 @@
+"""Several visitors at once over the websocket: each has the page to itself, and none sees an exception."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+from conftest import tiny
+
+from benchmarks.load import FORGET, stroke, visit
+from benchmarks.sections import SECTIONS
+from benchmarks.serving import PAGE, serve
+from benchmarks.session import Session
+from latent import checkpoint
+
+LONGEST = 300  # seconds for any of these, on a busy machine
+ACTIONS = 15
+QUICK = [section for section in SECTIONS if section.name != "Clusters"]  # which measures a new model for half a minute
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The page over two tiny models."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for name, latent_dim in (("first", 2), ("second", 3)):
+        checkpoint.save(folder / f"{name}.pt", tiny(latent_dim=latent_dim))
+    with serve(PAGE, *FORGET, LATENT_CHECKPOINTS=str(folder)) as server:
+        yield server
+
+
+def run(visits):
+    return asyncio.run(asyncio.wait_for(visits, LONGEST))
+
+
+async def three(server, **query):
+    """Three sessions, each with the page in front of it, and what closes them."""
+    stack = AsyncExitStack()
+    sessions = [await stack.enter_async_context(Session.opened(server.address, **query)) for _ in range(3)]
+    for answer in await asyncio.gather(*(session.rerun() for session in sessions)):
+        assert not answer.errors
+    return sessions, stack
+
+
+async def healthy(answer):
+    """The answer of the page, in which nothing is an exception."""
+    found = await answer
+    assert not found.errors
+    return found
+
+
+def test_visitors_who_browse_at_once_see_no_exception(server):
+    async def all_at_once():
+        return await asyncio.gather(
+            *(visit(server.address, number, 0, at_least=ACTIONS, sections=QUICK) for number in range(3))
+        )
+
+    for reruns in run(all_at_once()):
+        assert len(reruns) == ACTIONS + 1
+        assert [error for rerun in reruns for error in rerun.errors] == []
+
+
+def test_an_upload_is_seen_by_the_session_that_gave_it_alone(server, tmp_path):
+    path = tmp_path / "mine.pt"
+    checkpoint.save(path, tiny(latent_dim=4, seed=5))
+
+    async def give():
+        sessions, stack = await three(server)
+        async with stack:
+            owner, *others = sessions
+            await healthy(owner.upload("upload", "mine.pt", path.read_bytes()))
+            for session in sessions:
+                await healthy(session.rerun())
+            options = [list(session.widgets["checkpoint"].element.options) for session in sessions]
+            return options, owner.text(), [session.text() for session in others]
+
+    options, owner, others = run(give())
+    assert options == [["first", "second", "mine.pt (uploaded)"], *[["first", "second"]] * 2]
+    assert "mine.pt (uploaded)" in owner
+    assert not any("mine.pt" in text for text in others)
+
+
+def test_what_is_kept_is_on_the_shelf_of_the_session_that_kept_it_alone(server):
+    async def keep():
+        sessions, stack = await three(server, section="Generate")
+        async with stack:
+            for number, session in enumerate(sessions[:2]):
+                await healthy(session.trigger("generate_grid", "clicked", number))
+            for session in sessions:
+                await healthy(session.rerun())
+            return [session.shown("shelf") for session in sessions]
+
+    first, second, third = run(keep())
+    assert "sample 1" in first and "sample 2" not in first  # noqa: PT018
+    assert "sample 2" in second and "sample 1" not in second  # noqa: PT018
+    assert third == ""
+
+
+def test_a_drawing_is_seen_by_the_session_that_drew_it_alone(server):
+    async def draw():
+        sessions, stack = await three(server, section="Draw")
+        async with stack:
+            for session, y in zip(sessions, (60, 220)):
+                await healthy(session.put("draw_canvas", drawing=stroke(y)))
+            for session in sessions:
+                await healthy(session.rerun())
+            return [session.shown("draw_seen") for session in sessions]
+
+    first, second, third = run(draw())
+    assert first
+    assert second
+    assert first != second
+    assert third == ""
