@@ -2444,14 +2444,17 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]
     if not names:
         st.info("This is the only checkpoint: train another one, or open a file in the sidebar, to compare two.")
         return None, np.arange(0)
-    follow("runs_other", most_alike(space, names, files), space.checkpoint.sha256)
+    if st.session_state.get("runs_other") not in names:  # what is open now was B before
+        st.session_state.pop("runs_other", None)
     with st.sidebar:
-        name = st.selectbox("B, to compare with", names, key="runs_other", bind="query-params")
+        index = names.index(most_alike(space, names, files))
+        name = st.selectbox("B, to compare with", names, index=index, key="runs_other", bind="query-params")
         shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
         n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
         first = 0
         if shown == "in their order":
-            first = int(st.number_input("From test image", 0, 9970, 0, key="runs_first", bind="query-params"))
+            most = len(space.images) - n
+            first = int(st.number_input("From test image", 0, most, 0, key="runs_first", bind="query-params"))
     try:
         other = open_space(name, files)
     except LatentError as error:
@@ -2488,7 +2491,7 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
         for side, evidence in (("a", versus.a), ("b", versus.b)):
             best = scores.best_sampler(evidence) if name == "frechet" else None
             value = scores.known(scores.key_of(evidence.space), name)
-            text = "" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
+            text = "not measured" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
             values.append(np.nan if value is None else value)
             texts.append("measuring …" if now == (name, side) else text)
         winner = score.winner(*values)
@@ -2572,7 +2575,7 @@ def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
     b, stitched = versus.b.space, versus.stitched(rows)
     of_b = versus.reconstructions(rows)[1]
-    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A»B": stitched})
+    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
     show(sheet.image, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
     st.caption(

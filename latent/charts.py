@@ -566,9 +566,9 @@ def zoo_chart(
             x=x, y=alt.Y("value:Q", scale=scale),
             tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
         )  # fmt: skip
-        end = alt.Chart(line.tail(1)).mark_text(align="left", dx=9, fontSize=12, color=GREY)
+        start = alt.Chart(line.head(1)).mark_text(align="left", dy=-10, fontSize=12, color=GREY)
         dashed = drawn.mark_line(color=GREY, strokeDash=[5, 4], point=alt.OverlayMarkDef(color=GREY, size=12))
-        name = end.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
+        name = start.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
         chart = dashed + name + dots + names
     return chart.properties(height=300)
 
