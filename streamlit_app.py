@@ -2719,17 +2719,18 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Clusters": clusters_section,
     "Generate": generate_section,
     "Sampler lab": samplers_section,
+    "Real vs generated": compare_section,
     "Live": live_section,
     "Custom vector": custom_section,
     "Draw": draw_section,
     "Dimensions": dimensions_section,
     "Directions": directions_section,
     "Arithmetic": arithmetic_section,
-    "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
     "Diagnose": diagnose_section,
     "Compare runs": runs_section,
 }
+GROUPS = ("Generate", "Live", "Diagnose")  # sections that begin a new group in the list: reading, drawing, moving, judging
 NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated", "Diagnose")
 
 # ---------------------------------------------------------------------------------------------------------------------
