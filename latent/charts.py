@@ -517,7 +517,7 @@ def spread_chart(
     )
 
 
-LONGEST_NAME = 26  # characters of a checkpoint in a chart
+LONGEST_NAME = 20  # characters of a checkpoint in a chart
 NAME_HEIGHT = 0.065  # of the range of values that the chart shows
 
 

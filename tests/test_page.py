@@ -9,6 +9,7 @@ import pytest
 import streamlit as st
 from conftest import CHECKPOINTS, ROOT, tiny
 from streamlit.testing.v1 import AppTest
+from test_reading import network_of, saved
 
 from latent import checkpoint, data, drawing, images, shelf, smoothness, store
 
@@ -449,8 +450,6 @@ class TestCompareRuns:
 class TestStrangersFiles:
     @pytest.fixture
     def strangers(self, folder):
-        from test_reading import network_of, saved
-
         for name in ("two heads", "conditional", "pooled", "one head, interleaved"):
             (folder / f"{name}.pth").write_bytes(saved(network_of(name).state_dict()))
         decoder = {k: v for k, v in network_of("two heads").state_dict().items() if k.startswith(("b.", "c."))}
