@@ -2489,9 +2489,8 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
     for name, score in scores.SCORES.items():
         values, texts = [], []
         for side, evidence in (("a", versus.a), ("b", versus.b)):
-            best = scores.best_sampler(evidence) if name == "frechet" else None
             value = scores.known(scores.key_of(evidence.space), name)
-            text = "not measured" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
+            text = "not measured" if value is None else score.text(value)
             values.append(np.nan if value is None else value)
             texts.append("measuring …" if now == (name, side) else text)
         winner = score.winner(*values)
@@ -2673,7 +2672,7 @@ def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray
     return {
         "mse": ("Test error", errors, True),
         "probe": ("Linear probe", probes, False),
-        "frechet": ("Best sampler's Fréchet distance", None, True),
+        "frechet": (scores.SCORES["frechet"].name, None, True),
     }
 
 
@@ -2730,7 +2729,7 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Diagnose": diagnose_section,
     "Compare runs": runs_section,
 }
-GROUPS = ("Generate", "Live", "Diagnose")  # sections that begin a new group in the list: reading, drawing, moving, judging
+GROUPS = ("Generate", "Live", "Diagnose")  # each begins a group of the list: what is read, drawn, moved and judged
 NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated", "Diagnose")
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -2742,6 +2741,11 @@ def page_icon() -> Image.Image:
     """A real digit; a named icon would be fetched from a distant host."""
     digits, _ = data.evaluation_digits()
     return images.sheet(digits[61:62], 1, zoom=2).image
+
+
+def place_in_list(section: str) -> str:
+    """The place of a section in the list of all, for a style sheet."""
+    return f'.st-key-section [role="radiogroup"] > :nth-child({list(SECTIONS).index(section) + 1})'
 
 
 def offered_files() -> dict[str, Path]:
@@ -2823,6 +2827,7 @@ def show_error(error: LatentError) -> None:
 
 st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
 st.html(HERE / "latent" / "style.css")
+st.html(f"<style>{', '.join(map(place_in_list, GROUPS))} {{ margin-top: 0.7rem }}</style>")
 if "kept_now" in st.session_state:
     st.toast(st.session_state.pop("kept_now"))
 with st.sidebar:

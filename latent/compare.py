@@ -92,7 +92,7 @@ class Versus:
     def numbers(self, progress: Callable[[str], object] = lambda text: None) -> dict[str, Any]:
         """All that is measured, as plain values for JSON, in which None stands for what cannot be.
 
-        ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, ``best_sampler``, a key for each of
+        ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, a key for each of
         `scores.SCORES`, error ``by_digit`` (10), ``std`` in latent units and ``active`` of every dimension.
         ``better``: for each score "a", "b", or None where neither is. ``shared``: neighbour ``overlap`` and ``cka``
         from 0 to 1, ``r2_there`` (A to B) and ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n``
@@ -127,8 +127,6 @@ def described(evidence: Evidence, progress: Callable[[str], object]) -> dict[str
     for name, score in SCORES.items():
         progress(f"{space.name}: {score.name}")
         found[name] = plain(scores.score(evidence, name))
-    best = scores.best_sampler(evidence)
-    found["best_sampler"] = best[0] if best else None
     encodes = signature.has_encoder
     found["by_digit"] = evidence.reconstruction().by_digit if encodes else None
     found["std"] = space.statistics.std if encodes else None

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from latent import checkpoint, container, data, diagnosis, store
 from latent.checkpoint import Checkpoint
 from latent.evidence import CODES, PCA, SEED, Evidence
-from latent.sampling import DISTRIBUTIONS
 from latent.space import LatentSpace
 
-SAMPLER = "mixture"  # what is measured where no sampler was: the one that comes nearest to real digits
+SAMPLER = "mixture"  # by which spaces are compared: of those that draw new codes, the one nearest to real digits
 WITHOUT_CODES = "normal"  # the only one that a decoder alone has
 IMAGES = "MNIST"  # of which the evaluation images are
 ZOO = ("mse", "probe", "frechet")  # what a whole folder is compared by
@@ -68,34 +67,12 @@ def of_codes(measure: Callable[[Evidence], float]) -> Callable[[Evidence], float
     return lambda evidence: measure(evidence) if evidence.space.signature.has_encoder else np.nan
 
 
-def best_frechet(evidence: Evidence) -> float:
-    """The Fréchet distance of the best sampler measured so far, of the mixture at least (of the normal distribution
-    for a decoder alone); NaN where the judge cannot judge."""
+def sampler_distance(evidence: Evidence) -> float:
+    """The Fréchet distance of one sampler, the same for all; NaN where the judge cannot judge."""
     if evidence.refusal:
-        return keep(key_of(evidence.space), "frechet", lambda: np.nan)
-    frechet(evidence, SAMPLER if evidence.space.signature.has_encoder else WITHOUT_CODES)
-    best = best_sampler(evidence)
-    assert best is not None  # one was measured just now, at least
-    return best[1]
-
-
-def frechet(evidence: Evidence, sampler: str) -> float:
-    """The Fréchet distance of one sampler."""
-    return keep(key_of(evidence.space), f"frechet {sampler}", lambda: evidence.sampler(sampler, SEED).fidelity.frechet)
-
-
-def best_sampler(evidence: Evidence) -> tuple[str, float] | None:
-    """The best sampler of those that were ever measured, and its Fréchet distance; None before the first."""
-    for name in evidence.samplers:
-        if evidence.has("sampler", name, SEED):  # by another section
-            frechet(evidence, name)
-    return best_known_sampler(key_of(evidence.space))
-
-
-def best_known_sampler(key: Key) -> tuple[str, float] | None:
-    """The best sampler of those that are in the store."""
-    measured = {name: value for name in DISTRIBUTIONS if (value := known(key, f"frechet {name}")) is not None}
-    return min(measured.items(), key=lambda item: item[1]) if measured else None
+        return np.nan
+    sampler = SAMPLER if evidence.space.signature.has_encoder else WITHOUT_CODES
+    return evidence.sampler(sampler, SEED).fidelity.frechet
 
 
 SCORES = {
@@ -125,9 +102,9 @@ SCORES = {
         of_codes(lambda evidence: evidence.knowledge(CODES).clusters),
     ),
     "frechet": Score(
-        "Best sampler's Fréchet distance", "less", ".2f",
-        "Of its pictures from real digits, in features of the judge; the best of the samplers measured so far.",
-        best_frechet,
+        "Mixture's Fréchet distance", "less", ".2f",
+        "Of its pictures from real digits, in features of the judge; of N(0, 1) where there is a decoder alone.",
+        sampler_distance,
     ),
     "latent_dim": Score(
         "Dimensions", "neither", ",.0f", "The length of a code.", lambda evidence: float(evidence.space.latent_dim)
@@ -169,15 +146,11 @@ def keep(key: Key, name: str, measure: Callable[[], float]) -> float:
 
 def score(evidence: Evidence, name: str) -> float:
     """One of `SCORES`, measured now where it is not in the store."""
-    if name == "frechet":  # which improves when another sampler is measured
-        return best_frechet(evidence)
     return keep(key_of(evidence.space), name, lambda: SCORES[name].measure(evidence))
 
 
 def known(key: Key, name: str) -> float | None:
     """A score that was measured already, None otherwise; NaN is one that cannot be."""
-    if name == "frechet" and (best := best_known_sampler(key)):
-        return best[1]
     return keep(key, name, lambda: np.nan) if key[0] and store.has("score", name, *key) else None
 
 

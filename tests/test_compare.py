@@ -112,7 +112,6 @@ class TestOtherSizesAndHalves:
             _ = versus.comparison
         numbers = versus.numbers()
         assert numbers["shared"] is numbers["stitching"] is numbers["a"]["mse"] is None
-        assert numbers["a"]["best_sampler"] == "normal"
         assert numbers["a"]["parameters"] > 0
         assert "decoder alone" in compare.as_text(numbers)
 
@@ -134,17 +133,17 @@ class TestScores:
         store.memory.clear()
         assert scores.score(Evidence(tiny_space), "probe") == scores.known(key, "probe") == measured
 
-    def test_the_best_sampler_is_that_of_all_measured_so_far(self, space):
+    def test_spaces_are_compared_by_the_same_sampler_whatever_else_was_measured(self, space):
         few = Evidence(replace(space, images=space.images[:600], labels=space.labels[:600]))
-        key = scores.key_of(space)
-        assert scores.known(key, "frechet") is None
-        few.sampler("normal", 0)
-        assert scores.best_sampler(few)[0] == "normal"  # adopted from another section
-        normal = scores.known(key, "frechet")
-        best = scores.score(few, "frechet")
-        assert best < normal
-        assert scores.best_sampler(few) == ("mixture", best)
-        assert scores.known(key, "frechet") == best
+        around = few.sampler("around", 0).fidelity.frechet
+        assert scores.known(scores.key_of(space), "frechet") is None
+        found = scores.score(few, "frechet")
+        assert found == few.sampler("mixture", 0).fidelity.frechet != around
+        assert scores.known(scores.key_of(space), "frechet") == found
+
+    def test_what_cannot_be_judged_has_no_distance(self, space):
+        fashion = replace(space.checkpoint, recipe={"dataset": "FashionMNIST"})
+        assert np.isnan(scores.score(Evidence(replace(space, checkpoint=fashion)), "frechet"))
 
     def test_the_saved_error_is_taken_only_where_it_is_of_these_digits(self):
         saved = tiny()
@@ -191,7 +190,7 @@ class TestCommand:
         found = json.loads(printed.out, parse_constant=refuse)
         assert set(found) == {"a", "b", "better", "shared", "stitching"}
         assert set(found["a"]) == set(scores.SCORES) | {
-            "name", "path", "sha256", "kind", "conditional", "image_shape", "best_sampler", "by_digit", "std", "active",
+            "name", "path", "sha256", "kind", "conditional", "image_shape", "by_digit", "std", "active",
         }  # fmt: skip
         assert found["b"]["seconds"] is None  # a file without a history
         assert (found["a"]["latent_dim"], found["b"]["latent_dim"]) == (2, 3)
