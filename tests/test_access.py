@@ -52,7 +52,8 @@ def test_no_section_shuts_anybody_out_in_the_light_or_in_the_dark(page, address,
     open_section(page, address, section, f"&kept={KEPT}")
     open_everything(page)
     for chart in page.get_by_test_id("stVegaLiteChart").all():
-        label = chart.locator("[role=graphics-document]").get_attribute("aria-label")
+        expect(chart).to_have_attribute("role", "graphics-document")  # once it is drawn
+        label = chart.get_attribute("aria-label")
         assert len(label or "") > 8, "a chart does not say what it shows"
     backgrounds = set()
     for theme in ("light", "dark"):
