@@ -17,9 +17,10 @@ import io
 import json
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
@@ -36,24 +37,32 @@ from latent import (
     checkpoint,
     clustering,
     codes,
+    compare,
     components,
     data,
     directions,
     drawing,
+    fidelity,
+    findings,
     images,
     inference,
     interpolation,
     live,
     morphology,
     projection,
+    report,
     sampling,
+    scores,
     shelf,
+    smoothness,
     store,
     support,
     traversal,
 )
+from latent.compare import Versus
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
-from latent.evidence import CODES, PCA, PIXELS, Evidence
+from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
+from latent.fidelity import Fidelity
 from latent.images import Sheet
 from latent.reading import Reading
 from latent.shelf import Kept, Shelf
@@ -191,29 +200,6 @@ def distribution_charts(space: LatentSpace, n: int) -> dict[str, Spec]:
     }
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def history_chart(space: LatentSpace) -> Spec:
-    """The losses of the training."""
-    return charts.history_chart(space.checkpoint.history).to_dict()
-
-
-@st.cache_data(max_entries=128, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def effects_chart(space: LatentSpace, dimension: int) -> Spec:
-    """What each dimension does, this one marked."""
-    dimensions = space.statistics.most_spread(charts.MOST_PANELS)
-    return charts.effects_chart(dimensions, dimension_effects(space), dimension).to_dict()
-
-
-@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def match_chart(space: LatentSpace, method: str, n: int, seed: int) -> Spec:
-    """Clusters against digits."""
-    clusters = clusters_of(space, method, n, seed)
-    match = clustering.Match.of(clusters.labels, space.labels)
-    centres = space.decode(clusters.centres)[match.order]
-    icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centres]
-    return charts.match_chart(match.table[match.order], icons).to_dict()
-
-
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
 def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
     """Clusters of the codes."""
@@ -226,6 +212,24 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
 def evidence_of(space: LatentSpace) -> Evidence:
     """What is measured of a space: every part when it is first asked for, by whichever section and session."""
     return Evidence(space)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …")
+def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
+    """Two spaces side by side; what their codes share is measured now."""
+    versus = Versus(evidence_of(a), evidence_of(b))
+    if versus.encodes:
+        _ = versus.stitching  # and the comparison before it
+    return versus
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def glance(path: str, sha256: str) -> tuple[str, int] | None:
+    """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
+    try:
+        return scores.glance(Path(path), sha256, within=CHECKPOINTS)
+    except CheckpointError:
+        return None
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
@@ -397,6 +401,12 @@ def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
         st.altair_chart(chart, alt=alt_text)
 
 
+@st.cache_data(max_entries=256, show_spinner=False)
+def built(name: str, *given: Any, **choices: Any) -> Spec:
+    """The chart of this name in `latent.charts`, built once for the same numbers."""
+    return getattr(charts, name)(*given, **choices).to_dict()
+
+
 def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
     """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
     st.vega_lite_chart(rows, chart_without_rows(name, rows, **choices), alt=alt_text)
@@ -487,32 +497,37 @@ def take_away(
 
 def program(space: LatentSpace, lines: str) -> str:
     """The lines with all that they need before them: imports, and the space that is open."""
-    saved = space.checkpoint
-    path = saved.path or Path(space.name)
-    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
-    opening = f"space = LatentSpace.open({path.as_posix()!r})"
-    if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
-        opening = (
-            f"opened = checkpoint.load({path.as_posix()!r})\n"
-            f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
-            f"space = LatentSpace.of({space.name!r}, opened.overruled(reading))"
-        )
-    if space.signature.conditional:
-        opening += f"\nspace = space.for_digit({space.digit})"
-    body = f"{opening}\n\n{lines}"
+    body = f"{opening(space)}\n\n{lines}"
     rooms = sorted(room for room in ROOMS if re.search(rf"\b{room}\.", body))
     imports = ["import numpy as np\n"] if "np." in body else []
     imports += [f"from latent import {', '.join(rooms)}"] if rooms else []
+    imports += ["from latent.evidence import Evidence"] if "Evidence(" in body else []
     imports += ["from latent.reading import Reading"] if "Reading." in body else []
     imports += ["from latent.space import LatentSpace"]
     imports += ["from latent.statistics import LatentStatistics"] if "LatentStatistics." in body else []
     return "\n".join([*imports, "", body])
 
 
+def opening(space: LatentSpace, name: str = "space") -> str:
+    """The lines that open a space as it is open here, under this name."""
+    saved = space.checkpoint
+    path = saved.path or Path(space.name)
+    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
+    lines = f"{name} = LatentSpace.open({path.as_posix()!r})"
+    if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
+        lines = (
+            f"opened = checkpoint.load({path.as_posix()!r})\n"
+            f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
+            f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading))"
+        )
+    if space.signature.conditional:
+        lines += f"\n{name} = {name}.for_digit({space.digit})"
+    return lines
+
+
 ROOMS = (
-    "checkpoint", "clustering", "codes", "components", "data", "directions", "drawing", "images", "interpolation",
-    "morphology",
-    "projection", "sampling", "traversal",
+    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "fidelity", "images",
+    "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
 )  # fmt: skip
 
 
@@ -855,7 +870,7 @@ def model_section(space: LatentSpace) -> None:
         show_reading(space)
     if history:
         st.subheader("Training")
-        show_chart(history_chart(space), "Training and test loss over the epochs")
+        show_chart(built("history_chart", history), "Training and test loss over the epochs")
     take_away(space, python, arrays, png=sheet, csv=pd.DataFrame(history) if history else None)
 
 
@@ -1215,7 +1230,7 @@ def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[fl
     if space.signature.has_encoder:
         with cells[1]:
             st.markdown("**Their digits**")
-            show_chart(charts.digits_chart(counts), "How many of each digit are selected")
+            show_chart(built("digits_chart", counts), "How many of each digit are selected")
     with cells[2]:
         some = selected[:: max(1, len(selected) // MOST_SELECTED)][:MOST_SELECTED]
         st.markdown("**All of them**" if len(some) == len(selected) else f"**{len(some)} of them**")
@@ -1369,7 +1384,7 @@ def dimensions_section(space: LatentSpace) -> None:
     )
 
     st.subheader("Every dimension, by how much it changes the picture")
-    show_chart(effects_chart(space, dimension), "How much each dimension changes the picture")
+    show_chart(built("effects_chart", dimensions, effects, dimension), "How much each dimension changes the picture")
     st.caption(
         "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
         "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
@@ -1499,6 +1514,394 @@ def compare_section(space: LatentSpace) -> None:
     )
     arrays = {"real": space.images[real], "z": z, "generated": generated, "nearest": space.images[nearest]}
     take_away(space, python, arrays, png=pairs)
+
+
+def samplers_section(space: LatentSpace) -> None:
+    """Which sampler to use? Every distribution side by side, measured against real digits."""
+    with st.sidebar:
+        n = st.slider("Pictures of each", 5, N_SHOWN, 20, 5, key="samplers_pictures", bind="query-params")
+        seed = int(
+            st.number_input(
+                "Seed", 0, 2**31 - 1, SEED, key="samplers_seed", bind="query-params",
+                help="Of every sampler. How much the measures move with it says how far they can be trusted.",
+            )
+        )  # fmt: skip
+
+    evidence = evidence_of(space)
+    if evidence.refusal:
+        st.info(f"{evidence.refusal} Below are its pictures alone.")
+        drawn = {name: sampling.sample(evidence.distribution(name), n, seed=seed) for name in evidence.samplers}
+        pictures = {name: images.to_uint8(space.decode(z)) for name, z in drawn.items()}
+        for name in drawn:
+            st.markdown(f"**{name.capitalize()}**")
+            show_sampled(space, name, drawn[name], pictures[name])
+        take_away(
+            space,
+            samplers_python(drawn, f"{n}, seed={seed})"),
+            drawn,
+            png=images.rows_sheet(list(pictures.values()), 2),
+        )
+        return
+
+    advice, overview, judged = st.empty(), st.empty(), st.empty()
+    st.subheader("What each draws")
+    fidelities: dict[str, Fidelity] = {}
+    shown: dict[str, Sampled] = {}
+    for name in evidence.rows:
+        of_seed = seed if name in evidence.samplers else SEED
+        if not evidence.has("sampler", name, of_seed):
+            advice.progress(len(shown) / len(evidence.rows), f"Measuring {len(space.z) // 2:,} pictures: {name} …")
+            show_fidelities(overview, evidence, fidelities)
+        shown[name] = evidence.sampler(name, of_seed)
+        fidelities[name] = shown[name].fidelity
+        st.markdown(f"**{name.capitalize()}**, Fréchet distance {fidelities[name].frechet:.3g}")
+        show_sampled(space, name, shown[name].z[:n], shown[name].pictures[:n])
+    freeze_heap()  # scikit-learn came in
+    advice.markdown(f"**{findings.advice(fidelities).text}**")
+    table = show_fidelities(overview, evidence, fidelities)
+    with judged.container():
+        st.subheader("Which digits the judge sees")
+        show_chart(report.judged_chart(fidelities), "Share of each digit among the pictures of each sampler")
+    st.caption(
+        f"Each sampler is fitted to the codes of half of the test digits and draws {len(space.z) // 2:,} pictures, "
+        "measured against the other half in the features of the judge, a small classifier "
+        f"({evidence.judge.scores['accuracy']:.1%} of the test digits right). The reference rows say what is possible."
+    )
+    drawn = {name: each.z[:n] for name, each in shown.items() if name in evidence.samplers}
+    sheet = images.rows_sheet([each.pictures[:n] for each in shown.values()], 2)
+    take_away(space, samplers_python(drawn, f"len(held_out), seed={seed})[:{n}]"), drawn, png=sheet, csv=table)
+
+
+def samplers_python(names: Iterable[str], how_many: str) -> str:
+    """The Python that draws codes as the samplers of these names do."""
+    lines = ["known, held_out = fidelity.halves(len(space.z))", "z, labels = space.z[known], space.labels[known]"]
+    lines += [f"{name} = sampling.sample(sampling.fit({name!r}, z, labels=labels), {how_many}" for name in names]
+    return "\n".join(lines)
+
+
+def show_sampled(space: LatentSpace, name: str, z: Code, pictures: NDArray[np.uint8]) -> None:
+    """A row of what a sampler draws."""
+    sheet = images.sheet(pictures, min(20, len(pictures)), 2)
+    names = [f"{name}, {i + 1}" for i in range(len(z))]
+    key = f"samplers_{name.replace(' ', '_')}"
+    if name == REAL and not space.signature.has_encoder:  # these have no codes
+        show(sheet.image, f"{len(pictures)} real digits")
+    else:
+        show_codes(key, space, sheet, z, names, f"{len(pictures)} pictures: {name}", stretch=len(pictures) >= 15)
+
+
+def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> pd.DataFrame:
+    """What is measured of samplers so far: bars of the distance and a table of everything, best first."""
+    order = sorted(fidelities, key=lambda name: fidelities[name].frechet)
+    rows = [{"sampler": name} | {each: getattr(fidelities[name], each) for each in fidelity.MEASURES} for name in order]
+    table = pd.DataFrame(rows, columns=["sampler", *fidelity.MEASURES])
+    if not order:
+        return table
+    shares = ("precision", "recall", "coverage", "confidence")
+    columns = {
+        name: st.column_config.ProgressColumn(name, format="percent", min_value=0, max_value=1, help=text)
+        if name in shares
+        else st.column_config.NumberColumn(
+            "Fréchet distance" if name == "frechet" else name,
+            help=text,
+            format="percent" if name == "duplicates" else "%.3g",
+        )
+        for name, text in fidelity.MEASURES.items()
+    }
+    with place.container():
+        frechet = {name: fidelities[name].frechet for name in order}
+        references = [name for name in order if name not in evidence.samplers]
+        show_chart(built("samplers_chart", frechet, references), "Fréchet distance of each sampler, the least first")
+        st.dataframe(table, hide_index=True, column_config=columns, alt="Measures of each sampler")
+    return table
+
+
+def diagnose_section(space: LatentSpace) -> None:
+    """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
+    with st.sidebar:
+        topic = st.radio("Look at", DIAGNOSES, key="diagnose_topic", bind="query-params", format_func=str.capitalize)
+    evidence = evidence_of(space)
+    found = st.empty()
+    missing = [part for part in evidence.parts() if not evidence.has(*part)]
+    if missing:
+        show_findings_so_far(found, evidence, 0.0, "the first part")
+    table, arrays, python = DIAGNOSES[topic](space, evidence)
+    for share, name in report.gather(evidence):
+        show_findings_so_far(found, evidence, share, name)
+    if missing:
+        freeze_heap()  # scikit-learn and scipy came in
+    with found.container():
+        st.subheader("Findings")
+        for place, finding in enumerate(findings.findings(evidence)):
+            text, show_it = st.columns([12, 1], vertical_alignment="center")
+            text.markdown(f"{place + 1}. {finding.text}")
+            show_it.button(
+                "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
+                help=f"The picture that shows finding {place + 1}",
+            )  # fmt: skip
+        if evidence.refusal:
+            st.info(evidence.refusal)
+        name = f"{space.name}-report"
+        with st.container(horizontal=True):
+            st.download_button(
+                "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
+                type="primary", help="All findings, charts and pictures in one file, which opens without a network.",
+            )  # fmt: skip
+            st.download_button(
+                "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
+                "application/json", on_click="ignore",
+            )  # fmt: skip
+    take_away(space, f"evidence = Evidence(space)\n{python}", arrays, csv=table)
+
+
+def show_findings_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
+    """The findings that can be made already, while the rest is measured."""
+    with place.container():
+        st.subheader("Findings")
+        st.progress(share, f"Measuring {name} …")
+        for number, finding in enumerate(findings.findings(evidence), 1):
+            st.markdown(f"{number}. {finding.text}")
+
+
+def go_to(finding: findings.Finding) -> None:
+    """Open the picture that shows a finding."""
+    if finding.dimension is not None:
+        st.session_state["section"] = "Dimensions"
+        st.session_state["dimensions_dimension"] = finding.dimension
+    elif finding.topic == "samplers":
+        st.session_state["section"] = "Sampler lab"
+    else:
+        st.session_state["section"] = "Diagnose"
+        st.session_state["diagnose_topic"] = finding.topic
+
+
+Diagnosed = tuple[pd.DataFrame, dict[str, Any], str]  # a table, arrays, and the Python that gives the arrays
+
+
+def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """What each dimension carries, and what it stands for."""
+    with st.spinner("Measuring what each dimension does …"):
+        carried, meant = evidence.dimensions(), evidence.meanings()
+    table = pd.DataFrame(list(report.dimension_rows(evidence))).fillna({"stands_for": "", "correlation": np.nan})
+    with side_by_side():
+        n_active = f"{int(table['active'].sum())} of {len(table)}"
+        st.metric("Dimensions that change the picture", n_active, width="content")
+        st.metric(
+            "Effective rank", f"{carried.effective_rank:.1f}", width="content",
+            help="How many directions the codes really take (Roy & Vetterli 2007).",
+        )  # fmt: skip
+        if carried.kl is not None:
+            st.metric("KL in all", f"{carried.kl.sum():.1f} nats", width="content")
+    if len(table) < space.latent_dim:
+        st.caption(f"The {len(table)} most spread of the {space.latent_dim} dimensions.")
+    bars = {"effect": "effect on the picture", "digit_information": "digit information, bits"}
+    columns: dict[str, Any] = {
+        "variance": st.column_config.NumberColumn(format="%.3f", help="Of the real codes, squared latent units."),
+        "kl": st.column_config.NumberColumn("KL, nats", format="%.2f"),
+        "stands_for": st.column_config.TextColumn("stands for"),
+        "correlation": st.column_config.NumberColumn("r", format="%.2f"),
+    }
+    for name, title in bars.items():
+        most = max(float(table[name].max()), 1e-12)
+        columns[name] = st.column_config.ProgressColumn(title, format="%.3f", min_value=0, max_value=most)
+    st.subheader("What each carries")
+    shown = table if carried.kl is not None else table.drop(columns="kl")
+    st.dataframe(shown, hide_index=True, column_config=columns, alt="What each dimension carries")
+    st.caption(
+        "Effect: RMS difference a pixel of the pictures one standard deviation up and down, from 64 real digits. Digit "
+        "information: mutual information with the label, of 3.32 bits. A dimension stands for a property where both "
+        "agree: the real digits (r of 0.5 or more) and the decoded pictures of a sweep."
+    )
+    names = [str(dimension) for dimension in carried.dimensions]
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Among real digits**: how dimensions go together with measured properties")
+        chart = built("matrix_chart", meant.correlation, names, meant.names, ("dimension", "property", "correlation"))
+        show_chart(chart, "Correlation of each dimension with each property")
+    with right:
+        st.markdown("**In a sweep**: standard deviations a property moves for one of the dimension")
+        chart = built(
+            "matrix_chart", np.clip(meant.slope, -1, 1), names, meant.names, ("dimension", "property", "slope")
+        )
+        show_chart(chart, "How far each dimension alone moves each property")
+    st.markdown("**How dimensions go together** among real digits")
+    chart = built("matrix_chart", carried.correlation, names, names, ("dimension", "with dimension", "correlation"))
+    show_chart(chart, "Correlation of each dimension with each")
+    arrays = {"effect": carried.effect, "digit_information": carried.digit_information}
+    arrays |= {"correlation": carried.correlation, "property_correlation": meant.correlation, "slope": meant.slope}
+    python = (
+        "carried, meant = evidence.dimensions(), evidence.meanings()\n"
+        "effect, digit_information = carried.effect, carried.digit_information\n"
+        "correlation, property_correlation, slope = carried.correlation, meant.correlation, meant.slope"
+    )
+    return table, arrays, python
+
+
+def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """How large errors are, of which digits, and the worst and the best."""
+    with st.spinner("Measuring the error of every test digit …"):
+        errors = evidence.reconstruction()
+        lines = report.error_lines(evidence)
+        if not evidence.refusal:
+            evidence.originals(), evidence.reconstructions()
+    left, right = st.columns([3, 2])
+    with left:
+        st.markdown("**How large the error is**")
+        show_chart(built("errors_chart", errors.errors, lines), "Histogram of the errors of all test digits")
+    with right:
+        st.markdown("**Of which digits**")
+        by_digit = charts.digits_chart(errors.by_digit, "mean squared error a pixel").properties(height=260)
+        show_chart(by_digit, "Mean error of each digit")
+    for name, rows in (("worst", errors.worst()), ("best", errors.best())):
+        st.markdown(f"**The {len(rows)} {name}**, above the digits, below what is left of them")
+        for place, part in enumerate(np.array_split(rows, 2)):
+            text = f"The {name} reconstructions, {len(part)} of them"
+            show_codes(
+                f"diagnose_{name}_{place}", space, report.before_and_after(evidence, part, zoom=3),
+                space.z[np.tile(part, 2)], real_names(space, part) * 2, text, stretch=True,
+            )  # fmt: skip
+    if not evidence.refusal:
+        st.caption("Below each pair what the judge reads: in the digit > in what is left of it, where the two differ.")
+    table = pd.DataFrame({"image": np.arange(len(errors.errors)), "digit": space.labels, "error": errors.errors})
+    if not evidence.refusal:
+        table["judged before"], table["judged after"] = evidence.originals().digits, evidence.reconstructions().digits
+    arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
+    python = "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
+    return table, arrays, python + "worst, best = found.worst(), found.best()"
+
+
+def diagnose_collapse(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """Are all digits drawn, and no picture twice?"""
+    needs_judge(evidence)
+    usual = findings.usual_sampler(evidence)
+    with st.sidebar:
+        name = st.selectbox(
+            "Sampler", evidence.samplers, index=evidence.samplers.index(usual), key="diagnose_sampler",
+            bind="query-params",
+        )  # fmt: skip
+    with st.spinner(f"Measuring {len(space.z) // 2:,} pictures …"):
+        real = evidence.sampler(REAL, SEED).fidelity
+        sampled = evidence.sampler(name, SEED)
+    drawn = sampled.fidelity
+    with side_by_side():
+        for title, value, text in (
+            ("Coverage", f"{drawn.coverage:.0%}", fidelity.MEASURES["coverage"]),
+            ("Duplicates", f"{drawn.duplicates:.1%}", fidelity.MEASURES["duplicates"]),
+            ("Entropy", f"{drawn.entropy:.2f} bits", fidelity.MEASURES["entropy"]),
+            ("Confidence", f"{drawn.confidence:.0%}", fidelity.MEASURES["confidence"]),
+        ):
+            st.metric(title, value, width="content", help=text)
+    st.caption(f"Real digits, for comparison: coverage {real.coverage:.0%}, duplicates {real.duplicates:.1%}.")
+    left, right = st.columns(2)
+    with left:
+        st.markdown(f"**What the judge sees in {drawn.digits.sum():,} samples**: {name}")
+        show_chart(built("digits_chart", drawn.digits, "pictures"), "Digits among the samples")
+    with right:
+        st.markdown("**In as many real digits**")
+        show_chart(built("digits_chart", real.digits, "pictures"), "Digits among real images")
+    st.markdown("**Some of the samples**")
+    show_sampled(space, name, sampled.z, sampled.pictures)
+    table = pd.DataFrame({"digit": np.arange(10), "samples": drawn.digits, "real": real.digits})
+    python = (
+        f"sampled = evidence.sampler({name!r}, {SEED})\nz, drawn = sampled.z, sampled.fidelity\ndigits = drawn.digits"
+    )
+    return table, {"z": sampled.z, "digits": drawn.digits}, python
+
+
+def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """What happens between random pairs of real digits?"""
+    needs_judge(evidence)
+    place, ways = st.empty(), {}
+    for kind in smoothness.KINDS:
+        if not evidence.has("smoothness", kind):
+            place.info(f"Walking between real digits: {kind} …")
+        ways[kind] = evidence.smoothness(kind)
+    table = pd.DataFrame(
+        [
+            {
+                "way": kind, "evenness": each.evenness.mean(), "confidence": each.confidence.mean(),
+                "off data": each.off_data.mean(),
+            }
+            for kind, each in ways.items()
+        ]
+    )  # fmt: skip
+    columns = {
+        "evenness": st.column_config.ProgressColumn(
+            "evenness of steps", format="%.2f", min_value=0, max_value=1,
+            help="Mean step in picture space over the largest: 1 where the picture changes at an even pace.",
+        ),
+        "confidence": st.column_config.ProgressColumn(
+            "lowest confidence", format="%.2f", min_value=0, max_value=1, help="Of the judge on the way, on average."
+        ),
+        "off data": st.column_config.ProgressColumn(
+            "share off the data", format="percent", min_value=0, max_value=1,
+            help="Points farther from the nearest real code than 99 % of real codes are from theirs.",
+        ),
+    }  # fmt: skip
+    place.dataframe(table, hide_index=True, column_config=columns, alt="Smoothness along each kind of way")
+    lowest = {kind: each.confidence for kind, each in ways.items()}
+    st.markdown("**How sure the judge stays on the way**")
+    show_chart(built("ways_chart", lowest), "Share of ways below each lowest confidence")
+    n_ways, n_steps, _ = ways["linear"].codes.shape
+    st.caption(
+        f"Over {n_ways} random pairs of real digits, {n_steps} steps each. The farther right a line, the surer the way."
+    )
+    for kind, each in ways.items():
+        for name, row in (("surest", each.best), ("least sure", each.worst)):
+            codes = each.codes[row]
+            st.markdown(
+                f"**{kind.capitalize()}**: the {name} of {n_ways} ways, lowest confidence {each.confidence[row]:.2f}"
+            )
+            names = [f"{kind}, {name}, step {step + 1}" for step in range(len(codes))]
+            sheet = images.rows_sheet([space.decode(codes)], zoom=3)
+            key = f"diagnose_{kind.replace(' ', '_')}_{name.replace(' ', '_')}"
+            show_codes(key, space, sheet, codes, names, f"The {name} way: {kind}", stretch=True)
+    arrays = {kind.replace(" ", "_"): values for kind, values in lowest.items()}
+    python = "\n".join(
+        f"{kind.replace(' ', '_')} = evidence.smoothness({kind!r}).confidence" for kind in smoothness.KINDS
+    )
+    return table, arrays, python
+
+
+def diagnose_digits(space: LatentSpace, evidence: Evidence) -> Diagnosed:
+    """Which digits lie among each other, and what the codes know."""
+    with st.spinner("Looking up the neighbours of every code …"):
+        shares = evidence.neighbours()
+    st.markdown("**Which other digits are among the ten nearest neighbours**")
+    show_chart(report.overlap_chart(evidence), "Share of each other digit among the neighbours of each digit")
+    apart = np.nan_to_num(shares * (1 - np.eye(10)))
+    a, b = (int(digit) for digit in np.unravel_index(apart.argmax(), apart.shape))
+    nearest = space.nearest(space.z[space.labels == a], 2)[:, 1]
+    lost = space.labels[nearest] == b
+    of_a, of_b = np.flatnonzero(space.labels == a)[lost][:24], nearest[lost][:24]
+    if len(of_a):
+        st.markdown(f"**{a}s whose nearest neighbour is a {b}**, each over that neighbour")
+        pairs = images.pairs_sheet(space.images[of_a], space.images[of_b], columns=12, zoom=3)
+        both = np.concatenate([of_a, of_b])
+        text = f"{len(of_a)} {a}s, each over the {b} that is its nearest neighbour"
+        show_codes(
+            "diagnose_pairs", space, pairs, space.z[both], real_names(space, both), text, stretch=len(of_a) >= 12
+        )
+    st.markdown("**What the codes know about the digits**")
+    show_knowledge(space)
+    names = [str(digit) for digit in range(10)]
+    table = pd.DataFrame(shares, columns=names).assign(digit=names)
+    return table, {"shares": shares}, "shares = evidence.neighbours()"
+
+
+def needs_judge(evidence: Evidence) -> None:
+    """Raises what is shown in place of a topic that the judge is needed for."""
+    if evidence.refusal:
+        raise ArgumentError(evidence.refusal)
+
+
+DIAGNOSES: dict[findings.Topic, Callable[[LatentSpace, Evidence], Diagnosed]] = {
+    "dimensions": diagnose_dimensions,
+    "reconstruction": diagnose_reconstruction,
+    "collapse": diagnose_collapse,
+    "smoothness": diagnose_smoothness,
+    "digits": diagnose_digits,
+}
 
 
 def interpolate_section(space: LatentSpace) -> None:
@@ -1666,7 +2069,8 @@ def clusters_section(space: LatentSpace) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Clusters against digits")
-        show_chart(match_chart(space, method, n, seed), "How many of each digit every cluster holds")
+        icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centroids[order]]
+        show_chart(built("match_chart", match.table[order], icons), "How many of each digit every cluster holds")
     with right:
         st.subheader("Centre, typical, strangest")
         members = [clusters.typical[order], clusters.strangest[order]]
@@ -1891,12 +2295,302 @@ def as_code(numbers: Any, space: LatentSpace) -> Code:
     return inference.as_codes(numbers, space.latent_dim)[0]
 
 
+DIGITS_SHOWN = ("one of each digit", "in their order", "where A is better", "where B is better")
+MEASURED_IN_ZOO = (*scores.ZOO, "pca_probe")
+
+
+def runs_section(space: LatentSpace) -> None:
+    """How do two training runs differ, and where do they stand among all the others?"""
+    other, rows = choose_run(space)
+    if other is None:
+        show_zoo([space])
+        return
+    versus = versus_of(space, other)
+    st.text(f"A: {space.name}\nB: {other.name}")
+
+    st.subheader("Scores")
+    table, ask = st.empty(), st.empty()
+    draw_scores(table, versus)
+    with st.expander("What these numbers mean"):
+        st.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
+    sheet: Sheet | None = None
+    arrays: dict[str, Any] = {}
+    if versus.encodes:
+        st.subheader("The same digits")
+        sheet, arrays = show_same_digits(versus, rows)
+        st.subheader("The same code statistics")
+        spreads = {f"A: {space.name}": space.statistics.std, f"B: {other.name}": other.statistics.std}
+        chart = built("spread_chart", spreads, [scores.active(space), scores.active(other)])
+        show_chart(chart, "How much every dimension of A and of B varies over real digits")
+        st.caption(
+            "A plain autoencoder's codes have no scale of their own: compare the shapes of the lines, not their "
+            "heights. A hollow point is a dimension that is not active."
+        )
+        st.subheader("What the codes share")
+        arrays |= show_shared(versus, rows)
+    else:
+        st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
+
+    numbers = measure_scores(table, ask, versus)
+    show_zoo([space, other])
+    python = (
+        f"{opening(other, 'other')}\nversus = compare.Versus.of(space, other)\n"
+        'parameters = [scores.score(each, "parameters") for each in (versus.a, versus.b)]'
+    )
+    if versus.encodes:
+        python += (
+            f"\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = versus.reconstructions(rows)\n"
+            "stitched = versus.stitched(rows)\nfound = versus.comparison\n"
+            "shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])"
+        )
+    arrays |= {"parameters": [scores.score(each, "parameters") for each in (versus.a, versus.b)]}
+    take_away(space, python, arrays, png=sheet, csv=numbers)
+
+
+def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]]:
+    """Controls that choose what to compare with, None where there is nothing; and the test images to look at."""
+    files = offered_files()
+    names = [name for name in (*files, *uploads_of_session()) if name != space.name]
+    if not names:
+        st.info("This is the only checkpoint: train another one, or open a file in the sidebar, to compare two.")
+        return None, np.arange(0)
+    follow("runs_other", most_alike(space, names, files), space.checkpoint.sha256)
+    with st.sidebar:
+        name = st.selectbox("B, to compare with", names, key="runs_other", bind="query-params")
+        shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
+        n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
+        first = 0
+        if shown == "in their order":
+            first = int(st.number_input("From test image", 0, 9970, 0, key="runs_first", bind="query-params"))
+    try:
+        other = open_space(name, files)
+    except LatentError as error:
+        show_error(error)
+        return None, np.arange(0)
+    if shown in DIGITS_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
+        with st.spinner("Measuring the error of both on 10,000 digits …"):
+            return other, versus_of(space, other).better("a" if shown == "where A is better" else "b", n)
+    if shown == "one of each digit":
+        ranks = np.array([np.count_nonzero(space.labels[:i] == digit) for i, digit in enumerate(space.labels[:1000])])
+        return other, np.lexsort((space.labels[:1000], ranks))[:n]
+    return other, np.arange(first, first + n)
+
+
+def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Path]) -> str:
+    """What to compare with at first: a checkpoint of the same kind and size where there is one, else the one whose name
+    begins alike."""
+
+    def likeness(name: str) -> tuple[bool, int]:
+        same = False
+        if name in files:
+            with suppress(LatentError):
+                same = glance(str(files[name]), fingerprint_of(files[name])) == (space.signature.kind, space.latent_dim)
+        return same, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, space.name)))
+
+    return max(names, key=likeness)
+
+
+def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) -> pd.DataFrame:
+    """The scores known so far as a table, ``now`` the one that is being measured; the bare numbers of it."""
+    known, rows = {}, []
+    for name, score in scores.SCORES.items():
+        values, texts = [], []
+        for side, evidence in (("a", versus.a), ("b", versus.b)):
+            best = scores.best_sampler(evidence) if name == "frechet" else None
+            value = scores.known(scores.key_of(evidence.space), name)
+            text = "" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
+            values.append(np.nan if value is None else value)
+            texts.append("measuring …" if now == (name, side) else text)
+        winner = score.winner(*values)
+        known[score.name] = values
+        rows.append([score.name, *texts, winner.upper()])
+    columns = ["score", "a", "b", "better"]
+    config = {"a": f"A: {versus.a.space.name}", "b": f"B: {versus.b.space.name}", "score": "", "better": "better"}
+    height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
+    place.dataframe(
+        pd.DataFrame(rows, columns=columns), hide_index=True, column_config=config, height=height,
+        alt="The scores of both checkpoints, and which is better",
+    )  # fmt: skip
+    return pd.DataFrame([[name, *values] for name, values in known.items()], columns=["score", "A", "B"])
+
+
+def measure_scores(place: Any, ask: Any, versus: Versus) -> pd.DataFrame:
+    """Fill the table of scores with what is not known yet; samplers, which take longest, when they are asked for."""
+    sides = {"a": versus.a, "b": versus.b}
+    missing = [
+        (name, side)
+        for name in scores.SCORES
+        for side, evidence in sides.items()
+        if scores.known(scores.key_of(evidence.space), name) is None
+    ]
+    slow = [each for each in missing if each[0] == "frechet"]
+    for name, side in (each for each in missing if each not in slow):
+        draw_scores(place, versus, (name, side))
+        scores.score(sides[side], name)
+    numbers = draw_scores(place, versus)
+    if slow and ask.button(
+        "Measure how well they can be sampled", key="runs_samplers", help="About ten seconds each, once a checkpoint."
+    ):
+        for name, side in slow:
+            draw_scores(place, versus, (name, side))
+            scores.score(sides[side], name)
+        ask.empty()
+        numbers = draw_scores(place, versus)
+    if missing:
+        freeze_heap()  # scikit-learn came in
+    return numbers
+
+
+def show_same_digits(versus: Versus, rows: NDArray[np.intp]) -> tuple[Sheet, dict[str, Any]]:
+    """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
+    a, b = versus.a.space, versus.b.space
+    real, (of_a, of_b) = a.images[rows], versus.reconstructions(rows)
+    alike = a.images.shape == b.images.shape
+    shown: dict[str, NDArray[Any]] = {"real": real, "A": of_a}
+    sheet = compare.rows_sheet(shown | ({"B": of_b} if alike else {}))
+    clickable = Sheet(sheet.image, sheet.boxes[: 2 * len(rows)])
+    text = f"{len(rows)} real digits over what A{' and B leave' if alike else ' leaves'} of them"
+    show_codes("runs_same", a, clickable, a.z[np.tile(rows, 2)], real_names(a, rows) * 2, text, stretch=len(rows) > 10)
+    if not alike:
+        show(
+            compare.rows_sheet({"real": b.images[rows], "B": of_b}).image, "The same digits as B takes and leaves them"
+        )
+    errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
+    st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
+    return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
+
+
+def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
+    """What can be found in both codes, and B's decoder at work on A's codes."""
+    found, stitching = versus.comparison, versus.stitching
+    with side_by_side():
+        for name, value, text in (
+            ("Shared neighbours", f"{found.overlap:.1%}", "Of an image's ten nearest codes, how many are the same."),
+            (
+                "Linear CKA",
+                f"{found.cka:.3f}",
+                "1 for spaces that are turned copies of each other, near 0 for unrelated ones.",
+            ),
+            (
+                "R² from A to B",
+                f"{found.r2_there:.3f}",
+                "What the best affine map explains of B, on codes it was not fitted to.",
+            ),
+            ("R² from B to A", f"{found.r2_back:.3f}", "The same the other way."),
+        ):
+            st.metric(name, value, width="content", help=text)
+    st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
+    b, stitched = versus.b.space, versus.stitched(rows)
+    of_b = versus.reconstructions(rows)[1]
+    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A»B": stitched})
+    show(sheet.image, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
+    times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
+    st.caption(
+        f"Error of the stitched way {stitching.stitched:.5f}, of B's own {stitching.own:.5f}: {times:.1f} times as "
+        f"much, on {stitching.n:,} digits that the map was not fitted to. By chance {10 / (len(b.z) - 1):.1%} of "
+        "neighbours would be shared."
+    )
+    shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])
+    return {"stitched": stitched, "shared": shared}
+
+
+def show_zoo(chosen: Sequence[LatentSpace]) -> None:
+    """Every checkpoint of the picker by its measures, against the length of its code."""
+    st.subheader("The whole zoo")
+    keys, unread = zoo_keys(chosen)
+    unmeasured = [
+        name for name, key in keys.items() if any(scores.known(key, each) is None for each in MEASURED_IN_ZOO)
+    ]
+    ask = st.empty()
+    if unmeasured and ask.button(
+        f"Measure {len(unmeasured)} of {len(keys)} checkpoints", key="runs_zoo",
+        help="About ten seconds each, once: what is measured is kept.",
+    ):  # fmt: skip
+        unread |= measure_zoo(chosen, unmeasured, ask)
+        ask.empty()
+    for name, (quantity, curve, log) in zoo_measures(keys).items():
+        rows = [(each, scores.known(key, "latent_dim"), scores.known(key, name)) for each, key in keys.items()]
+        zoo = pd.DataFrame(rows, columns=["checkpoint", "latent_dim", "value"]).astype(
+            {"latent_dim": float, "value": float}
+        )
+        zoo = zoo.dropna(subset="latent_dim")  # one that was not opened yet
+        st.markdown(f"**{quantity}**")
+        if zoo["value"].isna().all():
+            st.caption("Of no checkpoint measured yet.")
+            continue
+        score = scores.SCORES[name]
+        chart = built("zoo_chart", zoo, quantity, score.form, [space.name for space in chosen], curve, log)
+        show_chart(chart, f"{quantity} of every checkpoint against its number of dimensions")
+    st.caption("The dashed line is PCA with as many components, on 28 × 28 pixels. Lower is better, but for the probe.")
+    for name, sentence in unread.items():
+        st.text(f"Left out, {name}: {sentence}")
+
+
+def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict[str, str]]:
+    """What the scores of every file in the picker are kept under, and sentences about those that cannot be read."""
+    keys, unread = {}, {}
+    refused: dict[str, str] = st.session_state.setdefault("runs_refused", {})
+    for name, path in offered_files().items():
+        try:
+            sha256 = fingerprint_of(path)
+            glance(str(path), sha256)
+            if sha256 in refused:
+                unread[name] = refused[sha256]
+            else:
+                keys[name] = (sha256, "")
+        except LatentError as error:
+            unread[name] = str(error)
+    keys |= {name: (sha256, "") for name, (sha256, _) in uploads_of_session().items() if sha256 not in refused}
+    keys |= {space.name: scores.key_of(space) for space in chosen}
+    return keys, unread
+
+
+def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any) -> dict[str, str]:
+    """Measure checkpoints one after the other, telling which; sentences about those that cannot be opened."""
+    spaces, files, unread = {space.name: space for space in chosen}, offered_files(), {}
+    for done, name in enumerate(names):
+        place.progress(done / len(names), f"Measuring checkpoint {done + 1} of {len(names)} …")
+        try:
+            if name in spaces:
+                evidence = evidence_of(spaces[name])
+            elif name in files:  # not from the caches, which hold what people look at
+                evidence = Evidence(LatentSpace.of(name, checkpoint.load(files[name], within=CHECKPOINTS)))
+            else:
+                evidence = evidence_of(open_space(name, files))
+            for each in ("latent_dim", *MEASURED_IN_ZOO):
+                scores.score(evidence, each)
+        except LatentError as error:
+            unread[name] = str(error)
+            sha256 = fingerprint_of(files[name]) if name in files else uploads_of_session()[name][0]
+            st.session_state["runs_refused"][sha256] = str(error)
+    freeze_heap()  # scikit-learn came in
+    return unread
+
+
+def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray[np.float64] | None, bool]]:
+    """The measures of the zoo: what to call each, PCA's curve where there is one, whether its scale is logarithmic."""
+    sizes = {name: int(scores.known(key, "latent_dim") or 0) for name, key in keys.items()}
+    largest = min(max(sizes.values(), default=0), data.evaluation_digits()[0][0].size)
+    errors = scores.pca_curve(max(64, largest))[1:]
+    probes = np.full(max(1, *sizes.values()), np.nan)
+    for name, key in keys.items():
+        value = scores.known(key, "pca_probe")
+        if value is not None and sizes[name]:
+            probes[sizes[name] - 1] = value
+    return {
+        "mse": ("Test error", errors, True),
+        "probe": ("Linear probe", probes, False),
+        "frechet": ("Best sampler's Fréchet distance", None, True),
+    }
+
+
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
     "Map": map_section,
     "Clusters": clusters_section,
     "Generate": generate_section,
+    "Sampler lab": samplers_section,
     "Live": live_section,
     "Custom vector": custom_section,
     "Draw": draw_section,
@@ -1905,8 +2599,10 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Arithmetic": arithmetic_section,
     "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
+    "Diagnose": diagnose_section,
+    "Compare runs": runs_section,
 }
-NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated")
+NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated", "Diagnose")
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The page.
@@ -1919,12 +2615,40 @@ def page_icon() -> Image.Image:
     return images.sheet(digits[61:62], 1, zoom=2).image
 
 
-def choose_checkpoint() -> LatentSpace:
-    """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
-    uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
+def offered_files() -> dict[str, Path]:
+    """The files of the folder by the names that the picker has for them."""
     found = checkpoint.find(CHECKPOINTS)
     stems = [path.stem for path in found]
-    files = {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
+    return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
+
+
+def uploads_of_session() -> dict[str, tuple[str, bytes]]:
+    """The files that were opened here: the SHA-256 and the content of each, by its name in the picker."""
+    uploads: dict[str, tuple[str, bytes]] = st.session_state.setdefault("uploads", {})
+    return uploads
+
+
+def fingerprint_of(path: Path) -> str:
+    """The SHA-256 of a file as it is now."""
+    status = path.stat()
+    return fingerprint(str(path), status.st_mtime_ns, status.st_size)
+
+
+def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
+    """The space of a file that the picker offers, read as this session has it read."""
+    uploads = uploads_of_session()
+    if name in uploads:
+        sha256, content = uploads[name]
+        saved = uploaded(sha256, name, content)
+    else:
+        saved = loaded(str(files[name]), fingerprint_of(files[name]))
+    overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
+    return space_of(name, saved, overruling)
+
+
+def choose_checkpoint() -> LatentSpace:
+    """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
+    files, uploads = offered_files(), uploads_of_session()
     if not files and not uploads:
         raise CheckpointError(
             f"There is no checkpoint in {CHECKPOINTS}: train one with python -m latent.train --out "
@@ -1933,16 +2657,10 @@ def choose_checkpoint() -> LatentSpace:
     names = [*files, *uploads]
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
-    if name in uploads:
-        sha256, content = uploads[name]
-        saved = uploaded(sha256, name, content)
-    else:
-        path, status = str(files[name]), files[name].stat()
-        saved = loaded(path, fingerprint(path, status.st_mtime_ns, status.st_size))
-    overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
+    space = open_space(name, files)
+    overruling = overruled_by(space.checkpoint.sha256) if space.checkpoint.scored else {}
     if overruling:
-        in_link["reading"] = [overruling]
-    space = space_of(name, saved, overruling)
+        in_link["reading"] = [json.dumps(overruling)]
     if space.signature.conditional:
         space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
     return space

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import altair as alt
@@ -244,17 +245,18 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
     )
 
 
-def digits_chart(counts: NDArray[np.integer[Any]]) -> alt.Chart:
-    """How many there are of each digit (10,), in the digits' own colours."""
-    rows = pd.DataFrame({"digit": np.arange(10), "count": counts})
+def digits_chart(values: NDArray[Any], title: str = "images") -> alt.Chart:
+    """A number for each digit (10,), by default how many there are, in the digits' own colours."""
+    rows = pd.DataFrame({"digit": np.arange(10), "value": values})
+    whole = bool(np.issubdtype(values.dtype, np.integer))
     return (
         alt.Chart(rows)
         .mark_bar()
         .encode(
             x=alt.X("digit:O", title="digit", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("count:Q", title="images", axis=alt.Axis(tickMinStep=1)),
+            y=alt.Y("value:Q", title=title, axis=alt.Axis(tickMinStep=1) if whole else alt.Axis()),
             color=alt.Color("digit:O", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))),
-            tooltip=["digit", "count"],
+            tooltip=["digit", alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f")],
         )
         .properties(height=220)
     )
@@ -347,6 +349,243 @@ def steps_chart(rows: pd.DataFrame, paths: Sequence[str]) -> alt.LayerChart:
         tooltip=["path", "step", alt.Tooltip("change:Q", format=".4f")],
     )
     return (base.mark_line() + base.mark_point(filled=True)).properties(height=220)
+
+
+def samplers_chart(frechet: Mapping[str, float], references: Sequence[str] = ()) -> alt.LayerChart:
+    """The Fréchet distance of each sampler, the least first, on a logarithmic scale; references are grey."""
+    least = max(min(frechet.values()), 1e-3)  # a bar of a logarithmic scale cannot start at 0
+    rows = pd.DataFrame(
+        {
+            "sampler": list(frechet),
+            "distance": np.maximum(list(frechet.values()), least),
+            "floor": 10 ** np.floor(np.log10(least) - 0.01),
+            "kind": ["reference" if name in references else "sampler" for name in frechet],
+        }
+    )
+    base = alt.Chart(rows).encode(
+        x=alt.X("distance:Q", title="Fréchet distance (log scale)", scale=alt.Scale(type="log")),
+        y=alt.Y(
+            "sampler:N", title="sampler", sort=alt.EncodingSortField("distance", order="ascending"),
+            axis=alt.Axis(labelOverlap=False),
+        ),
+        tooltip=["sampler", alt.Tooltip("distance:Q", format=".3g")],
+    )  # fmt: skip
+    colour = alt.Color("kind:N", legend=None, scale=alt.Scale(domain=["sampler", "reference"], range=[BLUE, GREY]))
+    bars = base.mark_bar().encode(x2="floor:Q", color=colour)
+    numbers = base.mark_text(align="left", dx=4, color=GREY).encode(text=alt.Text("distance:Q", format=".3g"))
+    return (bars + numbers).properties(height=26 * len(rows) + 20)
+
+
+def shares_chart(
+    shares: NDArray[np.floating[Any]], rows: Sequence[str], columns: Sequence[str], titles: tuple[str, str, str]
+) -> alt.LayerChart:
+    """A table (n_rows, n_columns) of shares, each as a shade and in per cent; those that are NaN are left out.
+
+    ``titles`` of the rows, of the columns and of the shares.
+    """
+    table = pd.DataFrame(
+        {
+            "row": np.repeat(list(rows), len(columns)),
+            "column": np.tile(list(columns), len(rows)),
+            "share": np.asarray(shares, np.float64).ravel(),
+        }
+    ).dropna()
+    base = alt.Chart(table).encode(
+        x=alt.X("column:N", title=titles[1], sort=list(columns), axis=alt.Axis(labelAngle=0)),
+        y=alt.Y("row:N", title=titles[0], sort=list(rows)),
+        tooltip=[
+            alt.Tooltip("row:N", title=titles[0]), alt.Tooltip("column:N", title=titles[1]),
+            alt.Tooltip("share:Q", title=titles[2], format=".1%"),
+        ],
+    )  # fmt: skip
+    most = float(table["share"].max()) or 1.0
+    shade = alt.Color("share:Q", title=titles[2], scale=alt.Scale(scheme="blues", domain=[0, most]))
+    numbers = base.transform_filter("datum.share >= 0.005").mark_text(fontSize=11)
+    contrast = alt.condition(f"datum.share > {most / 2}", alt.value("white"), alt.value("#333"))
+    return (
+        base.mark_rect().encode(color=shade.legend(format=".0%"))
+        + numbers.encode(text=alt.Text("share:Q", format=".0%"), color=contrast)
+    ).properties(height=26 * len(rows) + 40)
+
+
+def matrix_chart(
+    values: NDArray[np.floating[Any]], rows: Sequence[str], columns: Sequence[str], titles: tuple[str, str, str]
+) -> alt.Chart:
+    """A table (n_rows, n_columns) of numbers from -1 to 1 as colours, blue below zero, red above.
+
+    ``titles`` of the rows, of the columns and of the numbers. Shares are a case of it: none is below zero.
+    """
+    cells = pd.DataFrame(
+        {
+            titles[0]: np.repeat(list(rows), len(columns)),
+            titles[1]: np.tile(list(columns), len(rows)),
+            titles[2]: np.asarray(values, np.float64).ravel(),
+        }
+    )
+    scale = alt.Scale(scheme="redblue", reverse=True, domain=[-1, 1])
+    quiet = alt.Axis(labelOverlap=True, labelAngle=0)
+    return (
+        alt.Chart(cells)
+        .mark_rect()
+        .encode(
+            x=alt.X(f"{titles[1]}:N", title=titles[1], sort=list(columns), axis=quiet),
+            y=alt.Y(f"{titles[0]}:N", title=titles[0], sort=list(rows), axis=quiet),
+            color=alt.Color(f"{titles[2]}:Q", title=titles[2], scale=scale),
+            tooltip=[titles[0], titles[1], alt.Tooltip(f"{titles[2]}:Q", format=".2f")],
+        )
+        .properties(height=max(160, min(24 * len(rows), 480)))
+    )
+
+
+def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], bins: int = 60) -> alt.LayerChart:
+    """A histogram of the errors of images (n,), and named errors as lines across it, on a logarithmic scale."""
+    least = max(float(errors.min()), 1e-8)
+    ends = np.geomspace(least, max(*lines.values(), float(errors.max()), 2 * least) * 1.05, bins + 1)
+    counts, edges = np.histogram(np.maximum(errors, least), ends)
+    bars = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "images": counts, "floor": 0})
+    marks = pd.DataFrame({"line": list(lines), "error": list(lines.values())})
+    x = alt.X("from:Q", title="mean squared error a pixel (log scale)", scale=alt.Scale(type="log", nice=False))
+    numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("from", "to")]
+    histogram = (
+        alt.Chart(bars)
+        .mark_rect(color=BLUE)
+        .encode(x=x, x2="to:Q", y=alt.Y("images:Q", title="images"), y2="floor:Q", tooltip=[*numbers, "images"])
+    )
+    colour = alt.Color(
+        "line:N", title=None, sort=list(lines), legend=alt.Legend(orient="top"),
+        scale=alt.Scale(domain=list(lines), range=[ORANGE, GREY, DIGITS[4]][: len(lines)]),
+    )  # fmt: skip
+    rules = (
+        alt.Chart(marks)
+        .mark_rule(strokeWidth=2)
+        .encode(x="error:Q", color=colour, tooltip=["line", alt.Tooltip("error:Q", format=".4f")])
+    )
+    return (histogram + rules).properties(height=260)
+
+
+def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
+    """For each kind of way, the share of ways (n,) on which the lowest confidence is below a value."""
+    rows = pd.concat(
+        pd.DataFrame({"way": name, "confidence": np.sort(values), "share": np.arange(1, len(values) + 1) / len(values)})
+        for name, values in lowest.items()
+    )
+    return (
+        alt.Chart(rows)
+        .mark_line(interpolate="step-after")
+        .encode(
+            x=alt.X("confidence:Q", title="the judge's lowest confidence on the way", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("share:Q", title="share of ways below it", axis=alt.Axis(format="%")),
+            color=alt.Color("way:N", title=None, scale=alt.Scale(domain=list(lowest), range=[BLUE, ORANGE, DIGITS[4]])),
+            tooltip=["way", alt.Tooltip("confidence:Q", format=".2f"), alt.Tooltip("share:Q", format=".0%")],
+        )
+        .properties(height=260)
+    )
+
+
+def spread_chart(
+    spreads: Mapping[str, NDArray[np.floating[Any]]], active: Sequence[NDArray[np.bool_]]
+) -> alt.LayerChart:
+    """The standard deviations of two named runs' dimensions, the most spread first; inactive ones are hollow."""
+    parts = []
+    for (name, std), alive in zip(spreads.items(), active):
+        order = np.argsort(-std, kind="stable")
+        parts.append(
+            pd.DataFrame(
+                {
+                    "run": name, "rank": np.arange(1, len(std) + 1), "dimension": order,
+                    "std": std[order].astype(np.float64), "state": np.where(alive[order], "active", "inactive"),
+                }
+            )
+        )  # fmt: skip
+    rows = pd.concat(parts)
+    base = alt.Chart(rows).encode(
+        x=alt.X(
+            "rank:Q", title="dimensions, the most spread first", scale=alt.Scale(nice=False),
+            axis=alt.Axis(tickMinStep=1),
+        ),
+        y=alt.Y("std:Q", title="standard deviation, latent units", scale=alt.Scale(domainMin=0)),
+        color=alt.Color(
+            "run:N", title=None, scale=alt.Scale(domain=list(spreads), range=[BLUE, ORANGE]),
+            legend=alt.Legend(orient="top", labelLimit=400),
+        ),
+        tooltip=["run", "dimension", alt.Tooltip("std:Q", format=".3f"), "state"],
+    )  # fmt: skip
+    hollow = alt.condition("datum.state == 'active'", alt.value(1), alt.value(0))
+    return (base.mark_line() + base.mark_point(filled=True, stroke=GREY).encode(fillOpacity=hollow)).properties(
+        height=260
+    )
+
+
+LONGEST_NAME = 26  # characters of a checkpoint in a chart
+NAME_HEIGHT = 0.065  # of the range of values that the chart shows
+
+
+def zoo_chart(
+    zoo: pd.DataFrame, title: str, form: str, chosen: Sequence[str], curve: ArrayLike | None = None, log: bool = False
+) -> alt.LayerChart:
+    """A measure of many checkpoints against the length of their codes; the two chosen ones stand out.
+
+    ``zoo`` has a row a checkpoint: checkpoint, latent_dim, value, NaN where it is not known. ``curve`` (n,) are PCA's
+    values with 1, 2, … n components, NaN where one is not known.
+    """
+    sizes = sorted({int(latent_dim) for latent_dim in zoo["latent_dim"]})
+    values = np.full(1, np.nan) if curve is None else np.asarray(curve, np.float64)
+    n_components = np.arange(len(values)) + 1
+    line = pd.DataFrame({"latent_dim": n_components, "value": values, "checkpoint": "PCA"})
+    line = line[np.isfinite(values) & (n_components >= sizes[0]) & (n_components <= sizes[-1])]
+    zoo = zoo.dropna()
+    shown = np.concatenate([zoo["value"], line["value"]])
+    reach = float(np.ptp(np.log(shown) if log else shown))
+    rows = zoo.assign(
+        state=[("A", "B")[chosen.index(name)] if name in chosen else "other" for name in zoo["checkpoint"]],
+        label=[name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in zoo["checkpoint"]],
+        place=apart(zoo["latent_dim"].to_numpy(), zoo["value"].to_numpy(), NAME_HEIGHT * reach, log),
+    )
+    scale = alt.Scale(type="log", nice=False, padding=24) if log else alt.Scale(zero=False, padding=24)
+    axis = alt.Axis(format="~%" if form.endswith("%") else "~g", tickCount=5)
+    x = alt.X(
+        "latent_dim:Q", title="dimensions of the code (log scale)", axis=alt.Axis(values=sizes, format="d"),
+        scale=alt.Scale(type="log", nice=False, padding=40, domain=[sizes[0] / 1.1, sizes[-1] * 1.2]),
+    )  # fmt: skip
+    base = alt.Chart(rows).encode(
+        x=x,
+        color=alt.Color(
+            "state:N", legend=None, scale=alt.Scale(domain=["A", "B", "other"], range=[BLUE, ORANGE, GREY])
+        ),
+        tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
+    )
+    big = alt.condition("datum.state == 'other'", alt.value(60), alt.value(140))
+    dots = base.mark_point(filled=True, opacity=1).encode(
+        y=alt.Y("value:Q", title=title, scale=scale, axis=axis), size=big
+    )
+    names = base.mark_text(align="left", dx=9, fontSize=12).encode(y=alt.Y("place:Q", scale=scale), text="label:N")
+    chart = dots + names
+    if len(line):
+        drawn = alt.Chart(line).encode(
+            x=x, y=alt.Y("value:Q", scale=scale),
+            tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
+        )  # fmt: skip
+        end = alt.Chart(line.tail(1)).mark_text(align="left", dx=9, fontSize=12, color=GREY)
+        dashed = drawn.mark_line(color=GREY, strokeDash=[5, 4], point=alt.OverlayMarkDef(color=GREY, size=12))
+        name = end.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
+        chart = dashed + name + dots + names
+    return chart.properties(height=300)
+
+
+def apart(x: NDArray[Any], y: NDArray[Any], gap: float, log: bool) -> NDArray[np.float64]:
+    """Heights for the names of points: theirs, moved ``gap`` apart where names of one ``x`` would overlap.
+
+    With ``log``, all of this on a logarithmic scale.
+    """
+    heights = np.log(y) if log else np.asarray(y, np.float64)
+    places = heights.copy()
+    for column in np.unique(x):
+        members = np.flatnonzero(x == column)
+        members = members[np.argsort(heights[members], kind="stable")]
+        for below, member in pairwise(members):
+            places[member] = max(places[member], places[below] + gap)
+        places[members] += (heights[members] - places[members]).mean()  # about where the points are
+    return np.exp(places) if log else places
 
 
 def dimension_axis(sort: Literal["ascending", "-y"] = "ascending") -> alt.X:

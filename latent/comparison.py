@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,7 @@ class Comparison:
     ``overlap`` the share of nearest neighbours in common, ``cka`` the likeness of their geometries, both from 0 to 1;
     ``there`` and ``back`` the best affine maps from A to B and from B to A, ``r2_there`` and ``r2_back`` the share
     of the variance that they explain of codes they were not fitted to: 1 for all of it, 0 for no more than the mean.
+    ``held_out`` says which codes those are.
     """
 
     overlap: float
@@ -57,6 +58,7 @@ class Comparison:
     back: AffineMap
     r2_there: float
     r2_back: float
+    held_out: NDArray[np.intp] = field(repr=False)
 
     @classmethod
     def of(cls, z_a: NDArray[np.floating], z_b: NDArray[np.floating], seed: int = 0) -> Comparison:
@@ -76,6 +78,7 @@ class Comparison:
             back,
             explained(z_b[testing], there(z_a[testing])),
             explained(z_a[testing], back(z_b[testing])),
+            testing,
         )
 
 

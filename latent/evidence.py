@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import astuple, dataclass, field
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Concatenate, TypeVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from latent.diagnosis import Dimensions, Meanings, Reconstruction
 from latent.errors import ArgumentError
 from latent.fidelity import Fidelity, Reference, halves
 from latent.images import to_uint8
-from latent.judge import COMPETENT, Judge, Judgement
+from latent.judge import Judge, Judgement
 from latent.probing import Knowledge
 from latent.smoothness import KINDS, Smoothness, Ways
 from latent.space import LatentSpace
@@ -29,6 +29,7 @@ REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one that kno
 CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
 FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the yardsticks that it should beat
 
+SEED = 0  # of the samples that findings and reports speak of
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
 
 T = TypeVar("T")
@@ -101,7 +102,7 @@ class Evidence:
     @once
     def judges_real_images(self) -> bool:
         """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
-        return float(np.mean(self.originals().digits == self.space.labels)) >= COMPETENT
+        return self.judge.applies(self.space.images[:BLOCK], self.space.labels[:BLOCK])
 
     @once
     def originals(self) -> Judgement:
@@ -137,9 +138,13 @@ class Evidence:
         known, _ = halves(len(self.space.z))
         return sampling.fit(name, self.space.z[known], labels=self.space.labels[known])
 
+    def fidelities(self, seed: int = SEED) -> dict[str, Fidelity]:
+        """The fidelity of each of ``rows``, the references first."""
+        return {name: self.sampler(name, SEED if name in REFERENCES else seed).fidelity for name in self.rows}
+
     @once
-    def sampler(self, name: str, seed: int = 0) -> Sampled:
-        """One of ``rows``: as many pictures as the reference has, measured against it."""
+    def sampler(self, name: str, seed: int) -> Sampled:
+        """One of ``rows``: as many pictures as the reference has, measured against it; no reference needs the seed."""
         if self.refusal:
             raise ArgumentError(self.refusal)
         space, reference = self.space, self.reference()
@@ -227,24 +232,27 @@ class Evidence:
         """The pairs of real digits between which smoothness is measured, and how."""
         return Ways.of(self.space.z, self.space.decode, lambda pictures: self.judge(pictures).confidence)
 
-    def parts(self) -> Iterator[tuple[str, Callable[[], object]]]:
-        """All that there is to measure of this space, in a good order: what it is, and what measures it."""
+    def parts(self) -> list[tuple[Any, ...]]:
+        """All that there is to measure of this space, in a good order: the names and arguments of its measures."""
         encodes, judges = self.space.signature.has_encoder, not self.refusal
+        parts: list[tuple[Any, ...]] = []
         if encodes:
-            yield "the reconstruction error", self.reconstruction
-            yield "the yardstick, PCA", self.pca_errors
-            yield "what each dimension carries", self.dimensions
-            yield "what each dimension stands for", self.meanings
-            yield "which digits lie among each other", self.neighbours
-            yield "what the codes know about the digits", partial(self.knowledge, CODES)
-            yield "what PCA knows about them", partial(self.knowledge, PCA)
+            parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("meanings",), ("neighbours",)]
+            parts += [("knowledge", CODES), ("knowledge", PCA)]
         if judges:
-            for name in self.rows:
-                yield f"samples: {name}", partial(self.sampler, name)
+            parts += [("sampler", name, SEED) for name in self.rows]
         if judges and encodes:
-            yield "what the judge says of reconstructions", self.reconstructions
-            for kind in KINDS:
-                yield f"smoothness: {kind}", partial(self.smoothness, kind)
+            parts += [("reconstructions",), *(("smoothness", kind) for kind in KINDS)]
+        return parts
+
+    def measure(self, part: str, *arguments: Hashable) -> Any:
+        """One of the parts, by its name."""
+        return getattr(self, part)(*arguments)
+
+    def complete(self, part: str) -> bool:
+        """Whether all that there is of a part was measured already; false where there is nothing of it."""
+        wanted = [each for each in self.parts() if each[0] == part]
+        return bool(wanted) and all(self.has(*each) for each in wanted)
 
 
 def of_rows(judgement: Judgement, rows: NDArray[np.intp]) -> Judgement:

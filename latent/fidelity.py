@@ -14,6 +14,20 @@ N_NEIGHBOURS = 5  # of the balls about real and about sampled features: Naeem et
 DUPLICATE_QUANTILE = 0.01  # of real pictures have another one so near that it counts as a duplicate
 N_CLASSES = 10
 
+MEASURES = {  # what each says, for people
+    "frechet": "Distance of Gaussians fitted to both sets of judge features: 0 is alike. Not comparable with an "
+    "Inception FID, nor with that of another number of pictures.",
+    "precision": "The share of pictures that lie among the real ones.",
+    "recall": "The share of real pictures that lie among the drawn ones.",
+    "density": "How many real neighbourhoods a picture lies in, of 5: may pass 1 where pictures are typical.",
+    "coverage": "The share of real pictures with a drawn one in their neighbourhood.",
+    "entropy": "Of the digits that the judge sees, in bits: 3.32 where all ten are as frequent.",
+    "confidence": "How sure the judge is on average of the digit that it names.",
+    "duplicates": "The share of pictures with another one nearer than 99 % of real pictures have.",
+    "novelty": "How far codes lie from those that the sampler was fitted to, over how far unseen real ones do: 0 for "
+    "copies.",
+}
+
 
 @dataclass(frozen=True)
 class Fidelity:

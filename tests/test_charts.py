@@ -4,6 +4,7 @@ from pathlib import Path
 
 import altair as alt
 import numpy as np
+import pandas as pd
 import pytest
 
 from latent import charts
@@ -14,6 +15,13 @@ STATISTICS = LatentStatistics.of(Z)
 ACTIVE = np.array([True, True, False, True, True, True])
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 / e, "seconds": 1.0} for e in (1, 2, 3)]
 PATHS = {"linear": Z[0], "spherical": Z[1]}
+ZOO = pd.DataFrame(
+    {
+        "checkpoint": ["ae-2", "ae-4", "vae-4", "unknown"],
+        "latent_dim": [2.0, 4.0, 4.0, 8.0],
+        "value": [0.3, 0.1, 0.101, np.nan],
+    }
+)
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
@@ -26,6 +34,13 @@ CHARTS = {
     "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
     "walk": lambda: charts.walk_chart(charts.walk_rows(np.arange(3), Z[0][:3], Z[1][:3]), "thickness, pixels"),
     "steps": lambda: charts.steps_chart(charts.steps_rows(PATHS), list(PATHS)),
+    "samplers": lambda: charts.samplers_chart({"normal": 34.0, "mixture": 0.6, "real": 0.0}, ["real"]),
+    "shares": lambda: charts.shares_chart(np.full((2, 10), 0.1), "ab", "0123456789", ("sampler", "digit", "share")),
+    "matrix": lambda: charts.matrix_chart(np.eye(3), "abc", "xyz", ("dimension", "property", "correlation")),
+    "errors": lambda: charts.errors_chart(np.abs(Z[:, 0]), {"mean": 0.5, "PCA": 0.7, "the mean picture": 2.0}),
+    "ways": lambda: charts.ways_chart({"linear": np.abs(Z[:9, 0]), "spherical": np.abs(Z[:9, 1])}),
+    "spread": lambda: charts.spread_chart({"A": STATISTICS.std, "B": 2 * STATISTICS.std}, [ACTIVE, ACTIVE]),
+    "zoo": lambda: charts.zoo_chart(ZOO, "error", ".5f", ["ae-2", "ae-4"], [0.5, 0.4, 0.3, 0.2], log=True),
 }
 
 
@@ -115,3 +130,30 @@ def test_every_digit_has_its_own_colour_and_a_value_one_between_dark_and_light()
     assert (np.diff(shades.astype(int).sum(axis=1)) >= -3).all()
     assert len(legend) == 5
     assert np.isfinite(charts.value_colours(np.ones(3))[0]).all()
+
+
+def test_the_spread_is_sorted_and_keeps_the_numbers_of_the_dimensions():
+    found = max(rows(charts.spread_chart({"A": STATISTICS.std, "B": STATISTICS.std}, [ACTIVE, ACTIVE])), key=len)
+    of_a = [row for row in found if row["run"] == "A"]
+    assert [row["std"] for row in of_a] == sorted((float(std) for std in STATISTICS.std), reverse=True)
+    assert [row["dimension"] for row in of_a if row["state"] == "inactive"] == [2]
+
+
+def test_the_zoo_names_every_checkpoint_and_two_stand_out():
+    chart = charts.zoo_chart(ZOO, "error", ".5f", ["ae-4", "ae-2"], [0.5, 0.4, np.nan, 0.2, 0.1])
+    found = [row for part in rows(chart) for row in part]
+    assert {row["label"]: row["state"] for row in found if "label" in row} == {
+        "ae-2": "B",
+        "ae-4": "A",
+        "vae-4": "other",
+    }
+    assert {row["latent_dim"] for row in found if row["checkpoint"] == "PCA"} == {2, 4, 5}
+
+
+def test_names_of_points_at_one_place_are_moved_apart_and_no_others():
+    x, y = np.array([16, 16, 16, 2]), np.array([1.0, 1.01, 5.0, 1.0])
+    places = charts.apart(x, y, 0.5, log=False)
+    assert np.diff(np.sort(places[:3])).min() >= 0.5 - 1e-9
+    assert places[3] == 1
+    assert np.argsort(places[:3]).tolist() == [0, 1, 2]
+    assert (charts.apart(x, y, 0.5, log=True) > 0).all()

@@ -10,7 +10,7 @@ import streamlit as st
 from conftest import CHECKPOINTS, ROOT, tiny
 from streamlit.testing.v1 import AppTest
 
-from latent import checkpoint, data, drawing, images, shelf
+from latent import checkpoint, data, drawing, images, shelf, smoothness, store
 
 SECTIONS = [
     "Model",
@@ -18,6 +18,7 @@ SECTIONS = [
     "Map",
     "Clusters",
     "Generate",
+    "Sampler lab",
     "Live",
     "Custom vector",
     "Draw",
@@ -26,7 +27,10 @@ SECTIONS = [
     "Arithmetic",
     "Real vs generated",
     "Interpolate",
+    "Diagnose",
+    "Compare runs",
 ]
+MEASURED = ("Sampler lab", "Diagnose", "Compare runs")  # tested on few digits: on all of them they take a minute
 # A control of every section, by the kind of widget and its key, and the value it is moved to.
 CONTROLS = {
     "Model": [("slider", "model_digits", 20), ("number_input", "model_first", 100)],
@@ -70,9 +74,19 @@ CONTROLS = {
         ("selectbox", "compare_digit", 4), ("slider", "compare_pictures", 10), ("number_input", "compare_seed", 3),
         ("selectbox", "compare_distribution", "mixture"),
     ],
+    "Sampler lab": [("slider", "samplers_pictures", 10), ("number_input", "samplers_seed", 4)],
+    "Diagnose": [
+        ("radio", "diagnose_topic", "reconstruction"), ("radio", "diagnose_topic", "collapse"),
+        ("radio", "diagnose_topic", "smoothness"), ("radio", "diagnose_topic", "digits"),
+    ],
     "Interpolate": [
         ("slider", "interpolate_steps", 6), ("radio", "interpolate_path", "spherical"),
         ("selectbox", "interpolate_from_source", "mean"), ("number_input", "interpolate_to_which", 4),
+    ],
+    "Compare runs": [
+        ("selectbox", "runs_other", "ae-8"), ("selectbox", "runs_digits", "in their order"),
+        ("selectbox", "runs_digits", "where A is better"), ("selectbox", "runs_digits", "where B is better"),
+        ("slider", "runs_pictures", 20),
     ],
 }  # fmt: skip
 MOVES = [(section, *move) for section, moves in CONTROLS.items() for move in moves]
@@ -83,6 +97,21 @@ def empty_caches():
     st.cache_data.clear()
     yield
     st.cache_data.clear()
+
+
+@pytest.fixture(autouse=True)
+def few_digits(request, monkeypatch):
+    """For sections that measure: 1,000 digits and 20 ways."""
+    parameters = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    if not request.node.get_closest_marker("few_digits") and parameters.get("section") not in MEASURED:
+        yield
+        return
+    digits, labels = data.evaluation_digits()
+    monkeypatch.setattr(data, "evaluation_digits", lambda: (digits[:1000], labels[:1000]))
+    monkeypatch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
 
 
 @pytest.fixture
@@ -337,6 +366,85 @@ class TestCheckpointFolder:
         assert len(shown(opened(section))) >= 2
 
 
+class TestCompareRuns:
+    """Two checkpoints of a folder of this test's own, so that nothing of them is in the store."""
+
+    @pytest.fixture(autouse=True)
+    def own_store(self, folder, monkeypatch):
+        monkeypatch.setenv("LATENT_CACHE", str(folder / "store"))
+        store.memory.clear()
+
+    def scores(self, app):
+        table = app.dataframe[0].value.set_index("score")
+        return {name: row.tolist() for name, row in table.iterrows()}
+
+    def test_at_first_it_compares_with_one_of_the_same_kind_and_size(self, folder):
+        checkpoint.save(folder / "first-vae.pt", tiny("vae", seed=3))
+        checkpoint.save(folder / "zzz.pt", tiny(seed=4))
+        app = opened("Compare runs", checkpoint="first")
+        assert app.selectbox(key="runs_other").options == ["first-vae", "second", "zzz"]
+        assert app.selectbox(key="runs_other").value == "zzz"
+        move(app, "selectbox", "checkpoint", "zzz")
+        assert app.selectbox(key="runs_other").value == "first"
+
+    def test_a_link_reproduces_what_is_compared(self, folder):
+        checkpoint.save(folder / "third.pt", tiny(seed=4))
+        app = move(opened("Compare runs", checkpoint="first"), "selectbox", "runs_other", "second")
+        again = opened("Compare runs", checkpoint="first", runs_other="second")
+        assert again.selectbox(key="runs_other").value == "second"
+        assert shown(again) == shown(app)
+
+    def test_every_score_but_the_samplers_is_measured_at_once_and_those_when_asked(self, folder):
+        app = opened("Compare runs", checkpoint="first")
+        before = self.scores(app)
+        samplers = before.pop("Best sampler's Fréchet distance")
+        assert samplers == ["", "", ""]
+        assert all(a and b and "measuring" not in a + b for a, b, _ in before.values())
+        assert before["Dimensions"] == ["2", "3", ""]
+        healthy(app.button(key="runs_samplers").click().run())
+        a, b, better = self.scores(app)["Best sampler's Fréchet distance"]
+        assert a.endswith("(mixture)")
+        assert b.endswith("(mixture)")
+        assert (better == "A") == (float(a.split()[0]) < float(b.split()[0]))
+        assert not [button for button in healthy(app.run()).button if button.key == "runs_samplers"]
+
+    def test_the_zoo_is_measured_when_asked_and_leaves_out_what_cannot_be_opened(self, folder):
+        checkpoint.save(folder / "third.pt", tiny(latent_dim=4, seed=4))
+        (folder / "broken.pt").write_bytes(b"not a checkpoint")
+        app = opened("Compare runs", checkpoint="first")
+        assert not any("Left out" in text.value for text in app.text)
+        healthy(app.button(key="runs_zoo").click().run())
+        assert [text.value for text in app.text if "Left out, broken" in text.value]
+        assert not [button for button in healthy(app.run()).button if button.key == "runs_zoo"]
+        assert [text.value for text in app.text if "Left out, broken" in text.value]
+        probes = app.main.get("vega_lite_chart")[2].proto.SerializeToString()
+        assert all(name in probes for name in (b"first", b"second", b"third"))
+
+    def test_the_only_checkpoint_is_said_to_be_the_only_one(self, folder):
+        (folder / "second.pt").unlink()
+        app = opened("Compare runs")
+        assert "only checkpoint" in app.info[0].value
+        assert shown(app)
+
+    def test_a_second_file_that_cannot_be_opened_is_a_sentence(self, folder):
+        (folder / "second.pt").write_bytes(b"not a checkpoint")
+        app = opened("Compare runs", checkpoint="first")
+        assert app.error
+        assert any("second.pt" in text.value for text in app.text)
+
+    def test_pictures_of_another_size_are_shown_in_their_own(self, folder):
+        checkpoint.save(folder / "second.pt", tiny(latent_dim=3, image_shape=(3, 20, 24)))
+        app = opened("Compare runs", checkpoint="first")
+        assert not app.error
+        assert len(sheets(app)["runs_same"]["boxes"]) == 20
+        assert len(app.main.get("image")) == 2  # B's own pictures, and the stitched ones
+
+    def test_only_pictures_of_the_open_checkpoint_can_be_kept(self, folder):
+        sheet = sheets(opened("Compare runs", checkpoint="first"))["runs_same"]
+        assert len(sheet["boxes"]) == len(sheet["names"]) == 20
+        assert sheet["size"][1] > max(bottom for *_, bottom in sheet["boxes"]) + 50  # B's row, below them
+
+
 class TestStrangersFiles:
     @pytest.fixture
     def strangers(self, folder):
@@ -532,6 +640,7 @@ def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch)
         ("Directions", {"directions_kind": "two vectors", "directions_a_source": "mean"}),
         ("Draw", {"drawn": drawing.to_text(data.evaluation_digits()[0][8])}),
         ("Model", {"checkpoint": "vae-2", "model_first": "50"}),
+        ("Compare runs", {"runs_other": "vae-2", "runs_pictures": "12"}),
     ],
 )
 def test_the_python_follows_the_controls(section, query, monkeypatch):
@@ -550,6 +659,48 @@ def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeyp
     magic = {"PNG": b"\x89PNG", "NPZ": b"PK", "GIF": b"GIF8"}
     assert "NPZ" in downloads.contents
     assert {"PNG", "CSV"} & set(downloads.contents)
+    magic |= {"Report as HTML": "<!doctype html>", "Numbers as JSON": "{"}
     for label, content in downloads.contents.items():
         assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
     assert all(name.startswith("ae-16-") for name in downloads.names)
+
+
+@pytest.mark.few_digits
+class TestFindings:
+    def test_every_finding_stands_with_its_number_and_a_way_to_its_picture(self):
+        app = opened("Diagnose")
+        found = [element.value for element in app.markdown if element.value[:2] in {f"{n}." for n in range(1, 10)}]
+        assert 5 <= len(found) <= 14
+        assert all(any(sign.isdigit() for sign in text[2:]) for text in found)
+        shows = [button for button in app.button if button.key and button.key.startswith("diagnose_show_")]
+        assert len(shows) >= len(found)
+
+    def test_a_finding_leads_to_the_picture_that_shows_it(self):
+        app = opened("Diagnose")
+        sections = set()
+        for place in range(6):
+            healthy(app.button(key=f"diagnose_show_{place}").click().run())
+            sections.add((app.header[0].value, *app.query_params.get("diagnose_topic", [])))
+            assert len(shown(app)) >= 2
+            move(app, "radio", "section", "Diagnose")
+        assert len(sections) >= 3
+        assert ("Dimensions",) in {each[:1] for each in sections}
+
+    def test_a_model_of_other_images_is_diagnosed_without_the_judge(self, folder):
+        fashion = tiny()
+        fashion.recipe["dataset"] = "FashionMNIST"
+        checkpoint.save(folder / "first.pt", fashion)
+        app = opened("Diagnose")
+        assert any("trained on FashionMNIST" in element.value for element in app.info)
+        move(app, "radio", "diagnose_topic", "collapse")
+        assert any("trained on FashionMNIST" in element.value for element in app.text)
+        move(app, "radio", "section", "Sampler lab")
+        assert any("trained on FashionMNIST" in element.value for element in app.info)
+        assert len(sheets(app)) == 7
+
+    def test_the_seed_moves_samples_and_leaves_references(self):
+        app = opened("Sampler lab")
+        before = sheets(app)
+        after = sheets(move(app, "number_input", "samplers_seed", 9))
+        same = {key for key in before if before[key]["src"] == after[key]["src"]}
+        assert same == {"samplers_real_images", "samplers_reconstructions"}

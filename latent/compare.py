@@ -1,0 +1,236 @@
+"""Two training runs side by side: ``python -m latent.compare A B`` says what they share and which is better."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latent import comparison, images, scores
+from latent.checkpoint import write_atomically
+from latent.comparison import Comparison
+from latent.errors import ArgumentError, LatentError
+from latent.evidence import Evidence
+from latent.images import Sheet
+from latent.scores import SCORES
+from latent.space import LatentSpace
+
+N_STITCHED = 2000  # digits on which stitching is measured
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Stitching:
+    """What B's decoder makes of A's codes, mapped: mean squared errors a pixel on ``n`` digits that the map was not
+    fitted to, pixels in [0, 1]: B's ``own`` and the ``stitched`` one."""
+
+    own: float
+    stitched: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class Versus:
+    """Two runs, ``a`` and ``b``, on the same images. What needs codes of both asks for an encoder in both."""
+
+    a: Evidence
+    b: Evidence
+
+    @classmethod
+    def of(cls, a: LatentSpace, b: LatentSpace) -> Versus:
+        """Two spaces of the same evaluation images."""
+        return cls(Evidence(a), Evidence(b))
+
+    @property
+    def encodes(self) -> bool:
+        """Whether both have codes of real images, without which only scores can be compared."""
+        return self.a.space.signature.has_encoder and self.b.space.signature.has_encoder
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """What the codes share. Raises `ArgumentError` where one of the files holds a decoder alone."""
+        for evidence in (self.a, self.b):
+            if not evidence.space.signature.has_encoder:
+                raise ArgumentError(f"{evidence.space.name} holds a decoder alone, so there are no codes to compare.")
+        return Comparison.of(self.a.space.z, self.b.space.z)
+
+    @cached_property
+    def stitching(self) -> Stitching:
+        """The cost of taking A's codes to B."""
+        rows = self.comparison.held_out[:N_STITCHED]
+        b = self.b.space
+        real = b.images[rows] / np.float32(255)
+        own, stitched = b.decode(b.z[rows], b.labels[rows]), self.stitched(rows)
+        return Stitching(float(np.square(own - real).mean()), float(np.square(stitched - real).mean()), len(rows))
+
+    def stitched(self, rows: Rows) -> NDArray[np.float32]:
+        """Pictures that B's decoder makes of A's codes of these images, (n, height, width[, channels]) of B."""
+        b = self.b.space
+        return comparison.stitch(self.a.space.z[rows], self.comparison.there, lambda z: b.decode(z, b.labels[rows]))
+
+    def reconstructions(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """What A and B leave of these images, each in its own size."""
+        a, b = (each.space.decode(each.space.z[rows], each.space.labels[rows]) for each in (self.a, self.b))
+        return a, b
+
+    def better(self, which: Literal["a", "b"], n: int) -> Rows:
+        """The ``n`` images on which one of the two is better by most, the clearest first."""
+        gain = self.b.space.errors - self.a.space.errors
+        return np.argsort(-gain if which == "a" else gain, kind="stable")[:n]
+
+    def numbers(self, progress: Callable[[str], object] = lambda text: None) -> dict[str, Any]:
+        """All that is measured, as plain values for JSON, in which None stands for what cannot be.
+
+        ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, ``best_sampler``, a key for each of
+        `scores.SCORES`, error ``by_digit`` (10), ``std`` in latent units and ``active`` of every dimension.
+        ``better``: for each score "a", "b", or None where neither is. ``shared``: neighbour ``overlap`` and ``cka``
+        from 0 to 1, ``r2_there`` (A to B) and ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n``
+        digits. The last two are None where one of the files holds a decoder alone.
+        """
+        found: dict[str, Any] = {}
+        for side, evidence in (("a", self.a), ("b", self.b)):
+            found[side] = described(evidence, progress)
+        found["better"] = {
+            name: score.winner(*(np.nan if found[side][name] is None else found[side][name] for side in "ab")) or None
+            for name, score in SCORES.items()
+        }
+        found |= {"shared": None, "stitching": None}
+        if self.encodes:
+            progress("what the two share")
+            names = ("overlap", "cka", "r2_there", "r2_back")
+            found["shared"] = {name: plain(getattr(self.comparison, name)) for name in names}
+            progress("stitching")
+            found["stitching"] = {name: plain(getattr(self.stitching, name)) for name in ("own", "stitched", "n")}
+        return found
+
+
+def described(evidence: Evidence, progress: Callable[[str], object]) -> dict[str, Any]:
+    """One side of `Versus.numbers`."""
+    space = evidence.space
+    signature, saved = space.signature, space.checkpoint
+    found: dict[str, Any] = {
+        "name": space.name, "path": None if saved.path is None else str(saved.path), "sha256": saved.sha256,
+        "kind": signature.kind, "conditional": signature.conditional, "image_shape": list(signature.image_shape),
+    }  # fmt: skip
+    for name, score in SCORES.items():
+        progress(f"{space.name}: {score.name}")
+        found[name] = plain(scores.score(evidence, name))
+    best = scores.best_sampler(evidence)
+    found["best_sampler"] = best[0] if best else None
+    encodes = signature.has_encoder
+    found["by_digit"] = [plain(value) for value in evidence.reconstruction().by_digit] if encodes else None
+    found["std"] = [plain(value) for value in space.statistics.std] if encodes else None
+    found["active"] = scores.active(space).tolist() if encodes else None
+    return found
+
+
+def plain(value: float) -> float | int | None:
+    """A number for JSON, which knows neither NaN nor infinity."""
+    value = value if isinstance(value, int) else float(value)
+    return value if np.isfinite(value) else None
+
+
+def rows_sheet(rows: Mapping[str, NDArray[Any]], zoom: int = 3) -> Sheet:
+    """Named rows of equally many pictures, one below the other."""
+    pictures = np.concatenate([images.to_uint8(row) for row in rows.values()])
+    return images.sheet(pictures, len(pictures) // len(rows), zoom, row_names=list(rows))
+
+
+def table_of(numbers: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Every score: its name, A's, B's, and the name of the better one."""
+    lines = []
+    for name, score in SCORES.items():
+        a, b = (np.nan if numbers[side][name] is None else numbers[side][name] for side in "ab")
+        winner = score.winner(a, b)
+        lines.append((score.name, score.text(a), score.text(b), numbers[winner]["name"] if winner else ""))
+    return lines
+
+
+def sentences_of(numbers: dict[str, Any]) -> list[str]:
+    """What the two share, for people."""
+    shared, stitching = numbers["shared"], numbers["stitching"]
+    if shared is None:
+        return ["One of the two holds a decoder alone, so there are no codes to compare."]
+    return [
+        f"{shared['overlap']:.1%} of an image's ten nearest neighbours are the same in both.",
+        f"Linear CKA, 1 for spaces that are turned copies of each other: {shared['cka']:.3f}.",
+        f"The best affine map explains {shared['r2_there']:.1%} of B's codes from A's, and {shared['r2_back']:.1%} of "
+        "A's from B's.",
+        f"Encoded by A, mapped and decoded by B, digits have an error of {stitching['stitched']:.5f}; B's own is "
+        f"{stitching['own']:.5f}.",
+    ]
+
+
+def as_text(numbers: dict[str, Any]) -> str:
+    """The numbers for people."""
+    table = [("", f"A: {numbers['a']['name']}", f"B: {numbers['b']['name']}", "better"), *table_of(numbers)]
+    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    lines = [
+        f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}".rstrip() for line in table
+    ]
+    return "\n".join([*lines, "", *sentences_of(numbers)])
+
+
+def as_html(versus: Versus, numbers: dict[str, Any]) -> str:
+    """The numbers and some pictures as one page that needs no network."""
+    names = [escape(numbers[side]["name"]) for side in "ab"]
+    rows = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in table_of(numbers)
+    )
+    pictures = ""
+    if versus.encodes:
+        a, b = versus.a.space, versus.b.space
+        shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
+        of_a, of_b = versus.reconstructions(shown)
+        sheets = (
+            rows_sheet({"real": a.images[shown], "A": of_a}),
+            rows_sheet({"real": b.images[shown], "B": of_b, "A»B": versus.stitched(shown)}),
+        )
+        pictures = "<h2>The same digits</h2>" + "".join(
+            f'<p><img src="{images.data_uri(sheet.png())}" alt="Real digits over what is left of them"></p>'
+            for sheet in sheets
+        )
+    text = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences_of(numbers))
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{names[0]} and {names[1]}</title>'
+        "<style>:root{color-scheme:light dark}body{font:16px system-ui,sans-serif;max-width:56rem;margin:2rem auto;"
+        "padding:0 1rem}td,th{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #8a919e55}"
+        "td:first-child{text-align:left}table{border-collapse:collapse}"
+        "img{max-width:100%;image-rendering:pixelated}</style>"
+        f"<h1>A: {names[0]}<br>B: {names[1]}</h1><table><tr><th></th><th>A</th><th>B</th><th>better</th></tr>{rows}"
+        f"</table><h2>What they share</h2>{text}{pictures}</html>\n"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m latent.compare A B``: compare two files; the exit status, 1 where one cannot be read."""
+    parser = argparse.ArgumentParser("python -m latent.compare", description="Compare two trained autoencoders.")
+    parser.add_argument("a", type=Path, metavar="A", help="a checkpoint, our own or anybody's")
+    parser.add_argument("b", type=Path, metavar="B", help="another one")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write a page of HTML with pictures")
+    options = parser.parse_args(arguments)
+    try:
+        versus = Versus.of(LatentSpace.open(options.a), LatentSpace.open(options.b))
+        numbers = versus.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
+        if options.out:
+            write_atomically(options.out, as_html(versus, numbers).encode())
+    except LatentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(numbers, indent=1, allow_nan=False) if options.json else as_text(numbers))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""Findings: plain sentences about a checkpoint, each made from a number that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from latent.evidence import CODES, PCA, REAL, REFERENCES, Evidence
+from latent.fidelity import Fidelity
+from latent.smoothness import KINDS, THROUGH_CODES
+
+Topic = Literal["reconstruction", "dimensions", "samplers", "collapse", "smoothness", "digits"]
+
+COPIES = 0.75  # novelty below which a sampler rather repeats the codes it was fitted to than draws new ones
+OVERLAPPING = 0.05  # of a digit's nearest neighbours are of one other digit
+GOING_TOGETHER = 0.6  # the correlation at which two dimensions say partly the same
+RARE = 0.3  # of a digit's share among real images: less of it among samples is a gap
+MOST_NAMED = 6  # of many dimensions
+
+NOUNS = {
+    "normal": "N(0, 1)",
+    "learned": "the learned distribution",
+    "uniform": "the uniform distribution",
+    "gaussian": "one full Gaussian",
+    "mixture": "the mixture",
+    "classes": "one Gaussian a digit",
+    "around": "codes moved around real ones",
+}
+WAYS = {"linear": "straight lines", "spherical": "arcs", THROUGH_CODES: "paths through real codes"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One sentence, the number it rests on, and which picture shows it: a ``topic``, or one ``dimension``."""
+
+    text: str
+    value: float
+    topic: Topic
+    dimension: int | None = None
+
+
+Rule = Callable[[Evidence], Iterator[Finding]]
+RULES: list[tuple[tuple[str, ...], Rule]] = []
+
+
+def findings(evidence: Evidence) -> list[Finding]:
+    """What can be said of a space from what is measured of it already; nothing is measured for it."""
+    complete = {part[0] for part in evidence.parts() if evidence.complete(part[0])}
+    return [finding for parts, rule in RULES if complete.issuperset(parts) for finding in rule(evidence)]
+
+
+def rests_on(*parts: str) -> Callable[[Rule], Rule]:
+    """The parts of the evidence that a rule needs; rules speak in the order in which they stand here."""
+
+    def add(rule: Rule) -> Rule:
+        RULES.append((parts, rule))
+        return rule
+
+    return add
+
+
+@rests_on("reconstruction", "pca_errors")
+def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
+    mse, errors = evidence.reconstruction().mse, evidence.pca_errors()
+    ratio = float(errors[-1] / mse)
+    times = f"{ratio:.1f} times smaller than" if ratio >= 1 else f"{1 / ratio:.1f} times"
+    yield Finding(
+        f"The code keeps {1 - mse / errors[0]:.0%} of what tells a digit from the mean picture: its error, {mse:.4f}, "
+        f"is {times} that of PCA with as many dimensions, {errors[-1]:.4f}.",
+        ratio, "reconstruction",
+    )  # fmt: skip
+
+
+@rests_on("reconstruction", "reconstructions")
+def what_reconstruction_loses(evidence: Evidence) -> Iterator[Finding]:
+    errors = evidence.reconstruction().by_digit
+    worst, best = int(np.nanargmax(errors)), int(np.nanargmin(errors))
+    changed = float(np.mean(evidence.originals().digits != evidence.reconstructions().digits))
+    yield Finding(
+        f"{worst}s are reconstructed worst, with {errors[worst] / errors[best]:.1f} times the error of the {best}s; of "
+        f"all digits, reconstruction changes what the judge reads in {changed:.1%}.",
+        changed, "reconstruction",
+    )  # fmt: skip
+
+
+@rests_on("dimensions")
+def unused_dimensions(evidence: Evidence) -> Iterator[Finding]:
+    found = evidence.dimensions()
+    dead, mean = found.dead, float(found.effect.mean())
+    if dead:
+        are = "Dimension {} is" if len(dead) == 1 else "Dimensions {} are"
+        change = "it changes" if len(dead) == 1 else "they change"
+        text = f"{are.format(named(dead))} unused: {change} the picture by less than 1 % of the average."
+        yield Finding(text, len(dead), "dimensions", dead[0])
+    elif len(found.dimensions) > 1:
+        row = int(found.effect.argmin())
+        weakest, share = int(found.dimensions[row]), float(found.effect[row] / mean)
+        text = (
+            f"All dimensions are used: even the weakest, {weakest}, changes the picture by {share:.0%} of the average."
+        )
+        yield Finding(text, share, "dimensions", weakest)
+
+
+@rests_on("dimensions")
+def dimensions_going_together(evidence: Evidence) -> Iterator[Finding]:
+    found = evidence.dimensions()
+    strength = np.abs(np.tril(found.correlation, -1))
+    if strength.max() >= GOING_TOGETHER:
+        row, column = (int(place) for place in np.unravel_index(strength.argmax(), strength.shape))
+        r, a, b = float(found.correlation[row, column]), int(found.dimensions[column]), int(found.dimensions[row])
+        yield Finding(
+            f"Dimensions {a} and {b} go together (r = {r:.2f}): they share what they say.", r, "dimensions", b
+        )
+
+
+@rests_on("meanings")
+def meanings_of_dimensions(evidence: Evidence) -> Iterator[Finding]:
+    meanings = evidence.meanings()
+    for each in meanings.found()[:2]:
+        yield Finding(
+            f"Dimension {each.dimension} follows {each.name} (r = {each.correlation:.2f} among real digits), and "
+            f"moving it alone moves the {each.name} of the decoded picture the same way.",
+            each.correlation, "dimensions", each.dimension,
+        )  # fmt: skip
+    if not meanings.found():
+        row, column = np.unravel_index(np.abs(meanings.correlation).argmax(), meanings.correlation.shape)
+        r, dimension = float(meanings.correlation[row, column]), int(meanings.dimensions[row])
+        yield Finding(
+            "No dimension stands for ink, thickness, slant, size or holes by itself: the nearest to it is dimension "
+            f"{dimension} with {meanings.names[column]} (r = {r:.2f}).",
+            r, "dimensions", dimension,
+        )  # fmt: skip
+
+
+@rests_on("sampler")
+def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
+    yield advice(evidence.fidelities())
+
+
+def advice(fidelities: Mapping[str, Fidelity]) -> Finding:
+    """Which of the samplers to use, and how much better it is than the usual choice."""
+    best = recommended(fidelities)
+    frechet = {name: each.frechet for name, each in fidelities.items()}
+    against = "normal" if best == "learned" else "learned"
+    if against not in frechet:
+        of_both = f"{frechet[best]:.2f}; real images, {frechet[REAL]:.2f}"
+        return Finding(f"Samples of {NOUNS[best]} have a Fréchet distance of {of_both}.", frechet[best], "samplers")
+    ratio = frechet[against] / max(frechet[best], np.finfo(float).tiny)
+    return Finding(
+        f"Sample with {NOUNS[best]}: its Fréchet distance, {frechet[best]:.2f}, is {ratio:.1f} times smaller than "
+        f"that of {NOUNS[against]}, {frechet[against]:.2f}.",
+        ratio, "samplers",
+    )  # fmt: skip
+
+
+def recommended(fidelities: Mapping[str, Fidelity]) -> str:
+    """The sampler to use: the least Fréchet distance of those that do not repeat the codes they were fitted to."""
+    samplers = {name: each for name, each in fidelities.items() if name not in REFERENCES}
+    new = [name for name, each in samplers.items() if not each.novelty < COPIES]  # where it is NaN, nothing is known
+    return min(new or samplers, key=lambda name: samplers[name].frechet)
+
+
+@rests_on("sampler")
+def samplers_that_copy(evidence: Evidence) -> Iterator[Finding]:
+    for name, each in evidence.fidelities().items():
+        if name in NOUNS and each.novelty < COPIES:
+            yield Finding(
+                f"Sampling from {NOUNS[name]} nearly copies: it lies {each.novelty:.2f} times as far from known codes "
+                "as unseen real ones do.",
+                each.novelty, "samplers",
+            )  # fmt: skip
+
+
+@rests_on("sampler")
+def missing_digits(evidence: Evidence) -> Iterator[Finding]:
+    fidelities = evidence.fidelities()
+    name = usual_sampler(evidence)
+    drawn, real = fidelities[name], fidelities[REAL]
+    relative = drawn.digits / np.maximum(real.digits, 1)  # of as many pictures
+    rare, bits = np.flatnonzero(relative < RARE), f"{drawn.entropy:.2f} of {real.entropy:.2f} bits"
+    if len(rare):
+        text = f"Samples of {NOUNS[name]} hardly show {enumeration([f'{d}s' for d in rare])}: the digits have {bits}."
+    else:
+        rarest = int(relative.argmin())
+        text = (
+            f"No digit is missing among samples of {NOUNS[name]}: the digits have {bits}, and the rarest, {rarest}, is "
+            f"{relative[rarest]:.0%} as frequent as among real images."
+        )
+    yield Finding(text, drawn.entropy, "collapse")
+
+
+def usual_sampler(evidence: Evidence) -> str:
+    """What most people would draw from: the prior of a VAE, and the learned distribution of what has none."""
+    return "normal" if evidence.space.signature.kind == "vae" or "learned" not in evidence.samplers else "learned"
+
+
+@rests_on("neighbours")
+def overlapping_digits(evidence: Evidence) -> Iterator[Finding]:
+    shares = np.nan_to_num(evidence.neighbours())
+    np.fill_diagonal(shares, 0)
+    a, b = (int(digit) for digit in np.unravel_index(shares.argmax(), shares.shape))
+    share = float(shares[a, b])
+    if share >= OVERLAPPING:
+        text = f"{a} and {b} overlap: {share:.0%} of the nearest neighbours of a {a} are {b}s."
+    else:
+        text = f"Digits keep apart: at most, {share:.1%} of the nearest neighbours of a {a} are {b}s."
+    yield Finding(text, share, "digits")
+
+
+@rests_on("knowledge")
+def what_codes_know(evidence: Evidence) -> Iterator[Finding]:
+    codes, pca = evidence.knowledge(CODES), evidence.knowledge(PCA)
+    yield Finding(
+        f"From the codes a linear probe tells {codes.probe:.1%} of the digits and a vote of neighbours "
+        f"{codes.neighbours:.1%}; from PCA of as many dimensions {pca.probe:.1%} and {pca.neighbours:.1%}.",
+        codes.probe, "digits",
+    )  # fmt: skip
+
+
+@rests_on("smoothness")
+def surest_ways(evidence: Evidence) -> Iterator[Finding]:
+    sure = {kind: float(evidence.smoothness(kind).confidence.mean()) for kind in KINDS}
+    best, second = sorted(sure, key=sure.__getitem__, reverse=True)[:2]
+    other = "linear" if best != "linear" else second
+    yield Finding(
+        f"Between two digits, {WAYS[best]} are surest: the judge's lowest confidence on the way is {sure[best]:.2f} on "
+        f"average, on {WAYS[other]} {sure[other]:.2f}.",
+        sure[best], "smoothness",
+    )  # fmt: skip
+
+
+def named(dimensions: Sequence[int]) -> str:
+    """Numbers of dimensions, not too many of them.
+
+    >>> named([3, 9]), named([1, 2, 3, 4, 5, 6, 7, 8])
+    ('3 and 9', '1, 2, 3, 4, 5, 6 and 2 more')
+    """
+    shown = [str(dimension) for dimension in dimensions[:MOST_NAMED]]
+    rest = len(dimensions) - len(shown)
+    return enumeration([*shown, f"{rest} more"] if rest else shown)
+
+
+def enumeration(words: Sequence[str]) -> str:
+    """Words as one would say them.
+
+    >>> enumeration(["1s"]), enumeration(["1s", "4s", "7s"])
+    ('1s', '1s, 4s and 7s')
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

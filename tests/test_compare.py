@@ -1,0 +1,225 @@
+"""Two runs side by side: a turned copy is the same run, and the command says so in words, JSON and HTML."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from conftest import CHECKPOINTS, tiny
+
+from latent import checkpoint, compare, scores, store
+from latent.compare import Versus
+from latent.errors import ArgumentError
+from latent.evidence import Evidence
+from latent.model import Signature
+from latent.space import LatentSpace
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "store"))
+    store.memory.clear()
+
+
+def turned(saved, seed=0):
+    """The checkpoint of the same autoencoder whose codes are turned: z R for a random rotation R."""
+    dim = saved.config.latent_dim
+    rotation = torch.from_numpy(np.linalg.qr(np.random.default_rng(seed).normal(size=(dim, dim)))[0]).float()
+    names = [name for name, tensor in saved.state.items() if name.startswith("encoder") and tensor.ndim <= 2]
+    weight, bias = names[-2:]
+    first = next(name for name, tensor in saved.state.items() if name.startswith("decoder") and tensor.ndim == 2)
+    state = dict(saved.state)
+    state[weight] = rotation.T @ state[weight].float()
+    state[bias] = state[bias].float() @ rotation
+    state[first] = state[first].float() @ rotation
+    return replace(saved, state=state)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return checkpoint.load(CHECKPOINTS / "ae-8.pt")
+
+
+@pytest.fixture(scope="module")
+def versus(shipped, tmp_path_factory) -> Versus:
+    """A shipped run against its turned copy, on 2,000 of the digits."""
+    path = tmp_path_factory.mktemp("turned") / "turned.pt"
+    checkpoint.save(path, turned(shipped))
+    spaces = (LatentSpace.of("ae-8", shipped), LatentSpace.open(path))
+    return Versus.of(*(replace(space, images=space.images[:2000], labels=space.labels[:2000]) for space in spaces))
+
+
+def test_a_turned_copy_has_other_codes_and_draws_the_same(versus):
+    rows = np.arange(50)
+    a, b = versus.reconstructions(rows)
+    assert np.abs(versus.a.space.z - versus.b.space.z).mean() > 0.5
+    assert np.abs(a - b).max() < 1e-3
+
+
+def test_a_turned_copy_shares_everything(versus):
+    found = versus.comparison
+    assert found.overlap > 0.999
+    assert found.cka == pytest.approx(1, abs=1e-6)
+    assert (found.r2_there, found.r2_back) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-6))
+
+
+def test_stitching_with_a_turned_copy_is_exact(versus):
+    rows = versus.comparison.held_out[:200]
+    assert np.abs(versus.stitched(rows) - versus.reconstructions(rows)[1]).max() < 1e-3
+    assert versus.stitching.stitched == pytest.approx(versus.stitching.own, rel=1e-4)
+    assert versus.stitching.n == len(versus.comparison.held_out) == 1000
+
+
+def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(versus):
+    other = LatentSpace.of("untrained", tiny(latent_dim=8))
+    other = replace(other, images=versus.a.space.images, labels=versus.a.space.labels)
+    found = Versus(Evidence(other), versus.a)
+    assert found.comparison.overlap < 0.5
+    assert found.stitching.stitched > 2 * found.stitching.own
+
+
+def test_better_finds_the_digits_that_differ_most():
+    a, b = (LatentSpace.open(CHECKPOINTS / f"{name}.pt") for name in ("ae-8", "ae-2"))
+    a, b = (replace(space, images=space.images[:500], labels=space.labels[:500]) for space in (a, b))
+    versus = Versus.of(a, b)
+    gain = b.errors - a.errors
+    assert gain[versus.better("a", 10)].tolist() == sorted(gain, reverse=True)[:10]
+    assert gain[versus.better("b", 10)].tolist() == sorted(gain)[:10]
+
+
+class TestOtherSizesAndHalves:
+    def test_pictures_of_another_size_are_compared_on_the_same_digits(self):
+        small, coloured = (
+            LatentSpace.of(str(shape), tiny(latent_dim=4, image_shape=shape)) for shape in ((1, 28, 28), (3, 20, 24))
+        )
+        versus = Versus.of(small, coloured)
+        rows = np.arange(5)
+        a, b = versus.reconstructions(rows)
+        assert a.shape == (5, 28, 28)
+        assert b.shape == versus.stitched(rows).shape == (5, 20, 24, 3)
+        assert np.isfinite(versus.stitching.stitched)
+
+    def test_a_decoder_alone_has_scores_and_no_codes(self, tiny_space, monkeypatch):
+        decoder = replace(tiny_space)
+        signature = replace(tiny_space.signature, has_encoder=False)
+        monkeypatch.setattr(type(decoder.model), "signature", property(lambda model: signature), raising=False)
+        assert isinstance(decoder.signature, Signature)
+        versus = Versus.of(decoder, decoder)
+        assert not versus.encodes
+        with pytest.raises(ArgumentError, match="decoder alone"):
+            _ = versus.comparison
+        numbers = versus.numbers()
+        assert numbers["shared"] is numbers["stitching"] is numbers["a"]["mse"] is None
+        assert numbers["a"]["best_sampler"] == "normal"
+        assert numbers["a"]["parameters"] > 0
+        assert "decoder alone" in compare.as_text(numbers)
+
+
+class TestScores:
+    def test_the_better_one_is_the_one_shown_better(self):
+        mse, probe, size = (scores.SCORES[name] for name in ("mse", "probe", "parameters"))
+        assert mse.winner(0.001, 0.002) == "a"
+        assert probe.winner(0.5, 0.6) == "b"
+        assert mse.winner(0.001, 0.001 + 1e-9) == ""
+        assert mse.winner(np.nan, 0.1) == size.winner(1, 2) == ""
+        assert mse.text(np.nan) == "–"
+
+    def test_a_score_is_measured_once_and_known_without_the_file(self, tiny_space, monkeypatch):
+        evidence, key = Evidence(tiny_space), scores.key_of(tiny_space)
+        assert scores.known(key, "probe") is None
+        measured = scores.score(evidence, "probe")
+        monkeypatch.setattr(Evidence, "knowledge", lambda *given: pytest.fail("measured again"))
+        store.memory.clear()
+        assert scores.score(Evidence(tiny_space), "probe") == scores.known(key, "probe") == measured
+
+    def test_the_best_sampler_is_that_of_all_measured_so_far(self, space):
+        few = Evidence(replace(space, images=space.images[:600], labels=space.labels[:600]))
+        key = scores.key_of(space)
+        assert scores.known(key, "frechet") is None
+        few.sampler("normal", 0)
+        assert scores.best_sampler(few)[0] == "normal"  # adopted from another section
+        normal = scores.known(key, "frechet")
+        best = scores.score(few, "frechet")
+        assert best < normal
+        assert scores.best_sampler(few) == ("mixture", best)
+        assert scores.known(key, "frechet") == best
+
+    def test_the_saved_error_is_taken_only_where_it_is_of_these_digits(self):
+        saved = tiny()
+        assert scores.test_error(Evidence(LatentSpace.of("mnist", saved))) == 0.1
+        fashion = LatentSpace.of("fashion", replace(saved, recipe={**saved.recipe, "dataset": "FashionMNIST"}))
+        assert scores.test_error(Evidence(fashion)) == pytest.approx(fashion.test_error)
+
+    def test_a_glance_at_our_own_file_knows_its_size_and_error(self, tiny_file, tmp_path):
+        sha256 = checkpoint.fingerprint(tiny_file)
+        assert scores.glance(tiny_file, sha256) == ("ae", 2)
+        assert scores.known((sha256, ""), "latent_dim") == 2
+        assert scores.known((sha256, ""), "mse") == 0.1
+        stranger = tmp_path / "stranger.pt"
+        torch.save({"fc.weight": torch.zeros(3, 784)}, stranger)
+        assert scores.glance(stranger, "other") is None
+
+    def test_spaces_of_no_file_are_not_confused(self):
+        one, two = (Evidence(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))
+        assert [scores.score(each, "latent_dim") for each in (one, two)] == [2, 3]
+
+    def test_the_curve_of_pca_falls_and_is_kept(self, monkeypatch):
+        curve = scores.pca_curve(8)
+        assert len(curve) == 9
+        assert (np.diff(curve) < 0).all()
+        monkeypatch.setattr(scores.diagnosis, "pca_errors", lambda *given: pytest.fail("measured again"))
+        assert np.array_equal(scores.pca_curve(8), curve)
+
+
+class TestCommand:
+    @pytest.fixture
+    def files(self, tmp_path):
+        one, two = tmp_path / "one.pt", tmp_path / "two <b>.pt"
+        checkpoint.save(one, tiny())
+        checkpoint.save(two, replace(tiny(latent_dim=3, seed=1), history=[], recipe={}, scores={}))
+        return [str(one), str(two)]
+
+    def test_json_is_strict_and_has_the_documented_keys(self, files, capsys):
+        assert compare.main([*files, "--json"]) == 0
+        printed = capsys.readouterr()
+
+        def refuse(constant):
+            pytest.fail(f"{constant} is no JSON")
+
+        found = json.loads(printed.out, parse_constant=refuse)
+        assert set(found) == {"a", "b", "better", "shared", "stitching"}
+        assert set(found["a"]) == set(scores.SCORES) | {
+            "name", "path", "sha256", "kind", "conditional", "image_shape", "best_sampler", "by_digit", "std", "active",
+        }  # fmt: skip
+        assert found["b"]["seconds"] is None  # a file without a history
+        assert (found["a"]["latent_dim"], found["b"]["latent_dim"]) == (2, 3)
+        assert len(found["b"]["std"]) == len(found["b"]["active"]) == 3
+        assert set(found["better"]) == set(scores.SCORES)
+        assert set(found["shared"]) == {"overlap", "cka", "r2_there", "r2_back"}
+        assert found["stitching"]["n"] == compare.N_STITCHED
+        assert "one: Test error" in printed.err  # progress
+
+    def test_text_and_html_say_the_same(self, files, capsys, tmp_path):
+        out = tmp_path / "page.html"
+        assert compare.main([*files, "--out", str(out)]) == 0
+        text, page = capsys.readouterr().out, out.read_text(encoding="utf-8")
+        share = re.search(r"[\d.]+% of an image's ten nearest", text).group()
+        assert share.split()[0] in page
+        assert "Linear probe" in text
+        assert page.count("data:image/png;base64,") == 2
+        assert "two &lt;b&gt;" in page
+        assert "<b>" not in page
+        assert not re.search(r"(src|href)=.?https?:", page)
+
+    @pytest.mark.parametrize("content", [None, b"not a checkpoint"])
+    def test_a_file_that_cannot_be_read_is_one_sentence(self, files, capsys, tmp_path, content):
+        bad = tmp_path / "bad.pt"
+        if content:
+            bad.write_bytes(content)
+        assert compare.main([files[0], str(bad), "--json"]) == 1
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "bad.pt" in printed.err
+        assert len(printed.err.strip().splitlines()) == 1

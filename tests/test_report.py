@@ -1,0 +1,141 @@
+"""The report: all that was measured, in one file that needs nothing else, or as numbers."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+
+import pytest
+from conftest import tiny
+
+from latent import checkpoint, data, report, smoothness
+from latent.evidence import Evidence
+from latent.findings import findings
+from latent.report import cell, gather, main, numbers, page, plain
+from latent.space import LatentSpace
+
+NAME = "<script>alert(1)</script>"
+KEYS = {
+    "frechet", "precision", "recall", "density", "coverage", "digits", "entropy", "confidence", "duplicates", "novelty",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few():
+    """A report of 500 digits and 20 ways: what takes a minute on all of them then takes seconds."""
+    patch = pytest.MonkeyPatch()
+    digits, labels = data.evaluation_digits()
+    patch.setattr(data, "evaluation_digits", lambda: (digits[:500], labels[:500]))
+    patch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="module")
+def measured(few, tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LATENT_CACHE", str(tmp_path_factory.mktemp("cache")))
+    evidence = Evidence(LatentSpace.of(NAME, tiny("vae", latent_dim=3)))
+    list(gather(evidence))
+    patch.undo()
+    return evidence
+
+
+def test_gathering_says_how_far_it_is_and_measures_everything_once(measured):
+    assert all(measured.has(*part) for part in measured.parts())
+    assert list(gather(measured)) == []
+    fresh = Evidence(measured.space)
+    steps = gather(fresh)
+    share, name = next(steps)
+    assert (share, name) == (0, "the reconstruction error")
+    assert not fresh.has("reconstruction"), "named before it is measured"
+    assert next(steps)[0] > share
+
+
+def test_the_numbers_are_strict_json_with_every_part(measured):
+    found = json.loads(json.dumps(numbers(measured), allow_nan=False))
+    assert set(found["reconstruction"]) == {"mse", "pca_mse", "mean_picture_mse", "by_digit"}
+    assert found["reconstruction"]["mse"] == pytest.approx(measured.space.test_error)
+    assert len(found["reconstruction"]["by_digit"]) == 10
+    assert set(found["samplers"]) == set(measured.rows)
+    assert all(set(each) == KEYS for each in found["samplers"].values())
+    assert found["samplers"]["real images"]["novelty"] is None
+    assert [row["dimension"] for row in found["dimensions"]] == [0, 1, 2]
+    assert {"variance", "effect", "digit_information", "kl", "active"} <= set(found["dimensions"][0])
+    assert found["dimensions"][0]["kl"] > 0
+    assert set(found["smoothness"]) == set(smoothness.KINDS)
+    assert 0 <= found["probe"]["codes"] <= 1
+    assert set(found["clusters"]) == {"accuracy", "nmi"}
+    assert [each["text"] for each in found["findings"]] == [each.text for each in findings(measured)]
+
+
+def test_what_is_not_measured_is_null_and_nothing_is_measured_for_it(measured):
+    found = numbers(Evidence(measured.space))
+    for part in ("reconstruction", "samplers", "dimensions", "smoothness", "probe", "clusters"):
+        assert found[part] is None
+    assert found["findings"] == []
+
+
+def test_the_page_holds_all_it_shows_and_runs_nothing(measured):
+    text = page(measured)
+    assert NAME not in text
+    assert "&lt;script&gt;" in text
+    assert "<script" not in text
+    addresses = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\')\s>]+)', text)
+    assert addresses
+    assert all(address.startswith(("#", "data:")) for address in addresses), "it opens without a network"
+    for finding in findings(measured):
+        assert f'id="{finding.topic}"' in text
+    assert text.count("<svg") >= 8
+    assert text.count('<img src="data:image/png') == 2 + 1 + 1 + 3
+    assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img [^>]+>", text))
+
+
+def test_every_chart_in_it_is_whole(measured):
+    for drawing in re.findall(r"<svg.*?</svg>", page(measured), flags=re.DOTALL):
+        assert len(list(ElementTree.fromstring(drawing).iter())) > 20
+
+
+def test_a_decoder_alone_and_a_model_of_other_images_have_their_report(measured):
+    fashion = replace(measured.space.checkpoint, recipe={"dataset": "FashionMNIST"})
+    other = Evidence(replace(measured.space, checkpoint=fashion))
+    list(gather(other))
+    assert "trained on FashionMNIST" in page(other)
+    found = numbers(other)
+    assert found["samplers"] is None
+    assert found["smoothness"] is None
+    assert found["dimensions"]
+
+
+class TestCommandLine:
+    @pytest.fixture(autouse=True)
+    def own_store(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
+
+    def test_it_writes_the_page_and_prints_the_numbers(self, tmp_path, capsys):
+        checkpoint.save(tmp_path / "tiny.pt", tiny())
+        assert main([str(tmp_path / "tiny.pt"), "--out", str(tmp_path / "report.html"), "--json"]) == 0
+        out, progress = capsys.readouterr()
+        assert json.loads(out)["checkpoint"] == "tiny"
+        assert "%" in progress
+        assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+
+    def test_a_mistake_is_one_sentence(self, tmp_path, capsys):
+        assert main([str(tmp_path / "none.pt"), "--json"]) == 1
+        assert "none.pt" in capsys.readouterr().err
+        checkpoint.save(tmp_path / "tiny.pt", tiny())
+        with pytest.raises(SystemExit):
+            main([str(tmp_path / "tiny.pt")])
+        assert "--out" in capsys.readouterr().err
+
+
+def test_plain_values_are_what_json_can_say():
+    import numpy as np
+
+    value = {"a": np.float32(0.5), "b": [np.nan, np.inf, 1], "c": np.arange(2), "d": None, "e": np.bool_(True)}
+    assert plain(value) == {"a": 0.5, "b": [None, None, 1], "c": [0, 1], "d": None, "e": True}
+    assert cell(0.123456) == "0.123"
+
+
+def test_every_part_that_can_be_measured_has_a_name(measured):
+    assert {part[0] for part in measured.parts()} == set(report.NAMES)
