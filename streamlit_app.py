@@ -42,7 +42,9 @@ from latent import (
     data,
     directions,
     drawing,
+    encoded,
     fidelity,
+    film,
     findings,
     images,
     inference,
@@ -60,6 +62,7 @@ from latent import (
     traversal,
 )
 from latent.compare import Versus
+from latent.encoded import Encoded
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
 from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
 from latent.fidelity import Fidelity
@@ -87,6 +90,7 @@ Spec = dict[str, Any]  # a chart as Vega-Lite has it
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
+BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 
 
 def freeze_heap() -> None:
@@ -106,15 +110,21 @@ def send_at_once() -> None:
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+@st.cache_resource(show_spinner=False)
+def device_complaint() -> str:
+    """A sentence about a GPU that is there and does not work, or an empty one."""
+    return inference.device_that_works()[1]
+
+
 @st.cache_data(max_entries=64, show_spinner=False)
-def fingerprint(path: str, modified: int, size: int) -> str:
-    """SHA-256 of a file, read again only where its time or size is another."""
+def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
+    """SHA-256 of a file, read again only where its stamp is another."""
     return checkpoint.fingerprint(path)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
-def loaded(path: str, sha256: str) -> checkpoint.Checkpoint:
-    """What a file holds; for somebody else's, how it is read."""
+def loaded(path: str, stamp: tuple[int, ...]) -> checkpoint.Checkpoint:
+    """What a file holds, for somebody else's how it is read; read again where its stamp is another."""
     return checkpoint.load(path, within=CHECKPOINTS)
 
 
@@ -188,10 +198,17 @@ def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
     return LatentStatistics.of(space.z[:n])
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def distribution_charts(space: LatentSpace, n: int) -> dict[str, Spec]:
-    """The charts of the Statistics section, by name."""
-    z, statistics = space.z[:n], statistics_of(space, n)
+@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …")
+def sample_of(file: Encoded) -> Code:
+    """At most 10,000 codes of a file, whatever its size."""
+    return file.sample()
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, Spec]:
+    """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
     active = statistics.active(space.signature.kind)
     return {
         "histograms": charts.histograms_chart(z, active).to_dict(),
@@ -283,6 +300,21 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     return name, stage.parcel(name), refusal
 
 
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
+    """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
+    assert space.checkpoint.snapshots is not None  # who asks has looked
+    played = film.Film.of(space.checkpoint.snapshots, space.checkpoint.history)
+    shape = played.snapshots.reconstructions.shape
+    frames = {
+        "places": base64_of(np.rint(np.clip(played.places, 0, 1) * 65535).astype("<u2")),
+        "labels": base64_of(played.snapshots.labels),
+        "pictures": base64_of(played.snapshots.deflated),
+        "shape": [*shape, 1] if len(shape) == 4 else [*shape],
+    }
+    return played, frames
+
+
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def plane_of(space: LatentSpace) -> projection.Plane:
     """The flat map of a space that goes both ways."""
@@ -351,6 +383,15 @@ COMPONENTS = {
         <button type="button" data-do="out" aria-label="Zoom out">−</button>
         <button type="button" data-do="home" aria-label="Show all">⌂</button></div>
         <div class="legend"></div></div>""",
+    "film": """<section class="latent-film" aria-label="The training, epoch by epoch">
+        <figure><canvas class="map" role="img"></canvas><figcaption class="axes"></figcaption>
+        <div class="legend"></div></figure>
+        <div><figure><canvas class="digits" role="img"></canvas>
+        <figcaption>What is left of the first test images</figcaption></figure>
+        <div class="time"><svg viewBox="0 0 100 100" preserveAspectRatio="none" aria-hidden="true"><polyline /></svg>
+        <input type="range" class="epoch" min="0" step="any" aria-label="Epoch"></div>
+        <div class="controls"><button type="button" class="play">Play</button>
+        <output class="said" aria-live="off"></output></div></div></section>""",
 }
 
 
@@ -492,7 +533,7 @@ def take_away(
             st.download_button(suffix, content, f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text)
     with st.expander("Python"):
         st.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
-        st.code(program(space, python), "python")
+        st.code(program(space, python), "python", wrap_lines=True)  # what scrolls sideways is out of a keyboard's reach
 
 
 def program(space: LatentSpace, lines: str) -> str:
@@ -511,12 +552,11 @@ def program(space: LatentSpace, lines: str) -> str:
 def opening(space: LatentSpace, name: str = "space") -> str:
     """The lines that open a space as it is open here, under this name."""
     saved = space.checkpoint
-    path = saved.path or Path(space.name)
-    path = path.relative_to(HERE) if path.is_relative_to(HERE) else path
-    lines = f"{name} = LatentSpace.open({path.as_posix()!r})"
+    path = from_here(saved.path or Path(space.name))
+    lines = f"{name} = LatentSpace.open({path!r})"
     if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
         lines = (
-            f"opened = checkpoint.load({path.as_posix()!r})\n"
+            f"opened = checkpoint.load({path!r})\n"
             f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
             f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading))"
         )
@@ -525,9 +565,14 @@ def opening(space: LatentSpace, name: str = "space") -> str:
     return lines
 
 
+def from_here(path: Path) -> str:
+    """A path as it is written in the folder of this project."""
+    return (path.relative_to(HERE) if path.is_relative_to(HERE) else path).as_posix()
+
+
 ROOMS = (
-    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "fidelity", "images",
-    "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
+    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "encoded",
+    "fidelity", "images", "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
 )  # fmt: skip
 
 
@@ -827,7 +872,7 @@ def model_section(space: LatentSpace) -> None:
     st.caption(
         "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
     )
-    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", language=None)
+    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", None, wrap_lines=True)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
         st.caption(
@@ -885,7 +930,7 @@ def show_reading(space: LatentSpace) -> None:
         st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
     with kept:
         st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
-        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), language=None)
+        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
         best, second = tried[:2]
@@ -939,22 +984,18 @@ def overruled_by(sha256: str) -> dict[str, str]:
 def statistics_section(space: LatentSpace) -> None:
     """Are all dimensions used, and how do their values spread over real digits?"""
     with st.sidebar:
-        n = st.slider(
-            "Images to encode",
-            1000,
-            len(space.images),
-            len(space.images),
-            1000,
-            key="statistics_images",
-            bind="query-params",
-        )
+        file = choose_codes(space)
+        n = len(space.images)
+        if file is None:
+            n = st.slider("Images to encode", 1000, n, n, 1000, key="statistics_images", bind="query-params")
 
-    statistics = statistics_of(space, n)
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
     kind = space.signature.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
     with side_by_side():
-        st.metric("Images encoded", f"{n:,}", width="content")
+        st.metric("Images encoded", f"{statistics.n:,}", width="content")
         st.metric(
             "Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.", width="content"
         )
@@ -965,14 +1006,16 @@ def statistics_section(space: LatentSpace) -> None:
     if not active.all():
         st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
 
+    if file is not None:
+        describe_codes(file, len(z))
     if space.latent_dim > charts.MOST_PANELS:
         st.caption(
             f"The charts show the {charts.MOST_PANELS} most spread of the {space.latent_dim} dimensions, the table all."
         )
 
-    drawn = distribution_charts(space, n)
+    drawn = distribution_charts(space, n, file)
     st.subheader("Every dimension")
-    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {n} codes")
+    show_chart(drawn["histograms"], f"Histograms of the {space.latent_dim} dimensions over {len(z)} codes")
     st.subheader("Box plots")
     show_chart(drawn["boxes"], "Median, quartiles, 1st and 99th percentile and extremes of every dimension")
     st.subheader("All values together")
@@ -997,12 +1040,43 @@ def statistics_section(space: LatentSpace) -> None:
     st.subheader("Numbers")
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
     st.dataframe(table, hide_index=True, column_config=numbers, alt="Statistics of every dimension")
+    given = f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n"
+    if file is not None:
+        given = (
+            f"file = encoded.Encoded.open({from_here(file.path)!r})\nz, statistics = file.sample(), file.statistics\n"
+        )
     python = (
-        f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\nmean, std = statistics.mean, statistics.std\n"
+        f"{given}mean, std = statistics.mean, statistics.std\n"
         f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})"
     )
-    arrays = {"z": space.z[:n], "mean": statistics.mean, "std": statistics.std}
+    arrays = {"z": z, "mean": statistics.mean, "std": statistics.std}
     take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=table)
+
+
+TEST_DIGITS = "the 10,000 test digits"
+
+
+def choose_codes(space: LatentSpace) -> Encoded | None:
+    """A file of codes of this checkpoint, or None for those of the test digits; not asked where there is no file."""
+    files = {path.stem: path for path in encoded.find(CHECKPOINTS, space.checkpoint.sha256)}
+    if not files or overruled_by(space.checkpoint.sha256):  # files are made by a checkpoint's own reading
+        return None
+    chosen = st.selectbox(
+        "Codes of", [TEST_DIGITS, *files], key="statistics_codes", bind="query-params",
+        help="Files that `python -m latent.encode` wrote into the checkpoint folder with this checkpoint.",
+    )  # fmt: skip
+    return None if chosen == TEST_DIGITS else Encoded.open(files[chosen])
+
+
+def describe_codes(file: Encoded, n_drawn: int) -> None:
+    """Where the codes of a file are from, what is missing, and what is exact."""
+    images_of = Path(next(iter(file.source.values()), "")).name
+    lost = f"; {file.unreadable:,} that cannot be read are left out ({', '.join(file.first_unreadable[:3])})"
+    st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
+    st.caption(
+        f"The numbers and box plots are of all codes, quantiles to within {file.resolution:.2g} latent units; the "
+        f"histograms show {n_drawn:,} of them, drawn at random with a fixed seed."
+    )
 
 
 PROJECTIONS = {
@@ -1958,8 +2032,8 @@ def draw_section(space: LatentSpace) -> None:
         st.file_uploader(
             "Or a photo of a digit", type=["png", "jpg", "jpeg", "webp", "bmp"], key="draw_photo", on_change=take_photo
         )
-    canvas_cell, result_cell = st.columns([2, 5])
-    with canvas_cell:
+    cells = side_by_side()
+    with cells.container(width=CANVAS + 2):  # its border has to fit in
         st.markdown("**Draw here**")
         canvas = st_canvas(
             stroke_width=width, stroke_color="#ffffff", background_color="#000000", height=CANVAS, width=CANVAS,
@@ -1968,7 +2042,7 @@ def draw_section(space: LatentSpace) -> None:
         take_strokes(canvas)
         st.caption("With the mouse, a pen or a finger. The bin in the toolbar starts afresh.")
     text = st.session_state.setdefault("drawn", st.query_params.get("drawn", ""))
-    with result_cell:
+    with cells.container(width="stretch"):
         try:
             picture = drawing.from_text(text) if text else None
         except ArgumentError as error:
@@ -2021,7 +2095,7 @@ def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
         with st.container(width="content"):
             st.markdown("**Reconstructed**")
             show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
-    if st.button("Keep it on the shelf", type="primary"):
+    if st.button("Keep it on the shelf"):
         keep(space, name, z[0])
         st.rerun()
     show_support(space, z[0])
@@ -2303,6 +2377,7 @@ def runs_section(space: LatentSpace) -> None:
     """How do two training runs differ, and where do they stand among all the others?"""
     other, rows = choose_run(space)
     if other is None:
+        show_films([space])
         show_zoo([space])
         return
     versus = versus_of(space, other)
@@ -2332,6 +2407,7 @@ def runs_section(space: LatentSpace) -> None:
         st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
 
     numbers = measure_scores(table, ask, versus)
+    show_films([space, other])
     show_zoo([space, other])
     python = (
         f"{opening(other, 'other')}\nversus = compare.Versus.of(space, other)\n"
@@ -2354,14 +2430,17 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]
     if not names:
         st.info("This is the only checkpoint: train another one, or open a file in the sidebar, to compare two.")
         return None, np.arange(0)
-    follow("runs_other", most_alike(space, names, files), space.checkpoint.sha256)
+    if st.session_state.get("runs_other") not in names:  # what is open now was B before
+        st.session_state.pop("runs_other", None)
     with st.sidebar:
-        name = st.selectbox("B, to compare with", names, key="runs_other", bind="query-params")
+        index = names.index(most_alike(space, names, files))
+        name = st.selectbox("B, to compare with", names, index=index, key="runs_other", bind="query-params")
         shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
         n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
         first = 0
         if shown == "in their order":
-            first = int(st.number_input("From test image", 0, 9970, 0, key="runs_first", bind="query-params"))
+            most = len(space.images) - n
+            first = int(st.number_input("From test image", 0, most, 0, key="runs_first", bind="query-params"))
     try:
         other = open_space(name, files)
     except LatentError as error:
@@ -2398,7 +2477,7 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
         for side, evidence in (("a", versus.a), ("b", versus.b)):
             best = scores.best_sampler(evidence) if name == "frechet" else None
             value = scores.known(scores.key_of(evidence.space), name)
-            text = "" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
+            text = "not measured" if value is None else score.text(value) + (f" ({best[0]})" if best else "")
             values.append(np.nan if value is None else value)
             texts.append("measuring …" if now == (name, side) else text)
         winner = score.winner(*values)
@@ -2482,7 +2561,7 @@ def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
     b, stitched = versus.b.space, versus.stitched(rows)
     of_b = versus.reconstructions(rows)[1]
-    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A»B": stitched})
+    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
     show(sheet.image, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
     st.caption(
@@ -2584,6 +2663,41 @@ def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray
     }
 
 
+# The training, played.
+
+
+def show_films(spaces: Sequence[LatentSpace]) -> None:
+    """Training played: of each of the spaces whose file holds how it came about."""
+    st.subheader("Training, played")
+    filmed = [space for space in spaces if space.checkpoint.snapshots is not None]
+    if not filmed:
+        st.caption(
+            "No file here holds how its space came about: `python -m latent.train --snapshots` keeps the codes and "
+            "some reconstructions of every epoch, and then they are played here. The shipped ae-2 has them."
+        )
+    for space in filmed:
+        st.text(space.name)
+        show_training(space)
+
+
+def show_training(space: LatentSpace) -> None:
+    """How the space came about: its map settling and its digits getting sharp, from the first epoch to the last."""
+    played, frames = film_of(space)
+    name = space.checkpoint.sha256[:16]
+    component("film")(
+        key=f"film_{name}",
+        data={
+            "frames": stash(f"film-{name}", frames), "captions": [played.caption(i) for i in range(len(played))],
+            "losses": [None if np.isnan(loss) else float(loss) for loss in played.losses],
+            "axes": list(played.axes), "colours": list(charts.DIGITS),
+        },
+    )  # fmt: skip
+    st.download_button(
+        "GIF of the training", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
+        key=f"training_gif_{name}", on_click="ignore", help="The map and the pictures, a frame an epoch.",
+    )  # fmt: skip
+
+
 SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Model": model_section,
     "Statistics": statistics_section,
@@ -2591,17 +2705,18 @@ SECTIONS: dict[str, Callable[[LatentSpace], None]] = {
     "Clusters": clusters_section,
     "Generate": generate_section,
     "Sampler lab": samplers_section,
+    "Real vs generated": compare_section,
     "Live": live_section,
     "Custom vector": custom_section,
     "Draw": draw_section,
     "Dimensions": dimensions_section,
     "Directions": directions_section,
     "Arithmetic": arithmetic_section,
-    "Real vs generated": compare_section,
     "Interpolate": interpolate_section,
     "Diagnose": diagnose_section,
     "Compare runs": runs_section,
 }
+GROUPS = ("Generate", "Live", "Diagnose")  # sections that begin a new group in the list: reading, drawing, moving, judging
 NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated", "Diagnose")
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -2617,7 +2732,13 @@ def page_icon() -> Image.Image:
 
 def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
-    found = checkpoint.find(CHECKPOINTS)
+    try:
+        found = checkpoint.find(CHECKPOINTS)
+    except CheckpointError as error:
+        if not uploads_of_session():
+            raise
+        show_error(error)  # what was opened in this session is still there
+        found = []
     stems = [path.stem for path in found]
     return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
 
@@ -2630,8 +2751,7 @@ def uploads_of_session() -> dict[str, tuple[str, bytes]]:
 
 def fingerprint_of(path: Path) -> str:
     """The SHA-256 of a file as it is now."""
-    status = path.stat()
-    return fingerprint(str(path), status.st_mtime_ns, status.st_size)
+    return fingerprint(str(path), checkpoint.stamp(path))
 
 
 def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
@@ -2641,7 +2761,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        saved = loaded(str(files[name]), fingerprint_of(files[name]))
+        saved = loaded(str(files[name]), checkpoint.stamp(files[name]))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return space_of(name, saved, overruling)
 
@@ -2655,6 +2775,10 @@ def choose_checkpoint() -> LatentSpace:
             f"{CHECKPOINTS / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
         )
     names = [*files, *uploads]
+    wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
+    if wanted and wanted not in names:
+        st.warning("No checkpoint of this name is here now, so another one is open; its shelf comes back with it:")
+        st.text(wanted[:80])
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
     space = open_space(name, files)
@@ -2694,6 +2818,8 @@ with st.sidebar:
         space = choose_checkpoint()
     except LatentError as error:
         show_error(error)
+    if device_complaint():
+        st.text(device_complaint())
     with st.expander("Open a file"):
         st.file_uploader(
             "Any trained autoencoder", key="upload", on_change=take_upload,

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import computing, live, memory, page, training
+from benchmarks import computing, fidelity, live, memory, page, training
 from benchmarks.comparison import MissingPeer, Row, machine
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "statistics": computing.describing,
     "strip": computing.sweeping,
     "mixture": computing.mixing,
+    "samples": fidelity.sampling_by_mixtures,
     "training": training.training,
     "collection": memory.freezing,
     "controls": page.moving,

@@ -96,9 +96,10 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
         .mark_rule(color=GREY, strokeDash=[2, 2], opacity=0.7)
         .encode(x="zero:Q", y="floor:Q", y2="ceiling:Q")
     )
-    title = (
-        f"every panel: value from {low:.1f} to {high:.1f} latent units, the dashed line is 0; height: share of codes"
-    )
+    title = [  # short lines, for narrow windows
+        f"every panel: value from {low:.1f} to {high:.1f} latent units,",
+        "the dashed line is 0; height: share of codes",
+    ]
     height = 130 * int(row.max() + 1)
     return (rectangles + zeros + labels).properties(
         height=height, title=alt.Title(title, fontWeight="normal", fontSize=12)
@@ -288,20 +289,20 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
             x=x,
             y=y,
             color=alt.Color("share:Q", title="of the cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
-            .legend(format=".0%"),
+            .legend(format=".0%", orient="bottom"),
             tooltip=["cluster", "digit", "images", alt.Tooltip("share:Q", format=".1%")],
         )
     )  # fmt: skip
     numbers = (
         alt.Chart(counts)
         .transform_filter("datum.images > 0")
-        .mark_text(fontSize=13 if k <= 12 else 11 if k <= 24 else 9)
+        .mark_text(fontSize=12 if k <= 12 else 11 if k <= 24 else 9)
         .encode(
             x=x, y=y, text="images:Q", color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#333"))
         )
     )
     icon_column = (
-        alt.Chart(pictures).mark_image(width=min(size - 2, 32), height=min(size - 2, 32)).encode(x=x, y=y, url="icon:N")
+        alt.Chart(pictures).mark_image(width=min(size - 2, 26), height=min(size - 2, 26)).encode(x=x, y=y, url="icon:N")
     )
     return (cells + numbers + icon_column).properties(height=k * size + 20)
 
@@ -516,7 +517,7 @@ def spread_chart(
     )
 
 
-LONGEST_NAME = 26  # characters of a checkpoint in a chart
+LONGEST_NAME = 20  # characters of a checkpoint in a chart
 NAME_HEIGHT = 0.065  # of the range of values that the chart shows
 
 
@@ -565,9 +566,9 @@ def zoo_chart(
             x=x, y=alt.Y("value:Q", scale=scale),
             tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
         )  # fmt: skip
-        end = alt.Chart(line.tail(1)).mark_text(align="left", dx=9, fontSize=12, color=GREY)
+        start = alt.Chart(line.head(1)).mark_text(align="left", dy=-10, fontSize=12, color=GREY)
         dashed = drawn.mark_line(color=GREY, strokeDash=[5, 4], point=alt.OverlayMarkDef(color=GREY, size=12))
-        name = end.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
+        name = start.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
         chart = dashed + name + dots + names
     return chart.properties(height=300)
 

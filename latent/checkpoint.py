@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from latent.model import Autoencoder, AutoencoderConfig
 from latent.network import Network
 from latent.reading import Reading
 from latent.search import Scored
+from latent.snapshots import Snapshots
 from latent.unpickling import label
 
 FORMAT = "latent-space-explorer/1"
@@ -47,8 +49,8 @@ class Checkpoint:
     tried, best first. ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss,
     test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error a pixel, pixels in [0, 1]);
     ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
-    is finished; ``sha256`` of the file, empty before it is saved; ``container`` the kind of file, for people;
-    ``path`` where it is, if it came from a file.
+    is finished; ``snapshots`` the film of the training run, where one was kept; ``sha256`` of the file, empty before
+    it is saved; ``container`` the kind of file, for people; ``path`` where it is, if it came from a file.
     """
 
     config: AutoencoderConfig | None
@@ -57,6 +59,7 @@ class Checkpoint:
     scores: dict[str, float] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
+    snapshots: Snapshots | None = field(default=None, repr=False)
     sha256: str = ""
     scored: list[Scored] = field(default_factory=list, repr=False)
     container: str = "checkpoint of our own format"
@@ -146,9 +149,24 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
         if "reading" in values:
             scored = [Scored(Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"]))]
             return Checkpoint(None, **parts, sha256=sha256, scored=scored)
-        return Checkpoint(AutoencoderConfig.from_dict(values["config"]), **parts, sha256=sha256)
+        config = AutoencoderConfig.from_dict(values["config"])
+        film = own_snapshots(values["snapshots"], config, name) if "snapshots" in values else None
+        return Checkpoint(config, **parts, snapshots=film, sha256=sha256)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise CheckpointError(f"{label(name)} is not a whole {FORMAT} checkpoint: {error}.") from error
+
+
+def own_snapshots(tensors: dict[str, Any], config: AutoencoderConfig, name: str) -> Snapshots:
+    """The film in a file of our own format."""
+    try:
+        film = Snapshots.from_arrays(
+            {part: tensor.numpy() for part, tensor in tensors.items() if isinstance(tensor, Tensor)}
+        )
+        if film.levels.shape[2] != config.latent_dim:
+            raise CheckpointError(f"its codes have {film.levels.shape[2]} numbers and the model's {config.latent_dim}")
+    except CheckpointError as error:
+        raise CheckpointError(f"{label(name)}: the snapshots of its training are damaged: {error}.") from error
+    return film
 
 
 def save(path: str | Path, checkpoint: Checkpoint) -> Checkpoint:
@@ -168,6 +186,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         values["reading"] = checkpoint.scored[0].reading.to_dict()
     else:
         values["config"] = checkpoint.config.to_dict()
+    if checkpoint.snapshots is not None:
+        values["snapshots"] = {name: torch.from_numpy(a) for name, a in checkpoint.snapshots.to_arrays().items()}
     buffer = io.BytesIO()
     torch.save(values, buffer)
     return buffer.getvalue()
@@ -202,7 +222,27 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(beside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be written: {error.strerror}.") from error
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror}; a file that was there before is as it was."
+        ) from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed while they wrote ``path`` left beside it; nobody may be writing now."""
+    for part in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        part.unlink(missing_ok=True)
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """What is another one whenever the file is another one, without reading it. Raises `CheckpointError`.
+
+    Times alone would miss a file that was put in place with the time of the old one, or by a clock that was set back.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def account(path: Path) -> dict[str, Any]:

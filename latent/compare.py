@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -15,12 +15,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import comparison, images, scores
+from latent import charts, comparison, images, report, scores
 from latent.checkpoint import write_atomically
 from latent.comparison import Comparison
 from latent.errors import ArgumentError, LatentError
 from latent.evidence import Evidence
 from latent.images import Sheet
+from latent.report import plain
 from latent.scores import SCORES
 from latent.space import LatentSpace
 
@@ -108,10 +109,11 @@ class Versus:
         if self.encodes:
             progress("what the two share")
             names = ("overlap", "cka", "r2_there", "r2_back")
-            found["shared"] = {name: plain(getattr(self.comparison, name)) for name in names}
+            found["shared"] = {name: getattr(self.comparison, name) for name in names}
             progress("stitching")
-            found["stitching"] = {name: plain(getattr(self.stitching, name)) for name in ("own", "stitched", "n")}
-        return found
+            found["stitching"] = asdict(self.stitching)
+        plainly: dict[str, Any] = plain(found)
+        return plainly
 
 
 def described(evidence: Evidence, progress: Callable[[str], object]) -> dict[str, Any]:
@@ -128,16 +130,10 @@ def described(evidence: Evidence, progress: Callable[[str], object]) -> dict[str
     best = scores.best_sampler(evidence)
     found["best_sampler"] = best[0] if best else None
     encodes = signature.has_encoder
-    found["by_digit"] = [plain(value) for value in evidence.reconstruction().by_digit] if encodes else None
-    found["std"] = [plain(value) for value in space.statistics.std] if encodes else None
-    found["active"] = scores.active(space).tolist() if encodes else None
+    found["by_digit"] = evidence.reconstruction().by_digit if encodes else None
+    found["std"] = space.statistics.std if encodes else None
+    found["active"] = scores.active(space) if encodes else None
     return found
-
-
-def plain(value: float) -> float | int | None:
-    """A number for JSON, which knows neither NaN nor infinity."""
-    value = value if isinstance(value, int) else float(value)
-    return value if np.isfinite(value) else None
 
 
 def rows_sheet(rows: Mapping[str, NDArray[Any]], zoom: int = 3) -> Sheet:
@@ -183,32 +179,28 @@ def as_text(numbers: dict[str, Any]) -> str:
 
 def as_html(versus: Versus, numbers: dict[str, Any]) -> str:
     """The numbers and some pictures as one page that needs no network."""
-    names = [escape(numbers[side]["name"]) for side in "ab"]
-    rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in line) + "</tr>" for line in table_of(numbers)
-    )
+    a, b = versus.a.space, versus.b.space
+    title = f"A: {escape(a.name)}, B: {escape(b.name)}"
+    shared = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences_of(numbers))
     pictures = ""
     if versus.encodes:
-        a, b = versus.a.space, versus.b.space
         shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
         of_a, of_b = versus.reconstructions(shown)
-        sheets = (
-            rows_sheet({"real": a.images[shown], "A": of_a}),
-            rows_sheet({"real": b.images[shown], "B": of_b, "A»B": versus.stitched(shown)}),
-        )
-        pictures = "<h2>The same digits</h2>" + "".join(
-            f'<p><img src="{images.data_uri(sheet.png())}" alt="Real digits over what is left of them"></p>'
-            for sheet in sheets
-        )
-    text = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences_of(numbers))
+        sheets = {
+            "Real digits, and what A leaves of them": {"real": a.images[shown], "A": of_a},
+            "As B takes them, what it leaves, and what it makes of A's codes": {
+                "real": b.images[shown], "B": of_b, "A to B": versus.stitched(shown)
+            },
+        }  # fmt: skip
+        pictures = "".join(report.picture(rows_sheet(rows), caption) for caption, rows in sheets.items())
+        spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
+        chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
+        pictures += report.figure(chart, "How much every dimension varies over real digits; hollow: not active")
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{names[0]} and {names[1]}</title>'
-        "<style>:root{color-scheme:light dark}body{font:16px system-ui,sans-serif;max-width:56rem;margin:2rem auto;"
-        "padding:0 1rem}td,th{padding:.3rem .8rem;text-align:right;border-bottom:1px solid #8a919e55}"
-        "td:first-child{text-align:left}table{border-collapse:collapse}"
-        "img{max-width:100%;image-rendering:pixelated}</style>"
-        f"<h1>A: {names[0]}<br>B: {names[1]}</h1><table><tr><th></th><th>A</th><th>B</th><th>better</th></tr>{rows}"
-        f"</table><h2>What they share</h2>{text}{pictures}</html>\n"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width"><style>{report.STYLE}</style></head><body><main>'
+        f"<h1>{title}</h1>{report.table(('score', 'A', 'B', 'better'), table_of(numbers))}"
+        f"<h2>What they share</h2>{shared}{pictures}</main></body></html>"
     )
 
 

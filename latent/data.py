@@ -39,15 +39,20 @@ def evaluation_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
 
 def fit(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Grey images (n, height, width) as a model of another ``image_shape`` (channels, height, width) takes them.
+    """Images (n, height, width[, channels]) as a model of another ``image_shape`` (channels, height, width) takes them.
 
-    Bilinear resizing; grey repeated over the channels. Returned as they are where the shape is theirs already.
+    Bilinear resizing; colour is kept for three channels and else made grey, grey is repeated over the channels.
+    Returned as they are where the shape is theirs already.
     """
     channels, height, width = image_shape
-    if images.shape[1:] != (height, width):
-        resized = [Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR) for image in images]
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[..., 0]
+    mode = "RGB" if images.ndim == 4 and channels == 3 else "L"
+    if images.shape[1:] != ((height, width, 3) if mode == "RGB" else (height, width)):
+        pictures = [Image.fromarray(image).convert(mode) for image in images]
+        resized = [picture.resize((width, height), Image.Resampling.BILINEAR) for picture in pictures]
         images = np.stack([np.asarray(image) for image in resized])
-    return images if channels == 1 else np.repeat(images[..., None], channels, axis=-1)
+    return images if channels == 1 or mode == "RGB" else np.repeat(images[..., None], channels, axis=-1)
 
 
 def load_dataset(

@@ -24,6 +24,7 @@ CENTRE = 14  # the pixel, in both directions, that holds the centre of mass
 FAINTEST = 0.1  # a drawing all of whose ink is below has none
 EDGE = 0.2  # of the strongest ink: what is above lies in the box
 WORKING_SIDE = 800  # a photo is reduced to this before the digit is looked for
+PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # of the others, few are asked for and some are risky to decode
 MOST_PIXELS = 50_000_000  # of a photo
 
 PAPER = 0.3  # of a photo's side: strokes are narrower than this, and shadows wider
@@ -93,7 +94,7 @@ def opened(content: bytes) -> Grey:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            photo = Image.open(io.BytesIO(content))
+            photo = Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
             if photo.width * photo.height > MOST_PIXELS:
                 raise ArgumentError(f"This picture is too large: at most {MOST_PIXELS // 10**6} million pixels.")
             photo.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a JPEG is reduced while it is read

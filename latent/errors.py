@@ -23,3 +23,7 @@ class DecoderError(LatentError):
 
 class TrainingError(LatentError):
     """A training run that cannot start or go on."""
+
+
+class CodesError(LatentError):
+    """A file of codes that cannot be read, or a run into one that cannot start or go on."""

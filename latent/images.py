@@ -95,10 +95,12 @@ def sheet(
 
     longest = max(map(len, (*row_names, *column_names)))
     size = 0.3 * width * zoom * min(1, 5 / longest)  # five characters are as wide as a tile
-    margin_x, margin_y = round(2.2 * size) if row_names else 0, round(1.4 * size) if column_names else 0
+    font = ImageFont.load_default(size)
+    margin_x = round(max(map(font.getlength, row_names)) + size) if row_names else 0
+    margin_y = round(1.4 * size) if column_names else 0
     named = Image.new("RGBA", (margin_x + tiles.width, tiles.height + margin_y))
     named.paste(tiles, (margin_x, 0))
-    draw, font = ImageDraw.Draw(named), ImageFont.load_default(size)
+    draw = ImageDraw.Draw(named)
     for row, name in enumerate(row_names):
         draw.text((margin_x - size / 2, row * step_y + height * zoom / 2), name, GREY, font, anchor="rm")
     for column, name in enumerate(column_names):

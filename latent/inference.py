@@ -21,12 +21,28 @@ Labels = NDArray[np.integer[Any]]
 
 
 def best_device() -> torch.device:
-    """CUDA where it works, else Apple's MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    """CUDA where it works, else Apple's MPS where it works, else the CPU."""
+    return device_that_works()[0]
+
+
+def device_that_works() -> tuple[torch.device, str]:
+    """The best device that works, and a sentence about a better one that is there and does not, or an empty one."""
+    complaint = ""
+    for name, visible in (("cuda", torch.cuda.is_available), ("mps", torch.backends.mps.is_available)):
+        if visible():
+            try:
+                torch.zeros(1, device=name).add_(1).item()  # a driver that is too old fails only when something runs
+                return torch.device(name), complaint
+            except Exception as error:  # torch has many kinds for what may be the matter
+                reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+                complaint = f"The device {name} is there but does not work ({reason}), so it is not used."
+    return torch.device("cpu"), complaint
+
+
+def leave_gpus_alone(optimizer: torch.optim.Optimizer) -> None:
+    """Let an optimizer on the CPU not ask the GPU whether it records a graph: one that is broken would end the run."""
+    for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # new and old torch
+        setattr(optimizer, name, lambda: None)
 
 
 def encode(

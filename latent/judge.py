@@ -25,7 +25,7 @@ from latent import data
 from latent.augment import deform
 from latent.checkpoint import write_atomically
 from latent.errors import ArgumentError, CheckpointError, LatentError, TrainingError
-from latent.inference import BATCH_SIZE, N_CLASSES, as_channels_first, best_device, to_unit_range
+from latent.inference import BATCH_SIZE, N_CLASSES, as_channels_first, best_device, leave_gpus_alone, to_unit_range
 
 JUDGE_FILE = Path(__file__).parent / "assets" / "judge.pt"
 FORMAT = "latent-space-explorer-judge/1"
@@ -211,6 +211,8 @@ def train(
         classifier = Classifier().to(device)
     steps = max(1, len(fitting) // recipe.batch_size)
     optimizer = torch.optim.AdamW(classifier.parameters(), recipe.lr, betas=(0.9, 0.99), weight_decay=0.02)
+    if device.type == "cpu":
+        leave_gpus_alone(optimizer)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=recipe.epochs * steps + 1)
     for epoch in range(recipe.epochs):
         began, total = time.perf_counter(), 0.0

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,12 +25,13 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latent import checkpoint, data
+from latent import checkpoint, data, inference, lock
 from latent.augment import deform
 from latent.checkpoint import Checkpoint
 from latent.errors import LatentError, TrainingError
-from latent.inference import as_channels_first, best_device, to_unit_range
+from latent.inference import as_channels_first, device_that_works, leave_gpus_alone, to_unit_range
 from latent.model import Autoencoder, AutoencoderConfig, Kind
+from latent.snapshots import Snapshots
 
 Precision = Literal["float32", "bfloat16"]
 PLAIN_SHARE = 0.2  # of the epochs, the last ones, see the images undeformed
@@ -53,6 +55,7 @@ class Recipe:
     augment: float = 0.5
     precision: Precision = "float32"
     half: bool = False
+    snapshots: bool = False
 
     def __post_init__(self) -> None:
         checks = {
@@ -88,6 +91,7 @@ def train(
     out: Path,
     *,
     device: torch.device,
+    labels: NDArray[np.uint8] | None = None,
     started: Checkpoint | None = None,
     worker: Worker = Worker(),
     show: Callable[[str], None] = print,
@@ -95,8 +99,10 @@ def train(
     """Train by ``recipe`` on the first of ``images`` (training, test), each (n, height, width[, channels]) uint8.
 
     ``out`` holds a file that loads from the first moment on, and after every epoch the newest one;
-    ``started`` is such a file's content, to go on from. Returns the finished checkpoint. Raises
-    `CheckpointError` where ``out`` cannot be written, `TrainingError` where the loss is no longer finite.
+    ``started`` is such a file's content, to go on from; ``labels`` (test,) of the test images are kept with the
+    snapshots, if there are any, and are 0 where they are not given. Returns the finished checkpoint. Raises
+    `CheckpointError` where ``out`` cannot be written, `TrainingError` where the loss is no longer finite,
+    `ArgumentError` where codes or pictures are too large for snapshots.
     """
     config = (started and started.config) or configure(recipe, images[0])
     train_x, test_x = (as_channels_first(part, config.image_shape).to(device) for part in images)
@@ -106,6 +112,8 @@ def train(
     model.to(device)
     steps_an_epoch = max(1, len(train_x) // recipe.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+    if device.type == "cpu":
+        leave_gpus_alone(optimizer)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.lr, total_steps=recipe.epochs * steps_an_epoch + 1, pct_start=0.15
     )
@@ -116,12 +124,19 @@ def train(
     objective = Objective(recipe.kind, recipe.beta)
     history = list(started.history) if started else []
 
-    def snapshot() -> Checkpoint:
+    film = started.snapshots if started else None
+    if recipe.snapshots and worker.writes and not started:
+        known = np.zeros(len(images[1]), np.uint8) if labels is None else labels
+        film = filmed(Snapshots.plan(known, config.latent_dim, images[1].shape[1:]), 0, model, images[1])
+
+    def current() -> Checkpoint:
         progress = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
-        return Checkpoint(config, model.state_dict(), list(history), recipe=asdict(recipe), progress=progress)
+        return Checkpoint(
+            config, model.state_dict(), list(history), recipe=asdict(recipe), progress=progress, snapshots=film
+        )
 
     if worker.writes and not started:
-        checkpoint.save(out, snapshot())
+        checkpoint.save(out, current())
 
     with progress_bar(recipe.epochs * steps_an_epoch, len(history) * steps_an_epoch, worker, show) as (advance, say):
         for epoch in range(len(history), recipe.epochs):
@@ -156,14 +171,18 @@ def train(
                 scores = evaluate(model, test_x, objective)
                 seconds = time.perf_counter() - start
                 history.append({"epoch": epoch + 1, "train_loss": train_loss, **scores, "seconds": round(seconds, 2)})
-                checkpoint.save(out, snapshot())
+                if film is not None:
+                    film = filmed(film, epoch + 1, model, images[1])
+                checkpoint.save(out, current())
                 say(epoch_line(history[-1], recipe.epochs))
             if worker.world_size > 1:
                 dist.barrier()
 
     if recipe.half:
         model.half().float()  # rounded before it is scored: the scores are those of the file
-    finished = replace(snapshot(), scores={"test_mse": evaluate(model, test_x, objective)["test_mse"]}, progress={})
+        if film is not None and worker.writes:
+            film = filmed(film, recipe.epochs, model, images[1])
+    finished = replace(current(), scores={"test_mse": evaluate(model, test_x, objective)["test_mse"]}, progress={})
     if recipe.half:
         finished = replace(
             finished, state={k: t.half() if t.is_floating_point() else t for k, t in finished.state.items()}
@@ -211,6 +230,13 @@ def evaluate(model: Autoencoder, x: Tensor, objective: Objective) -> dict[str, f
         sums["test_loss"] += objective(batch, x_hat, mu, logvar).item() * len(batch)
         sums["test_mse"] += F.mse_loss(x_hat, batch).item() * len(batch)
     return {name: value / len(x) for name, value in sums.items()}
+
+
+def filmed(film: Snapshots, epoch: int, model: Autoencoder, test_images: NDArray[np.uint8]) -> Snapshots:
+    """The film with what the model makes of the first test images now."""
+    model.eval()
+    z = inference.encode(model, test_images[: film.n_images])
+    return film.after(epoch, z, inference.decode(model, z[: film.n_pictures]))
 
 
 def configure(recipe: Recipe, images: NDArray[np.uint8]) -> AutoencoderConfig:
@@ -269,13 +295,21 @@ def progress_bar(
         yield advance, bar.write
 
 
+def leads() -> bool:
+    """Whether this process is the first of those that ``torchrun`` started, or alone."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextlib.contextmanager
-def process_group(device: torch.device) -> Iterator[Worker]:
-    """The place among the processes that ``torchrun`` started; without it, alone."""
+def process_group(device: torch.device, patience: timedelta | None = None) -> Iterator[Worker]:
+    """The place among the processes that ``torchrun`` started; without it, alone.
+
+    ``patience`` is how long one waits for the others, by default as long as PyTorch's own.
+    """
     if "WORLD_SIZE" not in os.environ or int(os.environ["WORLD_SIZE"]) == 1:
         yield Worker()
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=patience)
     try:
         yield Worker(dist.get_rank(), dist.get_world_size())
     finally:
@@ -305,6 +339,10 @@ def parser() -> argparse.ArgumentParser:
     option("augment", "strength of the random deformations, 0 for none", type=float)
     option("precision", "of the arithmetic; bfloat16 is faster on processors that have it", choices=get_args(Precision))
     p.add_argument("--half", action="store_true", help="store the finished weights as float16, in half the space")
+    p.add_argument(
+        "--snapshots", action="store_true",
+        help="keep the codes of 1,000 test images and 32 reconstructions of every epoch in the file, in 1 MB at most",
+    )  # fmt: skip
     p.add_argument("--data", type=Path, help="folder of the data set, downloaded when missing (default data)")
     p.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
     p.add_argument("--out", type=Path, help="the checkpoint file (default checkpoints/KIND-LATENT_DIM.pt)")
@@ -319,23 +357,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         recipe = Recipe(**recipe_given)
         out = given.get("out", Path("checkpoints") / f"{recipe.kind}-{recipe.latent_dim}{checkpoint.SUFFIX}")
-        started = continued(out, recipe_given) if given.get("resume") else None
-        if started:
-            recipe = Recipe(**started.recipe)
-            if started.scores:
-                print(f"{out}: all {recipe.epochs} epochs are done, nothing to go on with.")
-                return 0
-        elif out.exists():
-            raise TrainingError(f"{out} exists: add --resume to go on with it, or choose another --out.")
-        device = chosen_device(given.get("device"))
-        folder = given.get("data", Path("data"))
-        with process_group(device) as worker:
-            finished = train(
-                recipe, training_and_test_images(recipe.dataset, folder, worker), out,
-                device=device, started=started, worker=worker,
-            )  # fmt: skip
-            if worker.writes:
-                print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
+        with lock.held(out) if leads() else contextlib.nullcontext():
+            checkpoint.remove_unfinished(out)
+            started = continued(out, recipe_given) if given.get("resume") else None
+            if started:
+                recipe = Recipe(**started.recipe)
+                if started.scores:
+                    print(f"{out}: all {recipe.epochs} epochs are done, nothing to go on with.")
+                    return 0
+            elif out.exists():
+                raise TrainingError(f"{out} exists: add --resume to go on with it, or choose another --out.")
+            device = chosen_device(given.get("device"))
+            folder = given.get("data", Path("data"))
+            with process_group(device) as worker:
+                train_x, test_x, labels = training_and_test_images(recipe.dataset, folder, worker)
+                finished = train(
+                    recipe, (train_x, test_x), out, device=device, labels=labels, started=started, worker=worker
+                )
+                if worker.writes:
+                    print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
     except LatentError as error:
         print(error, file=sys.stderr)
         return 1
@@ -348,34 +388,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def continued(out: Path, given: dict[str, Any]) -> Checkpoint:
     """The run in ``out``. Raises `TrainingError` where an option asks for another run than that."""
     started = checkpoint.load(out)
+    recipe = asdict(Recipe()) | started.recipe  # files from before an option was there have its default
     for name, value in given.items():
-        if started.recipe.get(name) != value:
+        if recipe[name] != value:
             option = name.replace("_", "-")
             raise TrainingError(
-                f"{out} was started with --{option} {started.recipe.get(name)}, not {value}: "
+                f"{out} was started with --{option} {recipe[name]}, not {value}: "
                 f"leave --{option} out to go on with it, or train into another --out."
             )
     return started
 
 
-def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both parts of a data set; one process downloads, the others wait for it."""
+def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tuple[NDArray[np.uint8], ...]:
+    """Training images, test images and the labels of these; one process downloads, the others wait for it."""
     if not worker.writes:
         dist.barrier()
     train_x, _ = data.load_dataset(dataset, folder, train=True)
-    test_x, _ = data.evaluation_digits() if dataset == "MNIST" else data.load_dataset(dataset, folder, train=False)
+    test_x, labels = data.evaluation_digits() if dataset == "MNIST" else data.load_dataset(dataset, folder, train=False)
     if worker.writes and worker.world_size > 1:
         dist.barrier()
-    return train_x, test_x
+    return train_x, test_x, labels
 
 
 def chosen_device(name: str | None) -> torch.device:
-    """The device asked for, or the best one; of several GPUs the one that is this process's."""
+    """The device asked for, or the best one that works; of several GPUs the one that is this process's."""
+    if name is None:
+        device, complaint = device_that_works()
+        if complaint and leads():
+            print(complaint, file=sys.stderr)
+        return own_gpu(device)
     try:
-        device = torch.device(name) if name else best_device()
+        device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a device that is not there
         raise TrainingError(f"The device {name!r} cannot be used on this machine; try --device cpu.") from error
+    return own_gpu(device)
+
+
+def own_gpu(device: torch.device) -> torch.device:
+    """Of several GPUs the one that is this process's."""
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)

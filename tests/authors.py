@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent import data
+from latent.data import evaluation_digits
 
 UNIT: tuple[Callable, Callable] = (lambda x: x, lambda y: y)
 SYMMETRIC: tuple[Callable, Callable] = (lambda x: 2 * x - 1, lambda y: (y + 1) / 2)
@@ -316,7 +317,7 @@ AUTHORS: dict[str, Author] = {
 
 
 def digits(side: int, start: int, n: int) -> tuple[Tensor, Tensor]:
-    images, labels = data.evaluation_digits()
+    images, labels = evaluation_digits()  # all of them, also where a test gives the page a few
     fitted = data.fit(images[start : start + n], (1, side, side))
     one_hot = F.one_hot(torch.tensor(labels[start : start + n]).long(), 10).float()
     return torch.tensor(fitted)[:, None].float() / 255, one_hot

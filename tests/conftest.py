@@ -5,8 +5,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import settings
@@ -15,6 +17,7 @@ from latent import checkpoint, data
 from latent.checkpoint import Checkpoint
 from latent.evidence import Evidence
 from latent.model import AutoencoderConfig
+from latent.snapshots import N_IMAGES, N_PICTURES, Snapshots
 from latent.space import LatentSpace
 from latent.train import initial_model
 
@@ -34,6 +37,32 @@ def tiny(kind="ae", latent_dim=2, image_shape=(1, 28, 28), seed=0) -> Checkpoint
     return Checkpoint(config, state, history, scores={"test_mse": 0.1}, recipe=recipe)
 
 
+def settling(latent_dim=2, n_epochs=6, seed=0):
+    """A film whose codes draw together by digit and whose pictures grow brighter."""
+    images, labels = (part[:N_IMAGES] for part in data.evaluation_digits())
+    random = np.random.default_rng(seed)
+    ends, starts = random.normal(0, 3, (10, latent_dim))[labels], random.normal(size=(N_IMAGES, latent_dim))
+    film = Snapshots.plan(labels, latent_dim, (28, 28))
+    for epoch in range(n_epochs):
+        share = epoch / (n_epochs - 1)
+        film = film.after(epoch, starts + share * (ends - starts), images[:N_PICTURES] / 255 * share)
+    return film
+
+
+def history(n_epochs):
+    """The history of a film of so many frames, the first being the untrained network."""
+    return [
+        {"epoch": epoch, "train_loss": 1 / epoch, "test_loss": 1 / epoch, "test_mse": 1 / epoch, "seconds": 1.0}
+        for epoch in range(1, n_epochs)
+    ]
+
+
+def filmed(latent_dim=2) -> Checkpoint:
+    """A tiny checkpoint with a film."""
+    film = settling(latent_dim)
+    return replace(tiny(latent_dim=latent_dim), snapshots=film, history=history(len(film)))
+
+
 @pytest.fixture
 def tiny_file(tmp_path) -> Path:
     path = tmp_path / "tiny.pt"
@@ -44,6 +73,17 @@ def tiny_file(tmp_path) -> Path:
 @pytest.fixture
 def tiny_space(tiny_file) -> LatentSpace:
     return LatentSpace.open(tiny_file)
+
+
+@pytest.fixture
+def film_page(tmp_path):
+    """The page with the film at its end, whatever section shows it, and a checkpoint that has one."""
+    checkpoint.save(tmp_path / "filmed.pt", filmed())
+    checkpoint.save(tmp_path / "plain.pt", tiny())
+    source = (ROOT / "streamlit_app.py").read_text(encoding="utf-8")
+    path = tmp_path / "page.py"
+    path.write_text(source.replace("Path(__file__).parent", f"Path({str(ROOT)!r})") + "\nshow_training(space)\n")
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The page as a person has it: `streamlit run` and a real Chromium."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,9 +10,11 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from latent import data, drawing
@@ -35,13 +38,16 @@ PICTURES = f"() => ({IMAGES})().concat(({MAIN})()('canvas').map(canvas => canvas
 NUMBERS = ", ".join(["0.5"] * 16)
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextlib.contextmanager
+def served(script: Path, **environment: str) -> Iterator[str]:
+    """The address of a server of its own for a page."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
-    server = subprocess.Popen([sys.executable, "-m", "streamlit", "run", "streamlit_app.py", *options], cwd=ROOT)
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", script, *options], cwd=ROOT, env={**os.environ, **environment}
+    )
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):
@@ -54,6 +60,12 @@ def address() -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(ROOT / "streamlit_app.py") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -385,3 +397,70 @@ def test_the_live_code_is_kept_is_the_custom_vector_and_is_in_the_link(page, bro
     before = page.evaluate(IMAGES)
     choose("Base", "custom vector")(page)
     page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
+
+
+@pytest.fixture
+def film_address(film_page) -> Iterator[str]:
+    with served(film_page, PYTHONPATH=str(ROOT), LATENT_CHECKPOINTS=str(film_page.parent)) as address:
+        yield address
+
+
+PAINTED = "() => [...document.querySelectorAll('.latent-film canvas')].map(canvas => canvas.toDataURL())"
+
+
+def open_film(page, film_address):
+    page.goto(f"{film_address}/?section=Model&checkpoint=filmed")
+    shown = page.locator(".latent-film .map")
+    expect(shown).to_have_attribute("data-frame", "5", timeout=60_000)  # its end, where motion is unwelcome
+    return shown
+
+
+def test_the_slider_and_play_go_through_the_epochs_without_a_word_to_the_server(page, film_address):
+    page.emulate_media(reduced_motion="reduce")
+    sent = []
+    page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
+    shown = open_film(page, film_address)
+    settled(page)
+    slider, button = page.get_by_role("slider", name="Epoch", exact=True), page.locator(".latent-film .play")
+    expect(button).to_have_text("Play")
+    before, said_before = page.evaluate(PAINTED), len(sent)
+
+    slider.press("Home")
+    expect(shown).to_have_attribute("data-frame", "0")
+    expect(slider).to_have_attribute("aria-valuetext", "before training, 0 of 5 epochs")
+    first = page.evaluate(PAINTED)
+    slider.press("ArrowRight")
+    expect(page.locator(".latent-film .said")).to_have_text("epoch 1 of 5, test loss 1.0000")
+    second = page.evaluate(PAINTED)
+    assert all(len({a, b, c}) == 3 for a, b, c in zip(before, first, second))  # the map and the pictures
+
+    button.press("Enter")
+    expect(button).to_have_text("Pause")
+    for frame in ("2", "3"):
+        expect(shown).to_have_attribute("data-frame", frame)
+    button.press("Enter")
+    expect(button).to_have_text("Play")
+    button.press("Enter")
+    expect(shown).to_have_attribute("data-frame", "5")
+    expect(button).to_have_text("Play")
+    assert page.evaluate(PAINTED) == before
+    assert len(sent) == said_before
+
+
+def test_the_film_starts_by_itself_and_glides_and_its_gif_is_downloaded(page, film_address):
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.goto(f"{film_address}/?section=Model&checkpoint=filmed")
+    page.locator(".latent-film").scroll_into_view_if_needed(timeout=60_000)
+    button = page.locator(".latent-film .play")
+    expect(button).to_have_text("Pause", timeout=60_000)
+    between = "() => { const at = Number(document.querySelector('.latent-film .epoch').value); return at % 1 > 0.05 }"
+    page.wait_for_function(between)
+    expect(button).to_have_text("Play", timeout=30_000)
+    expect(page.locator(".latent-film .map")).to_have_attribute("data-frame", "5")
+    overflow = (
+        "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
+    )
+    assert page.evaluate(overflow) <= 1
+    with page.expect_download() as download:
+        page.get_by_role("button", name="GIF of the training").click()
+    assert Image.open(download.value.path()).n_frames == 6

@@ -14,7 +14,6 @@ Z = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
 STATISTICS = LatentStatistics.of(Z)
 ACTIVE = np.array([True, True, False, True, True, True])
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 / e, "seconds": 1.0} for e in (1, 2, 3)]
-PATHS = {"linear": Z[0], "spherical": Z[1]}
 ZOO = pd.DataFrame(
     {
         "checkpoint": ["ae-2", "ae-4", "vae-4", "unknown"],
@@ -22,6 +21,7 @@ ZOO = pd.DataFrame(
         "value": [0.3, 0.1, 0.101, np.nan],
     }
 )
+PATHS = {"linear": Z[0], "spherical": Z[1]}
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
@@ -32,8 +32,6 @@ CHARTS = {
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
     "digits": lambda: charts.digits_chart(np.arange(10)),
     "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
-    "walk": lambda: charts.walk_chart(charts.walk_rows(np.arange(3), Z[0][:3], Z[1][:3]), "thickness, pixels"),
-    "steps": lambda: charts.steps_chart(charts.steps_rows(PATHS), list(PATHS)),
     "samplers": lambda: charts.samplers_chart({"normal": 34.0, "mixture": 0.6, "real": 0.0}, ["real"]),
     "shares": lambda: charts.shares_chart(np.full((2, 10), 0.1), "ab", "0123456789", ("sampler", "digit", "share")),
     "matrix": lambda: charts.matrix_chart(np.eye(3), "abc", "xyz", ("dimension", "property", "correlation")),
@@ -41,6 +39,8 @@ CHARTS = {
     "ways": lambda: charts.ways_chart({"linear": np.abs(Z[:9, 0]), "spherical": np.abs(Z[:9, 1])}),
     "spread": lambda: charts.spread_chart({"A": STATISTICS.std, "B": 2 * STATISTICS.std}, [ACTIVE, ACTIVE]),
     "zoo": lambda: charts.zoo_chart(ZOO, "error", ".5f", ["ae-2", "ae-4"], [0.5, 0.4, 0.3, 0.2], log=True),
+    "walk": lambda: charts.walk_chart(charts.walk_rows(np.arange(3), Z[0][:3], Z[1][:3]), "thickness, pixels"),
+    "steps": lambda: charts.steps_chart(charts.steps_rows(PATHS), list(PATHS)),
 }
 
 

@@ -159,6 +159,12 @@ def test_what_is_no_picture_is_refused_in_a_sentence(content):
         drawing.photo_ink(content)
 
 
+@pytest.mark.parametrize("kind", ["GIF", "TIFF", "ICO", "PPM"])
+def test_only_the_kinds_of_picture_that_are_asked_for_reach_a_decoder(kind):
+    with pytest.raises(ArgumentError, match="PNG, JPEG, WebP or BMP is expected"):
+        drawing.photo_ink(encoded(1 - enlarged(IMAGES[0]), kind))
+
+
 def test_a_picture_too_large_is_refused_before_it_is_read(monkeypatch):
     monkeypatch.setattr(drawing, "MOST_PIXELS", 10_000)
     with pytest.raises(ArgumentError, match="too large"):

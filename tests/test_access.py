@@ -1,0 +1,145 @@
+"""The page for everybody: read by a screen reader, used by keyboard alone, on a window of 400 pixels."""
+
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from test_browser import (  # noqa: F401  the first three are fixtures
+    IMAGES,
+    address,
+    browser,
+    compact,
+    kept_names,
+    open_section,
+    page,
+    settled,
+)  # fmt: skip
+from test_page import SECTIONS
+
+from latent import shelf
+from latent.shelf import Kept
+
+pytestmark = pytest.mark.browser
+
+KEPT = shelf.to_link(Kept("mine", "Map", np.ones(16, np.float32), np.zeros((28, 28), np.uint8)))
+MANY_TABS = 60
+
+
+def open_everything(page: Page) -> None:  # noqa: F811
+    for summary in page.get_by_test_id("stExpander").locator("summary").all():
+        beside = summary.evaluate(
+            "summary => summary.getBoundingClientRect().right <= 0"
+        )  # in a sidebar that is closed
+        if not beside and not summary.evaluate("summary => summary.parentElement.open"):
+            summary.click()
+            settled(page)
+    page.wait_for_timeout(500)  # what fades in is pale until it is there
+
+
+def serious_violations(page: Page) -> list[str]:  # noqa: F811
+    """What axe-core finds against WCAG and good practice, and holds to shut people out."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        f"{found['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for found in violations
+        if found["impact"] in ("serious", "critical")
+        for node in found["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_no_section_shuts_anybody_out_in_the_light_or_in_the_dark(page, address, section):  # noqa: F811
+    open_section(page, address, section, f"&kept={KEPT}")
+    open_everything(page)
+    for chart in page.get_by_test_id("stVegaLiteChart").all():
+        labels = chart.evaluate("chart => [...chart.querySelectorAll('[aria-label]')].map(part => part.ariaLabel)")
+        assert max(map(len, labels), default=0) > 8, "a chart does not say what it shows"
+    backgrounds = set()
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.wait_for_timeout(700)
+        backgrounds.add(page.get_by_test_id("stApp").evaluate("app => getComputedStyle(app).backgroundColor"))
+        assert serious_violations(page) == [], theme
+    assert len(backgrounds) == 2, "the theme did not change"
+
+
+def test_the_check_finds_what_it_is_for(page, address):  # noqa: F811
+    open_section(page, address, "Model")
+    wrong = '<img src="data:,"><input><p style="color: #ddd; background: #fff">pale</p>'
+    on_top = f'<main style="position: fixed; inset: 0; z-index: 9999999; background: #fff">{wrong}</main>'
+    page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", on_top)
+    found = {violation.split(":")[0] for violation in serious_violations(page)}
+    assert {"image-alt", "label", "color-contrast"} <= found
+
+
+class TestKeyboard:
+    def tab_to(self, page, condition):  # noqa: F811
+        """Press Tab until the element in focus, also inside a shadow root, meets a condition of JavaScript."""
+        for _ in range(MANY_TABS):
+            page.keyboard.press("Tab")
+            if page.evaluate(
+                "condition => { let at = document.activeElement;"
+                " while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;"
+                " return Boolean(at && new Function('at', `return ${condition}`)(at)) }",
+                condition,
+            ):
+                return
+        pytest.fail(f"{MANY_TABS} times Tab did not reach {condition}")
+
+    def test_a_section_is_chosen_a_slider_moved_and_a_picture_kept(self, page, address):  # noqa: F811
+        open_section(page, address, "Clusters")
+        self.tab_to(page, "at.type === 'radio' && at.closest('.st-key-section')")
+        page.keyboard.press("ArrowDown")
+        expect(page.get_by_role("heading", name="Generate", exact=True)).to_be_visible(timeout=60_000)
+        settled(page)
+
+        before = page.evaluate(IMAGES)
+        self.tab_to(page, "at.getAttribute('role') === 'slider' || at.type === 'range'")
+        page.keyboard.press("ArrowLeft")
+        page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
+        settled(page)
+
+        self.tab_to(page, "at.ariaLabel?.startsWith('Keep ')")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        expect(page.locator(".latent-shelf li")).to_have_count(1)
+        assert kept_names(page) == ["sample 2"]
+
+    def test_what_is_in_focus_shows(self, page, address):  # noqa: F811
+        open_section(page, address, "Generate")
+        self.tab_to(page, "at.ariaLabel?.startsWith('Keep ')")
+        outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid"
+
+
+class TestNarrow:
+    WIDTH = 400
+
+    @pytest.fixture
+    def narrow(self, page):  # noqa: F811
+        page.set_viewport_size({"width": self.WIDTH, "height": 800})
+        return page
+
+    @pytest.mark.parametrize("section", SECTIONS)
+    def test_no_section_scrolls_sideways(self, narrow, address, section):  # noqa: F811
+        open_section(narrow, address, section, f"&kept={KEPT}")
+        open_everything(narrow)
+        for element in ("[data-testid=stMain]", "html"):
+            assert narrow.locator(element).evaluate("it => it.scrollWidth - it.clientWidth") <= 1
+
+    def test_the_sidebar_opens_and_closes_and_its_controls_work(self, narrow, address):  # noqa: F811
+        open_section(narrow, address, "Generate")
+        sidebar = narrow.get_by_test_id("stSidebar")
+        expect(sidebar).to_have_attribute("data-collapsed", "true")
+        narrow.get_by_test_id("stExpandSidebarButton").click()
+        expect(sidebar).not_to_have_attribute("data-collapsed", "true")
+        narrow.wait_for_timeout(500)  # it slides in
+        box = sidebar.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= self.WIDTH
+        assert narrow.get_by_test_id("stSidebarContent").evaluate("it => it.scrollWidth - it.clientWidth") <= 1
+        before = narrow.evaluate(IMAGES)
+        narrow.get_by_role("slider", name="Pictures").press("ArrowLeft")
+        narrow.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
+        narrow.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+        expect(sidebar).to_have_attribute("data-collapsed", "true")
