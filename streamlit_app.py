@@ -217,29 +217,6 @@ def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dic
     }
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def history_chart(space: LatentSpace) -> Spec:
-    """The losses of the training."""
-    return charts.history_chart(space.checkpoint.history).to_dict()
-
-
-@st.cache_data(max_entries=128, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def effects_chart(space: LatentSpace, dimension: int) -> Spec:
-    """What each dimension does, this one marked."""
-    dimensions = space.statistics.most_spread(charts.MOST_PANELS)
-    return charts.effects_chart(dimensions, dimension_effects(space), dimension).to_dict()
-
-
-@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def match_chart(space: LatentSpace, method: str, n: int, seed: int) -> Spec:
-    """Clusters against digits."""
-    clusters = clusters_of(space, method, n, seed)
-    match = clustering.Match.of(clusters.labels, space.labels)
-    centres = space.decode(clusters.centres)[match.order]
-    icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centres]
-    return charts.match_chart(match.table[match.order], icons).to_dict()
-
-
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
 def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
     """Clusters of the codes."""
@@ -463,6 +440,12 @@ def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
         st.vega_lite_chart(chart, alt=alt_text)
     else:
         st.altair_chart(chart, alt=alt_text)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def built(name: str, *given: Any, **choices: Any) -> Spec:
+    """The chart of this name in `latent.charts`, built once for the same numbers."""
+    return getattr(charts, name)(*given, **choices).to_dict()
 
 
 def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
@@ -932,7 +915,7 @@ def model_section(space: LatentSpace) -> None:
         show_reading(space)
     if history:
         st.subheader("Training")
-        show_chart(history_chart(space), "Training and test loss over the epochs")
+        show_chart(built("history_chart", history), "Training and test loss over the epochs")
     take_away(space, python, arrays, png=sheet, csv=pd.DataFrame(history) if history else None)
 
 
@@ -1321,7 +1304,7 @@ def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[fl
     if space.signature.has_encoder:
         with cells[1]:
             st.markdown("**Their digits**")
-            show_chart(charts.digits_chart(counts), "How many of each digit are selected")
+            show_chart(built("digits_chart", counts), "How many of each digit are selected")
     with cells[2]:
         some = selected[:: max(1, len(selected) // MOST_SELECTED)][:MOST_SELECTED]
         st.markdown("**All of them**" if len(some) == len(selected) else f"**{len(some)} of them**")
@@ -1475,7 +1458,7 @@ def dimensions_section(space: LatentSpace) -> None:
     )
 
     st.subheader("Every dimension, by how much it changes the picture")
-    show_chart(effects_chart(space, dimension), "How much each dimension changes the picture")
+    show_chart(built("effects_chart", dimensions, effects, dimension), "How much each dimension changes the picture")
     st.caption(
         "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
         "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
@@ -1702,7 +1685,7 @@ def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fid
     with place.container():
         frechet = {name: fidelities[name].frechet for name in order}
         references = [name for name in order if name not in evidence.samplers]
-        show_chart(charts.samplers_chart(frechet, references), "Fréchet distance of each sampler, the least first")
+        show_chart(built("samplers_chart", frechet, references), "Fréchet distance of each sampler, the least first")
         st.dataframe(table, hide_index=True, column_config=columns, alt="Measures of each sampler")
     return table
 
@@ -1807,14 +1790,16 @@ def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     left, right = st.columns(2)
     with left:
         st.markdown("**Among real digits**: how dimensions go together with measured properties")
-        chart = charts.matrix_chart(meant.correlation, names, meant.names, ("dimension", "property", "correlation"))
+        chart = built("matrix_chart", meant.correlation, names, meant.names, ("dimension", "property", "correlation"))
         show_chart(chart, "Correlation of each dimension with each property")
     with right:
         st.markdown("**In a sweep**: standard deviations a property moves for one of the dimension")
-        chart = charts.matrix_chart(np.clip(meant.slope, -1, 1), names, meant.names, ("dimension", "property", "slope"))
+        chart = built(
+            "matrix_chart", np.clip(meant.slope, -1, 1), names, meant.names, ("dimension", "property", "slope")
+        )
         show_chart(chart, "How far each dimension alone moves each property")
     st.markdown("**How dimensions go together** among real digits")
-    chart = charts.matrix_chart(carried.correlation, names, names, ("dimension", "with dimension", "correlation"))
+    chart = built("matrix_chart", carried.correlation, names, names, ("dimension", "with dimension", "correlation"))
     show_chart(chart, "Correlation of each dimension with each")
     arrays = {"effect": carried.effect, "digit_information": carried.digit_information}
     arrays |= {"correlation": carried.correlation, "property_correlation": meant.correlation, "slope": meant.slope}
@@ -1836,7 +1821,7 @@ def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed
     left, right = st.columns([3, 2])
     with left:
         st.markdown("**How large the error is**")
-        show_chart(charts.errors_chart(errors.errors, lines), "Histogram of the errors of all test digits")
+        show_chart(built("errors_chart", errors.errors, lines), "Histogram of the errors of all test digits")
     with right:
         st.markdown("**Of which digits**")
         by_digit = charts.digits_chart(errors.by_digit, "mean squared error a pixel").properties(height=260)
@@ -1884,10 +1869,10 @@ def diagnose_collapse(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     left, right = st.columns(2)
     with left:
         st.markdown(f"**What the judge sees in {drawn.digits.sum():,} samples**: {name}")
-        show_chart(charts.digits_chart(drawn.digits, "pictures"), "Digits among the samples")
+        show_chart(built("digits_chart", drawn.digits, "pictures"), "Digits among the samples")
     with right:
         st.markdown("**In as many real digits**")
-        show_chart(charts.digits_chart(real.digits, "pictures"), "Digits among real images")
+        show_chart(built("digits_chart", real.digits, "pictures"), "Digits among real images")
     st.markdown("**Some of the samples**")
     show_sampled(space, name, sampled.z, sampled.pictures)
     table = pd.DataFrame({"digit": np.arange(10), "samples": drawn.digits, "real": real.digits})
@@ -1930,7 +1915,7 @@ def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     place.dataframe(table, hide_index=True, column_config=columns, alt="Smoothness along each kind of way")
     lowest = {kind: each.confidence for kind, each in ways.items()}
     st.markdown("**How sure the judge stays on the way**")
-    show_chart(charts.ways_chart(lowest), "Share of ways below each lowest confidence")
+    show_chart(built("ways_chart", lowest), "Share of ways below each lowest confidence")
     n_ways, n_steps, _ = ways["linear"].codes.shape
     st.caption(
         f"Over {n_ways} random pairs of real digits, {n_steps} steps each. The farther right a line, the surer the way."
@@ -2158,7 +2143,8 @@ def clusters_section(space: LatentSpace) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Clusters against digits")
-        show_chart(match_chart(space, method, n, seed), "How many of each digit every cluster holds")
+        icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centroids[order]]
+        show_chart(built("match_chart", match.table[order], icons), "How many of each digit every cluster holds")
     with right:
         st.subheader("Centre, typical, strangest")
         members = [clusters.typical[order], clusters.strangest[order]]
@@ -2409,7 +2395,7 @@ def runs_section(space: LatentSpace) -> None:
         sheet, arrays = show_same_digits(versus, rows)
         st.subheader("The same code statistics")
         spreads = {f"A: {space.name}": space.statistics.std, f"B: {other.name}": other.statistics.std}
-        chart = charts.spread_chart(spreads, [scores.active(space), scores.active(other)])
+        chart = built("spread_chart", spreads, [scores.active(space), scores.active(other)])
         show_chart(chart, "How much every dimension of A and of B varies over real digits")
         st.caption(
             "A plain autoencoder's codes have no scale of their own: compare the shapes of the lines, not their "
@@ -2611,7 +2597,7 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
             st.caption("Of no checkpoint measured yet.")
             continue
         score = scores.SCORES[name]
-        chart = charts.zoo_chart(zoo, quantity, score.form, [space.name for space in chosen], curve, log)
+        chart = built("zoo_chart", zoo, quantity, score.form, [space.name for space in chosen], curve, log)
         show_chart(chart, f"{quantity} of every checkpoint against its number of dimensions")
     st.caption("The dashed line is PCA with as many components, on 28 × 28 pixels. Lower is better, but for the probe.")
     for name, sentence in unread.items():

@@ -7,24 +7,16 @@ largest resident size so far. ``--json`` prints the same for programs.
 
 import argparse
 import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from benchmarks.chromium import WINDOW, chromium
+from benchmarks.comparison import machine
+from benchmarks.serving import serve
 
-from benchmarks.__main__ import machine
-from benchmarks.live import ARGUMENTS, CHROMIUM, free_port
-
-ROOT = Path(__file__).parents[1]
 PATIENCE = 180_000  # milliseconds: with an empty cache, and on a small host
 
 
@@ -46,29 +38,7 @@ def row(moment: str, pid: int) -> Row:
     return Row(moment, *(kilobytes[name] * 1024 / 1e6 for name in ("Rss", "Pss", "VmHWM")))
 
 
-@contextmanager
-def server(script: str) -> Iterator[tuple[str, int]]:
-    """A server with an empty cache; its address and process."""
-    port = free_port()
-    options = ["--server.headless", "true", "--server.address", "127.0.0.1", "--server.port", str(port)]
-    command = [sys.executable, "-m", "streamlit", "run", script, *options]
-    with tempfile.TemporaryDirectory() as cache:
-        environment = os.environ | {"LATENT_CACHE": cache}
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-        try:
-            for _ in range(300):
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=1)
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}", process.pid
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def settled(page: Page, heading: str) -> None:
+def settled(page: Any, heading: str) -> None:
     """Wait until a section is drawn and the script at its end."""
     page.get_by_role("heading", name=heading, exact=True).wait_for(timeout=PATIENCE)
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=PATIENCE)
@@ -76,11 +46,11 @@ def settled(page: Page, heading: str) -> None:
 
 def rows(script: str) -> list[Row]:
     """Every moment, in order."""
-    with server(script) as (address, pid), sync_playwright() as playwright:
+    with TemporaryDirectory() as cache, serve(script, LATENT_CACHE=cache) as server, chromium() as browser:
+        pid = server.process.pid
         found = [row("server started", pid)]
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(address)
+        page = browser.new_page(viewport=WINDOW)
+        page.goto(server.address)
         settled(page, "Model")
         found.append(row("page opened", pid))
         sections = page.locator(".st-key-section label[data-testid=stRadioOption]")
@@ -89,7 +59,6 @@ def rows(script: str) -> list[Row]:
             name = sections.nth(number).inner_text()
             settled(page, name)
             found.append(row(name, pid))
-        browser.close()
     return found
 
 

@@ -86,6 +86,8 @@ async def use(session: Session, section: Section, chance: random.Random) -> Reru
             return await session.put(key, code=[chance.gauss(0, 2) for _ in range(16)])
         case "Draw":
             return await session.put("draw_canvas", drawing=stroke(chance.randrange(40, 240)))
+        case "Diagnose":
+            return await session.move(section.control, chance.choice(session.widgets[section.control].element.options))
         case "Arithmetic":
             return await session.move("arithmetic_a_mean_of", chance.randrange(10))
     control = session.widgets[section.control].element

@@ -68,7 +68,7 @@ def action(page: Any, section: Section) -> Callable[[int], None]:
     def press(turn: int) -> None:
         control = page.get_by_role("slider", name="Dimension").first
         if section.control != "live":
-            control = page.locator(f".st-key-{section.control} input").first
+            control = page.locator(f".st-key-{section.control} input:not([type=radio]:not(:checked))").first
         back = turn // STRETCH % 2
         is_number = control.get_attribute("type") == "number"
         control.press(("ArrowUp", "ArrowDown")[back] if is_number else ("ArrowLeft", "ArrowRight")[back])

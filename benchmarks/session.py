@@ -18,7 +18,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
-LONGEST = 120.0  # seconds that a rerun may take
+LONGEST = 300.0  # seconds that a rerun may take
 GOES_ON = ForwardMsg.FINISHED_EARLY_FOR_RERUN  # the page asked to be run again: no end yet
 
 

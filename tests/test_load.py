@@ -7,14 +7,14 @@ import pytest
 from conftest import tiny
 
 from benchmarks.load import FORGET, stroke, visit
-from benchmarks.sections import SECTIONS
+from benchmarks.sections import MEASURED, SECTIONS
 from benchmarks.serving import PAGE, serve
 from benchmarks.session import Session
 from latent import checkpoint
 
 LONGEST = 300  # seconds for any of these, on a busy machine
 ACTIONS = 15
-QUICK = [section for section in SECTIONS if section.name != "Clusters"]  # which measures a new model for half a minute
+QUICK = [section for section in SECTIONS if section.name not in MEASURED]
 
 
 @pytest.fixture(scope="module")
