@@ -119,3 +119,12 @@ def deterministic_threads():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+SLOWEST_FIRST = ("test_page.py", "test_browser.py", "test_live.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The files that take longest begin, so that two processes end at about the same time."""
+    order = {name: place for place, name in enumerate(SLOWEST_FIRST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
