@@ -104,7 +104,7 @@ def in_pythae(network: Any) -> Any:
             self.layers = network.encoder
 
         def forward(self, x: torch.Tensor) -> Any:
-            return ModelOutput(embedding=self.layers(x))
+            return ModelOutput(embedding=self.layers(x)[:, : network.config.latent_dim])  # the mean, of a VAE
 
     class Decoder(BaseDecoder):  # type: ignore[misc]
         def __init__(self) -> None:
