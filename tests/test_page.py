@@ -230,7 +230,7 @@ def test_a_link_reproduces_the_view():
 # Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with.
 REAL_DIGITS = {
     "stash_digits", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
-    "draw_nearest", "draw_seen", "draw_canvas",
+    "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images",
 }  # fmt: skip
 
 
