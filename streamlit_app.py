@@ -143,7 +143,7 @@ def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> L
             reading = reading.alternatives()[choice].get(chosen, reading)
         saved = saved.overruled(reading)
     space = LatentSpace.of(name, saved)
-    Thread(target=lambda: space.statistics, daemon=True).start()  # encodes while the first section is drawn
+    Thread(target=lambda: space.statistics).start()  # encodes while the first section is drawn
     freeze_heap()
     return space
 

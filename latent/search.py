@@ -314,12 +314,18 @@ def merit(scored: Scored) -> float:
 
 
 def coarse(bases: list[Reading]) -> Iterator[Reading]:
-    """Each base, the likeliest first, with a few activations and pixel scales."""
+    """Each base, the likeliest first, with a few activations and pixel scales.
+
+    Where the code is a stack of feature maps, they may well have gone through the activation, too.
+    """
     for base in sorted(bases, key=lambda base: base.geometry.cost):
         for pixels in COARSE_PIXELS:
             for activation in COARSE_ACTIVATIONS:
                 for split in splits(base):
                     yield replace(with_activation(base, activation), pixels=pixels, split=split)
+        if len(base.code_shape) > 1:
+            usual = with_activation(base, COARSE_ACTIVATIONS[0])
+            yield replace(usual, pixels=COARSE_PIXELS[0], code_activation=COARSE_ACTIVATIONS[0])
 
 
 def full(bases: list[Reading]) -> Iterator[Reading]:

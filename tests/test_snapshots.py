@@ -275,6 +275,7 @@ def test_the_page_sends_the_film_once_with_what_is_said_of_every_frame(film_page
 
 
 def test_without_a_film_the_page_says_how_to_get_one(film_page, monkeypatch):
+    film_page.write_text(film_page.read_text().replace("\nshow_training(space)\n", "\nshow_films([space])\n"))
     app = opened(film_page, monkeypatch, "plain")
     assert not parts(app, "film")
     assert any("--snapshots" in caption.value for caption in app.caption)
