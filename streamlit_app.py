@@ -23,7 +23,8 @@ from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
 from threading import Thread
-from typing import Any, NamedTuple
+from types import CodeType
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import altair as alt
 import numpy as np
@@ -32,6 +33,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+import latent
 from latent import (
     charts,
     checkpoint,
@@ -83,10 +85,30 @@ MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
+P = ParamSpec("P")
+R = TypeVar("R")
 Spec = dict[str, Any]  # a chart as Vega-Lite has it
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Loaders and caches. A space stands for itself in a key by its checkpoint's SHA-256, never by its arrays.
+
+
+def kept(cache: Callable[[Callable[P, R]], Any]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """The function in its cache, put there once a server and not at every rerun.
+
+    Streamlit reads and tokenises the source of each cached function when it is decorated, which for all of them was a
+    third of a rerun. They are kept as long as the package is loaded, so that none outlives what it calls.
+    """
+    functions: dict[tuple[str, CodeType], Callable[P, R]] = vars(latent).setdefault("cached_functions_of_the_page", {})
+
+    def keep(function: Callable[P, R]) -> Callable[P, R]:
+        key = (function.__qualname__, function.__code__)  # code that was edited is another key
+        if key not in functions:
+            functions[key] = cache(function)
+        return functions[key]
+
+    return keep
+
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
@@ -110,31 +132,31 @@ def send_at_once() -> None:
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-@st.cache_resource(show_spinner=False)
+@kept(st.cache_resource(show_spinner=False))
 def device_complaint() -> str:
     """A sentence about a GPU that is there and does not work, or an empty one."""
     return inference.device_that_works()[1]
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@kept(st.cache_data(max_entries=64, show_spinner=False))
 def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
     """SHA-256 of a file, read again only where its stamp is another."""
     return checkpoint.fingerprint(path)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Opening the file; one of a stranger is read on real digits first …")
-def loaded(path: str, stamp: tuple[int, ...]) -> checkpoint.Checkpoint:
-    """What a file holds, for somebody else's how it is read; read again where its stamp is another."""
-    return checkpoint.load(path, within=CHECKPOINTS)
+@kept(st.cache_resource(max_entries=8, show_spinner="Opening the file; a stranger's is read on real digits first …"))
+def loaded(path: str, stamp: tuple[int, ...], within: str) -> checkpoint.Checkpoint:
+    """What a file in this folder holds, for somebody else's how it is read; read again where its stamp is another."""
+    return checkpoint.load(path, within=Path(within))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Trying readings of the file on real digits …")
+@kept(st.cache_resource(max_entries=8, show_spinner="Trying readings of the file on real digits …"))
 def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
     """What an uploaded file holds."""
     return checkpoint.parse(_content, name)
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner=False)
+@kept(st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner=False))
 def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
     """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
     if overruling:
@@ -148,13 +170,13 @@ def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> L
     return space
 
 
-@st.cache_resource(max_entries=8, show_spinner=False)
+@kept(st.cache_resource(max_entries=8, show_spinner=False))
 def alternatives_of(sha256: str, _reading: Reading) -> dict[str, dict[str, Reading]]:
     """The other ways to read a file; its own reading follows from the file."""
     return _reading.alternatives()
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …")
+@kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …"))
 def fitted(
     space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
 ) -> sampling.Distribution:
@@ -166,14 +188,14 @@ def fitted(
     return distribution
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …")
+@kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …"))
 def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
     """How much each of the most spread dimensions changes the picture, over the first 16 evaluation images."""
     statistics = space.statistics
     return traversal.effects(space.decode, space.z[:16], statistics.std, statistics.most_spread(charts.MOST_PANELS))
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Code, list[str]]:
     """A strip for each of the dimensions that change the picture most, from any base; its codes and their names."""
     statistics, code = space.statistics, np.frombuffer(base, np.float32)
@@ -185,26 +207,26 @@ def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Code, list[str]
     return images.sheet(space.decode(z), 13, zoom=2, row_names=[str(d) for d in shown]), z, names
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
+@kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …"))
 def test_error(space: LatentSpace) -> float:
     """The saved score, or where there is none, or the file is read another way, the error measured now."""
     scores = space.checkpoint.scores
     return scores["test_mse"] if scores and len(space.checkpoint.scored) < 2 else space.test_error
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
     """Statistics of the codes of the first ``n`` evaluation images."""
     return LatentStatistics.of(space.z[:n])
 
 
-@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …")
+@kept(st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …"))
 def sample_of(file: Encoded) -> Code:
     """At most 10,000 codes of a file, whatever its size."""
     return file.sample()
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+@kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False))
 def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, Spec]:
     """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
     z = space.z[:n] if file is None else sample_of(file)
@@ -217,7 +239,7 @@ def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dic
     }
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
+@kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …"))
 def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
     """Clusters of the codes."""
     clusters = clustering.fit(method, space.z, n, seed)
@@ -225,13 +247,13 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
     return clusters
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def evidence_of(space: LatentSpace) -> Evidence:
     """What is measured of a space: every part when it is first asked for, by whichever section and session."""
     return Evidence(space)
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …")
+@kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …"))
 def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
     """Two spaces side by side; what their codes share is measured now."""
     versus = Versus(evidence_of(a), evidence_of(b))
@@ -240,16 +262,16 @@ def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
     return versus
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
-def glance(path: str, sha256: str) -> tuple[str, int] | None:
+@kept(st.cache_data(max_entries=64, show_spinner=False))
+def glance(path: str, sha256: str, within: str) -> tuple[str, int] | None:
     """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
     try:
-        return scores.glance(Path(path), sha256, within=CHECKPOINTS)
+        return scores.glance(Path(path), sha256, within=Path(within))
     except CheckpointError:
         return None
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
+@kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …"))
 def property_direction(space: LatentSpace, name: str) -> Code:
     """The direction along which a measured property grows."""
     measured = morphology.PROPERTIES[name].measure(space.images)
@@ -258,13 +280,13 @@ def property_direction(space: LatentSpace, name: str) -> Code:
     return direction
 
 
-@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def principal_of(space: LatentSpace) -> components.PrincipalAxes:
     """The principal components of the codes."""
     return components.PrincipalAxes.of(space.z, min(space.latent_dim, 64))
 
 
-@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def along_of_many(
     space: LatentSpace, direction: bytes, measured: str, reach: float, n_steps: int
 ) -> NDArray[np.float32]:
@@ -276,7 +298,7 @@ def along_of_many(
     return mean
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for the browser …")
+@kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for a browser …"))
 def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     """What the browser needs of a checkpoint: its name, all of it as a parcel, and why its decoder cannot run there."""
     program, refusal = None, ""
@@ -300,7 +322,7 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     return name, stage.parcel(name), refusal
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
     """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
     assert space.checkpoint.snapshots is not None  # who asks has looked
@@ -315,13 +337,13 @@ def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
     return played, frames
 
 
-@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+@kept(st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def plane_of(space: LatentSpace) -> projection.Plane:
     """The flat map of a space that goes both ways."""
     return projection.Plane.of(space.z)
 
 
-@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring every digit …")
+@kept(st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring every digit …"))
 def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
     """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
     values: NDArray[Any] = np.zeros(0)
@@ -346,7 +368,7 @@ def base64_of(array: NDArray[Any]) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
-@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …")
+@kept(st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …"))
 def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
     """Decoded pictures, ``tiles`` by ``tiles``, over the part of the plane in which the real codes lie."""
     places = map_places(space, "PCA")
@@ -359,7 +381,7 @@ def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
     return {"src": images.data_uri(sheet.png()), "box": [float(v) for v in (low[0], low[1], high[0], high[1])]}
 
 
-@st.cache_data(show_spinner=False)
+@kept(st.cache_data(show_spinner=False))
 def digit_pictures() -> str:
     """All test digits on one picture, 100 in a row, for the browser: WebP in base64."""
     digits, _ = data.evaluation_digits()
@@ -395,7 +417,7 @@ COMPONENTS = {
 }
 
 
-@st.cache_resource(show_spinner=False)
+@kept(st.cache_resource(show_spinner=False))
 def component(name: str) -> Callable[..., Any]:
     """One of our own parts of the page, in the browser written in latent/NAME.js."""
     if name in ("live", "parcel"):
@@ -442,7 +464,7 @@ def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
         st.altair_chart(chart, alt=alt_text)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@kept(st.cache_data(max_entries=256, show_spinner=False))
 def built(name: str, *given: Any, **choices: Any) -> Spec:
     """The chart of this name in `latent.charts`, built once for the same numbers."""
     return getattr(charts, name)(*given, **choices).to_dict()
@@ -453,7 +475,7 @@ def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> N
     st.vega_lite_chart(rows, chart_without_rows(name, rows, **choices), alt=alt_text)
 
 
-@st.cache_data(max_entries=256, show_spinner=False)
+@kept(st.cache_data(max_entries=256, show_spinner=False))
 def chart_without_rows(name: str, _rows: pd.DataFrame, **choices: Any) -> Spec:
     """The specification of a chart, which says nothing of the rows but their columns."""
     spec = getattr(charts, name)(_rows, **choices).to_dict()
@@ -2463,7 +2485,10 @@ def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Pat
         same = False
         if name in files:
             with suppress(LatentError):
-                same = glance(str(files[name]), fingerprint_of(files[name])) == (space.signature.kind, space.latent_dim)
+                same = glance(str(files[name]), fingerprint_of(files[name]), str(CHECKPOINTS)) == (
+                    space.signature.kind,
+                    space.latent_dim,
+                )
         return same, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, space.name)))
 
     return max(names, key=likeness)
@@ -2611,7 +2636,7 @@ def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict
     for name, path in offered_files().items():
         try:
             sha256 = fingerprint_of(path)
-            glance(str(path), sha256)
+            glance(str(path), sha256, str(CHECKPOINTS))
             if sha256 in refused:
                 unread[name] = refused[sha256]
             else:
@@ -2722,7 +2747,7 @@ NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated"
 # The page.
 
 
-@st.cache_resource(show_spinner=False)
+@kept(st.cache_resource(show_spinner=False))
 def page_icon() -> Image.Image:
     """A real digit; a named icon would be fetched from a distant host."""
     digits, _ = data.evaluation_digits()
@@ -2765,7 +2790,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        saved = loaded(str(files[name]), checkpoint.stamp(files[name]))
+        saved = loaded(str(files[name]), checkpoint.stamp(files[name]), str(CHECKPOINTS))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return space_of(name, saved, overruling)
 
