@@ -741,10 +741,10 @@ BOMBS = {
 
 @pytest.mark.parametrize("expected", BOMBS)
 def test_a_pickle_that_costs_too_much_is_refused_at_once(expected):
-    start = time.perf_counter()
+    start = time.process_time()  # of computing, however busy the machine is
     assert expected in refusal(changed(data_pkl=BOMBS[expected]))
     assert expected in refusal(BOMBS[expected])
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def deflate_bomb(name: str, size: int, claimed: int | None = None) -> bytes:
