@@ -14,7 +14,8 @@ from latent.neighbours import nearest
 if TYPE_CHECKING:
     from sklearn.mixture import GaussianMixture
 
-LADDER = (1, 2, 3, 5, 8, 12, 18, 27, 40, 60, 90)  # numbers of components that are tried for a mixture
+# Numbers of components that are tried for a mixture; ten among them, for ten digits.
+LADDER = (1, 2, 3, 5, 8, 10, 12, 18, 27, 40, 60, 90)
 PATIENCE = 2  # rungs in a row that are no better: the criterion is not quite smooth
 ROUGHLY = 0.02  # nats a code that a step of the fit must still gain, while the number of components is chosen
 N_CLUSTERS = 50  # in place of components, where there are too many dimensions for those
