@@ -85,14 +85,14 @@ def test_planted_numbers_come_out_in_words(planted):
         "Dimensions 2 and 7 go together (r = -0.80)",
         "Dimension 5 follows slant (r = 0.81 among real digits)",
         "Sample with the mixture: its Fréchet distance, 1.00, is 19.0 times smaller than that of the learned",
-        "Sampling from codes moved around real ones nearly copies: it lies 0.40 times as far",
+        "Nearer still, 0.60, come codes moved around real ones, but nearly copies: 0.40 times as far from known codes",
         "No digit is missing among samples of the learned distribution: the digits have 3.32 of 3.32 bits",
         "4 and 9 overlap: 31% of the nearest neighbours of a 4 are 9s",
         "a linear probe tells 93.0% of the digits and a vote of neighbours 97.0%",
         "paths through real codes are surest: the judge's lowest confidence on the way is 0.90 on average, on straight",
     ):
         assert sentence in said
-    assert 5 <= len(texts(planted)) <= 14
+    assert 5 <= len(texts(planted)) <= 10
 
 
 def test_each_finding_carries_its_number_and_its_picture(planted):
