@@ -9,7 +9,7 @@ from conftest import CHECKPOINTS, tiny
 
 from latent import diagnosis, fidelity, judge, sampling
 from latent.errors import ArgumentError
-from latent.evidence import CODES, MOST_KEPT, REAL, RECONSTRUCTIONS, Evidence
+from latent.evidence import CODES, MOST_KEPT, PCA, REAL, RECONSTRUCTIONS, Evidence
 from latent.space import LatentSpace
 
 
@@ -93,6 +93,12 @@ def test_what_the_codes_know_is_kept_on_disk_and_is_more_than_components_know(sp
     assert again.knowledge(CODES) == codes
     assert codes.neighbours > 0.9
     assert codes.probe > codes.clusters
+
+
+def test_models_of_no_file_and_other_numbers_of_images_are_not_taken_for_each_other(space):
+    first, second = (Evidence(small(LatentSpace.of("tiny", tiny(seed=seed)), 500)) for seed in (0, 1))
+    assert first.knowledge(CODES) != second.knowledge(CODES)
+    assert Evidence(small(space, 500)).knowledge(PCA) != Evidence(small(space, 400)).knowledge(PCA)
 
 
 def test_neighbours_are_mostly_of_the_same_digit_and_4_and_9_overlap(evidence):
