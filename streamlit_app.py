@@ -19,7 +19,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import takewhile
 from pathlib import Path
 from threading import Thread
@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import altair as alt
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -48,6 +49,7 @@ from latent import (
     fidelity,
     film,
     findings,
+    heap,
     images,
     inference,
     interpolation,
@@ -115,18 +117,14 @@ BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda spa
 BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 
 
-def freeze_heap() -> None:
-    """Spare everything loaded so far the full garbage collection that Streamlit asks for after every rerun."""
-    gc.collect()
-    gc.freeze()
-
-
+@kept(st.cache_resource(show_spinner=False))
 def send_at_once() -> None:
-    """Let no message to this session wait until the one before it was acknowledged: some 40 ms (RFC 896, Nagle).
+    """Let no message to a browser wait until the one before it was acknowledged: some 40 ms (RFC 896, Nagle).
 
-    asyncio turns that off only for sockets that name their protocol, which Streamlit's does not (1.67).
+    asyncio turns that off only for sockets that name their protocol, which Streamlit's does not (1.67). The sockets of
+    later sessions have it from the one that listens for them. Called before the heap is frozen, and hides them.
     """
-    for thing in gc.get_objects():  # what is frozen is not among them, so that they are few
+    for thing in gc.get_objects():
         if type(thing) is socket.socket and thing.type == socket.SOCK_STREAM and thing.fileno() >= 0:
             with suppress(OSError):  # not of TCP
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -166,7 +164,6 @@ def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> L
         saved = saved.overruled(reading)
     space = LatentSpace.of(name, saved)
     Thread(target=lambda: space.statistics).start()  # encodes while the first section is drawn
-    freeze_heap()
     return space
 
 
@@ -182,10 +179,7 @@ def fitted(
 ) -> sampling.Distribution:
     """A distribution fitted to the codes of the evaluation images, or of those of one digit."""
     rows = slice(None) if digit is None else space.labels == digit
-    distribution = sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
-    if name == "mixture":
-        freeze_heap()  # scikit-learn came in
-    return distribution
+    return sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
 
 
 @kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …"))
@@ -233,17 +227,22 @@ def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dic
     statistics = statistics_of(space, n) if file is None else file.statistics
     active = statistics.active(space.signature.kind)
     return {
-        "histograms": charts.histograms_chart(z, active).to_dict(),
-        "values": charts.values_chart(z).to_dict(),
-        "boxes": charts.box_chart(statistics, active).to_dict(),
+        "histograms": packed(charts.histograms_chart(z, active)),
+        "values": packed(charts.values_chart(z)),
+        "boxes": packed(charts.box_chart(statistics, active)),
     }
+
+
+@kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
+def history_chart(space: LatentSpace) -> Spec:
+    """The loss over the epochs of the training run."""
+    return packed(charts.history_chart(space.checkpoint.history))
 
 
 @kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …"))
 def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
     """Clusters of the codes."""
     clusters = clustering.fit(method, space.z, n, seed)
-    freeze_heap()  # scikit-learn came in
     return clusters
 
 
@@ -276,8 +275,16 @@ def property_direction(space: LatentSpace, name: str) -> Code:
     """The direction along which a measured property grows."""
     measured = morphology.PROPERTIES[name].measure(space.images)
     direction: Code = directions.of_property(space.z, measured, space.labels)
-    freeze_heap()  # scipy came in
     return direction
+
+
+@kept(st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False))
+def strays_of(space: LatentSpace, a: int, b: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Images of digit ``a`` whose nearest neighbour is a ``b``, and these neighbours."""
+    rows = np.flatnonzero(space.labels == a)
+    nearest = space.nearest(space.z[rows], 2)[:, 1]
+    strays = space.labels[nearest] == b
+    return rows[strays], nearest[strays]
 
 
 @kept(st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
@@ -434,9 +441,9 @@ def stash(key: str, value: Any) -> str:
     return key
 
 
-def show(picture: Image.Image, alt_text: str, *, stretch: bool = False) -> None:
-    """A picture, sent within the page: no request of its own, and nothing to expire on the server."""
-    st.image(images.data_uri(images.png_bytes(picture)), alt=alt_text, width="stretch" if stretch else "content")
+def show(sheet: Sheet, alt_text: str, *, stretch: bool = False) -> None:
+    """Pictures, sent within the page: no request of their own, and nothing to expire on the server."""
+    st.image(sheet.address, alt=alt_text, width="stretch" if stretch else sheet.size[0])
 
 
 def show_codes(
@@ -450,7 +457,7 @@ def show_codes(
             keep(space, names[index], z[index])
 
     sheet_data = {
-        "src": sheet.address, "alt": alt_text, "size": sheet.image.size, "stretch": stretch,
+        "src": sheet.address, "alt": alt_text, "size": sheet.size, "stretch": stretch,
         "boxes": sheet.boxes.tolist(), "names": list(names), "verb": "Keep", "chosen": None,
     }  # fmt: skip
     component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
@@ -467,12 +474,25 @@ def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
 @kept(st.cache_data(max_entries=256, show_spinner=False))
 def built(name: str, *given: Any, **choices: Any) -> Spec:
     """The chart of this name in `latent.charts`, built once for the same numbers."""
-    return getattr(charts, name)(*given, **choices).to_dict()
+    return packed(getattr(charts, name)(*given, **choices))
+
+
+def packed(chart: alt.Chart | alt.LayerChart) -> Spec:
+    """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun."""
+    spec: Spec = chart.to_dict()
+    for name, rows in spec.get("datasets", {}).items():
+        table = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, table.schema) as writer:
+            writer.write_table(table)
+        spec["datasets"][name] = stream.getvalue().to_pybytes()
+    return spec
 
 
 def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
     """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
-    st.vega_lite_chart(rows, chart_without_rows(name, rows, **choices), alt=alt_text)
+    columns = pa.table({column: rows[column].to_numpy() for column in rows})  # at a tenth of pandas' own way's time
+    st.vega_lite_chart(columns, chart_without_rows(name, rows, **choices), alt=alt_text)
 
 
 @kept(st.cache_data(max_entries=256, show_spinner=False))
@@ -490,12 +510,6 @@ def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int =
 def side_by_side() -> Any:
     """A row that goes on in the next line where the window is narrow."""
     return st.container(horizontal=True, gap="medium")
-
-
-def show_code(key: str, space: LatentSpace, code: Code, name: str, zoom: int = 6) -> None:
-    """A code as the picture it decodes to, with its name above it."""
-    st.text(name)
-    show_codes(key, space, images.sheet(space.decode(code), 1, zoom), code[None], [name], f"Decoded picture: {name}")
 
 
 def show_real(key: str, space: LatentSpace, indices: NDArray[np.intp], alt_text: str, zoom: int = 3) -> None:
@@ -535,20 +549,23 @@ def take_away(
     python: str,
     arrays: Mapping[str, Any],
     *,
-    png: Sheet | None = None,
-    csv: pd.DataFrame | None = None,
-    gif: bytes | Callable[[], bytes] | None = None,
+    png: Callable[[], bytes] | None = None,
+    csv: Callable[[], pd.DataFrame] | None = None,
+    gif: Callable[[], bytes] | None = None,
 ) -> None:
-    """The end of every section: its pictures and numbers as files, and the few lines that make the same arrays."""
+    """The end of every section: its pictures and numbers as files, and the few lines that make the same arrays.
+
+    Files are made when somebody asks for one.
+    """
     name = f"{space.name}-{section.lower().replace(' ', '-')}"
     files: dict[str, tuple[Any, str, str]] = {}
     if png is not None:
-        files["PNG"] = (png.png, "image/png", "The pictures as one sheet.")
+        files["PNG"] = (png, "image/png", "The pictures as one sheet.")
     if gif is not None:
         files["GIF"] = (gif, "image/gif", "The pictures as an animation.")
     files["NPZ"] = (npz(**arrays), "application/octet-stream", f"The arrays {', '.join(arrays)} for NumPy.")
     if csv is not None:
-        files["CSV"] = (lambda: csv.to_csv(index=False), "text/csv", "The numbers as a table.")
+        files["CSV"] = (lambda: csv().to_csv(index=False), "text/csv", "The numbers as a table.")
     st.divider()
     with st.container(horizontal=True):
         for suffix, (content, mime, text) in files.items():
@@ -937,8 +954,8 @@ def model_section(space: LatentSpace) -> None:
         show_reading(space)
     if history:
         st.subheader("Training")
-        show_chart(built("history_chart", history), "Training and test loss over the epochs")
-    take_away(space, python, arrays, png=sheet, csv=pd.DataFrame(history) if history else None)
+        show_chart(history_chart(space), "Training and test loss over the epochs")
+    take_away(space, python, arrays, png=sheet.png, csv=(lambda: pd.DataFrame(history)) if history else None)
 
 
 def show_reading(space: LatentSpace) -> None:
@@ -1072,7 +1089,7 @@ def statistics_section(space: LatentSpace) -> None:
         f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})"
     )
     arrays = {"z": z, "mean": statistics.mean, "std": statistics.std}
-    take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=table)
+    take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=lambda: table)
 
 
 TEST_DIGITS = "the 10,000 test digits"
@@ -1178,8 +1195,9 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
         places = plane.project(space.z)
     else:
         python = f"places = projection.tsne(space.z)\nz = space.z[{dot}]\npicture = space.decode(z)"
-    table = pd.DataFrame({"x": places[:, 0], "y": places[:, 1], "digit": space.labels})
-    take_away(space, python, {"places": places, "z": z, "picture": picture}, png=sheet, csv=table)
+    columns = {"x": places[:, 0], "y": places[:, 1], "digit": space.labels}
+    arrays = {"places": places, "z": z, "picture": picture}
+    take_away(space, python, arrays, png=sheet.png, csv=lambda: pd.DataFrame(columns))
     update_link(space)
 
 
@@ -1192,7 +1210,6 @@ def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
             progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
             store.stored(lambda: projection.tsne(space.z, progress), *key)
             bar.empty()
-            freeze_heap()
         return store.stored(lambda: projection.tsne(space.z), *key)
     places = plane_of(space).project(space.z)
     if space.latent_dim == 1:  # a line: the digits one above the other
@@ -1364,7 +1381,7 @@ def generate_section(space: LatentSpace) -> None:
         with st.expander("As numbers"):
             st.dataframe(table, alt="The vectors as numbers")
     python = f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\npictures = space.decode(z)"
-    take_away(space, python, {"z": z, "pictures": pictures}, png=sheet, csv=table)
+    take_away(space, python, {"z": z, "pictures": pictures}, png=sheet.png, csv=lambda: table)
 
 
 def custom_section(space: LatentSpace) -> None:
@@ -1429,7 +1446,7 @@ def custom_section(space: LatentSpace) -> None:
                 column_config={"value": value_column}, alt="The vector as an editable table",
             )  # fmt: skip
     python = f"z = {literal(code)}\npicture = space.decode(z)"
-    take_away(space, python, {"z": code, "picture": picture}, png=sheet, csv=numbers)
+    take_away(space, python, {"z": code, "picture": picture}, png=sheet.png, csv=lambda: numbers)
 
 
 def dimensions_section(space: LatentSpace) -> None:
@@ -1461,8 +1478,8 @@ def dimensions_section(space: LatentSpace) -> None:
 
     values = np.linspace(low, high, n_steps)
     z = traversal.traverse(base, dimension, values)
-    strip = space.decode(z)
-    change = strip - space.decode(base)
+    decoded = space.decode(np.concatenate([z, base[None]]))
+    strip, of_base = decoded[:-1], decoded[-1]
 
     st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}")
     st.text(f"The rest as in {name}. Below each picture the value of dimension {dimension}.")
@@ -1470,7 +1487,7 @@ def dimensions_section(space: LatentSpace) -> None:
     sheet = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
     text = f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}"
     show_codes("dimensions_strip", space, sheet, z, names, text, stretch=True)
-    differences = images.sheet(images.signed_to_rgb(change), n_steps, zoom=4)
+    differences = images.sheet(images.signed_to_rgb(strip - of_base), n_steps, zoom=4)
     show_codes(
         "dimensions_change", space, differences, z, names, "Difference of each picture from the base", stretch=True
     )
@@ -1492,10 +1509,10 @@ def dimensions_section(space: LatentSpace) -> None:
         f"base = {chosen_base.python}\nvalues = np.linspace({low}, {high}, {n_steps})\n"
         f"z = traversal.traverse(base, {dimension}, values)\npictures = space.decode(z)"
     )
-    effects_table = pd.DataFrame({"dimension": dimensions, "effect": effects})
     take_away(
-        space, python, {"z": z, "pictures": strip}, png=sheet, csv=effects_table, gif=lambda: images.gif_bytes(strip)
-    )
+        space, python, {"z": z, "pictures": strip}, png=sheet.png, gif=lambda: images.gif_bytes(strip),
+        csv=lambda: pd.DataFrame({"dimension": dimensions, "effect": effects}),
+    )  # fmt: skip
 
 
 def arithmetic_section(space: LatentSpace) -> None:
@@ -1530,10 +1547,14 @@ def arithmetic_section(space: LatentSpace) -> None:
         *((f"{letter}: {operand.name}", operand.code) for letter, operand in zip(letters, operands)),
         (f"= {formula}", result),
     ]
+    z = np.stack([code for _, code in shown])
+    pictures = space.decode(z)
     with side_by_side():
         for place, (name, code) in enumerate(shown):
             with st.container(width="content"):
-                show_code(f"arithmetic_grid_{place}", space, code, name)
+                st.text(name)
+                sheet = images.sheet(pictures[[place]], 1, zoom=6)
+                show_codes(f"arithmetic_grid_{place}", space, sheet, code[None], [name], f"Decoded picture: {name}")
         if space.signature.has_encoder:
             nearest = space.nearest(result)[0]
             digit = space.labels[nearest[0]]
@@ -1549,8 +1570,6 @@ def arithmetic_section(space: LatentSpace) -> None:
         "The grey bands hold 98 % of the real codes. A difference or a sum usually leaves them: it is a direction, or "
         "twice a picture, and decodes to something no real digit looks like. An average or an analogy stays inside."
     )
-    z = np.stack([code for _, code in shown])
-    pictures = space.decode(z)
     lines = [f"{letter.lower()} = {operand.python}" for letter, operand in zip(letters, operands)]
     names = ", ".join(letters.lower())
     lines += [
@@ -1558,8 +1577,8 @@ def arithmetic_section(space: LatentSpace) -> None:
         f"z = np.stack([{names}, result])",
         "pictures = space.decode(z)",
     ]
-    sheet = images.sheet(pictures, len(z), zoom=6)
-    take_away(space, "\n".join(lines), {"z": z, "pictures": pictures}, png=sheet)
+    arrays = {"z": z, "pictures": pictures}
+    take_away(space, "\n".join(lines), arrays, png=lambda: images.sheet(pictures, len(z), zoom=6).png())
 
 
 def compare_section(space: LatentSpace) -> None:
@@ -1609,7 +1628,7 @@ def compare_section(space: LatentSpace) -> None:
         "generated = space.decode(z)\nnearest = space.images[space.nearest(z)[:, 0]]"
     )
     arrays = {"real": space.images[real], "z": z, "generated": generated, "nearest": space.images[nearest]}
-    take_away(space, python, arrays, png=pairs)
+    take_away(space, python, arrays, png=pairs.png)
 
 
 def samplers_section(space: LatentSpace) -> None:
@@ -1635,7 +1654,7 @@ def samplers_section(space: LatentSpace) -> None:
             space,
             samplers_python(drawn, f"{n}, seed={seed})"),
             drawn,
-            png=images.rows_sheet(list(pictures.values()), 2),
+            png=lambda: images.rows_sheet(list(pictures.values()), 2).png(),
         )
         return
 
@@ -1652,20 +1671,22 @@ def samplers_section(space: LatentSpace) -> None:
         fidelities[name] = shown[name].fidelity
         st.markdown(f"**{name.capitalize()}**, Fréchet distance {fidelities[name].frechet:.3g}")
         show_sampled(space, name, shown[name].z[:n], shown[name].pictures[:n])
-    freeze_heap()  # scikit-learn came in
     advice.markdown(f"**{findings.advice(fidelities).text}**")
     table = show_fidelities(overview, evidence, fidelities)
     with judged.container():
         st.subheader("Which digits the judge sees")
-        show_chart(report.judged_chart(fidelities), "Share of each digit among the pictures of each sampler")
+        chart = built("shares_chart", *report.judged_shares(fidelities))
+        show_chart(chart, "Share of each digit among the pictures of each sampler")
     st.caption(
         f"Each sampler is fitted to the codes of half of the test digits and draws {len(space.z) // 2:,} pictures, "
         "measured against the other half in the features of the judge, a small classifier "
         f"({evidence.judge.scores['accuracy']:.1%} of the test digits right). The reference rows say what is possible."
     )
     drawn = {name: each.z[:n] for name, each in shown.items() if name in evidence.samplers}
-    sheet = images.rows_sheet([each.pictures[:n] for each in shown.values()], 2)
-    take_away(space, samplers_python(drawn, f"len(held_out), seed={seed})[:{n}]"), drawn, png=sheet, csv=table)
+    take_away(
+        space, samplers_python(drawn, f"len(held_out), seed={seed})[:{n}]"), drawn, csv=lambda: table,
+        png=lambda: images.rows_sheet([each.pictures[:n] for each in shown.values()], 2).png(),
+    )  # fmt: skip
 
 
 def samplers_python(names: Iterable[str], how_many: str) -> str:
@@ -1681,7 +1702,7 @@ def show_sampled(space: LatentSpace, name: str, z: Code, pictures: NDArray[np.ui
     names = [f"{name}, {i + 1}" for i in range(len(z))]
     key = f"samplers_{name.replace(' ', '_')}"
     if name == REAL and not space.signature.has_encoder:  # these have no codes
-        show(sheet.image, f"{len(pictures)} real digits")
+        show(sheet, f"{len(pictures)} real digits")
     else:
         show_codes(key, space, sheet, z, names, f"{len(pictures)} pictures: {name}", stretch=len(pictures) >= 15)
 
@@ -1724,8 +1745,6 @@ def diagnose_section(space: LatentSpace) -> None:
     table, arrays, python = DIAGNOSES[topic](space, evidence)
     for share, name in report.gather(evidence):
         show_findings_so_far(found, evidence, share, name)
-    if missing:
-        freeze_heap()  # scikit-learn and scipy came in
     with found.container():
         st.subheader("Findings")
         for place, finding in enumerate(findings.findings(evidence)):
@@ -1771,7 +1790,7 @@ def go_to(finding: findings.Finding) -> None:
         st.session_state["diagnose_topic"] = finding.topic
 
 
-Diagnosed = tuple[pd.DataFrame, dict[str, Any], str]  # a table, arrays, and the Python that gives the arrays
+Diagnosed = tuple[Callable[[], pd.DataFrame], dict[str, Any], str]  # a table, arrays, and the Python for the arrays
 
 
 def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
@@ -1830,7 +1849,7 @@ def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
         "effect, digit_information = carried.effect, carried.digit_information\n"
         "correlation, property_correlation, slope = carried.correlation, meant.correlation, meant.slope"
     )
-    return table, arrays, python
+    return lambda: table, arrays, python
 
 
 def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed:
@@ -1846,8 +1865,8 @@ def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed
         show_chart(built("errors_chart", errors.errors, lines), "Histogram of the errors of all test digits")
     with right:
         st.markdown("**Of which digits**")
-        by_digit = charts.digits_chart(errors.by_digit, "mean squared error a pixel").properties(height=260)
-        show_chart(by_digit, "Mean error of each digit")
+        chart = built("digits_chart", errors.by_digit, "mean squared error a pixel", height=260)
+        show_chart(chart, "Mean error of each digit")
     for name, rows in (("worst", errors.worst()), ("best", errors.best())):
         st.markdown(f"**The {len(rows)} {name}**, above the digits, below what is left of them")
         for place, part in enumerate(np.array_split(rows, 2)):
@@ -1858,9 +1877,14 @@ def diagnose_reconstruction(space: LatentSpace, evidence: Evidence) -> Diagnosed
             )  # fmt: skip
     if not evidence.refusal:
         st.caption("Below each pair what the judge reads: in the digit > in what is left of it, where the two differ.")
-    table = pd.DataFrame({"image": np.arange(len(errors.errors)), "digit": space.labels, "error": errors.errors})
-    if not evidence.refusal:
-        table["judged before"], table["judged after"] = evidence.originals().digits, evidence.reconstructions().digits
+
+    def table() -> pd.DataFrame:
+        columns = {"image": np.arange(len(errors.errors)), "digit": space.labels, "error": errors.errors}
+        if not evidence.refusal:
+            columns["judged before"] = evidence.originals().digits
+            columns["judged after"] = evidence.reconstructions().digits
+        return pd.DataFrame(columns)
+
     arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
     python = "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
     return table, arrays, python + "worst, best = found.worst(), found.best()"
@@ -1897,11 +1921,11 @@ def diagnose_collapse(space: LatentSpace, evidence: Evidence) -> Diagnosed:
         show_chart(built("digits_chart", real.digits, "pictures"), "Digits among real images")
     st.markdown("**Some of the samples**")
     show_sampled(space, name, sampled.z, sampled.pictures)
-    table = pd.DataFrame({"digit": np.arange(10), "samples": drawn.digits, "real": real.digits})
+    columns = {"digit": np.arange(10), "samples": drawn.digits, "real": real.digits}
     python = (
         f"sampled = evidence.sampler({name!r}, {SEED})\nz, drawn = sampled.z, sampled.fidelity\ndigits = drawn.digits"
     )
-    return table, {"z": sampled.z, "digits": drawn.digits}, python
+    return lambda: pd.DataFrame(columns), {"z": sampled.z, "digits": drawn.digits}, python
 
 
 def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
@@ -1942,21 +1966,27 @@ def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     st.caption(
         f"Over {n_ways} random pairs of real digits, {n_steps} steps each. The farther right a line, the surer the way."
     )
-    for kind, each in ways.items():
-        for name, row in (("surest", each.best), ("least sure", each.worst)):
-            codes = each.codes[row]
-            st.markdown(
-                f"**{kind.capitalize()}**: the {name} of {n_ways} ways, lowest confidence {each.confidence[row]:.2f}"
-            )
-            names = [f"{kind}, {name}, step {step + 1}" for step in range(len(codes))]
-            sheet = images.rows_sheet([space.decode(codes)], zoom=3)
-            key = f"diagnose_{kind.replace(' ', '_')}_{name.replace(' ', '_')}"
-            show_codes(key, space, sheet, codes, names, f"The {name} way: {kind}", stretch=True)
+    shown = [
+        (kind, name, row)
+        for kind, way in ways.items()
+        for name, row in (("surest", way.best), ("least sure", way.worst))
+    ]
+    strips = np.split(space.decode(np.concatenate([ways[kind].codes[row] for kind, _, row in shown])), len(shown))
+    for (kind, name, row), strip in zip(shown, strips):
+        each = ways[kind]
+        codes = each.codes[row]
+        st.markdown(
+            f"**{kind.capitalize()}**: the {name} of {n_ways} ways, lowest confidence {each.confidence[row]:.2f}"
+        )
+        names = [f"{kind}, {name}, step {step + 1}" for step in range(len(codes))]
+        sheet = images.rows_sheet([strip], zoom=3)
+        key = f"diagnose_{kind.replace(' ', '_')}_{name.replace(' ', '_')}"
+        show_codes(key, space, sheet, codes, names, f"The {name} way: {kind}", stretch=True)
     arrays = {kind.replace(" ", "_"): values for kind, values in lowest.items()}
     python = "\n".join(
         f"{kind.replace(' ', '_')} = evidence.smoothness({kind!r}).confidence" for kind in smoothness.KINDS
     )
-    return table, arrays, python
+    return lambda: table, arrays, python
 
 
 def diagnose_digits(space: LatentSpace, evidence: Evidence) -> Diagnosed:
@@ -1964,12 +1994,11 @@ def diagnose_digits(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     with st.spinner("Looking up the neighbours of every code …"):
         shares = evidence.neighbours()
     st.markdown("**Which other digits are among the ten nearest neighbours**")
-    show_chart(report.overlap_chart(evidence), "Share of each other digit among the neighbours of each digit")
+    chart = built("shares_chart", *report.overlap_shares(evidence))
+    show_chart(chart, "Share of each other digit among the neighbours of each digit")
     apart = np.nan_to_num(shares * (1 - np.eye(10)))
     a, b = (int(digit) for digit in np.unravel_index(apart.argmax(), apart.shape))
-    nearest = space.nearest(space.z[space.labels == a], 2)[:, 1]
-    lost = space.labels[nearest] == b
-    of_a, of_b = np.flatnonzero(space.labels == a)[lost][:24], nearest[lost][:24]
+    of_a, of_b = (rows[:24] for rows in strays_of(space, a, b))
     if len(of_a):
         st.markdown(f"**{a}s whose nearest neighbour is a {b}**, each over that neighbour")
         pairs = images.pairs_sheet(space.images[of_a], space.images[of_b], columns=12, zoom=3)
@@ -1981,8 +2010,11 @@ def diagnose_digits(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     st.markdown("**What the codes know about the digits**")
     show_knowledge(space)
     names = [str(digit) for digit in range(10)]
-    table = pd.DataFrame(shares, columns=names).assign(digit=names)
-    return table, {"shares": shares}, "shares = evidence.neighbours()"
+    return (
+        lambda: pd.DataFrame(shares, columns=names).assign(digit=names),
+        {"shares": shares},
+        "shares = evidence.neighbours()",
+    )
 
 
 def needs_judge(evidence: Evidence) -> None:
@@ -2012,7 +2044,7 @@ def interpolate_section(space: LatentSpace) -> None:
         )  # fmt: skip
 
     paths = {name: interpolation.path(start.code, end.code, n_steps, name) for name in interpolation.PATHS}
-    strips = {name: space.decode(z) for name, z in paths.items()}
+    strips = dict(zip(paths, np.split(space.decode(np.concatenate(list(paths.values()))), len(paths))))
 
     st.subheader("From one to the other")
     st.text(f"{start.name} → {end.name}")
@@ -2022,11 +2054,11 @@ def interpolate_section(space: LatentSpace) -> None:
         show_codes(
             f"interpolate_{name}", space, images.rows_sheet([strip], zoom=4), paths[name], names, text, stretch=True
         )
-    animation = images.gif_bytes(strips[kind])
     left, right = st.columns([1, 3])
     with left:
         st.markdown(f"**As it moves ({kind})**")
-        st.image(images.data_uri(animation, "image/gif"), alt=f"Animation of the {kind} interpolation")
+        small = images.data_uri(images.gif_bytes(strips[kind], zoom=1), "image/gif")
+        st.image(small, alt=f"Animation of the {kind} interpolation", width=6 * strips[kind].shape[2])
     with right:
         st.markdown("**How evenly it moves**")
         changes = {name: np.sqrt(np.square(np.diff(strip, axis=0)).mean(axis=(1, 2))) for name, strip in strips.items()}
@@ -2036,8 +2068,10 @@ def interpolate_section(space: LatentSpace) -> None:
     python = f"start = {start.python}\nend = {end.python}\n" + "\n".join(
         f"{name} = space.decode(interpolation.path(start, end, {n_steps}, {name!r}))" for name in strips
     )
-    both = images.rows_sheet(list(strips.values()), zoom=4)
-    take_away(space, python, dict(strips), png=both, csv=pd.DataFrame(changes), gif=animation)
+    take_away(
+        space, python, dict(strips), png=lambda: images.rows_sheet(list(strips.values()), zoom=4).png(),
+        csv=lambda: pd.DataFrame(changes), gif=lambda: images.gif_bytes(strips[kind]),
+    )  # fmt: skip
 
 
 CANVAS = 280  # pixels of the square to draw on
@@ -2137,7 +2171,7 @@ def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
         "reconstruction = space.decode(z)\nnearest = space.nearest(z[0], 10)[0]"
     )
     arrays = {"picture": picture, "z": z, "reconstruction": x_hat, "nearest": nearest}
-    take_away(space, python, arrays, png=images.rows_sheet([seen, x_hat], 6))
+    take_away(space, python, arrays, png=lambda: images.rows_sheet([seen, x_hat], 6).png())
 
 
 def clusters_section(space: LatentSpace) -> None:
@@ -2193,7 +2227,7 @@ def clusters_section(space: LatentSpace) -> None:
         "labels, table = clusters.labels, match.table\ncentroids = space.decode(clusters.centres)"
     )
     arrays = {"labels": clusters.labels, "table": match.table, "centroids": centroids}
-    take_away(space, python, arrays, png=sheet, csv=knowledge)
+    take_away(space, python, arrays, png=sheet.png, csv=lambda: knowledge)
 
 
 def show_knowledge(space: LatentSpace) -> pd.DataFrame:
@@ -2277,9 +2311,12 @@ def directions_section(space: LatentSpace) -> None:
         f"z = directions.walk(base, direction, np.linspace({-reach}, {reach}, {n_steps}))\npictures = space.decode(z)\n"
         f"measured = morphology.PROPERTIES[{measured!r}].measure(pictures)"
     )
-    table = pd.DataFrame({"step": steps, measured: values, "mean of 50": crowd})
+    columns = {"step": steps, measured: values, "mean of 50": crowd}
     arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": values}
-    take_away(space, python, arrays, png=sheet, csv=table, gif=lambda: images.gif_bytes(pictures))
+    take_away(
+        space, python, arrays, png=sheet.png, csv=lambda: pd.DataFrame(columns),
+        gif=lambda: images.gif_bytes(pictures),
+    )  # fmt: skip
 
 
 class Direction(NamedTuple):
@@ -2382,7 +2419,7 @@ def show_live(space: LatentSpace) -> None:
     )
     picture = space.decode(code)
     python = f"z = {literal(code)}\npicture = space.decode(z)"
-    take_away(space, python, {"z": code, "picture": picture}, png=images.sheet(picture, 1, zoom=8))
+    take_away(space, python, {"z": code, "picture": picture}, png=images.sheet(picture, 1, zoom=8).png)
     update_link(space)
 
 
@@ -2407,14 +2444,15 @@ def runs_section(space: LatentSpace) -> None:
 
     st.subheader("Scores")
     table, ask = st.empty(), st.empty()
-    draw_scores(table, versus)
+    numbers = draw_scores(table, versus)
     with st.expander("What these numbers mean"):
         st.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
     sheet: Sheet | None = None
     arrays: dict[str, Any] = {}
     if versus.encodes:
         st.subheader("The same digits")
-        sheet, arrays = show_same_digits(versus, rows)
+        both = versus.reconstructions(rows)
+        sheet, arrays = show_same_digits(versus, rows, *both)
         st.subheader("The same code statistics")
         spreads = {f"A: {space.name}": space.statistics.std, f"B: {other.name}": other.statistics.std}
         chart = built("spread_chart", spreads, [scores.active(space), scores.active(other)])
@@ -2424,11 +2462,11 @@ def runs_section(space: LatentSpace) -> None:
             "heights. A hollow point is a dimension that is not active."
         )
         st.subheader("What the codes share")
-        arrays |= show_shared(versus, rows)
+        arrays |= show_shared(versus, rows, both[1])
     else:
         st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
 
-    numbers = measure_scores(table, ask, versus)
+    numbers = measure_scores(table, ask, versus, numbers)
     show_films([space, other])
     show_zoo([space, other])
     python = (
@@ -2442,7 +2480,7 @@ def runs_section(space: LatentSpace) -> None:
             "shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])"
         )
     arrays |= {"parameters": [scores.score(each, "parameters") for each in (versus.a, versus.b)]}
-    take_away(space, python, arrays, png=sheet, csv=numbers)
+    take_away(space, python, arrays, png=sheet.png if sheet else None, csv=lambda: numbers)
 
 
 def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]]:
@@ -2472,9 +2510,16 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, NDArray[np.intp]
         with st.spinner("Measuring the error of both on 10,000 digits …"):
             return other, versus_of(space, other).better("a" if shown == "where A is better" else "b", n)
     if shown == "one of each digit":
-        ranks = np.array([np.count_nonzero(space.labels[:i] == digit) for i, digit in enumerate(space.labels[:1000])])
-        return other, np.lexsort((space.labels[:1000], ranks))[:n]
+        return other, one_of_each(space.labels[:1000])[:n]
     return other, np.arange(first, first + n)
+
+
+def one_of_each(labels: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
+    """Images in such an order that every digit comes once, then every one a second time, and so on."""
+    by_digit = np.argsort(labels, kind="stable")
+    ranks = np.empty(len(labels), np.intp)
+    ranks[by_digit] = np.arange(len(labels)) - np.searchsorted(labels[by_digit], labels[by_digit])
+    return np.lexsort((labels, ranks))
 
 
 def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Path]) -> str:
@@ -2517,7 +2562,7 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
     return pd.DataFrame([[name, *values] for name, values in known.items()], columns=["score", "A", "B"])
 
 
-def measure_scores(place: Any, ask: Any, versus: Versus) -> pd.DataFrame:
+def measure_scores(place: Any, ask: Any, versus: Versus, numbers: pd.DataFrame) -> pd.DataFrame:
     """Fill the table of scores with what is not known yet; samplers, which take longest, when they are asked for."""
     sides = {"a": versus.a, "b": versus.b}
     missing = [
@@ -2527,10 +2572,12 @@ def measure_scores(place: Any, ask: Any, versus: Versus) -> pd.DataFrame:
         if scores.known(scores.key_of(evidence.space), name) is None
     ]
     slow = [each for each in missing if each[0] == "frechet"]
-    for name, side in (each for each in missing if each not in slow):
+    quick = [each for each in missing if each not in slow]
+    for name, side in quick:
         draw_scores(place, versus, (name, side))
         scores.score(sides[side], name)
-    numbers = draw_scores(place, versus)
+    if quick:
+        numbers = draw_scores(place, versus)
     if slow and ask.button(
         "Measure how well they can be sampled", key="runs_samplers", help="About ten seconds each, once a checkpoint."
     ):
@@ -2539,31 +2586,32 @@ def measure_scores(place: Any, ask: Any, versus: Versus) -> pd.DataFrame:
             scores.score(sides[side], name)
         ask.empty()
         numbers = draw_scores(place, versus)
-    if missing:
-        freeze_heap()  # scikit-learn came in
     return numbers
 
 
-def show_same_digits(versus: Versus, rows: NDArray[np.intp]) -> tuple[Sheet, dict[str, Any]]:
+Pictures = NDArray[np.float32]
+
+
+def show_same_digits(
+    versus: Versus, rows: NDArray[np.intp], of_a: Pictures, of_b: Pictures
+) -> tuple[Sheet, dict[str, Any]]:
     """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
     a, b = versus.a.space, versus.b.space
-    real, (of_a, of_b) = a.images[rows], versus.reconstructions(rows)
+    real = a.images[rows]
     alike = a.images.shape == b.images.shape
     shown: dict[str, NDArray[Any]] = {"real": real, "A": of_a}
     sheet = compare.rows_sheet(shown | ({"B": of_b} if alike else {}))
-    clickable = Sheet(sheet.image, sheet.boxes[: 2 * len(rows)])
+    clickable = replace(sheet, boxes=sheet.boxes[: 2 * len(rows)])
     text = f"{len(rows)} real digits over what A{' and B leave' if alike else ' leaves'} of them"
     show_codes("runs_same", a, clickable, a.z[np.tile(rows, 2)], real_names(a, rows) * 2, text, stretch=len(rows) > 10)
     if not alike:
-        show(
-            compare.rows_sheet({"real": b.images[rows], "B": of_b}).image, "The same digits as B takes and leaves them"
-        )
+        show(compare.rows_sheet({"real": b.images[rows], "B": of_b}), "The same digits as B takes and leaves them")
     errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
     st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
     return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
 
 
-def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
+def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures) -> dict[str, Any]:
     """What can be found in both codes, and B's decoder at work on A's codes."""
     found, stitching = versus.comparison, versus.stitching
     with side_by_side():
@@ -2584,9 +2632,8 @@ def show_shared(versus: Versus, rows: NDArray[np.intp]) -> dict[str, Any]:
             st.metric(name, value, width="content", help=text)
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
     b, stitched = versus.b.space, versus.stitched(rows)
-    of_b = versus.reconstructions(rows)[1]
     sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
-    show(sheet.image, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
+    show(sheet, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
     st.caption(
         f"Error of the stitched way {stitching.stitched:.5f}, of B's own {stitching.own:.5f}: {times:.1f} times as "
@@ -2613,16 +2660,13 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
         ask.empty()
     for name, (quantity, curve, log) in zoo_measures(keys).items():
         rows = [(each, scores.known(key, "latent_dim"), scores.known(key, name)) for each, key in keys.items()]
-        zoo = pd.DataFrame(rows, columns=["checkpoint", "latent_dim", "value"]).astype(
-            {"latent_dim": float, "value": float}
-        )
-        zoo = zoo.dropna(subset="latent_dim")  # one that was not opened yet
+        rows = [row for row in rows if row[1] is not None]  # without those that were not opened yet
         st.markdown(f"**{quantity}**")
-        if zoo["value"].isna().all():
+        if all(value is None or np.isnan(value) for *_, value in rows):
             st.caption("Of no checkpoint measured yet.")
             continue
         score = scores.SCORES[name]
-        chart = built("zoo_chart", zoo, quantity, score.form, [space.name for space in chosen], curve, log)
+        chart = built("zoo_chart", rows, quantity, score.form, [space.name for space in chosen], curve, log)
         show_chart(chart, f"{quantity} of every checkpoint against its number of dimensions")
     st.caption("The dashed line is PCA with as many components, on 28 × 28 pixels. Lower is better, but for the probe.")
     for name, sentence in unread.items():
@@ -2666,7 +2710,6 @@ def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any)
             unread[name] = str(error)
             sha256 = fingerprint_of(files[name]) if name in files else uploads_of_session()[name][0]
             st.session_state["runs_refused"][sha256] = str(error)
-    freeze_heap()  # scikit-learn came in
     return unread
 
 
@@ -2748,10 +2791,17 @@ NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated"
 
 
 @kept(st.cache_resource(show_spinner=False))
-def page_icon() -> Image.Image:
+def page_icon() -> str:
     """A real digit; a named icon would be fetched from a distant host."""
     digits, _ = data.evaluation_digits()
-    return images.sheet(digits[61:62], 1, zoom=2).image
+    return images.sheet(digits[61:62], 1, zoom=2).address
+
+
+@kept(st.cache_resource(show_spinner=False))
+def style() -> str:
+    """The style sheet of the page."""
+    own = (HERE / "latent" / "style.css").read_text(encoding="utf-8")
+    return f"<style>{own}\n{', '.join(map(place_in_list, GROUPS))} {{ margin-top: 0.7rem }}</style>"
 
 
 def place_in_list(section: str) -> str:
@@ -2836,9 +2886,9 @@ def show_error(error: LatentError) -> None:
     st.text(str(error))
 
 
+send_at_once()
 st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
-st.html(HERE / "latent" / "style.css")
-st.html(f"<style>{', '.join(map(place_in_list, GROUPS))} {{ margin-top: 0.7rem }}</style>")
+st.html(style())
 if "kept_now" in st.session_state:
     st.toast(st.session_state.pop("kept_now"))
 with st.sidebar:
@@ -2872,6 +2922,4 @@ try:
 except LatentError as error:
     show_error(error)
 update_link(space)
-if "sends_at_once" not in st.session_state:
-    st.session_state["sends_at_once"] = True
-    send_at_once()
+heap.keep_small()  # before Streamlit's own collection, which follows every rerun

@@ -246,7 +246,7 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
     )
 
 
-def digits_chart(values: NDArray[Any], title: str = "images") -> alt.Chart:
+def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220) -> alt.Chart:
     """A number for each digit (10,), by default how many there are, in the digits' own colours."""
     rows = pd.DataFrame({"digit": np.arange(10), "value": values})
     whole = bool(np.issubdtype(values.dtype, np.integer))
@@ -259,7 +259,7 @@ def digits_chart(values: NDArray[Any], title: str = "images") -> alt.Chart:
             color=alt.Color("digit:O", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))),
             tooltip=["digit", alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f")],
         )
-        .properties(height=220)
+        .properties(height=height)
     )
 
 
@@ -375,6 +375,9 @@ def samplers_chart(frechet: Mapping[str, float], references: Sequence[str] = ())
     bars = base.mark_bar().encode(x2="floor:Q", color=colour)
     numbers = base.mark_text(align="left", dx=4, color=GREY).encode(text=alt.Text("distance:Q", format=".3g"))
     return (bars + numbers).properties(height=26 * len(rows) + 20)
+
+
+Shares = tuple[NDArray[np.floating[Any]], Sequence[str], Sequence[str], tuple[str, str, str]]  # of `shares_chart`
 
 
 def shares_chart(
@@ -522,13 +525,20 @@ NAME_HEIGHT = 0.065  # of the range of values that the chart shows
 
 
 def zoo_chart(
-    zoo: pd.DataFrame, title: str, form: str, chosen: Sequence[str], curve: ArrayLike | None = None, log: bool = False
+    measured: Sequence[tuple[str, float | None, float | None]],
+    title: str,
+    form: str,
+    chosen: Sequence[str],
+    curve: ArrayLike | None = None,
+    log: bool = False,
 ) -> alt.LayerChart:
     """A measure of many checkpoints against the length of their codes; the two chosen ones stand out.
 
-    ``zoo`` has a row a checkpoint: checkpoint, latent_dim, value, NaN where it is not known. ``curve`` (n,) are PCA's
-    values with 1, 2, … n components, NaN where one is not known.
+    ``measured`` are a name, latent_dim and value of every checkpoint, None or NaN where it is not known. ``curve`` (n,)
+    are PCA's values with 1, 2, … n components, NaN where one is not known.
     """
+    zoo = pd.DataFrame(list(measured), columns=["checkpoint", "latent_dim", "value"])
+    zoo = zoo.astype({"latent_dim": float, "value": float})
     sizes = sorted({int(latent_dim) for latent_dim in zoo["latent_dim"]})
     values = np.full(1, np.nan) if curve is None else np.asarray(curve, np.float64)
     n_components = np.arange(len(values)) + 1

@@ -38,7 +38,7 @@ from latent.sources import DataSet, Files, Source, list_files
 from latent.streaming import Histogram, Moments
 from latent.train import Worker, chosen_device, process_group
 
-CHUNK = 20 * inference.BATCH_SIZE  # rows that are finished together; whole batches, so that every run has the same ones
+CHUNK = 40 * inference.BATCH_SIZE  # rows that are finished together; whole batches, so that every run has the same ones
 PARTS = 256  # of a run, whoever works on them: moments are merged in one order however many processes there are
 MOST_NAMED = 10  # unreadable images
 PATIENCE = timedelta(days=7)  # for the slowest of the processes

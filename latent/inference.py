@@ -14,7 +14,7 @@ from torch import Tensor
 from latent.errors import ArgumentError
 from latent.model import Autoencoder, LatentModel
 
-BATCH_SIZE = 250  # the feature maps of a batch stay in the processor's cache
+BATCH_SIZE = 125  # the feature maps of a batch stay in the processor's cache
 N_CLASSES = 10
 
 Labels = NDArray[np.integer[Any]]

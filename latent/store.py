@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from latent.checkpoint import write_atomically
 from latent.errors import CheckpointError
 
-MOST_IN_MEMORY = 32
+MOST_IN_MEMORY = 128 * 1024**2  # bytes
 DIGEST = 32  # bytes of a SHA-256
 memory: dict[Path, NDArray[Any]] = {}
 
@@ -32,14 +33,21 @@ def folder() -> Path:
     return Path(base) / "latent-space-explorer"
 
 
+@lru_cache(maxsize=4096)
+def name_of(key: tuple[object, ...]) -> str:
+    """The name of a key's file."""
+    return f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy"
+
+
 def path_of(*key: object) -> Path:
     """The file of a key: anything whose text tells it from every other key."""
-    return folder() / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy"
+    return folder() / name_of(key)
 
 
 def has(*key: object) -> bool:
     """Whether the array need not be computed."""
-    return path_of(*key) in memory or path_of(*key).exists()
+    path = path_of(*key)
+    return path in memory or path.exists()
 
 
 def stored(compute: Callable[[], NDArray[Any]], *key: object) -> NDArray[Any]:
@@ -52,9 +60,17 @@ def stored(compute: Callable[[], NDArray[Any]], *key: object) -> NDArray[Any]:
     array = memory.get(path)
     if array is None:
         array = memory[path] = found(path, compute)
-        for oldest in list(memory)[:-MOST_IN_MEMORY]:
-            memory.pop(oldest, None)  # another session may have been faster
+        forget_oldest()
     return array
+
+
+def forget_oldest() -> None:
+    """Keep what came last, as much as there is room for."""
+    room = MOST_IN_MEMORY
+    for path, array in reversed(list(memory.items())):
+        room -= array.nbytes
+        if room < 0:
+            memory.pop(path, None)  # another session may have been faster
 
 
 def found(path: Path, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:

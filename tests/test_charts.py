@@ -4,7 +4,6 @@ from pathlib import Path
 
 import altair as alt
 import numpy as np
-import pandas as pd
 import pytest
 
 from latent import charts
@@ -14,13 +13,7 @@ Z = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
 STATISTICS = LatentStatistics.of(Z)
 ACTIVE = np.array([True, True, False, True, True, True])
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 / e, "seconds": 1.0} for e in (1, 2, 3)]
-ZOO = pd.DataFrame(
-    {
-        "checkpoint": ["ae-2", "ae-4", "vae-4", "unknown"],
-        "latent_dim": [2.0, 4.0, 4.0, 8.0],
-        "value": [0.3, 0.1, 0.101, np.nan],
-    }
-)
+ZOO = [("ae-2", 2.0, 0.3), ("ae-4", 4.0, 0.1), ("vae-4", 4.0, 0.101), ("unknown", 8.0, None)]
 PATHS = {"linear": Z[0], "spherical": Z[1]}
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),

@@ -20,13 +20,13 @@ def test_floats_are_clipped_and_rounded():
 def test_a_sheet_holds_every_picture_in_its_place_with_hard_pixels_and_clear_gaps():
     pixels = np.asarray(images.sheet(PICTURES, columns=3, zoom=2).image)
     step = 2 * (28 + images.GAP)
-    assert pixels.shape == (2 * step - 2 * images.GAP, 3 * step - 2 * images.GAP, 4)
+    assert pixels.shape == (2 * step - 2 * images.GAP, 3 * step - 2 * images.GAP, 2)
     fourth = pixels[step : step + 56, 0:56]
     assert np.array_equal(fourth[::2, ::2, 0], images.to_uint8(PICTURES[3]))
     assert np.array_equal(fourth[::2, ::2], fourth[1::2, 1::2])
-    assert np.all(fourth[..., 3] == 255)
-    assert np.all(pixels[:, 56:60, 3] == 0)  # the gap
-    assert np.all(pixels[step:, 2 * step :, 3] == 0)  # the place of the sixth, which is not there
+    assert np.all(fourth[..., 1] == 255)
+    assert np.all(pixels[:, 56:60, 1] == 0)  # the gap
+    assert np.all(pixels[step:, 2 * step :, 1] == 0)  # the place of the sixth, which is not there
 
 
 def test_names_stand_beside_the_tiles_and_leave_them_as_they_are():
@@ -35,10 +35,10 @@ def test_names_stand_beside_the_tiles_and_leave_them_as_they_are():
     assert named.shape[0] > bare.shape[0]
     assert named.shape[1] > bare.shape[1]
     assert np.array_equal(named[: bare.shape[0], -bare.shape[1] :], bare)
-    assert named[: bare.shape[0], : -bare.shape[1], 3].any()
+    assert named[: bare.shape[0], : -bare.shape[1], 1].any()
     for column in range(2):
         left = named.shape[1] - bare.shape[1] + column * 120
-        assert named[bare.shape[0] :, left : left + 112, 3].any()
+        assert named[bare.shape[0] :, left : left + 112, 1].any()
 
 
 def test_rows_and_pairs():
@@ -90,7 +90,18 @@ def test_png_and_data_uri():
     content = base64.b64decode(uri.removeprefix("data:image/png;base64,"))
     picture = Image.open(io.BytesIO(content))
     assert picture.mode == "LA"
-    assert np.array_equal(np.asarray(picture.convert("RGBA")), np.asarray(sheet.image))
+    assert np.array_equal(np.asarray(picture), np.asarray(sheet.image))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "P"])
+def test_a_png_is_read_back_as_it_was_written(mode):
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 256, (9, 14, 4), dtype=np.uint8)).convert(mode)
+    picture = picture.resize((42, 27), Image.Resampling.NEAREST)  # lines that repeat, and lines that do not
+    content = images.png_bytes(picture)
+    with Image.open(io.BytesIO(content)) as back:
+        back.verify()
+    back = Image.open(io.BytesIO(content)).convert("RGBA")
+    assert np.array_equal(np.asarray(back), np.asarray(picture.convert("RGBA")))
 
 
 def test_a_png_of_coloured_pictures_keeps_their_colours():
@@ -98,9 +109,14 @@ def test_a_png_of_coloured_pictures_keeps_their_colours():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(sheet.png()))), np.asarray(sheet.image))
 
 
-def test_the_address_of_a_sheet_is_its_png():
-    sheet = images.sheet(PICTURES, 5)
-    assert sheet.address == images.data_uri(sheet.png())
+@pytest.mark.parametrize("names", [{}, {"row_names": ["a"], "column_names": ["0.5"] * 5}])
+def test_the_address_of_a_sheet_is_its_picture_before_enlarging_where_that_leaves_nothing_out(names):
+    sheet = images.sheet(PICTURES, 5, zoom=3, **names)
+    content = base64.b64decode(sheet.address.removeprefix("data:image/png;base64,"))
+    picture = Image.open(io.BytesIO(content))
+    assert picture.size == sheet.size if names else picture.size == (sheet.size[0] // 3, sheet.size[1] // 3)
+    enlarged = picture.resize(sheet.size, Image.Resampling.NEAREST)
+    assert np.array_equal(np.asarray(enlarged), np.asarray(sheet.image))
     assert sheet.address is sheet.address
 
 

@@ -56,9 +56,11 @@ def test_a_folder_that_cannot_be_written_costs_time_only(tmp_path, monkeypatch):
     assert len(calls) == 1
 
 
-def test_memory_is_bounded():
-    for i in range(2 * store.MOST_IN_MEMORY):
-        store.stored(lambda i=i: np.array([i]), i)
-    assert len(store.memory) == store.MOST_IN_MEMORY
-    assert store.stored(lambda: np.array([-1]), 0) == [0]  # from the disk
-    assert len(os.listdir(store.folder())) == 2 * store.MOST_IN_MEMORY
+def test_memory_is_bounded(monkeypatch):
+    each = np.zeros(1000)
+    monkeypatch.setattr(store, "MOST_IN_MEMORY", 4 * each.nbytes)
+    for i in range(10):
+        store.stored(lambda i=i: each + i, i)
+    assert list(store.memory) == [store.path_of(i) for i in (6, 7, 8, 9)]
+    assert np.array_equal(store.stored(lambda: each - 1, 0), each)  # from the disk
+    assert len(os.listdir(store.folder())) == 10
