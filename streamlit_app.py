@@ -20,13 +20,14 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import lru_cache
+from html import escape
 from itertools import takewhile
 from pathlib import Path
 from threading import Thread
 from types import CodeType
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -65,6 +66,7 @@ from latent import (
     support,
     traversal,
 )
+from latent.chosen import Direction, Drawn, Operand  # classes of this file would be made anew at every rerun
 from latent.compare import Versus
 from latent.encoded import Encoded
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
@@ -75,6 +77,9 @@ from latent.reading import Reading
 from latent.shelf import Kept, Shelf
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
+
+if TYPE_CHECKING:  # it is loaded with the first chart
+    import altair as alt
 
 HERE = Path(__file__).parent
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
@@ -136,7 +141,7 @@ def device_complaint() -> str:
     return inference.device_that_works()[1]
 
 
-@kept(st.cache_data(max_entries=64, show_spinner=False))
+@kept(lru_cache(maxsize=256))  # which takes a tenth of the time of Streamlit's own caches
 def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
     """SHA-256 of a file, read again only where its stamp is another."""
     return checkpoint.fingerprint(path)
@@ -246,6 +251,16 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
     return clusters
 
 
+@kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False))
+def portraits_of(
+    space: LatentSpace, method: str, n: int, seed: int
+) -> tuple[clustering.Match, NDArray[np.float32], list[str]]:
+    """Clusters against the digits, their centres decoded, and these as addresses in the order of the digits."""
+    clusters = clusters_of(space, method, n, seed)
+    match, centroids = clustering.Match.of(clusters.labels, space.labels), space.decode(clusters.centres)
+    return match, centroids, [images.sheet(picture[None], 1).address for picture in centroids[match.order]]
+
+
 @kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def evidence_of(space: LatentSpace) -> Evidence:
     """What is measured of a space: every part when it is first asked for, by whichever section and session."""
@@ -261,7 +276,7 @@ def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
     return versus
 
 
-@kept(st.cache_data(max_entries=64, show_spinner=False))
+@kept(lru_cache(maxsize=256))
 def glance(path: str, sha256: str, within: str) -> tuple[str, int] | None:
     """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
     try:
@@ -446,6 +461,20 @@ def show(sheet: Sheet, alt_text: str, *, stretch: bool = False) -> None:
     st.image(sheet.address, alt=alt_text, width="stretch" if stretch else sheet.size[0])
 
 
+def show_moving(pictures: NDArray[np.float32], alt_text: str, zoom: int = 6) -> None:
+    """Pictures one after the other and back, for ever: the browser moves a strip of them behind a window."""
+    n, height, width = pictures.shape[:3]
+    strip = images.sheet(pictures, n, gap=0)
+    st.html(
+        f'<div class="latent-moving" role="img" aria-label="{escape(alt_text)}" style="width: {zoom * width}px; '
+        f"height: {zoom * height}px; background: url({strip.address}) 0 0 / {100 * n}% 100%; "
+        f'animation: latent-moving {MILLISECONDS * n}ms steps({n}, jump-none) infinite alternate"></div>'
+    )
+
+
+MILLISECONDS = 80  # that a moving picture stays
+
+
 def show_codes(
     key: str, space: LatentSpace, sheet: Sheet, z: Code, names: Sequence[str], alt_text: str, *, stretch: bool = False
 ) -> None:
@@ -463,12 +492,9 @@ def show_codes(
     component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
 
 
-def show_chart(chart: alt.Chart | alt.LayerChart | Spec, alt_text: str) -> None:
-    """A chart; where it is one again and again, its cached specification: Altair takes 10 to 50 ms to build one."""
-    if isinstance(chart, dict):
-        st.vega_lite_chart(chart, alt=alt_text)
-    else:
-        st.altair_chart(chart, alt=alt_text)
+def show_chart(chart: Spec, alt_text: str) -> None:
+    """A chart, of which the specification is cached: Altair takes 10 to 50 ms to build one."""
+    st.vega_lite_chart(chart, alt=alt_text)
 
 
 @kept(st.cache_data(max_entries=256, show_spinner=False))
@@ -477,7 +503,7 @@ def built(name: str, *given: Any, **choices: Any) -> Spec:
     return packed(getattr(charts, name)(*given, **choices))
 
 
-def packed(chart: alt.Chart | alt.LayerChart) -> Spec:
+def packed(chart: "alt.Chart | alt.LayerChart") -> Spec:
     """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun."""
     spec: Spec = chart.to_dict()
     for name, rows in spec.get("datasets", {}).items():
@@ -640,14 +666,6 @@ def choose_image(space: LatentSpace, key: str, digit: int, label: str = "") -> i
     return int(indices[which - 1])
 
 
-class Operand(NamedTuple):
-    """A code that was chosen: what to call it, its numbers (latent_dim,), and the Python that gives them."""
-
-    name: str
-    code: Code
-    python: str
-
-
 SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "kept vector", "custom vector")
 OF_REAL_IMAGES = ("real image", "class mean", "mean")  # what a decoder alone cannot offer
 
@@ -701,13 +719,6 @@ def custom_vector(space: LatentSpace) -> Code:
         with suppress(ArgumentError):  # in a link that was cut short, or of another checkpoint
             kept[space.checkpoint.sha256] = shelf.vector_from_text(st.query_params["custom"], space.latent_dim)
     return kept.get(space.checkpoint.sha256, space.z[0])
-
-
-class Drawn(NamedTuple):
-    """A distribution that was chosen, and the Python that fits it."""
-
-    distribution: sampling.Distribution
-    python: str
 
 
 def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
@@ -2057,8 +2068,7 @@ def interpolate_section(space: LatentSpace) -> None:
     left, right = st.columns([1, 3])
     with left:
         st.markdown(f"**As it moves ({kind})**")
-        small = images.data_uri(images.gif_bytes(strips[kind], zoom=1), "image/gif")
-        st.image(small, alt=f"Animation of the {kind} interpolation", width=6 * strips[kind].shape[2])
+        show_moving(strips[kind], f"Animation of the {kind} interpolation")
     with right:
         st.markdown("**How evenly it moves**")
         changes = {name: np.sqrt(np.square(np.diff(strip, axis=0)).mean(axis=(1, 2))) for name, strip in strips.items()}
@@ -2185,8 +2195,8 @@ def clusters_section(space: LatentSpace) -> None:
         seed = int(st.number_input("Seed", 0, 2**31 - 1, 0, key="clusters_seed", bind="query-params"))
 
     clusters = clusters_of(space, method, n, seed)
-    match = clustering.Match.of(clusters.labels, space.labels)
-    centroids, order = space.decode(clusters.centres), match.order
+    match, centroids, icons = portraits_of(space, method, n, seed)
+    order = match.order
 
     with side_by_side():
         for name, value, text in (
@@ -2199,7 +2209,6 @@ def clusters_section(space: LatentSpace) -> None:
     left, right = st.columns([3, 2])
     with left:
         st.subheader("Clusters against digits")
-        icons = [images.data_uri(images.sheet(picture[None], 1).png()) for picture in centroids[order]]
         show_chart(built("match_chart", match.table[order], icons), "How many of each digit every cluster holds")
     with right:
         st.subheader("Centre, typical, strangest")
@@ -2317,15 +2326,6 @@ def directions_section(space: LatentSpace) -> None:
         space, python, arrays, png=sheet.png, csv=lambda: pd.DataFrame(columns),
         gif=lambda: images.gif_bytes(pictures),
     )  # fmt: skip
-
-
-class Direction(NamedTuple):
-    """A direction that was chosen: what to call it, (latent_dim,), the Python that gives it, what to measure on it."""
-
-    name: str
-    code: Code
-    python: str
-    measure: str
 
 
 def choose_direction(space: LatentSpace) -> Direction:
@@ -2790,14 +2790,14 @@ NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated"
 # The page.
 
 
-@kept(st.cache_resource(show_spinner=False))
+@kept(lru_cache)
 def page_icon() -> str:
     """A real digit; a named icon would be fetched from a distant host."""
     digits, _ = data.evaluation_digits()
     return images.sheet(digits[61:62], 1, zoom=2).address
 
 
-@kept(st.cache_resource(show_spinner=False))
+@kept(lru_cache)
 def style() -> str:
     """The style sheet of the page."""
     own = (HERE / "latent" / "style.css").read_text(encoding="utf-8")

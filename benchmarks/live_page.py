@@ -131,7 +131,7 @@ def send_at_once() -> None:
 
 @st.cache_resource
 def freeze_heap() -> None:
-    """Once, behind the first mount, which loads modules of its own: see `freeze_heap` in ``streamlit_app.py``."""
+    """Once, behind the first mount, which loads modules of its own: see `latent.heap`."""
     gc.collect()
     gc.freeze()
 

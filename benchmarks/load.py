@@ -83,7 +83,8 @@ async def use(session: Session, section: Section, chance: random.Random) -> Reru
             return await session.trigger("map", "clicked", {"at": place, "dot": None})
         case "Live":
             key = next(key for key in session.widgets if key.startswith("live_") and key != "live_stage")
-            return await session.put(key, code=[chance.gauss(0, 2) for _ in range(16)])
+            code = [chance.gauss(0, 2) for _ in range(16)]
+            return await session.put(key, code=code, holds=[key.removeprefix("live_")])  # the decoder is there now
         case "Draw":
             return await session.put("draw_canvas", drawing=stroke(chance.randrange(40, 240)))
         case "Diagnose":

@@ -9,7 +9,7 @@ class Section:
     """``control`` is the key of a slider, a number field or a choice; ``picture`` is a CSS selector.
 
     ``how`` is what a hand does: an arrow key on the control, a click on the map, a stroke on the canvas. ``query`` is
-    what the address says beside the section.
+    what the address says beside the section: sliders begin where eight steps to the left are free.
     """
 
     name: str
@@ -25,7 +25,7 @@ SECTIONS = (
     Section("Map", "map", ".st-key-map_place img", how="click"),
     Section("Clusters", "clusters_n", ".st-key-clusters_members img"),
     Section("Generate", "generate_pictures", ".st-key-generate_grid img"),
-    Section("Sampler lab", "samplers_pictures", "[class*=st-key-samplers_] img"),
+    Section("Sampler lab", "samplers_pictures", "[class*=st-key-samplers_] img", query={"samplers_pictures": "50"}),
     Section("Live", "live", "canvas.picture"),
     Section("Custom vector", "custom_which", ".st-key-custom_grid img"),
     Section("Draw", "draw_canvas", ".st-key-draw_reconstructed img", how="stroke"),
@@ -37,6 +37,6 @@ SECTIONS = (
     Section("Real vs generated", "compare_pictures", ".st-key-compare_generated img"),
     Section("Interpolate", "interpolate_steps", ".st-key-interpolate_linear img"),
     Section("Diagnose", "diagnose_topic", "[data-testid=stVegaLiteChart] svg"),
-    Section("Compare runs", "runs_pictures", ".st-key-runs_same img"),
+    Section("Compare runs", "runs_pictures", ".st-key-runs_same img", query={"runs_pictures": "20"}),
 )
 MEASURED = ("Clusters", "Sampler lab", "Diagnose", "Compare runs")  # take up to minutes on a checkpoint's first visit

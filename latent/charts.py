@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import altair as alt
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from latent.lazy import Lazily
 from latent.statistics import LatentStatistics, histograms
+
+if TYPE_CHECKING:
+    import altair as alt
+else:
+    alt = Lazily("altair")
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e8803a", "#8a919e"  # told apart in every common colour blindness, on light and dark
 # The ten digits, in every chart the same; told apart in common colour blindness (Petroff 2021, arXiv:2107.02270).

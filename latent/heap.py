@@ -31,16 +31,16 @@ def collect_all() -> None:
     gc.freeze()
 
 
-def keep(freezing: float = FREEZING, thawing: float = THAWING) -> None:
-    """Freeze what came in, and collect all of it as soon as there is no work, or after ``thawing`` seconds of work."""
+def keep() -> None:
+    """Freeze what came in, and collect all of it as soon as there is no work, or after `THAWING` seconds of work."""
     worked, thawed = full_collections(), time.monotonic()
     frozen = False  # since the last time that all was collected
     while True:
-        time.sleep(freezing)
+        time.sleep(FREEZING)
         if full_collections() != worked:  # there were reruns
             gc.freeze()
             frozen = True
-            if time.monotonic() - thawed < thawing:
+            if time.monotonic() - thawed < THAWING:
                 worked = full_collections()
                 continue
         if frozen:

@@ -14,9 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +28,9 @@ from latent.images import Sheet
 from latent.smoothness import KINDS
 from latent.space import LatentSpace
 from latent.unpickling import label
+
+if TYPE_CHECKING:  # it is loaded with the first chart
+    import altair as alt
 
 CHART_WIDTH = 640
 NAMES = {

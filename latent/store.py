@@ -19,13 +19,20 @@ from latent.checkpoint import write_atomically
 from latent.errors import CheckpointError
 
 MOST_IN_MEMORY = 128 * 1024**2  # bytes
+SETTINGS = ("LATENT_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")  # of the environment, that say where files are
 DIGEST = 32  # bytes of a SHA-256
 memory: dict[Path, NDArray[Any]] = {}
 
 
 def folder() -> Path:
     """Where the files are: ``LATENT_CACHE``, or the user's cache folder."""
-    if named := os.environ.get("LATENT_CACHE"):
+    return folder_by(*map(os.environ.get, SETTINGS))
+
+
+@lru_cache(maxsize=64)
+def folder_by(named: str | None, *settings: str | None) -> Path:
+    """The folder by these settings of the environment; to look it up took longer than all else about a key."""
+    if named:
         return Path(named)
     base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.cache")
     if base.startswith("~"):  # the user of a container may have no home
@@ -33,15 +40,15 @@ def folder() -> Path:
     return Path(base) / "latent-space-explorer"
 
 
-@lru_cache(maxsize=4096)
-def name_of(key: tuple[object, ...]) -> str:
-    """The name of a key's file."""
-    return f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.npy"
-
-
 def path_of(*key: object) -> Path:
     """The file of a key: anything whose text tells it from every other key."""
-    return folder() / name_of(key)
+    return path_in(folder(), repr(key))
+
+
+@lru_cache(maxsize=4096)
+def path_in(where: Path, key: str) -> Path:
+    """The file in this folder of a key's text."""
+    return where / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
 
 
 def has(*key: object) -> bool:

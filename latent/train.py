@@ -109,7 +109,7 @@ def train(
     model = initial_model(config, recipe.seed)
     if started:
         model.load_state_dict(started.state)
-    model.to(device)
+    model.to(device).to(memory_format=torch.channels_last)  # two thirds of the time of an epoch, on a processor
     steps_an_epoch = max(1, len(train_x) // recipe.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     if device.type == "cpu":
@@ -131,9 +131,8 @@ def train(
 
     def current() -> Checkpoint:
         progress = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
-        return Checkpoint(
-            config, model.state_dict(), list(history), recipe=asdict(recipe), progress=progress, snapshots=film
-        )
+        state = {name: part.contiguous() for name, part in model.state_dict().items()}
+        return Checkpoint(config, state, list(history), recipe=asdict(recipe), progress=progress, snapshots=film)
 
     if worker.writes and not started:
         checkpoint.save(out, current())
@@ -182,7 +181,8 @@ def train(
         model.half().float()  # rounded before it is scored: the scores are those of the file
         if film is not None and worker.writes:
             film = filmed(film, recipe.epochs, model, images[1])
-    finished = replace(current(), scores={"test_mse": evaluate(model, test_x, objective)["test_mse"]}, progress={})
+    last = history[-1] if history and not recipe.half else evaluate(model, test_x, objective)
+    finished = replace(current(), scores={"test_mse": last["test_mse"]}, progress={})
     if recipe.half:
         finished = replace(
             finished, state={k: t.half() if t.is_floating_point() else t for k, t in finished.state.items()}

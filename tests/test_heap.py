@@ -1,0 +1,65 @@
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+PROGRAM = """
+import gc, threading, time, weakref
+from latent import heap
+
+heap.FREEZING, heap.THAWING = 0.02, float({thawing!r})
+heap.keep_small()
+heap.keep_small()
+assert sum(thread.name == heap.KEEPER for thread in threading.enumerate()) == 1
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+def until(happened):
+    deadline = time.monotonic() + 30
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.001)
+        if working:
+            gc.collect()  # as Streamlit does after a rerun
+
+working = True
+cycle = Cycle()
+alive = weakref.ref(cycle)
+frozen = gc.get_freeze_count()
+until(lambda: gc.get_freeze_count() != frozen)
+del cycle
+"""
+
+
+def run(thawing, end):
+    """What a program with a keeper of its heap prints; it has work to do, as a busy server has."""
+    program = PROGRAM.format(thawing=thawing) + end
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.split()
+
+
+def test_what_came_in_is_passed_over_while_there_is_work_and_collected_when_there_is_none():
+    end = """
+gc.collect()
+print(alive() is not None)
+working = False
+until(lambda: alive() is None)
+print("collected")
+"""
+    assert run("inf", end) == ["True", "collected"]
+
+
+def test_work_that_never_ends_keeps_nothing_for_ever():
+    assert run("0.2", "until(lambda: alive() is None)\nprint('collected')") == ["collected"]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_all_that_is_in_use_is_frozen(n):
+    program = f"import gc\nfrom latent import heap\nfor _ in range({n}): heap.collect_all()\n"
+    program += "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 100)"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["True", "True"]

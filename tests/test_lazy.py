@@ -1,0 +1,26 @@
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from latent.lazy import Lazily
+
+
+@pytest.mark.parametrize("room", ["charts", "report"])
+def test_a_module_is_loaded_with_its_first_use(room):
+    program = f"""
+import sys
+from latent import {room}, charts
+import numpy
+print("altair" in sys.modules)
+charts.digits_chart(numpy.arange(10))
+print("altair" in sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["False", "True"]
+
+
+def test_a_module_that_is_not_installed_is_missed_with_its_first_use():
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        _ = Lazily("no_such_module").attribute
