@@ -18,7 +18,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import live, traversal
+from latent import heap, live, traversal
 from latent.errors import DecoderError
 from latent.images import data_uri, sheet, to_uint8
 from latent.space import LatentSpace
@@ -129,13 +129,6 @@ def send_at_once() -> None:
                 thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-@st.cache_resource
-def freeze_heap() -> None:
-    """Once, behind the first mount, which loads modules of its own: see `latent.heap`."""
-    gc.collect()
-    gc.freeze()
-
-
 def slider_section(space: LatentSpace) -> None:
     """What Streamlit does by itself: a slider and an image."""
     statistics = space.statistics
@@ -153,4 +146,4 @@ if way == "slider":
 else:
     live_section(space, streamed=way == "server")
 send_at_once()
-freeze_heap()
+heap.keep_small()  # behind the first mount, which loads modules of its own
