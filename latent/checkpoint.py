@@ -98,7 +98,8 @@ def find(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        files = [path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file()]
+        with os.scandir(folder) as entries:  # which tells files from folders without asking for each
+            files = [folder / each.name for each in entries if Path(each.name).suffix in SUFFIXES and each.is_file()]
     except OSError as error:
         raise CheckpointError(f"The checkpoint folder {folder} cannot be read: {error.strerror}.") from error
     return sorted(

@@ -11,7 +11,7 @@ import gc
 import threading
 import time
 
-FREEZING = 5.0  # seconds: what came in since then, modules and what sessions hold, is passed over from now on
+FREEZING = 1.0  # seconds: what came in since then, modules and what sessions hold, is passed over from now on
 THAWING = 60.0  # seconds after which all is looked at once, also while there is work
 KEEPER = "heap keeper"
 
