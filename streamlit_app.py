@@ -2887,6 +2887,7 @@ def show_error(error: LatentError) -> None:
 
 
 send_at_once()
+heap.share_arenas()
 st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
 st.html(style())
 if "kept_now" in st.session_state:
