@@ -77,6 +77,7 @@ from latent.reading import Reading
 from latent.shelf import Kept, Shelf
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
+from latent.turns import Turns
 
 if TYPE_CHECKING:  # it is loaded with the first chart
     import altair as alt
@@ -2791,6 +2792,12 @@ NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated"
 
 
 @kept(lru_cache)
+def turns() -> Turns:
+    """Of the sessions of this server."""
+    return Turns(int(os.environ.get("K", "1")), 0.1)
+
+
+@kept(lru_cache)
 def page_icon() -> str:
     """A real digit; a named icon would be fetched from a distant host."""
     digits, _ = data.evaluation_digits()
@@ -2888,39 +2895,42 @@ def show_error(error: LatentError) -> None:
 
 send_at_once()
 heap.share_arenas()
-st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
-st.html(style())
-if "kept_now" in st.session_state:
-    st.toast(st.session_state.pop("kept_now"))
-with st.sidebar:
-    st.markdown("### Latent Space Explorer")
-    space: LatentSpace | None = None
+with turns().one():
+    st.set_page_config("Latent Space Explorer", page_icon(), layout="wide")
+    st.html(style())
+    if "kept_now" in st.session_state:
+        st.toast(st.session_state.pop("kept_now"))
+    with st.sidebar:
+        st.markdown("### Latent Space Explorer")
+        space: LatentSpace | None = None
+        try:
+            space = choose_checkpoint()
+        except LatentError as error:
+            show_error(error)
+        if device_complaint():
+            st.text(device_complaint())
+        with st.expander("Open a file"):
+            st.file_uploader(
+                "Any trained autoencoder", key="upload", on_change=take_upload,
+                help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
+                "it is kept for this session only.",
+            )  # fmt: skip
+        if space is None:
+            st.stop()
+        section = st.radio("Section", SECTIONS, key="section", bind="query-params")
+        component("copy")(key="copy")
+        show_shelf(space)
+        st.divider()
+    st.header(section, anchor=False)
+    st.caption(SECTIONS[section].__doc__)
     try:
-        space = choose_checkpoint()
+        if section in NEED_AN_ENCODER and not space.signature.has_encoder:
+            st.info(
+                "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
+            )
+        else:
+            SECTIONS[section](space)
     except LatentError as error:
         show_error(error)
-    if device_complaint():
-        st.text(device_complaint())
-    with st.expander("Open a file"):
-        st.file_uploader(
-            "Any trained autoencoder", key="upload", on_change=take_upload,
-            help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
-            "it is kept for this session only.",
-        )  # fmt: skip
-    if space is None:
-        st.stop()
-    section = st.radio("Section", SECTIONS, key="section", bind="query-params")
-    component("copy")(key="copy")
-    show_shelf(space)
-    st.divider()
-st.header(section, anchor=False)
-st.caption(SECTIONS[section].__doc__)
-try:
-    if section in NEED_AN_ENCODER and not space.signature.has_encoder:
-        st.info("This file holds a decoder alone, which gives no codes of real digits, and this section needs them.")
-    else:
-        SECTIONS[section](space)
-except LatentError as error:
-    show_error(error)
-update_link(space)
+    update_link(space)
 heap.keep_small()  # before Streamlit's own collection, which follows every rerun

@@ -1,0 +1,59 @@
+"""Turns: few threads at work at a time, first come first served, and none that holds up the others for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Turns:
+    """Lets ``at_once`` threads work at a time; one that takes longer than ``longest`` seconds no longer counts.
+
+    Python runs one thread at a time anyhow. Dozens that want to run take the interpreter from each other thousands of
+    times a second, which costs a third of the processor, and all of them are done late; one after the other, most are
+    done early.
+    """
+
+    def __init__(self, at_once: int, longest: float) -> None:
+        self.at_once, self.longest = at_once, longest
+        self.lock = threading.Lock()
+        self.waiting: deque[threading.Event] = deque()
+        self.working: dict[threading.Event, float] = {}  # until when each counts
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Wait for a turn, and have it until the end of the block."""
+        mine = threading.Event()
+        with self.lock:
+            self.waiting.append(mine)
+        while (patience := self.taken(mine)) != 0:
+            mine.wait(patience)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.working.pop(mine, None)
+                self.wake_next()
+
+    def taken(self, mine: threading.Event) -> float | None:
+        """Zero where the turn is taken now; else how long to wait, None for until somebody says so."""
+        with self.lock:
+            mine.clear()
+            if self.waiting[0] is not mine:
+                return None
+            now = time.monotonic()
+            self.working = {each: until for each, until in self.working.items() if until > now}
+            if len(self.working) >= self.at_once:
+                return min(self.working.values()) - now
+            self.waiting.popleft()
+            self.working[mine] = now + self.longest
+            self.wake_next()
+            return 0
+
+    def wake_next(self) -> None:
+        """Let the first of those who wait look whether it is their turn."""
+        if self.waiting:
+            self.waiting[0].set()
