@@ -292,6 +292,9 @@ AUTHORS: dict[str, Author] = {
         lambda: Flat(mlp([784, 128, 10], lambda: nn.LeakyReLU(0.2)), mlp([10, 128, 784], lambda: nn.LeakyReLU(0.2), nn.Tanh())),
         SYMMETRIC,
     ),
+    "normalised pixels": Author(
+        lambda: Flat(nn.Sequential(nn.BatchNorm1d(784), *mlp([784, 100, 10], nn.ReLU)), mlp([10, 100, 784], nn.ReLU, nn.Sigmoid()))
+    ),
     "one layer, ReLU code": Author(
         lambda: Flat(nn.Sequential(nn.Linear(784, 32), nn.ReLU()), nn.Sequential(nn.Linear(32, 784), nn.Sigmoid()))
     ),

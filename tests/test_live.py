@@ -159,6 +159,12 @@ OTHERS = {
     "normalised before": lambda: lively(
         nn.Sequential(nn.Linear(784, 20), nn.Linear(20, 6), nn.BatchNorm1d(6), nn.Linear(6, 20), nn.Linear(20, 784))
     ),
+    "the code unflattened": lambda: lively(
+        nn.Sequential(
+            nn.Linear(784, 120), nn.Linear(120, 98), nn.Unflatten(1, (2, 7, 7)), nn.ConvTranspose2d(2, 6, 4, 2, 1),
+            nn.ConvTranspose2d(6, 1, 4, 2, 1),
+        )
+    ),
     "dense behind maps": lambda: lively(
         nn.Sequential(nn.Conv2d(1, 6, 3, 2, 1), nn.Conv2d(6, 4, 3, 2, 1), nn.Flatten(), nn.Linear(196, 784))
     ),

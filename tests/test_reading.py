@@ -83,6 +83,58 @@ def test_what_was_inferred_is_said(name, choices):
     assert {key: found.get(key) for key in choices} == choices
 
 
+OFFERED = {
+    "conditional": "Label", "one head, halves": "Mean of the code", "two heads": "Mean of the code",
+    "upsampled": "Upsampling", "pooled": "Convolutions",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_every_choice_that_was_inferred_can_be_another_and_the_network_still_runs(name):
+    reading = read(name).scored[0].reading
+    alternatives = reading.alternatives()
+    assert OFFERED[name] in alternatives
+    images, labels = torch.rand(2, reading.channels, reading.side, reading.side), torch.eye(10)[:2]
+    for choices in alternatives.values():
+        first, *others = choices.values()
+        assert first == reading
+        assert others
+        for other in others:
+            x = images if other.side == reading.side else torch.rand(2, other.channels, other.side, other.side)
+            pictures = other.picture(other.decode(other.encode(x, labels), labels))
+            assert pictures.shape == x.shape
+            assert torch.isfinite(pictures).all()
+
+
+def test_another_head_gives_another_code_and_back_again_the_same():
+    reading = read("two heads").scored[0].reading
+    other = reading.alternatives()["Mean of the code"]["h2"]
+    images, labels = torch.rand(3, 1, 28, 28), torch.eye(10)[:3]
+    assert not torch.allclose(other.encode(images, labels), reading.encode(images, labels))
+    back = other.alternatives()["Mean of the code"]["h1"]
+    assert torch.equal(back.encode(images, labels), reading.encode(images, labels))
+    assert reading.differences(other) == "mean h2"
+
+
+def test_the_layers_are_listed_with_all_that_was_inferred_of_them():
+    lines = read("upsampled").scored[0].reading.layer_lines()
+    pooled = "encoder.3: Conv2d 8 → 16, kernel 3, stride 1, padding 1, max pool 2, stride 2, maps of 7, "
+    upsampled = "decoder.7: Conv2d 8 → 1, kernel 3, stride 1, padding 1, upsampled 2 times before, maps of 28, "
+    assert lines[1].startswith(pooled)
+    assert lines[-1].startswith(upsampled)
+    assert lines[1].endswith("LU before")  # of the family of ReLU
+    assert lines[3] == "decoder.0: Linear 10 → 784 ⟵ code"
+    normalised = read("normalised, decoder first").scored[0].reading.layer_lines()
+    assert normalised[-2].startswith("decoder.3: Linear 64 → 128, ")
+    assert normalised[-2].endswith(", decoder.4 behind")
+
+
+def test_other_strides_are_told_layer_by_layer():
+    reading = read("pooled").scored[0].reading
+    _, other, *_ = reading.alternatives()["Convolutions"].values()
+    assert reading.differences(other).startswith("encoder.3: Conv2d 16 → 4, kernel 3, stride 2, padding 1, maps of 7")
+
+
 def test_the_order_of_the_batch_and_the_load_of_the_machine_do_not_change_the_reading():
     again = checkpoint.parse(saved(network_of("two heads").state_dict()), "again.pt")
     assert again.scored[0].reading.to_dict() == read("two heads").scored[0].reading.to_dict()
