@@ -56,6 +56,7 @@ REFUSED_TENSORS = {
 EMPTY_CONTAINERS: dict[str, Callable[[], Any]] = {
     "EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_SET": set,
 }  # fmt: skip
+OUTSIDE = {"EXT1", "EXT2", "EXT4", "PERSID"}  # whose arguments are no values but refer to something elsewhere
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
@@ -186,7 +187,8 @@ def strided(storage: object, offset: object, shape: object, stride: object) -> T
         raise CheckpointError(
             f"is damaged or forged: a tensor of shape {_short(shape)} does not fit its block of {has} numbers"
         )
-    return storage.numbers.as_strided(shape, stride, cast(int, offset) if count else 0)
+    begin = cast(int, storage.numbers.storage_offset())  # of a window on a block
+    return storage.numbers.as_strided(shape, stride, begin + cast(int, offset) if count else 0)
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Any:
@@ -302,26 +304,21 @@ class Unpickler:
                     raise CheckpointError("is a bare pickle that refers to data outside itself")
                 stack.append(self.storages.find(stack.pop()))
             case "POP":
-                if stack:
-                    stack.pop()
-                else:
-                    self._above_mark()
+                stack.pop()
             case "POP_MARK":
                 self._above_mark()
             case "DUP":
                 stack.append(stack[-1])
             case "PROTO" | "FRAME" | "STOP":
                 pass
-            case "EXT1" | "EXT2" | "EXT4" | "PERSID" | "NEXT_BUFFER" | "READONLY_BUFFER":
-                raise CheckpointError(f"uses a pickle feature that no checkpoint needs ({opcode})")
-            case _ if isinstance(argument, str | bytes | int | float):
+            case _ if isinstance(argument, str | bytes | int | float) and opcode not in OUTSIDE:
                 if isinstance(argument, int) and argument.bit_length() > MOST_BITS:
                     raise CheckpointError(f"holds a whole number of more than {MOST_BITS} bits")
                 stack.append(argument)
             case "BYTEARRAY8":
                 stack.append(bytes(argument))
             case _:
-                raise CheckpointError(DAMAGED)
+                raise CheckpointError(f"uses a pickle feature that no checkpoint needs ({opcode})")
 
     def _above_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.below.pop()
@@ -373,8 +370,6 @@ class Unpickler:
             case "builtins.set" | "builtins.frozenset", (list() | tuple() | set() as items,):
                 self._spend(100 * len(items))
                 return {hashable(item) for item in items}
-            case "builtins.set" | "builtins.frozenset", ():
-                return set()
             case "builtins.list" | "collections.deque", ():
                 return []
             case "builtins.list" | "collections.deque", (list() | tuple() as items, *_):

@@ -30,6 +30,7 @@ class Author:
     side: int = 28
     logits: bool = False
     conditional: bool = False
+    epochs: int = 4  # fewer where a convolution is slow and is known by what it does well before
 
 
 def mlp(
@@ -292,6 +293,9 @@ AUTHORS: dict[str, Author] = {
         lambda: Flat(mlp([784, 128, 10], lambda: nn.LeakyReLU(0.2)), mlp([10, 128, 784], lambda: nn.LeakyReLU(0.2), nn.Tanh())),
         SYMMETRIC,
     ),
+    "normalised pixels": Author(
+        lambda: Flat(nn.Sequential(nn.BatchNorm1d(784), *mlp([784, 100, 10], nn.ReLU)), mlp([10, 100, 784], nn.ReLU, nn.Sigmoid()))
+    ),
     "one layer, ReLU code": Author(
         lambda: Flat(nn.Sequential(nn.Linear(784, 32), nn.ReLU()), nn.Sequential(nn.Linear(32, 784), nn.Sigmoid()))
     ),
@@ -304,14 +308,14 @@ AUTHORS: dict[str, Author] = {
     "one head, interleaved": Author(lambda: DoubleHead(True)),
     "conditional": Author(lambda: Conditional(False), conditional=True),
     "conditional, the label first": Author(lambda: Conditional(True), conditional=True),
-    "narrow code": Author(narrow_code),
-    "pooled": Author(pooled),
+    "narrow code": Author(narrow_code, epochs=2),
+    "pooled": Author(pooled, epochs=2),
     "upsampled": Author(upsampled),
-    "unshrunk": Author(unshrunk),
+    "unshrunk": Author(unshrunk, epochs=1),
     "spatial heads": Author(SpatialHeads),
-    "functional": Author(Functional),
+    "functional": Author(Functional, epochs=2),
     "all convolution": Author(all_convolution),
-    "convolutional heads": Author(ConvHeads, SYMMETRIC, side=32),
+    "convolutional heads": Author(ConvHeads, SYMMETRIC, side=32, epochs=2),
     "generator-like": Author(generator_like, SYMMETRIC, side=32),
 }  # fmt: skip
 
@@ -323,7 +327,7 @@ def digits(side: int, start: int, n: int) -> tuple[Tensor, Tensor]:
     return torch.tensor(fitted)[:, None].float() / 255, one_hot
 
 
-def trained(author: Author, epochs: int = 4, n: int = 5000) -> nn.Module:
+def trained(author: Author, n: int = 5000) -> nn.Module:
     """The author's network after a few epochs on the last of the shipped digits: enough to tell right from wrong."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -331,7 +335,7 @@ def trained(author: Author, epochs: int = 4, n: int = 5000) -> nn.Module:
         x, label = digits(author.side, 5000, n)
         scale, _ = author.pixels
         optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-        for _ in range(epochs):
+        for _ in range(author.epochs):
             for batch in torch.randperm(n).split(50):
                 target = scale(x[batch])
                 y = network(target, label[batch]) if author.conditional else network(target)

@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -105,10 +106,20 @@ def fashion_folder(tmp_path_factory) -> Path:
     raw = folder / "FashionMNIST" / "raw"
     raw.mkdir(parents=True)
     images, labels = data.evaluation_digits()
-    for name, part in (("train", slice(0, 6000)), ("t10k", slice(6000, 7000))):
+    for name, part in (("train", slice(0, 3000)), ("t10k", slice(6000, 7000))):
         x, y = images[part], labels[part]
         (raw / f"{name}-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 2051, len(x), 28, 28) + x.tobytes())
         (raw / f"{name}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, len(y)) + y.tobytes())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def modules(tmp_path_factory) -> Path:
+    """The JavaScript where Node takes it for modules."""
+    folder = tmp_path_factory.mktemp("modules")
+    for name in ("decoder.js", "live.js", "parcel.js"):
+        shutil.copy(ROOT / "latent" / name, folder)
+    (folder / "package.json").write_text('{"type": "module"}')
     return folder
 
 
@@ -121,7 +132,7 @@ def deterministic_threads():
     torch.set_num_threads(before)
 
 
-SLOWEST_FIRST = ("test_page.py", "test_browser.py", "test_live.py")
+SLOWEST_FIRST = ("test_page.py", "test_browser.py", "test_reading.py", "test_live.py")
 
 
 def pytest_collection_modifyitems(items):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import CHECKPOINTS, tiny
 
-from latent import checkpoint, compare, scores, store
+from latent import checkpoint, compare, data, scores, store
 from latent.compare import Versus
 from latent.errors import ArgumentError
 from latent.evidence import Evidence
@@ -173,6 +173,13 @@ class TestScores:
 
 
 class TestCommand:
+    @pytest.fixture(autouse=True)
+    def measured_once(self, own_store, tmp_path_factory, monkeypatch):
+        """The files of these tests are the same: on half of the digits, and what one measures the next finds."""
+        digits, labels = data.evaluation_digits()
+        monkeypatch.setattr(data, "evaluation_digits", lambda: (digits[:5000], labels[:5000]))
+        monkeypatch.setenv("LATENT_CACHE", str(tmp_path_factory.getbasetemp() / "compared"))
+
     @pytest.fixture
     def files(self, tmp_path):
         one, two = tmp_path / "one.pt", tmp_path / "two <b>.pt"

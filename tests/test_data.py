@@ -50,9 +50,9 @@ def test_fit_leaves_the_right_size_alone_and_resizes_another():
 
 def test_a_whole_data_set_is_read_from_its_files(fashion_folder):
     images, labels = data.load_dataset("FashionMNIST", fashion_folder, train=True, download=False)
-    assert images.shape == (6000, 28, 28)
-    assert labels.shape == (6000,)
-    assert np.array_equal(images, data.evaluation_digits()[0][:6000])
+    assert images.shape == (3000, 28, 28)
+    assert labels.shape == (3000,)
+    assert np.array_equal(images, data.evaluation_digits()[0][:3000])
 
 
 def test_an_unknown_data_set_lists_the_known_ones(tmp_path):

@@ -244,6 +244,53 @@ class TestFolder:
             assert np.array_equal(images, DIGITS[start:stop])
 
 
+class TestSidecar:
+    @pytest.fixture
+    def made(self, tmp_path, tiny_file, images_file):
+        out = tmp_path / "codes.npy"
+        run(tiny_file, "--data", images_file, "--out", out)
+        return out
+
+    @pytest.mark.parametrize(
+        ("place", "value"),
+        [
+            (("format",), "another"), (("statistics", "mean", 0), float("nan")), (("statistics", "min"), [0.0]),
+            (("statistics", "histogram", "counts"), [[1], [1]]), (("statistics", "count"), 0), (("statistics",), None),
+        ],
+    )  # fmt: skip
+    def test_one_that_does_not_say_what_a_run_says_is_refused(self, made, place, value):
+        beside = encoded.sidecar(made)
+        values = within = json.loads(beside.read_text())
+        for key in place[:-1]:
+            within = within[key]
+        within[place[-1]] = value
+        beside.write_text(json.dumps(values))
+        with pytest.raises(CodesError, match=r"codes\.json.* is damaged or of another program\.$"):
+            Encoded.open(made)
+
+    def test_one_that_is_missing_no_file_or_far_too_large_is_refused(self, made):
+        beside = encoded.sidecar(made)
+        with beside.open("r+b") as file:
+            file.truncate(encoded.LARGEST_SIDECAR + 1)
+        with pytest.raises(CodesError, match="larger than 256 MB"):
+            Encoded.read(made)
+        beside.unlink()
+        with pytest.raises(CodesError, match="cannot be read: No such file"):
+            Encoded.read(made)
+        beside.mkdir()
+        with pytest.raises(CodesError, match="cannot be read: Is a directory"):
+            Encoded.read(made)
+
+    def test_there_are_no_statistics_before_the_run_is_finished(self, tmp_path):
+        with pytest.raises(CodesError, match="not finished"):
+            _ = Encoded(tmp_path / "codes.npy", "tiny.pt", "", 10, 2, {}).statistics
+
+    def test_a_folder_that_is_not_there_holds_no_codes(self, tmp_path, made):
+        assert encoded.find(tmp_path, Encoded.read(made).sha256) == [made]
+        assert encoded.find(tmp_path, "another checkpoint") == []
+        assert encoded.find(tmp_path / "gone", "") == []
+
+
 class TestGoingOn:
     def test_a_killed_run_goes_on_to_the_same_bytes_and_a_second_one_beside_it_is_refused(
         self, tmp_path, tiny_file, images_file, capsys, small_chunks

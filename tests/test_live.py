@@ -1,10 +1,7 @@
 """The decoder in the browser: the program against torch, in Node; the component in a real Chromium."""
 
-import contextlib
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,103 +10,29 @@ import numpy as np
 import pytest
 import torch
 from authors import AUTHORS
-from conftest import CHECKPOINTS, ROOT, tiny
+from conftest import CHECKPOINTS, tiny
+from javascript import ALLOWED, largest_differences, needs_node, node, real_codes
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from test_reading import TRUTH, published
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.chromium import ARGUMENTS, CHROMIUM
 from benchmarks.live import LIVE_PAGE
 from benchmarks.serving import serve
-from latent import checkpoint, data, inference, interpolation, live
+from latent import checkpoint, interpolation, live
 from latent.chains import chains
-from latent.errors import CheckpointError, DecoderError
+from latent.errors import DecoderError
 from latent.images import to_uint8
 from latent.layers import in_torch_layout, layers_of
 from latent.network import Network
 from latent.reading import ACTIVATIONS, OUTPUTS, Reading
 from latent.search import Scored, first_readings
 
-NODE = shutil.which("node") or shutil.which("nodejs")
-ALLOWED = 1e-4  # a pixel
-
-needs_node = pytest.mark.skipif(NODE is None, reason="no Node was found, which runs the JavaScript outside a browser")
-
-# Decodes every parcel it is given and writes the pictures behind one another.
-DECODE = """
-import { readFileSync, writeSync } from "node:fs"
-import { decoder } from "./decoder.js"
-import { unpack } from "./parcel.js"
-for (const path of process.argv.slice(2)) {
-  const { program, weights, codes, digits } = unpack(readFileSync(path))
-  const decode = decoder(program, weights)
-  const n = program.latent_dim
-  digits.forEach((digit, row) => {
-    const picture = decode(codes.subarray(row * n, (row + 1) * n), digit)
-    writeSync(1, new Uint8Array(picture.buffer, picture.byteOffset, picture.byteLength))
-  })
-}
-"""
-
-
-@pytest.fixture(scope="module")
-def modules(tmp_path_factory) -> Path:
-    """The JavaScript where Node takes it for modules."""
-    folder = tmp_path_factory.mktemp("modules")
-    for name in ("decoder.js", "live.js", "parcel.js"):
-        shutil.copy(ROOT / "latent" / name, folder)
-    (folder / "package.json").write_text('{"type": "module"}')
-    (folder / "decode.js").write_text(DECODE)
-    return folder
-
-
-def node(modules: Path, *arguments: object) -> bytes:
-    assert NODE is not None
-    return subprocess.run([NODE, *map(str, arguments)], cwd=modules, check=True, capture_output=True).stdout
-
-
-def largest_differences(modules: Path, models: list, codes: list) -> list[float]:
-    """For each model the largest difference of a pixel between JavaScript and torch over its codes."""
-    paths, expected = [], []
-    for index, (model, z) in enumerate(zip(models, codes, strict=True)):
-        program, digits = live.compile(model), np.arange(len(z)) % 10
-        weights = np.frombuffer(program.weights, "<f4")
-        values = {"program": program.to_dict(), "weights": weights, "codes": z, "digits": digits.astype(np.uint8)}
-        paths.append(modules / f"{index}.parcel")
-        paths[-1].write_bytes(live.parcel("test", **values))
-        expected.append(inference.decode(model, z, digits).reshape(len(z), -1))
-    found = np.frombuffer(node(modules, "decode.js", *paths), np.float32)
-    ends = np.cumsum([pictures.size for pictures in expected])
-    assert len(found) == ends[-1]
-    parts = np.split(found, ends[:-1])
-    return [float(np.abs(part - want.ravel()).max()) for part, want in zip(parts, expected, strict=True)]
-
-
-def real_codes(model, n: int = 100) -> np.ndarray:
-    """Codes of real digits, or where the model has no encoder, of noise."""
-    if not model.signature.has_encoder:
-        return np.random.default_rng(0).standard_normal((n, model.signature.latent_dim)).astype(np.float32)
-    images, labels = data.evaluation_digits()
-    fitted = data.fit(images[:n], model.signature.image_shape)
-    return inference.encode(model, fitted, labels[:n])
-
 
 @needs_node
 def test_every_shipped_checkpoint_draws_in_javascript_what_torch_draws(modules):
     models = [checkpoint.load(path).model() for path in sorted(CHECKPOINTS.glob("*.pt"))]
     assert len(models) >= 7
-    assert max(largest_differences(modules, models, list(map(real_codes, models)))) <= ALLOWED
-
-
-@needs_node
-@pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
-def test_every_published_file_that_is_read_draws_in_javascript_what_torch_draws(modules):
-    models = []
-    for truth in TRUTH:
-        with contextlib.suppress(CheckpointError):
-            models.append(published(truth["file"]).model)
-    assert len(models) >= len([truth for truth in TRUTH if not truth["file"].endswith(".h5")])
     assert max(largest_differences(modules, models, list(map(real_codes, models)))) <= ALLOWED
 
 
@@ -158,6 +81,12 @@ OTHERS = {
     ),
     "normalised before": lambda: lively(
         nn.Sequential(nn.Linear(784, 20), nn.Linear(20, 6), nn.BatchNorm1d(6), nn.Linear(6, 20), nn.Linear(20, 784))
+    ),
+    "the code unflattened": lambda: lively(
+        nn.Sequential(
+            nn.Linear(784, 120), nn.Linear(120, 98), nn.Unflatten(1, (2, 7, 7)), nn.ConvTranspose2d(2, 6, 4, 2, 1),
+            nn.ConvTranspose2d(6, 1, 4, 2, 1),
+        )
     ),
     "dense behind maps": lambda: lively(
         nn.Sequential(nn.Conv2d(1, 6, 3, 2, 1), nn.Conv2d(6, 4, 3, 2, 1), nn.Flatten(), nn.Linear(196, 784))

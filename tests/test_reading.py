@@ -1,5 +1,6 @@
 """The reader: what other people's files hold, worked out without their code and judged by what their code does."""
 
+import contextlib
 import json
 from functools import cache
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import torch
 from authors import AUTHORS, Author, mlp, trained, true_error
 from conftest import CHECKPOINTS
+from javascript import ALLOWED, largest_differences, needs_node, real_codes
 from torch import nn
 
 from latent import checkpoint
@@ -81,6 +83,58 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
 def test_what_was_inferred_is_said(name, choices):
     found = read(name).scored[0].reading.choices()
     assert {key: found.get(key) for key in choices} == choices
+
+
+OFFERED = {
+    "conditional": "Label", "one head, halves": "Mean of the code", "two heads": "Mean of the code",
+    "upsampled": "Upsampling", "pooled": "Convolutions",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OFFERED)
+def test_every_choice_that_was_inferred_can_be_another_and_the_network_still_runs(name):
+    reading = read(name).scored[0].reading
+    alternatives = reading.alternatives()
+    assert OFFERED[name] in alternatives
+    images, labels = torch.rand(2, reading.channels, reading.side, reading.side), torch.eye(10)[:2]
+    for choices in alternatives.values():
+        first, *others = choices.values()
+        assert first == reading
+        assert others
+        for other in others:
+            x = images if other.side == reading.side else torch.rand(2, other.channels, other.side, other.side)
+            pictures = other.picture(other.decode(other.encode(x, labels), labels))
+            assert pictures.shape == x.shape
+            assert torch.isfinite(pictures).all()
+
+
+def test_another_head_gives_another_code_and_back_again_the_same():
+    reading = read("two heads").scored[0].reading
+    other = reading.alternatives()["Mean of the code"]["h2"]
+    images, labels = torch.rand(3, 1, 28, 28), torch.eye(10)[:3]
+    assert not torch.allclose(other.encode(images, labels), reading.encode(images, labels))
+    back = other.alternatives()["Mean of the code"]["h1"]
+    assert torch.equal(back.encode(images, labels), reading.encode(images, labels))
+    assert reading.differences(other).startswith("mean h2")
+
+
+def test_the_layers_are_listed_with_all_that_was_inferred_of_them():
+    lines = read("upsampled").scored[0].reading.layer_lines()
+    pooled = "encoder.3: Conv2d 8 → 16, kernel 3, stride 1, padding 1, max pool 2, stride 2, maps of 7, "
+    upsampled = "decoder.7: Conv2d 8 → 1, kernel 3, stride 1, padding 1, upsampled 2 times before, maps of 28, "
+    assert lines[1].startswith(pooled)
+    assert lines[-1].startswith(upsampled)
+    assert lines[1].endswith("LU before")  # of the family of ReLU
+    assert lines[3] == "decoder.0: Linear 10 → 784 ⟵ code"
+    normalised = read("normalised, decoder first").scored[0].reading.layer_lines()
+    assert normalised[-2].startswith("decoder.3: Linear 64 → 128, ")
+    assert normalised[-2].endswith(", decoder.4 behind")
+
+
+def test_other_strides_are_told_layer_by_layer():
+    reading = read("pooled").scored[0].reading
+    _, other, *_ = reading.alternatives()["Convolutions"].values()
+    assert reading.differences(other).startswith("encoder.3: Conv2d 16 → 4, kernel 3, stride 2, padding 1, maps of 7")
 
 
 def test_the_order_of_the_batch_and_the_load_of_the_machine_do_not_change_the_reading():
@@ -179,6 +233,17 @@ def test_published_pytorch_files_are_read_within_5_percent_of_what_their_authors
 def test_published_keras_files_are_read(truth):
     space = published(truth["file"])
     assert space.test_error <= 1.05 * truth["mse"]
+
+
+@needs_node
+@pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
+def test_every_published_file_that_is_read_draws_in_javascript_what_torch_draws(modules):
+    models = []
+    for truth in TRUTH:
+        with contextlib.suppress(CheckpointError):
+            models.append(published(truth["file"]).model)
+    assert len(models) >= len([truth for truth in TRUTH if not truth["file"].endswith(".h5")])
+    assert max(largest_differences(modules, models, list(map(real_codes, models)))) <= ALLOWED
 
 
 def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tmp_path, capsys):

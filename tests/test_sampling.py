@@ -53,6 +53,26 @@ def test_gaussian_stands_a_dead_dimension():
     assert np.allclose(z[:, 1], 7, atol=1e-3)
 
 
+LONG = sampling.MANY_DIMENSIONS + 1  # of codes for which a full covariance is too large
+
+
+def test_gaussian_of_very_long_codes_stays_among_the_directions_that_they_have():
+    directions = RNG.normal(size=(3, LONG)).astype(np.float32)
+    z = (RNG.normal(size=(3000, 3)) @ directions + 5).astype(np.float32)
+    drawn = sampling.sample(sampling.fit("gaussian", z), 3000)
+    assert np.allclose(drawn.std(axis=0), z.std(axis=0), rtol=0.2)
+    among, *_ = np.linalg.lstsq(directions.T, (drawn - z.mean(axis=0)).T, rcond=None)
+    assert np.allclose(directions.T @ among, (drawn - z.mean(axis=0)).T, atol=1e-2)
+
+
+def test_mixture_of_very_long_codes_finds_both_clusters_and_leaves_the_gap_empty():
+    centres = np.repeat([[-5.0], [5.0]], 400, axis=0)
+    z = (centres + RNG.normal(0, 0.3, (800, LONG))).astype(np.float32)
+    means = sampling.sample(sampling.fit("mixture", z), 200).mean(axis=1)
+    assert np.allclose(np.abs(means), 5, atol=0.5)
+    assert 0.3 < (means > 0).mean() < 0.7
+
+
 def test_uniform_fills_the_range_of_the_data_by_default():
     z = sampling.sample(sampling.fit("uniform", Z), N)
     assert np.allclose(z.min(axis=0), Z.min(axis=0), atol=0.02)

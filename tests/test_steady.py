@@ -19,7 +19,7 @@ import pytest
 import torch
 from conftest import ROOT, tiny
 from test_page import folder, healthy, move, opened, shown  # noqa: F401  folder is a fixture
-from test_train import ENVIRONMENT, SMALL, command, run, same_weights, some_images
+from test_train import ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
 from latent import checkpoint, inference, lock, shelf, store, train
 from latent.errors import CheckpointError, TrainingError
@@ -266,24 +266,20 @@ class TestAKilledRun:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
     def test_goes_on_to_the_weights_of_one_that_was_not(self, tmp_path, fashion_folder):
-        def options(out):
-            return command("--epochs", 3, "--data", fashion_folder, "--out", out, "--device", "cpu")
-
-        def finish(command, check=True):
-            return subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=check)
-
+        options = ["--epochs", 3, "--data", fashion_folder, "--device", "cpu", "--out"]
         whole, out = tmp_path / "whole.pt", tmp_path / "a.pt"
-        finish(options(whole))
-        arguments = options(out)
+        assert main(*options, whole) == 0
+        arguments = command(*options, out)
         dying = [arguments[0], "-c", self.DYING, *arguments[arguments.index("latent.train") + 1 :]]
-        assert finish(dying, check=False).returncode == -signal.SIGKILL
+        died = subprocess.run(dying, cwd=ROOT, env=ENVIRONMENT, capture_output=True, check=False)
+        assert died.returncode == -signal.SIGKILL
         left = sorted(path.name for path in tmp_path.iterdir() if path.name not in ("whole.pt", "a.pt"))
         assert len(left) == 2, "a part of a file, and the lock of the dead"
         assert [path.name for path in checkpoint.find(tmp_path)] == ["a.pt", "whole.pt"]
         assert len(checkpoint.load(out).history) == 1
         assert LatentSpace.open(out).z.shape == (10_000, 2)
 
-        finish([*arguments, "--resume"])
+        assert main(*options, out, "--resume") == 0
         assert same_weights(checkpoint.load(out), checkpoint.load(whole))
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "whole.pt"]
 
