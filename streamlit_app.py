@@ -2793,8 +2793,8 @@ NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated"
 
 @kept(lru_cache)
 def turns() -> Turns:
-    """Of the sessions of this server."""
-    return Turns(int(os.environ.get("K", "1")), 0.1)
+    """In which the sessions of this server draw their pages: one at a time, unless it takes long."""
+    return Turns(at_once=1, longest=0.1)
 
 
 @kept(lru_cache)
