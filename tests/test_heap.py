@@ -1,3 +1,4 @@
+import platform
 import subprocess
 import sys
 
@@ -63,3 +64,39 @@ def test_all_that_is_in_use_is_frozen(n):
     program += "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 100)"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["True", "True"]
+
+
+ARENAS = """
+import ctypes, threading
+from latent import heap
+
+{before}
+libc, together = ctypes.CDLL(None), threading.Barrier(16)
+libc.malloc.restype = ctypes.c_void_p
+
+def work():
+    together.wait()
+    for _ in range(1000):
+        libc.free(ctypes.c_void_p(libc.malloc(1000)))
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(16)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+sizes = []
+for line in open("/proc/self/maps"):
+    first, last = (int(end, 16) for end in line.split()[0].split("-"))
+    if line.split()[1] == "---p":
+        sizes.append(last - first)
+print(sum(32 * 2**20 < size <= 64 * 2**20 for size in sizes))  # what an arena reserves
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="arenas are glibc's")
+def test_threads_share_arenas():
+    def arenas(before):
+        program = ARENAS.format(before=before)
+        ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+        return int(ended.stdout)
+
+    assert arenas("heap.share_arenas()") <= 2 < arenas("")
