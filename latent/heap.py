@@ -18,7 +18,8 @@ import time
 from contextlib import suppress
 
 FREEZING = 1.0  # seconds: what came in since then, modules and what sessions hold, is passed over from now on
-THAWING = 60.0  # seconds after which all is looked at once, also while there is work
+RESTING = 10.0  # seconds without a rerun, after which it may take a moment to look at everything
+THAWING = 120.0  # seconds after which all is looked at once, also while there is work
 KEEPER = "heap keeper"
 # Of glibc's mallopt(3): by the numbers of malloc.h, what is set to which value.
 MALLOC = {-8: 2, -3: 64 * 1024**2, -1: 128 * 1024**2}  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
@@ -48,20 +49,18 @@ def collect_all() -> None:
 
 
 def keep() -> None:
-    """Freeze what came in, and collect all of it as soon as there is no work, or after `THAWING` seconds of work."""
-    worked, thawed = full_collections(), time.monotonic()
-    frozen = False  # since the last time that all was collected
+    """Freeze what came in; collect all of it when there was no work for a while, or after `THAWING` seconds of work."""
+    worked, busy = full_collections(), time.monotonic()
+    frozen: float | None = None  # since when something is
     while True:
         time.sleep(FREEZING)
+        now = time.monotonic()
         if full_collections() != worked:  # there were reruns
             gc.freeze()
-            frozen = True
-            if time.monotonic() - thawed < THAWING:
-                worked = full_collections()
-                continue
-        if frozen:
+            busy, frozen = now, now if frozen is None else frozen
+        if frozen is not None and (now - busy >= RESTING or now - frozen >= THAWING):
             collect_all()
-            frozen, thawed = False, time.monotonic()
+            frozen = None
         worked = full_collections()
 
 

@@ -9,7 +9,7 @@ PROGRAM = """
 import gc, threading, time, weakref
 from latent import heap
 
-heap.FREEZING, heap.THAWING = 0.02, float({thawing!r})
+heap.FREEZING, heap.RESTING, heap.THAWING = 0.02, 0.1, float({thawing!r})
 heap.keep_small()
 heap.keep_small()
 assert sum(thread.name == heap.KEEPER for thread in threading.enumerate()) == 1
