@@ -13,6 +13,7 @@ from authors import AUTHORS
 from conftest import CHECKPOINTS, tiny
 from javascript import ALLOWED, largest_differences, needs_node, node, real_codes
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from test_browser import FITS
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -532,10 +533,7 @@ def test_a_finger_moves_sliders_and_the_pad(chromium, port, space):
     place = screen.choose(lambda: draw(screen.page.get_by_role("application"), 0.1, 0.4)) @ axes.T
     for found, values, share in zip(place, (space.z @ axes.T).T, (0.6, 0.9)):
         assert found == pytest.approx(on_the_pad(values, share), abs=0.05 * np.ptp(values))
-    overflow = (
-        "() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth }"
-    )
-    assert screen.page.evaluate(overflow) <= 1
+    screen.page.wait_for_function(FITS)
     assert not screen.complaints
     context.close()
 

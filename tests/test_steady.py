@@ -122,11 +122,14 @@ class TestTheCheckpointFolder:
     @pytest.mark.parametrize("how", ["not allowed", "a file in its place"])
     def test_unreadable_it_is_a_sentence(self, folder, monkeypatch, how):  # noqa: F811
         if how == "not allowed":
+            scandir = os.scandir
 
             def refused(path):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                if Path(path) == folder:
+                    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+                return scandir(path)
 
-            monkeypatch.setattr(Path, "iterdir", refused)
+            monkeypatch.setattr(os, "scandir", refused)
         else:
             shutil.rmtree(folder)
             folder.write_text("in the way")
