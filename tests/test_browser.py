@@ -468,3 +468,20 @@ def test_the_film_starts_by_itself_and_glides_and_its_gif_is_downloaded(page, fi
     with page.expect_download() as download:
         page.get_by_role("button", name="GIF of the training").click()
     assert Image.open(download.value.path()).n_frames == 6
+
+
+def test_the_interpolation_moves_in_steps_and_stands_still_for_those_who_want_that(page, address):
+    open_section(page, address, "Interpolate")
+    moving = page.get_by_role("img", name="Animation of the linear interpolation")
+    place = "it => getComputedStyle(it).backgroundPosition"
+    seen = {moving.evaluate(place)}
+    page.wait_for_function(
+        "before => getComputedStyle(document.querySelector('.latent-moving')).backgroundPosition !== before",
+        arg=min(seen),
+    )
+    seen.add(moving.evaluate(place))
+    for position in seen:  # of twelve pictures, one at a time
+        steps = float(position.split("%")[0]) / 100 * 11
+        assert abs(steps - round(steps)) < 0.01
+    page.emulate_media(reduced_motion="reduce")
+    assert moving.evaluate("it => getComputedStyle(it).animationName") == "none"
