@@ -248,8 +248,7 @@ def history_chart(space: LatentSpace) -> Spec:
 @kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …"))
 def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
     """Clusters of the codes."""
-    clusters = clustering.fit(method, space.z, n, seed)
-    return clusters
+    return clustering.fit(method, space.z, n, seed)
 
 
 @kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False))

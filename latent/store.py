@@ -30,11 +30,11 @@ def folder() -> Path:
 
 
 @lru_cache(maxsize=64)
-def folder_by(named: str | None, *settings: str | None) -> Path:
+def folder_by(named: str | None, cache: str | None, local: str | None, home: str | None) -> Path:
     """The folder by these settings of the environment; to look it up took longer than all else about a key."""
     if named:
         return Path(named)
-    base = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or os.path.expanduser("~/.cache")
+    base = cache or local or os.path.expanduser("~/.cache")  # which follows from ``home``
     if base.startswith("~"):  # the user of a container may have no home
         base = tempfile.gettempdir()
     return Path(base) / "latent-space-explorer"

@@ -29,13 +29,15 @@ class Turns:
         mine = threading.Event()
         with self.lock:
             self.waiting.append(mine)
-        while (patience := self.taken(mine)) != 0:
-            mine.wait(patience)
         try:
+            while (patience := self.taken(mine)) != 0:
+                mine.wait(patience)
             yield
         finally:
             with self.lock:
                 self.working.pop(mine, None)
+                if mine in self.waiting:  # it was interrupted, and must not keep its place for ever
+                    self.waiting.remove(mine)
                 self.wake_next()
 
     def taken(self, mine: threading.Event) -> float | None:

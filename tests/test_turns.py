@@ -74,6 +74,22 @@ def test_a_turn_that_ends_with_an_error_is_over():
         assert len(turns.working) == 1
 
 
+def test_one_that_is_interrupted_while_it_waits_gives_up_its_place(monkeypatch):
+    turns = Turns(1, LONG)
+
+    def interrupted(event, timeout=None):
+        raise KeyboardInterrupt
+
+    with turns.one():
+        monkeypatch.setattr(threading.Event, "wait", interrupted)
+        with pytest.raises(KeyboardInterrupt), turns.one():
+            pass
+        monkeypatch.undo()
+    assert not turns.waiting
+    with turns.one():
+        assert len(turns.working) == 1
+
+
 def test_nobody_is_forgotten_in_a_crowd():
     turns, counted = Turns(2, LONG), []
     most = []
