@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -168,6 +169,7 @@ def test_a_run_that_is_interrupted_or_killed_leaves_a_file_that_loads_and_resume
     process = subprocess.Popen(
         command(*options), cwd=ROOT, env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"}, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # what runs in the background may ignore it
     )  # fmt: skip
     assert process.stdout.readline().startswith("epoch 1/8")
     process.send_signal(how)
