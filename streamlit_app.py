@@ -420,6 +420,7 @@ COMPONENTS = {
     "grid": '<figure class="latent-sheet"><img><div role="toolbar"></div></figure>',
     "shelf": '<ul class="latent-shelf"></ul>',
     "stash": "",
+    "again": "",
     "copy": '<div class="latent-copy"><button type="button">Copy link</button></div>',
     "map": """<div class="latent-map"><canvas tabindex="0" role="img"></canvas>
         <div class="hint" hidden><i></i><span></span></div>
@@ -458,6 +459,7 @@ def stash(key: str, value: Any) -> str:
 
 def show(sheet: Sheet, alt_text: str, *, stretch: bool = False) -> None:
     """Pictures, sent within the page: no request of their own, and nothing to expire on the server."""
+    sent.append("picture")
     st.image(sheet.address, alt=alt_text, width="stretch" if stretch else sheet.size[0])
 
 
@@ -490,11 +492,31 @@ def show_codes(
         "boxes": sheet.boxes.tolist(), "names": list(names), "verb": "Keep", "chosen": None,
     }  # fmt: skip
     component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
+    sent.append("picture")
+
+
+def picture_first() -> None:
+    """Once a run, before what takes the browser long: let it draw what it has, unless somebody else waits here.
+
+    It draws at once all that came, and the picture that a hand waits for would be seen with the last of the charts. At
+    the beginning it also fetches the code that draws charts, for which the first picture would wait.
+    """
+    if sent and "pause" not in sent:
+        sent.append("pause")
+        turns().pause(A_FRAME if "has_pictures" in st.session_state else FIRST_PICTURE)
+        st.session_state["has_pictures"] = True
+
+
+A_FRAME = 0.035  # seconds in which a browser draws a picture that came
+FIRST_PICTURE = 0.4  # seconds in which it fetches the code for pictures, too, and draws the first
+sent: list[str] = []  # what this run has sent to the browser
 
 
 def show_chart(chart: Spec, alt_text: str) -> None:
     """A chart, of which the specification is cached: Altair takes 10 to 50 ms to build one."""
+    picture_first()
     st.vega_lite_chart(chart, alt=alt_text)
+    sent.append("chart")
 
 
 @kept(st.cache_data(max_entries=256, show_spinner=False))
@@ -504,21 +526,39 @@ def built(name: str, *given: Any, **choices: Any) -> Spec:
 
 
 def packed(chart: "alt.Chart | alt.LayerChart") -> Spec:
-    """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun."""
+    """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun.
+
+    Altair names rows by a hash of them. Here they are numbered, so that a chart of other rows is not another chart: the
+    browser puts them into the one that it has.
+    """
     spec: Spec = chart.to_dict(validate=False)  # half of the time; tests validate every chart
-    for name, rows in spec.get("datasets", {}).items():
-        table = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
-        stream = pa.BufferOutputStream()
-        with pa.ipc.new_stream(stream, table.schema) as writer:
-            writer.write_table(table)
-        spec["datasets"][name] = stream.getvalue().to_pybytes()
-    return spec
+    rows_by_name = spec.pop("datasets", {})
+    text = json.dumps(spec)
+    for number, name in enumerate(rows_by_name):
+        text = text.replace(name, f"rows-{number}")
+    arrow = {f"rows-{number}": to_arrow(rows) for number, rows in enumerate(rows_by_name.values())}
+    return json.loads(text) | ({"datasets": arrow} if arrow else {})
+
+
+def to_arrow(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """The rows of a chart as an Arrow stream."""
+    table = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    content: bytes = stream.getvalue().to_pybytes()
+    return content
 
 
 def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
     """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
-    columns = pa.table({column: rows[column].to_numpy() for column in rows})  # at a tenth of pandas' own way's time
-    st.vega_lite_chart(columns, chart_without_rows(name, rows, **choices), alt=alt_text)
+    picture_first()
+    st.vega_lite_chart(to_columns(rows), chart_without_rows(name, rows, **choices), alt=alt_text)
+
+
+def to_columns(rows: pd.DataFrame) -> pa.Table:
+    """A table as Streamlit sends it, made in a tenth of the time that it takes by itself."""
+    return pa.table({name: pa.array(rows[name].to_numpy(), from_pandas=True) for name in rows})
 
 
 @kept(st.cache_data(max_entries=256, show_spinner=False))
@@ -531,6 +571,22 @@ def chart_without_rows(name: str, _rows: pd.DataFrame, **choices: Any) -> Spec:
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:
     """A code as bars over the range of real codes."""
     show_rows("code_chart", charts.code_rows(code, space.statistics), alt_text, height=height)
+
+
+def show_facts(facts: Mapping[str, str], means: Mapping[str, str] | None = None) -> None:
+    """Numbers with their names, and below each what it means: one element for all, where `st.metric` is one each."""
+    means = means or {}
+    rows = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd><dd>{escape(means.get(name, ''))}</dd></div>"
+        for name, value in facts.items()
+    )
+    st.html(f'<dl class="latent-facts">{rows}</dl>')
+
+
+def unfolded(label: str, key: str) -> Any:
+    """An expander once somebody opened it, None before: what is in it is not made, sent and drawn for nobody."""
+    place = st.expander(label, key=key, on_change="rerun")
+    return place if place.open else None
 
 
 def side_by_side() -> Any:
@@ -592,13 +648,26 @@ def take_away(
     files["NPZ"] = (npz(**arrays), "application/octet-stream", f"The arrays {', '.join(arrays)} for NumPy.")
     if csv is not None:
         files["CSV"] = (lambda: csv().to_csv(index=False), "text/csv", "The numbers as a table.")
+    # Streamlit keeps a function until the whole page runs again, so it is given one that holds no arrays.
+    newest: dict[str, Callable[[], Any]] = st.session_state.setdefault("files", {})
+    newest.clear()
+
+    def newest_of(suffix: str) -> Callable[[], Any]:
+        return lambda: newest[suffix]()
+
+    picture_first()
     st.divider()
     with st.container(horizontal=True):
         for suffix, (content, mime, text) in files.items():
-            st.download_button(suffix, content, f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text)
-    with st.expander("Python"):
-        st.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
-        st.code(program(space, python), "python", wrap_lines=True)  # what scrolls sideways is out of a keyboard's reach
+            newest[suffix] = content
+            st.download_button(
+                suffix, newest_of(suffix), f"{name}.{suffix.lower()}", mime, on_click="ignore",
+                help=text,
+            )  # fmt: skip
+    if lines := unfolded("Python", "python"):  # to colour them, the browser loads 1.5 MB of code
+        lines.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
+        # Lines that scroll sideways would be out of a keyboard's reach.
+        lines.code(program(space, python), "python", wrap_lines=True)
 
 
 def program(space: LatentSpace, lines: str) -> str:
@@ -842,7 +911,11 @@ def show_shelf(space: LatentSpace) -> None:
         st.caption("These vectors are too long for a link: save the shelf, and send it along.")
     if space.checkpoint.path is None:
         st.caption("A link does not hold the file that was opened here: send it along.")
-    with st.expander(f"Shelf ({len(kept)})" if len(kept) else "Shelf", expanded=bool(len(kept) or mistake)):
+    filled = len(kept) or mistake
+    place = st.expander(f"Shelf ({len(kept)})", expanded=True) if filled else unfolded("Shelf", "shelf_open")
+    if place is None:
+        return
+    with place:
         if mistake:
             st.warning("The shelf is as it was:")
             st.text(mistake)
@@ -877,6 +950,8 @@ def update_link(space: LatentSpace) -> None:
         room -= len(shelf.to_link(kept))
         if room >= 0:
             fitting.add(kept.name)
+    if overruling := overruled_by(space.checkpoint.sha256):
+        in_link["reading"] = [json.dumps(overruling)]
     if fitting:
         in_link["kept"] = [shelf.to_link(kept) for kept in shelf_of(space) if kept.name in fitting]
     for name in IN_LINK:
@@ -916,13 +991,14 @@ def model_section(space: LatentSpace) -> None:
     if signature.has_encoder:
         unfinished = bool(recipe) and not saved.scores
         facts["Test error"] = "not finished" if unfinished else f"{test_error(space):.5f}"
-    with side_by_side():
-        for name, value in facts.items():
-            st.metric(name, value, width="content")
-    st.caption(
-        "The test error is the mean squared error a pixel on the 10,000 test images, pixels in [0, 1]. The file:"
+    facts["File"] = saved.container
+    show_facts(
+        facts,
+        {
+            "Test error": "Mean squared error a pixel on the 10,000 test images, pixels in [0, 1].",
+            "File": f"{space.name}, sha256 {saved.sha256[:16]}…",
+        },
     )
-    st.code(f"{space.name}  {saved.container}, sha256 {saved.sha256[:16]}…", None, wrap_lines=True)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
         st.caption(
@@ -1044,17 +1120,18 @@ def statistics_section(space: LatentSpace) -> None:
     kind = space.signature.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
-    with side_by_side():
-        st.metric("Images encoded", f"{statistics.n:,}", width="content")
-        st.metric(
-            "Active dimensions", f"{active.sum()} of {space.latent_dim}", help=f"Active: {rule}.", width="content"
-        )
-        st.metric(
-            "Standard deviation", f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
-            help="Of the least and the most spread dimension, latent units.", width="content",
-        )  # fmt: skip
-    if not active.all():
-        st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))} (active is {rule}).")
+    inactive = f" Inactive: {', '.join(map(str, np.flatnonzero(~active)))}." if not active.all() else ""
+    show_facts(
+        {
+            "Images encoded": f"{statistics.n:,}",
+            "Active dimensions": f"{active.sum()} of {space.latent_dim}",
+            "Standard deviation": f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
+        },
+        {
+            "Active dimensions": f"Active is {rule}.{inactive}",
+            "Standard deviation": "Of the least and the most spread dimension, latent units.",
+        },
+    )
 
     if file is not None:
         describe_codes(file, len(z))
@@ -1089,7 +1166,7 @@ def statistics_section(space: LatentSpace) -> None:
     )
     st.subheader("Numbers")
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
-    st.dataframe(table, hide_index=True, column_config=numbers, alt="Statistics of every dimension")
+    st.dataframe(to_columns(table), hide_index=True, column_config=numbers, alt="Statistics of every dimension")
     given = f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n"
     if file is not None:
         given = (
@@ -1168,8 +1245,8 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
 
     The map marks a click by itself, so that what it is given stays the same and need not be sent again.
     """
-    if "kept_now" in st.session_state:
-        st.rerun()  # all of it: the shelf is in the sidebar
+    if is_outdated(space):
+        st.rerun()
     plane = plane_of(space)
     dot, at = clicked_place(places, plane_is_shown=kind == "PCA")
     box = clicked_box(space, kind)
@@ -1320,7 +1397,7 @@ def show_digit(space: LatentSpace, index: int) -> None:
                 sheet = images.sheet(x_hat, 1, 4)
                 show_codes("map_reconstruction", space, sheet, space.z[rows], real_names(space, rows), "Reconstruction")
             error = float(np.square(x_hat[0] - space.images[index] / 255).mean())
-            st.metric("Error", f"{error:.4f}", width="content", help="Mean squared error a pixel.")
+            show_facts({"Error": f"{error:.4f}"}, {"Error": "Mean squared error a pixel."})
         nearest = space.nearest(space.z[index], 11)[0]
         nearest = nearest[nearest != index][:10]
         same = int((space.labels[nearest] == space.labels[index]).sum())
@@ -1379,6 +1456,10 @@ def generate_section(space: LatentSpace) -> None:
     z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
     pictures = space.decode(z)
 
+    def table() -> pd.DataFrame:
+        samples = {"sample": np.arange(1, n + 1)}
+        return pd.DataFrame(samples | {f"dim {d}": z[:, d] for d in range(space.latent_dim)})
+
     sheet = images.sheet(pictures, columns_for(n), zoom=3)
     left, right = st.columns([3, 2])
     with left:
@@ -1388,11 +1469,10 @@ def generate_section(space: LatentSpace) -> None:
         st.markdown("**Their vectors**")
         text = f"Heat map of the {n} vectors"
         show_rows("codes_chart", charts.codes_rows(z), text, reach=charts.reach_of(z))
-        table = pd.DataFrame(z, columns=[f"dim {d}" for d in range(space.latent_dim)])
-        with st.expander("As numbers"):
-            st.dataframe(table, alt="The vectors as numbers")
+        if numbers := unfolded("As numbers", "generate_numbers"):
+            numbers.dataframe(to_columns(table()), alt="The vectors as numbers")
     python = f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\npictures = space.decode(z)"
-    take_away(space, python, {"z": z, "pictures": pictures}, png=sheet.png, csv=lambda: table)
+    take_away(space, python, {"z": z, "pictures": pictures}, png=sheet.png, csv=table)
 
 
 def custom_section(space: LatentSpace) -> None:
@@ -1449,10 +1529,10 @@ def custom_section(space: LatentSpace) -> None:
         show_code_chart(space, code, "The vector as bars over the range of real codes")
         st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
         table_key = f"custom_table_{hash(code.tobytes())}"  # another code, another table: no edit counts twice
-        with st.expander("Edit as a table"):
-            numbers = pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)})
+        numbers = pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)})
+        if editor := unfolded("Edit as a table", "custom_edit"):
             value_column = st.column_config.NumberColumn(format="%.3f", required=True)
-            st.data_editor(
+            editor.data_editor(
                 numbers, key=table_key, on_change=take_edits, hide_index=True, disabled=["dimension"],
                 column_config={"value": value_column}, alt="The vector as an editable table",
             )  # fmt: skip
@@ -1740,7 +1820,7 @@ def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fid
         frechet = {name: fidelities[name].frechet for name in order}
         references = [name for name in order if name not in evidence.samplers]
         show_chart(built("samplers_chart", frechet, references), "Fréchet distance of each sampler, the least first")
-        st.dataframe(table, hide_index=True, column_config=columns, alt="Measures of each sampler")
+        st.dataframe(to_columns(table), hide_index=True, column_config=columns, alt="Measures of each sampler")
     return table
 
 
@@ -1809,15 +1889,13 @@ def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
     with st.spinner("Measuring what each dimension does …"):
         carried, meant = evidence.dimensions(), evidence.meanings()
     table = pd.DataFrame(list(report.dimension_rows(evidence))).fillna({"stands_for": "", "correlation": np.nan})
-    with side_by_side():
-        n_active = f"{int(table['active'].sum())} of {len(table)}"
-        st.metric("Dimensions that change the picture", n_active, width="content")
-        st.metric(
-            "Effective rank", f"{carried.effective_rank:.1f}", width="content",
-            help="How many directions the codes really take (Roy & Vetterli 2007).",
-        )  # fmt: skip
-        if carried.kl is not None:
-            st.metric("KL in all", f"{carried.kl.sum():.1f} nats", width="content")
+    facts = {
+        "Dimensions that change the picture": f"{int(table['active'].sum())} of {len(table)}",
+        "Effective rank": f"{carried.effective_rank:.1f}",
+    }
+    if carried.kl is not None:
+        facts["KL in all"] = f"{carried.kl.sum():.1f} nats"
+    show_facts(facts, {"Effective rank": "How many directions the codes really take (Roy & Vetterli 2007)."})
     if len(table) < space.latent_dim:
         st.caption(f"The {len(table)} most spread of the {space.latent_dim} dimensions.")
     bars = {"effect": "effect on the picture", "digit_information": "digit information, bits"}
@@ -1832,7 +1910,7 @@ def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
         columns[name] = st.column_config.ProgressColumn(title, format="%.3f", min_value=0, max_value=most)
     st.subheader("What each carries")
     shown = table if carried.kl is not None else table.drop(columns="kl")
-    st.dataframe(shown, hide_index=True, column_config=columns, alt="What each dimension carries")
+    st.dataframe(to_columns(shown), hide_index=True, column_config=columns, alt="What each dimension carries")
     st.caption(
         "Effect: RMS difference a pixel of the pictures one standard deviation up and down, from 64 real digits. Digit "
         "information: mutual information with the label, of 3.32 bits. A dimension stands for a property where both "
@@ -1914,14 +1992,15 @@ def diagnose_collapse(space: LatentSpace, evidence: Evidence) -> Diagnosed:
         real = evidence.sampler(REAL, SEED).fidelity
         sampled = evidence.sampler(name, SEED)
     drawn = sampled.fidelity
-    with side_by_side():
-        for title, value, text in (
-            ("Coverage", f"{drawn.coverage:.0%}", fidelity.MEASURES["coverage"]),
-            ("Duplicates", f"{drawn.duplicates:.1%}", fidelity.MEASURES["duplicates"]),
-            ("Entropy", f"{drawn.entropy:.2f} bits", fidelity.MEASURES["entropy"]),
-            ("Confidence", f"{drawn.confidence:.0%}", fidelity.MEASURES["confidence"]),
-        ):
-            st.metric(title, value, width="content", help=text)
+    show_facts(
+        {
+            "Coverage": f"{drawn.coverage:.0%}",
+            "Duplicates": f"{drawn.duplicates:.1%}",
+            "Entropy": f"{drawn.entropy:.2f} bits",
+            "Confidence": f"{drawn.confidence:.0%}",
+        },
+        {name.capitalize(): text for name, text in fidelity.MEASURES.items()},
+    )
     st.caption(f"Real digits, for comparison: coverage {real.coverage:.0%}, duplicates {real.duplicates:.1%}.")
     left, right = st.columns(2)
     with left:
@@ -1969,7 +2048,7 @@ def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
             help="Points farther from the nearest real code than 99 % of real codes are from theirs.",
         ),
     }  # fmt: skip
-    place.dataframe(table, hide_index=True, column_config=columns, alt="Smoothness along each kind of way")
+    place.dataframe(to_columns(table), hide_index=True, column_config=columns, alt="Smoothness along each kind of way")
     lowest = {kind: each.confidence for kind, each in ways.items()}
     st.markdown("**How sure the judge stays on the way**")
     show_chart(built("ways_chart", lowest), "Share of ways below each lowest confidence")
@@ -2198,18 +2277,21 @@ def clusters_section(space: LatentSpace) -> None:
     match, centroids, icons = portraits_of(space, method, n, seed)
     order = match.order
 
-    with side_by_side():
-        for name, value, text in (
-            ("Accuracy", match.accuracy, "The share of digits in the cluster of their kind, one cluster a digit."),
-            ("Purity", match.purity, "The share of digits that are the most frequent kind of their cluster."),
-            ("NMI", match.nmi, "Mutual information of clusters and digits over the mean of their entropies, 0 to 1."),
-            ("ARI", match.ari, "Adjusted Rand index: 0 for chance, 1 for clusters that are the digits."),
-        ):
-            st.metric(name, f"{value:.3f}", width="content", help=text)
+    show_facts(
+        {
+            "Accuracy": f"{match.accuracy:.3f}",
+            "Purity": f"{match.purity:.3f}",
+            "NMI": f"{match.nmi:.3f}",
+            "ARI": f"{match.ari:.3f}",
+        },
+        {
+            "Accuracy": "The share of digits in the cluster of their kind, one cluster a digit.",
+            "Purity": "The share of digits that are the most frequent kind of their cluster.",
+            "NMI": "Mutual information of clusters and digits over the mean of their entropies, 0 to 1.",
+            "ARI": "Adjusted Rand index: 0 for chance, 1 for clusters that are the digits.",
+        },
+    )
     left, right = st.columns([3, 2])
-    with left:
-        st.subheader("Clusters against digits")
-        show_chart(built("match_chart", match.table[order], icons), "How many of each digit every cluster holds")
     with right:
         st.subheader("Centre, typical, strangest")
         members = [clusters.typical[order], clusters.strangest[order]]
@@ -2227,6 +2309,9 @@ def clusters_section(space: LatentSpace) -> None:
         ]
         show_codes("clusters_members", space, sheet, z, names, "Every cluster's centre, typical and strangest member")
         st.caption("A row a cluster, as in the table: its centre decoded, its most typical member, its strangest one.")
+    with left:
+        st.subheader("Clusters against digits")
+        show_chart(built("match_chart", match.table[order], icons), "How many of each digit every cluster holds")
 
     st.subheader("What the space knows about digits")
     knowledge = show_knowledge(space)
@@ -2256,7 +2341,7 @@ def show_knowledge(space: LatentSpace) -> pd.DataFrame:
         "clusters": st.column_config.ProgressColumn("k-means accuracy", format="percent", help="Ten clusters."),
         "nmi": st.column_config.ProgressColumn("k-means NMI", format="%.3f"),
     }
-    place.dataframe(table, hide_index=True, column_config=numbers, alt="What features know about digits")
+    place.dataframe(to_columns(table), hide_index=True, column_config=numbers, alt="What features know about digits")
     st.caption(
         "On the 10,000 test digits, 5-fold cross-validated: probe and vote learn from 8,000 at a time and are asked "
         "about the other 2,000. A space that knows more than PCA of the same dimension has learned something."
@@ -2370,14 +2455,6 @@ DEFAULT_MEASURE = "thickness"
 
 def live_section(space: LatentSpace) -> None:
     """What does the hand feel? Move a slider or the dot on the plane, and the digit follows in the next frame."""
-    show_live(space)
-
-
-@st.fragment  # a picture that is asked for, a code that is kept: this part of the page alone
-def show_live(space: LatentSpace) -> None:
-    """The sliders, the plane and the picture, all in the browser where the decoder can run there."""
-    if "kept_now" in st.session_state:
-        st.rerun()  # all of it: the shelf is in the sidebar
     name, parcel, refusal = stage_of(space)
     key = f"live_{name}"  # of its own for every checkpoint, whose codes have their own length
     chosen: dict[str, Code] = st.session_state.setdefault("custom_kept", {})
@@ -2420,7 +2497,6 @@ def show_live(space: LatentSpace) -> None:
     picture = space.decode(code)
     python = f"z = {literal(code)}\npicture = space.decode(z)"
     take_away(space, python, {"z": code, "picture": picture}, png=images.sheet(picture, 1, zoom=8).png)
-    update_link(space)
 
 
 def as_code(numbers: Any, space: LatentSpace) -> Code:
@@ -2445,8 +2521,8 @@ def runs_section(space: LatentSpace) -> None:
     st.subheader("Scores")
     table, ask = st.empty(), st.empty()
     numbers = draw_scores(table, versus)
-    with st.expander("What these numbers mean"):
-        st.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
+    if meanings := unfolded("What these numbers mean", "runs_meanings"):
+        meanings.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
     sheet: Sheet | None = None
     arrays: dict[str, Any] = {}
     if versus.encodes:
@@ -2556,7 +2632,7 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
     config = {"a": f"A: {versus.a.space.name}", "b": f"B: {versus.b.space.name}", "score": "", "better": "better"}
     height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
     place.dataframe(
-        pd.DataFrame(rows, columns=columns), hide_index=True, column_config=config, height=height,
+        to_columns(pd.DataFrame(rows, columns=columns)), hide_index=True, column_config=config, height=height,
         alt="The scores of both checkpoints, and which is better",
     )  # fmt: skip
     return pd.DataFrame([[name, *values] for name, values in known.items()], columns=["score", "A", "B"])
@@ -2614,22 +2690,20 @@ def show_same_digits(
 def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures) -> dict[str, Any]:
     """What can be found in both codes, and B's decoder at work on A's codes."""
     found, stitching = versus.comparison, versus.stitching
-    with side_by_side():
-        for name, value, text in (
-            ("Shared neighbours", f"{found.overlap:.1%}", "Of an image's ten nearest codes, how many are the same."),
-            (
-                "Linear CKA",
-                f"{found.cka:.3f}",
-                "1 for spaces that are turned copies of each other, near 0 for unrelated ones.",
-            ),
-            (
-                "R² from A to B",
-                f"{found.r2_there:.3f}",
-                "What the best affine map explains of B, on codes it was not fitted to.",
-            ),
-            ("R² from B to A", f"{found.r2_back:.3f}", "The same the other way."),
-        ):
-            st.metric(name, value, width="content", help=text)
+    show_facts(
+        {
+            "Shared neighbours": f"{found.overlap:.1%}",
+            "Linear CKA": f"{found.cka:.3f}",
+            "R² from A to B": f"{found.r2_there:.3f}",
+            "R² from B to A": f"{found.r2_back:.3f}",
+        },
+        {
+            "Shared neighbours": "Of an image's ten nearest codes, how many are the same.",
+            "Linear CKA": "1 for spaces that are turned copies of each other, near 0 for unrelated ones.",
+            "R² from A to B": "What the best affine map explains of B, on codes it was not fitted to.",
+            "R² from B to A": "The same the other way.",
+        },
+    )
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
     b, stitched = versus.b.space, versus.stitched(rows)
     sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
@@ -2867,9 +2941,6 @@ def choose_checkpoint() -> LatentSpace:
     default = names.index(DEFAULT_CHECKPOINT) if DEFAULT_CHECKPOINT in files else 0
     name = st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params")
     space = open_space(name, files)
-    overruling = overruled_by(space.checkpoint.sha256) if space.checkpoint.scored else {}
-    if overruling:
-        in_link["reading"] = [json.dumps(overruling)]
     if space.signature.conditional:
         space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
     return space
@@ -2892,6 +2963,39 @@ def show_error(error: LatentError) -> None:
     st.text(str(error))
 
 
+@st.fragment  # a control of a section runs the section alone: what is around it stays as it is
+def show_section(space: LatentSpace) -> None:
+    """The section that was chosen, with its controls in the sidebar, and the address of what it shows."""
+    with turns().one():
+        if is_outdated(space):
+            st.rerun()  # all of the page
+        in_link.clear()
+        in_use.clear()
+        sent.clear()
+        st.sidebar.divider()
+        try:
+            if section in NEED_AN_ENCODER and not space.signature.has_encoder:
+                st.info(
+                    "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
+                )
+            else:
+                SECTIONS[section](space)
+        except LatentError as error:
+            show_error(error)
+        update_link(space)
+    heap.keep_small()  # before Streamlit's own collection, which follows every rerun
+
+
+def is_outdated(space: LatentSpace) -> bool:
+    """Whether what is around a section is of the past: something was kept, the file changed, a button led elsewhere."""
+    path = space.checkpoint.path
+    try:
+        changed = path is not None and fingerprint_of(path) != space.checkpoint.sha256
+    except LatentError:
+        changed = True
+    return changed or "kept_now" in st.session_state or st.session_state["section"] != section
+
+
 send_at_once()
 heap.share_arenas()
 with turns().one():
@@ -2908,8 +3012,8 @@ with turns().one():
             show_error(error)
         if device_complaint():
             st.text(device_complaint())
-        with st.expander("Open a file"):
-            st.file_uploader(
+        if opener := unfolded("Open a file", "open_file"):
+            opener.file_uploader(
                 "Any trained autoencoder", key="upload", on_change=take_upload,
                 help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
                 "it is kept for this session only.",
@@ -2918,18 +3022,8 @@ with turns().one():
             st.stop()
         section = st.radio("Section", SECTIONS, key="section", bind="query-params")
         component("copy")(key="copy")
+        component("again")(key="again", on_back_change=lambda: None)
         show_shelf(space)
-        st.divider()
     st.header(section, anchor=False)
     st.caption(SECTIONS[section].__doc__)
-    try:
-        if section in NEED_AN_ENCODER and not space.signature.has_encoder:
-            st.info(
-                "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
-            )
-        else:
-            SECTIONS[section](space)
-    except LatentError as error:
-        show_error(error)
-    update_link(space)
-heap.keep_small()  # before Streamlit's own collection, which follows every rerun
+    show_section(space)

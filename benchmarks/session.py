@@ -96,6 +96,8 @@ class Session:
                     self.take_widget(element, message.delta.fragment_id)
                     if element.WhichOneof("type") == "exception":
                         errors.append(f"{element.exception.type}: {element.exception.message}")
+                case "delta" if message.delta.add_block.expandable.id:  # it opens and closes as a control does
+                    self.keep_widget(message.delta.add_block.expandable, message.delta.fragment_id)
                 case "page_info_changed":
                     self.query = urllib.parse.parse_qs(message.page_info_changed.query_string)
                 case "script_finished" if message.script_finished != GOES_ON:
@@ -106,7 +108,10 @@ class Session:
     def take_widget(self, element: Element, fragment: str) -> None:
         """Remember a control; where the page set its value, what it was set to here is no longer so."""
         kind = element.WhichOneof("type")
-        widget = getattr(element, kind) if kind else None
+        self.keep_widget(getattr(element, kind) if kind else None, fragment)
+
+    def keep_widget(self, widget: Any, fragment: str) -> None:
+        """The same for what is in the element, or for a block that is a control."""
         identifier = getattr(widget, "id", "")
         if identifier:
             self.widgets[key_of(identifier)] = Widget(widget, fragment)
@@ -124,7 +129,7 @@ class Session:
                 state.double_value = value
             case "Selectbox" | "Radio" | "TextArea" | "TextInput":
                 state.string_value = str(value)
-            case "Checkbox":
+            case "Checkbox" | "Expandable":
                 state.bool_value = value
             case kind:
                 raise TypeError(f"{key} is a {kind}, which is not moved.")

@@ -20,25 +20,41 @@ class Turns:
     def __init__(self, at_once: int, longest: float) -> None:
         self.at_once, self.longest = at_once, longest
         self.lock = threading.Lock()
+        self.here = threading.local()  # whether this thread has its turn
         self.waiting: deque[threading.Event] = deque()
+        self.wanted = threading.Event()  # somebody came
         self.working: dict[threading.Event, float] = {}  # until when each counts
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Wait for a turn, and have it until the end of the block."""
+        """Wait for a turn, and have it until the end of the block; within a block of the same thread, it goes on."""
+        if getattr(self.here, "taken", False):
+            yield
+            return
+        self.here.taken = True
         mine = threading.Event()
         with self.lock:
             self.waiting.append(mine)
+            self.wanted.set()
         try:
             while (patience := self.taken(mine)) != 0:
                 mine.wait(patience)
             yield
         finally:
+            self.here.taken = False
             with self.lock:
                 self.working.pop(mine, None)
                 if mine in self.waiting:  # it was interrupted, and must not keep its place for ever
                     self.waiting.remove(mine)
                 self.wake_next()
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until somebody wants a turn."""
+        with self.lock:
+            if self.waiting:
+                return
+            self.wanted.clear()
+        self.wanted.wait(seconds)
 
     def taken(self, mine: threading.Event) -> float | None:
         """Zero where the turn is taken now; else how long to wait, None for until somebody says so."""

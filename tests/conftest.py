@@ -21,6 +21,7 @@ from latent.model import AutoencoderConfig
 from latent.snapshots import N_IMAGES, N_PICTURES, Snapshots
 from latent.space import LatentSpace
 from latent.train import initial_model
+from latent.turns import Turns
 
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 settings.load_profile("steady")
@@ -130,6 +131,13 @@ def deterministic_threads():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def no_browser_to_wait_for(monkeypatch, request):
+    """Pages that are run without a browser, and it is most of them, leave it no time to draw."""
+    if "turns" not in request.path.name:
+        monkeypatch.setattr(Turns, "pause", lambda turns, seconds: None)
 
 
 SLOWEST_FIRST = ("test_page.py", "test_browser.py", "test_reading.py", "test_live.py")

@@ -66,6 +66,7 @@ def test_an_upload_is_seen_by_the_session_that_gave_it_alone(server, tmp_path):
         sessions, stack = await three(server)
         async with stack:
             owner, *others = sessions
+            await healthy(owner.move("open_file", True))
             await healthy(owner.upload("upload", "mine.pt", path.read_bytes()))
             for session in sessions:
                 await healthy(session.rerun())

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT, tiny
-from test_page import folder, healthy, move, opened, shown  # noqa: F401  folder is a fixture
+from test_page import folder, healthy, move, opened, shown, unfold  # noqa: F401  folder is a fixture
 from test_train import ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
 from latent import checkpoint, inference, lock, shelf, store, train
@@ -139,7 +139,7 @@ class TestTheCheckpointFolder:
 
     def test_what_was_opened_in_this_session_outlives_it(self, folder):  # noqa: F811
         content = (folder / "first.pt").read_bytes()
-        app = opened()
+        app = unfold(opened(), "open_file")
         healthy(app.file_uploader(key="upload").set_value(("mine.pt", content, "application/octet-stream")).run())
         before = shown(app)
         shutil.rmtree(folder)

@@ -76,18 +76,35 @@ def test_a_turn_that_ends_with_an_error_is_over():
 
 def test_one_that_is_interrupted_while_it_waits_gives_up_its_place(monkeypatch):
     turns = Turns(1, LONG)
+    crowd = Crowd(turns)
+    crowd.add("first")
+    me, wait = threading.current_thread(), threading.Event.wait
 
     def interrupted(event, timeout=None):
-        raise KeyboardInterrupt
+        if threading.current_thread() is me:
+            raise KeyboardInterrupt
+        return wait(event, timeout)
 
-    with turns.one():
-        monkeypatch.setattr(threading.Event, "wait", interrupted)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Event, "wait", interrupted)
         with pytest.raises(KeyboardInterrupt), turns.one():
             pass
-        monkeypatch.undo()
     assert not turns.waiting
+    crowd.end()
     with turns.one():
         assert len(turns.working) == 1
+
+
+def test_a_turn_within_a_turn_is_the_same():
+    turns = Turns(1, LONG)
+    crowd = Crowd(turns)
+    with turns.one():
+        with turns.one():
+            assert len(turns.working) == 1
+        crowd.add("second")
+        assert crowd.began == []
+    until(lambda: crowd.began == ["second"])
+    crowd.end()
 
 
 def test_nobody_is_forgotten_in_a_crowd():
@@ -107,3 +124,23 @@ def test_nobody_is_forgotten_in_a_crowd():
         thread.join(LONG)
     assert len(counted) == 1000
     assert max(most) <= 2
+
+
+def test_a_pause_ends_when_somebody_comes():
+    turns = Turns(1, LONG)
+    crowd = Crowd(turns)
+    with turns.one():
+        threading.Timer(0.05, crowd.add, ("second",)).start()
+        turns.pause(LONG)
+        assert len(turns.waiting) == 1
+        turns.pause(LONG)  # somebody waits already
+    until(lambda: crowd.began == ["second"])
+    crowd.end()
+
+
+def test_a_pause_that_nobody_ends_is_as_long_as_it_should_be():
+    turns = Turns(1, LONG)
+    start = time.monotonic()
+    with turns.one():
+        turns.pause(0.05)
+    assert time.monotonic() - start >= 0.05
