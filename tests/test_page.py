@@ -393,6 +393,7 @@ class TestCheckpointFolder:
         assert len(shown(opened(section))) >= 2
 
 
+@pytest.mark.few_digits
 class TestCompareRuns:
     """Two checkpoints of a folder of this test's own, so that nothing of them is in the store."""
 
