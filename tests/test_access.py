@@ -27,6 +27,15 @@ pytestmark = pytest.mark.browser
 KEPT = shelf.to_link(Kept("mine", "Map", np.ones(16, np.float32), np.zeros((28, 28), np.uint8)))
 MANY_TABS = 60
 NARROW = (600, 400)  # pixels
+FEW_DIGITS = f"""
+from latent import data, smoothness
+
+digits, labels = data.evaluation_digits()
+data.evaluation_digits = lambda: (digits[:1000], labels[:1000])
+smoothness.Ways.of.__func__.__kwdefaults__["n_pairs"] = 20
+__file__ = {str(ROOT / "streamlit_app.py")!r}
+exec(compile(open(__file__, encoding="utf-8").read(), __file__, "exec"))
+"""
 
 
 def open_everything(page: Page) -> None:  # noqa: F811
@@ -54,7 +63,9 @@ def serious_violations(page: Page) -> list[str]:  # noqa: F811
 @pytest.fixture(scope="module")
 def address_of_few(tmp_path_factory):
     """The page on few digits: what is to be seen looks the same."""
-    with served(ROOT / "tests" / "few_digits_page.py", LATENT_CACHE=str(tmp_path_factory.mktemp("few"))) as few:
+    script = tmp_path_factory.mktemp("page") / "page.py"
+    script.write_text(FEW_DIGITS, encoding="utf-8")
+    with served(script, LATENT_CACHE=str(tmp_path_factory.mktemp("few"))) as few:
         yield few
 
 
