@@ -2889,6 +2889,9 @@ def place_in_list(section: str) -> str:
     return f'.st-key-section [role="radiogroup"] > :nth-child({list(SECTIONS).index(section) + 1})'
 
 
+offered: list[Path] = []  # the files that the picker of this run has
+
+
 def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
     try:
@@ -2928,6 +2931,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
 def choose_checkpoint() -> LatentSpace:
     """The checkpoint picker; the space of the chosen file. The folder is looked through again at every rerun."""
     files, uploads = offered_files(), uploads_of_session()
+    offered[:] = files.values()
     if not files and not uploads:
         raise CheckpointError(
             f"There is no checkpoint in {CHECKPOINTS}: train one with python -m latent.train --out "
@@ -2988,14 +2992,18 @@ def show_section(space: LatentSpace) -> None:
 
 def is_outdated(space: LatentSpace) -> bool:
     """Whether what is around a section is of the past: something was kept, the file changed, a button led elsewhere."""
+    if not is_drawn:
+        return False
     path = space.checkpoint.path
     try:
         changed = path is not None and fingerprint_of(path) != space.checkpoint.sha256
+        changed = changed or [*checkpoint.find(CHECKPOINTS)] != offered
     except LatentError:
         changed = True
     return changed or "kept_now" in st.session_state or st.session_state["section"] != section
 
 
+is_drawn = False  # whether the page was drawn to its end: what runs then is a section alone
 send_at_once()
 heap.share_arenas()
 with turns().one():
@@ -3027,3 +3035,4 @@ with turns().one():
     st.header(section, anchor=False)
     st.caption(SECTIONS[section].__doc__)
     show_section(space)
+is_drawn = True

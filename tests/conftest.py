@@ -144,6 +144,6 @@ SLOWEST_FIRST = ("test_page.py", "test_browser.py", "test_reading.py", "test_liv
 
 
 def pytest_collection_modifyitems(items):
-    """The files that take longest begin, so that two processes end at about the same time."""
+    """The files that take longest begin, so that all processes end at about the same time."""
     order = {name: place for place, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -18,11 +18,17 @@ QUICK = [section for section in SECTIONS if section.name not in MEASURED]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The page over two tiny models."""
+def folder(tmp_path_factory):
+    """A checkpoint folder with two tiny models."""
     folder = tmp_path_factory.mktemp("checkpoints")
     for name, latent_dim in (("first", 2), ("second", 3)):
         checkpoint.save(folder / f"{name}.pt", tiny(latent_dim=latent_dim))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder):
+    """The page over these."""
     with serve(PAGE, *FORGET, LATENT_CHECKPOINTS=str(folder)) as server:
         yield server
 
@@ -93,6 +99,52 @@ def test_what_is_kept_is_on_the_shelf_of_the_session_that_kept_it_alone(server):
     assert "sample 1" in first and "sample 2" not in first  # noqa: PT018
     assert "sample 2" in second and "sample 1" not in second  # noqa: PT018
     assert third == ""
+
+
+def on_generate(server, after):
+    """What ``after`` makes of a session that has the Generate section in front of it."""
+
+    async def visit_it():
+        async with Session.opened(server.address, section="Generate") as session:
+            await healthy(session.rerun())
+            return await after(session)
+
+    return run(visit_it())
+
+
+def test_a_control_of_a_section_runs_the_section_alone(server):
+    async def move(session):
+        around, inside = session.widgets["checkpoint"], session.widgets["generate_pictures"]
+        await healthy(session.move("generate_pictures", 10))
+        return session.widgets["checkpoint"] is around, session.widgets["generate_pictures"] is inside
+
+    assert on_generate(server, move) == (True, False)
+
+
+def test_what_a_section_puts_on_the_shelf_is_there_at_once(server):
+    async def keep(session):
+        await healthy(session.trigger("generate_grid", "clicked", 2))
+        return session.shown("shelf")
+
+    assert "sample 3" in on_generate(server, keep)
+
+
+def test_a_control_of_a_section_notices_a_new_file_and_another_content(server, folder):
+    async def change(session):
+        await healthy(session.move("generate_pictures", 10))
+        before = session.shown("generate_grid")
+        checkpoint.save(folder / "third.pt", tiny(latent_dim=4))
+        checkpoint.save(folder / "first.pt", tiny(latent_dim=2, seed=7))
+        await healthy(session.move("generate_pictures", 9))
+        await healthy(session.move("generate_pictures", 10))
+        return list(session.widgets["checkpoint"].element.options), before, session.shown("generate_grid")
+
+    try:
+        options, before, after = on_generate(server, change)
+    finally:
+        (folder / "third.pt").unlink()
+    assert "third" in options
+    assert before != after
 
 
 def test_a_drawing_is_seen_by_the_session_that_drew_it_alone(server):

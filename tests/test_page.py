@@ -5,7 +5,9 @@ import json
 import re
 import shutil
 import threading
+from functools import cache
 from html import escape, unescape
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from test_reading import network_of, saved
 
 from latent import checkpoint, data, drawing, heap, images, shelf, smoothness, store
+from latent.space import LatentSpace
 
 SECTIONS = [
     "Model",
@@ -641,12 +644,26 @@ class Downloads:
         return next(code.value for code in self.app.code if "LatentSpace.open" in code.value)
 
 
+@cache
+def opened_once(path, n_digits):
+    """The space of a checkpoint, and its codes, which take a second: for all lines that open it on as many digits."""
+    return LatentSpace.of(Path(path).stem, checkpoint.load(Path(path)))
+
+
+def values_of(python, monkeypatch):
+    """The variables that the lines leave, run in the folder of the project."""
+    variables = {}
+    with monkeypatch.context() as patch:
+        patch.chdir(ROOT)
+        patch.setattr(LatentSpace, "open", lambda path: opened_once(path, len(data.evaluation_digits()[0])))
+        exec(python, variables)
+    return variables
+
+
 @pytest.mark.parametrize("section", IN_TURN)
 def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch):
     downloads = Downloads(section, monkeypatch)
-    monkeypatch.chdir(ROOT)
-    variables = {}
-    exec(downloads.python(), variables)
+    variables = values_of(downloads.python(), monkeypatch)
     assert len(downloads.arrays()) >= 2
     for name, array in downloads.arrays().items():
         assert np.array_equal(array, variables[name]), name
@@ -672,9 +689,7 @@ def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch)
 )
 def test_the_python_follows_the_controls(section, query, monkeypatch):
     downloads = Downloads(section, monkeypatch, **query)
-    monkeypatch.chdir(ROOT)
-    variables = {}
-    exec(downloads.python(), variables)
+    variables = values_of(downloads.python(), monkeypatch)
     assert downloads.contents["NPZ"] != Downloads(section, monkeypatch).contents["NPZ"]
     for name, array in downloads.arrays().items():
         assert np.array_equal(array, variables[name]), name
