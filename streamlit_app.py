@@ -991,12 +991,12 @@ def model_section(space: LatentSpace) -> None:
     if signature.has_encoder:
         unfinished = bool(recipe) and not saved.scores
         facts["Test error"] = "not finished" if unfinished else f"{test_error(space):.5f}"
-    facts["File"] = saved.container
+    facts["File"] = space.name
     show_facts(
         facts,
         {
             "Test error": "Mean squared error a pixel on the 10,000 test images, pixels in [0, 1].",
-            "File": f"{space.name}, sha256 {saved.sha256[:16]}…",
+            "File": f"{saved.container}, sha256 {saved.sha256[:16]}…",
         },
     )
     if signature.image_shape != (1, 28, 28):
