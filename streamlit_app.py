@@ -4,6 +4,8 @@ Run it with ``streamlit run streamlit_app.py``. Read it from top to bottom: load
 share, one function a section, the list of sections, the page.
 """
 
+from __future__ import annotations
+
 import os
 
 os.environ.setdefault(
@@ -29,8 +31,6 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -73,14 +73,19 @@ from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentEr
 from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
 from latent.fidelity import Fidelity
 from latent.images import Sheet
+from latent.lazy import Lazily
 from latent.reading import Reading
 from latent.shelf import Kept, Shelf
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 from latent.turns import Turns
 
-if TYPE_CHECKING:  # it is loaded with the first chart
+if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
+    import pyarrow as pa
+else:  # a quarter of a second each, after the first pictures
+    pd, pa = Lazily("pandas"), Lazily("pyarrow")
 
 HERE = Path(__file__).parent
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
@@ -487,9 +492,9 @@ def show_codes(
         if isinstance(index, int) and 0 <= index < len(z):
             keep(space, names[index], z[index])
 
-    sheet_data = {
+    sheet_data = {  # tuples: of a list, Streamlit loads pandas to see whether it is a data frame
         "src": sheet.address, "alt": alt_text, "size": sheet.size, "stretch": stretch,
-        "boxes": sheet.boxes.tolist(), "names": list(names), "verb": "Keep", "chosen": None,
+        "boxes": tuple(sheet.boxes.tolist()), "names": tuple(names), "verb": "Keep", "chosen": None,
     }  # fmt: skip
     component("grid")(key=key, data=sheet_data, on_clicked_change=keep_clicked)
     sent.append("picture")
@@ -525,7 +530,7 @@ def built(name: str, *given: Any, **choices: Any) -> Spec:
     return packed(getattr(charts, name)(*given, **choices))
 
 
-def packed(chart: "alt.Chart | alt.LayerChart") -> Spec:
+def packed(chart: alt.Chart | alt.LayerChart) -> Spec:
     """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun.
 
     Altair names rows by a hash of them. Here they are numbered, so that a chart of other rows is not another chart: the
@@ -1039,6 +1044,7 @@ def model_section(space: LatentSpace) -> None:
         )
     if saved.scored:
         show_reading(space)
+    picture_first()  # and also before Altair and pandas are loaded, on a server that has just started
     if history:
         st.subheader("Training")
         show_chart(history_chart(space), "Training and test loss over the epochs")
@@ -1881,7 +1887,7 @@ def go_to(finding: findings.Finding) -> None:
         st.session_state["diagnose_topic"] = finding.topic
 
 
-Diagnosed = tuple[Callable[[], pd.DataFrame], dict[str, Any], str]  # a table, arrays, and the Python for the arrays
+Diagnosed = tuple[Callable[[], "pd.DataFrame"], dict[str, Any], str]  # a table, arrays, and the Python for the arrays
 
 
 def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:

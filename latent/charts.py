@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from latent.lazy import Lazily
@@ -15,8 +14,9 @@ from latent.statistics import LatentStatistics, histograms
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 else:
-    alt = Lazily("altair")
+    alt, pd = Lazily("altair"), Lazily("pandas")
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e8803a", "#8a919e"  # told apart in every common colour blindness, on light and dark
 # The ten digits, in every chart the same; told apart in common colour blindness (Petroff 2021, arXiv:2107.02270).
