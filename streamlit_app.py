@@ -22,13 +22,13 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from html import escape
 from itertools import takewhile
 from pathlib import Path
 from threading import Thread
 from types import CodeType
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import streamlit as st
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
     import pyarrow as pa
-else:  # a quarter of a second each, after the first pictures
+else:  # a quarter of a second, after the first pictures
     pd, pa = Lazily("pandas"), Lazily("pyarrow")
 
 HERE = Path(__file__).parent
@@ -955,7 +955,7 @@ def update_link(space: LatentSpace) -> None:
         room -= len(shelf.to_link(kept))
         if room >= 0:
             fitting.add(kept.name)
-    if overruling := overruled_by(space.checkpoint.sha256):
+    if space.checkpoint.scored and (overruling := overruled_by(space.checkpoint.sha256)):
         in_link["reading"] = [json.dumps(overruling)]
     if fitting:
         in_link["kept"] = [shelf.to_link(kept) for kept in shelf_of(space) if kept.name in fitting]
@@ -966,6 +966,37 @@ def update_link(space: LatentSpace) -> None:
                 st.query_params[name] = wanted
             else:
                 del st.query_params[name]
+
+
+def part_of_page(draw: Callable[Concatenate[LatentSpace, P], None]) -> Callable[Concatenate[LatentSpace, P], None]:
+    """A part that runs alone, in its turn, when one of its controls is moved: what is around it stays as it is.
+
+    It runs the whole page where that is of the past, and says in the address what it shows.
+    """
+
+    @wraps(draw)
+    def run(space: LatentSpace, /, *given: P.args, **named: P.kwargs) -> None:
+        with turns().one():
+            if is_outdated(space):
+                st.rerun()
+            draw(space, *given, **named)
+            update_link(space)
+        heap.keep_small()  # before Streamlit's own collection, which follows every rerun
+
+    return st.fragment(run)
+
+
+def is_outdated(space: LatentSpace) -> bool:
+    """Whether what is around a section is of the past: something was kept, the file changed, a button led elsewhere."""
+    if not is_drawn:
+        return False
+    path = space.checkpoint.path
+    try:
+        changed = path is not None and fingerprint_of(path) != space.checkpoint.sha256
+        changed = changed or checkpoint.find(CHECKPOINTS) != offered
+    except LatentError:
+        changed = True
+    return changed or "kept_now" in st.session_state or st.session_state["section"] != section
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -1126,7 +1157,6 @@ def statistics_section(space: LatentSpace) -> None:
     kind = space.signature.kind
     active = statistics.active(kind)
     rule = "a variance above 0.01" if kind == "vae" else "a variance above 1 % of the largest"
-    inactive = f" Inactive: {', '.join(map(str, np.flatnonzero(~active)))}." if not active.all() else ""
     show_facts(
         {
             "Images encoded": f"{statistics.n:,}",
@@ -1134,10 +1164,12 @@ def statistics_section(space: LatentSpace) -> None:
             "Standard deviation": f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
         },
         {
-            "Active dimensions": f"Active is {rule}.{inactive}",
+            "Active dimensions": f"Active is {rule}.",
             "Standard deviation": "Of the least and the most spread dimension, latent units.",
         },
     )
+    if not active.all():
+        st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))}.")
 
     if file is not None:
         describe_codes(file, len(z))
@@ -1245,14 +1277,12 @@ def map_section(space: LatentSpace) -> None:
     show_clicked(space, kind, places, map_data(space, kind, places, colouring, shown, tiles) | marks)
 
 
-@st.fragment  # a click runs this part of the page alone
+@part_of_page
 def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], drawn: dict[str, Any]) -> None:
     """The map and what was clicked or selected on it.
 
     The map marks a click by itself, so that what it is given stays the same and need not be sent again.
     """
-    if is_outdated(space):
-        st.rerun()
     plane = plane_of(space)
     dot, at = clicked_place(places, plane_is_shown=kind == "PCA")
     box = clicked_box(space, kind)
@@ -1292,7 +1322,6 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
     columns = {"x": places[:, 0], "y": places[:, 1], "digit": space.labels}
     arrays = {"places": places, "z": z, "picture": picture}
     take_away(space, python, arrays, png=sheet.png, csv=lambda: pd.DataFrame(columns))
-    update_link(space)
 
 
 def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
@@ -1520,6 +1549,9 @@ def custom_section(space: LatentSpace) -> None:
             edited[int(row)] = change.get("value") or 0.0
         st.session_state["custom_numbers"] = codes.text_of(edited)
 
+    def numbers() -> pd.DataFrame:
+        return pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)})
+
     left, right = st.columns([1, 2])
     picture = space.decode(code)
     sheet = images.sheet(picture, 1, zoom=8)
@@ -1535,15 +1567,14 @@ def custom_section(space: LatentSpace) -> None:
         show_code_chart(space, code, "The vector as bars over the range of real codes")
         st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
         table_key = f"custom_table_{hash(code.tobytes())}"  # another code, another table: no edit counts twice
-        numbers = pd.DataFrame({"dimension": np.arange(space.latent_dim), "value": code.astype(np.float64)})
         if editor := unfolded("Edit as a table", "custom_edit"):
             value_column = st.column_config.NumberColumn(format="%.3f", required=True)
             editor.data_editor(
-                numbers, key=table_key, on_change=take_edits, hide_index=True, disabled=["dimension"],
+                numbers(), key=table_key, on_change=take_edits, hide_index=True, disabled=["dimension"],
                 column_config={"value": value_column}, alt="The vector as an editable table",
             )  # fmt: skip
     python = f"z = {literal(code)}\npicture = space.decode(z)"
-    take_away(space, python, {"z": code, "picture": picture}, png=sheet.png, csv=lambda: numbers)
+    take_away(space, python, {"z": code, "picture": picture}, png=sheet.png, csv=numbers)
 
 
 def dimensions_section(space: LatentSpace) -> None:
@@ -2973,40 +3004,22 @@ def show_error(error: LatentError) -> None:
     st.text(str(error))
 
 
-@st.fragment  # a control of a section runs the section alone: what is around it stays as it is
+@part_of_page
 def show_section(space: LatentSpace) -> None:
-    """The section that was chosen, with its controls in the sidebar, and the address of what it shows."""
-    with turns().one():
-        if is_outdated(space):
-            st.rerun()  # all of the page
-        in_link.clear()
-        in_use.clear()
-        sent.clear()
-        st.sidebar.divider()
-        try:
-            if section in NEED_AN_ENCODER and not space.signature.has_encoder:
-                st.info(
-                    "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
-                )
-            else:
-                SECTIONS[section](space)
-        except LatentError as error:
-            show_error(error)
-        update_link(space)
-    heap.keep_small()  # before Streamlit's own collection, which follows every rerun
-
-
-def is_outdated(space: LatentSpace) -> bool:
-    """Whether what is around a section is of the past: something was kept, the file changed, a button led elsewhere."""
-    if not is_drawn:
-        return False
-    path = space.checkpoint.path
+    """The section that was chosen, with its controls in the sidebar."""
+    in_link.clear()
+    in_use.clear()
+    sent.clear()
+    st.sidebar.divider()
     try:
-        changed = path is not None and fingerprint_of(path) != space.checkpoint.sha256
-        changed = changed or [*checkpoint.find(CHECKPOINTS)] != offered
-    except LatentError:
-        changed = True
-    return changed or "kept_now" in st.session_state or st.session_state["section"] != section
+        if section in NEED_AN_ENCODER and not space.signature.has_encoder:
+            st.info(
+                "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
+            )
+        else:
+            SECTIONS[section](space)
+    except LatentError as error:
+        show_error(error)
 
 
 is_drawn = False  # whether the page was drawn to its end: what runs then is a section alone
