@@ -37,6 +37,7 @@ from PIL import Image
 
 import latent
 from latent import (
+    arrow,
     charts,
     checkpoint,
     clustering,
@@ -81,11 +82,9 @@ from latent.statistics import LatentStatistics
 from latent.turns import Turns
 
 if TYPE_CHECKING:
-    import altair as alt
     import pandas as pd
-    import pyarrow as pa
 else:  # a quarter of a second, after the first pictures
-    pd, pa = Lazily("pandas"), Lazily("pyarrow")
+    pd = Lazily("pandas")
 
 HERE = Path(__file__).parent
 CHECKPOINTS = Path(os.environ.get("LATENT_CHECKPOINTS", HERE / "checkpoints"))
@@ -238,16 +237,16 @@ def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dic
     statistics = statistics_of(space, n) if file is None else file.statistics
     active = statistics.active(space.signature.kind)
     return {
-        "histograms": packed(charts.histograms_chart(z, active)),
-        "values": packed(charts.values_chart(z)),
-        "boxes": packed(charts.box_chart(statistics, active)),
+        "histograms": charts.packed(charts.histograms_chart(z, active)),
+        "values": charts.packed(charts.values_chart(z)),
+        "boxes": charts.packed(charts.box_chart(statistics, active)),
     }
 
 
 @kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
 def history_chart(space: LatentSpace) -> Spec:
     """The loss over the epochs of the training run."""
-    return packed(charts.history_chart(space.checkpoint.history))
+    return charts.packed(charts.history_chart(space.checkpoint.history))
 
 
 @kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …"))
@@ -527,43 +526,13 @@ def show_chart(chart: Spec, alt_text: str) -> None:
 @kept(st.cache_data(max_entries=256, show_spinner=False))
 def built(name: str, *given: Any, **choices: Any) -> Spec:
     """The chart of this name in `latent.charts`, built once for the same numbers."""
-    return packed(getattr(charts, name)(*given, **choices))
-
-
-def packed(chart: alt.Chart | alt.LayerChart) -> Spec:
-    """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun.
-
-    Altair names rows by a hash of them. Here they are numbered, so that a chart of other rows is not another chart: the
-    browser puts them into the one that it has.
-    """
-    spec: Spec = chart.to_dict(validate=False)  # half of the time; tests validate every chart
-    rows_by_name = spec.pop("datasets", {})
-    text = json.dumps(spec)
-    for number, name in enumerate(rows_by_name):
-        text = text.replace(name, f"rows-{number}")
-    arrow = {f"rows-{number}": to_arrow(rows) for number, rows in enumerate(rows_by_name.values())}
-    return json.loads(text) | ({"datasets": arrow} if arrow else {})
-
-
-def to_arrow(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """The rows of a chart as an Arrow stream."""
-    table = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
-    stream = pa.BufferOutputStream()
-    with pa.ipc.new_stream(stream, table.schema) as writer:
-        writer.write_table(table)
-    content: bytes = stream.getvalue().to_pybytes()
-    return content
+    return charts.packed(getattr(charts, name)(*given, **choices))
 
 
 def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
     """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
     picture_first()
-    st.vega_lite_chart(to_columns(rows), chart_without_rows(name, rows, **choices), alt=alt_text)
-
-
-def to_columns(rows: pd.DataFrame) -> pa.Table:
-    """A table as Streamlit sends it, made in a tenth of the time that it takes by itself."""
-    return pa.table({name: pa.array(rows[name].to_numpy(), from_pandas=True) for name in rows})
+    st.vega_lite_chart(arrow.to_table(rows), chart_without_rows(name, rows, **choices), alt=alt_text)
 
 
 @kept(st.cache_data(max_entries=256, show_spinner=False))
@@ -1204,7 +1173,7 @@ def statistics_section(space: LatentSpace) -> None:
     )
     st.subheader("Numbers")
     numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
-    st.dataframe(to_columns(table), hide_index=True, column_config=numbers, alt="Statistics of every dimension")
+    st.dataframe(arrow.to_table(table), hide_index=True, column_config=numbers, alt="Statistics of every dimension")
     given = f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n"
     if file is not None:
         given = (
@@ -1505,7 +1474,7 @@ def generate_section(space: LatentSpace) -> None:
         text = f"Heat map of the {n} vectors"
         show_rows("codes_chart", charts.codes_rows(z), text, reach=charts.reach_of(z))
         if numbers := unfolded("As numbers", "generate_numbers"):
-            numbers.dataframe(to_columns(table()), alt="The vectors as numbers")
+            numbers.dataframe(arrow.to_table(table()), alt="The vectors as numbers")
     python = f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\npictures = space.decode(z)"
     take_away(space, python, {"z": z, "pictures": pictures}, png=sheet.png, csv=table)
 
@@ -1857,7 +1826,7 @@ def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fid
         frechet = {name: fidelities[name].frechet for name in order}
         references = [name for name in order if name not in evidence.samplers]
         show_chart(built("samplers_chart", frechet, references), "Fréchet distance of each sampler, the least first")
-        st.dataframe(to_columns(table), hide_index=True, column_config=columns, alt="Measures of each sampler")
+        st.dataframe(arrow.to_table(table), hide_index=True, column_config=columns, alt="Measures of each sampler")
     return table
 
 
@@ -1947,7 +1916,7 @@ def diagnose_dimensions(space: LatentSpace, evidence: Evidence) -> Diagnosed:
         columns[name] = st.column_config.ProgressColumn(title, format="%.3f", min_value=0, max_value=most)
     st.subheader("What each carries")
     shown = table if carried.kl is not None else table.drop(columns="kl")
-    st.dataframe(to_columns(shown), hide_index=True, column_config=columns, alt="What each dimension carries")
+    st.dataframe(arrow.to_table(shown), hide_index=True, column_config=columns, alt="What each dimension carries")
     st.caption(
         "Effect: RMS difference a pixel of the pictures one standard deviation up and down, from 64 real digits. Digit "
         "information: mutual information with the label, of 3.32 bits. A dimension stands for a property where both "
@@ -2085,7 +2054,9 @@ def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
             help="Points farther from the nearest real code than 99 % of real codes are from theirs.",
         ),
     }  # fmt: skip
-    place.dataframe(to_columns(table), hide_index=True, column_config=columns, alt="Smoothness along each kind of way")
+    place.dataframe(
+        arrow.to_table(table), hide_index=True, column_config=columns, alt="Smoothness along each kind of way"
+    )
     lowest = {kind: each.confidence for kind, each in ways.items()}
     st.markdown("**How sure the judge stays on the way**")
     show_chart(built("ways_chart", lowest), "Share of ways below each lowest confidence")
@@ -2378,7 +2349,9 @@ def show_knowledge(space: LatentSpace) -> pd.DataFrame:
         "clusters": st.column_config.ProgressColumn("k-means accuracy", format="percent", help="Ten clusters."),
         "nmi": st.column_config.ProgressColumn("k-means NMI", format="%.3f"),
     }
-    place.dataframe(to_columns(table), hide_index=True, column_config=numbers, alt="What features know about digits")
+    place.dataframe(
+        arrow.to_table(table), hide_index=True, column_config=numbers, alt="What features know about digits"
+    )
     st.caption(
         "On the 10,000 test digits, 5-fold cross-validated: probe and vote learn from 8,000 at a time and are asked "
         "about the other 2,000. A space that knows more than PCA of the same dimension has learned something."
@@ -2669,7 +2642,7 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
     config = {"a": f"A: {versus.a.space.name}", "b": f"B: {versus.b.space.name}", "score": "", "better": "better"}
     height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
     place.dataframe(
-        to_columns(pd.DataFrame(rows, columns=columns)), hide_index=True, column_config=config, height=height,
+        arrow.to_table(pd.DataFrame(rows, columns=columns)), hide_index=True, column_config=config, height=height,
         alt="The scores of both checkpoints, and which is better",
     )  # fmt: skip
     return pd.DataFrame([[name, *values] for name, values in known.items()], columns=["score", "A", "B"])
@@ -2904,7 +2877,7 @@ NEED_AN_ENCODER = ("Statistics", "Clusters", "Live", "Draw", "Real vs generated"
 @kept(lru_cache)
 def turns() -> Turns:
     """In which the sessions of this server draw their pages: one at a time, unless it takes long."""
-    return Turns(at_once=1, longest=0.1)
+    return Turns(at_once=1, longest=0.05)
 
 
 @kept(lru_cache)

@@ -1,4 +1,8 @@
-"""Charts: arrays in, an ``alt.Chart`` out. Neither torch nor streamlit comes in here."""
+"""Charts: arrays in, an ``alt.Chart`` out. Neither torch nor streamlit comes in here.
+
+Every encoding is an object of its own kind with its type, ``alt.X2("to:Q")`` and not ``x2="to"``, and layers are put
+together at once: Altair builds such a chart in less than half of the time, and without a look at the rows.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latent import arrow
 from latent.lazy import Lazily
 from latent.statistics import LatentStatistics, histograms
 
@@ -37,9 +42,9 @@ def history_chart(history: Sequence[Mapping[str, float]]) -> alt.LayerChart:
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("loss:Q", title="loss a pixel (log scale)", scale=alt.Scale(type="log", nice=False)),
         color=alt.Color("images:N", title=None, scale=alt.Scale(domain=["training", "test"], range=[BLUE, ORANGE])),
-        tooltip=["images", "epoch", alt.Tooltip("loss:Q", format=".5f")],
+        tooltip=[alt.Tooltip("images:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("loss:Q", format=".5f")],
     )
-    return base.mark_line() + base.mark_point(filled=True, size=18)
+    return alt.LayerChart(layer=[base.mark_line(), base.mark_point(filled=True, size=18)])
 
 
 def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns: int = 8) -> alt.LayerChart:
@@ -79,34 +84,34 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
         .mark_rect()
         .encode(
             x=alt.X("left:Q", axis=None, scale=as_is),
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("bottom:Q", axis=None, scale=as_is),
-            y2="top:Q",
+            y2=alt.Y2("top:Q"),
             color=state_color(active),
             tooltip=[
-                "dimension",
+                alt.Tooltip("dimension:Q"),
                 alt.Tooltip("from:Q", format=".2f"),
                 alt.Tooltip("to:Q", format=".2f"),
-                "codes",
+                alt.Tooltip("codes:Q"),
             ],
         )
     )
     labels = (
         alt.Chart(panels)
         .mark_text(align="left", baseline="top", color=GREY, fontSize=12)
-        .encode(x="x:Q", y="y:Q", text="name:N")
+        .encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("name:N"))
     )
     zeros = (
         alt.Chart(panels)
         .mark_rule(color=GREY, strokeDash=[2, 2], opacity=0.7)
-        .encode(x="zero:Q", y="floor:Q", y2="ceiling:Q")
+        .encode(x=alt.X("zero:Q"), y=alt.Y("floor:Q"), y2=alt.Y2("ceiling:Q"))
     )
     title = [  # short lines, for narrow windows
         f"every panel: value from {low:.1f} to {high:.1f} latent units,",
         "the dashed line is 0; height: share of codes",
     ]
     height = 130 * int(row.max() + 1)
-    return (rectangles + zeros + labels).properties(
+    return alt.LayerChart(layer=[rectangles, zeros, labels]).properties(
         height=height, title=alt.Title(title, fontWeight="normal", fontSize=12)
     )
 
@@ -127,14 +132,14 @@ def values_chart(z: NDArray[np.float32], bins: int = 80) -> alt.LayerChart:
         .mark_rect(color=BLUE)
         .encode(
             x=x,
-            x2="to:Q",
+            x2=alt.X2("to:Q"),
             y=alt.Y("density:Q", title="density"),
-            y2="floor:Q",
-            tooltip=[alt.Tooltip("value", format=".2f"), "density"],
+            y2=alt.Y2("floor:Q"),
+            tooltip=[alt.Tooltip("value:Q", format=".2f"), alt.Tooltip("density:Q")],
         )
     )
-    line = alt.Chart(rows).mark_line(color=ORANGE).encode(x="value:Q", y="normal:Q")
-    return (bars + line).properties(height=240)
+    line = alt.Chart(rows).mark_line(color=ORANGE).encode(x=alt.X("value:Q"), y=alt.Y("normal:Q"))
+    return alt.LayerChart(layer=[bars, line]).properties(height=240)
 
 
 def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.LayerChart:
@@ -155,15 +160,19 @@ def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.La
     thickness = 0.006 * float(statistics.max.max() - statistics.min.min())
     rows["below"], rows["above"] = rows["median"] - thickness, rows["median"] + thickness
     numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in ("min", "p1", "q1", "median", "q3", "p99", "max")]
-    base = alt.Chart(rows).encode(x=dimension_axis(), tooltip=["dimension", *numbers])
+    base = alt.Chart(rows).encode(x=dimension_axis(), tooltip=[alt.Tooltip("dimension:Q"), *numbers])
     whiskers = base.mark_rule().encode(
-        y=alt.Y("p1:Q", title="value, latent units"), y2="p99:Q", color=state_color(active)
+        y=alt.Y("p1:Q", title="value, latent units"), y2=alt.Y2("p99:Q"), color=state_color(active)
     )
-    boxes = base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(y="q1:Q", y2="q3:Q", color=state_color(active))
-    medians = base.mark_bar(width=alt.RelativeBandSize(0.7), color="white").encode(y="below:Q", y2="above:Q")
-    lowest = base.mark_point(size=10, color=GREY).encode(y="min:Q")
-    highest = base.mark_point(size=10, color=GREY).encode(y="max:Q")
-    return (whiskers + boxes + medians + lowest + highest).properties(height=300)
+    boxes = base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(
+        y=alt.Y("q1:Q"), y2=alt.Y2("q3:Q"), color=state_color(active)
+    )
+    medians = base.mark_bar(width=alt.RelativeBandSize(0.7), color="white").encode(
+        y=alt.Y("below:Q"), y2=alt.Y2("above:Q")
+    )
+    lowest = base.mark_point(size=10, color=GREY).encode(y=alt.Y("min:Q"))
+    highest = base.mark_point(size=10, color=GREY).encode(y=alt.Y("max:Q"))
+    return alt.LayerChart(layer=[whiskers, boxes, medians, lowest, highest]).properties(height=300)
 
 
 def code_rows(code: ArrayLike, statistics: LatentStatistics) -> pd.DataFrame:
@@ -183,13 +192,16 @@ def code_chart(rows: pd.DataFrame, height: int = 260) -> alt.LayerChart:
     """A code as bars, over the band in which 98 % of the real codes lie; ``rows`` from `code_rows`."""
     base = alt.Chart(rows).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
-        y=alt.Y("low:Q", title="latent units"), y2="high:Q"
+        y=alt.Y("low:Q", title="latent units"), y2=alt.Y2("high:Q")
     )
     bars = base.mark_bar(color=BLUE, width=alt.RelativeBandSize(0.6)).encode(
-        y="value:Q",
-        tooltip=["dimension", *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("value", "low", "high"))],
+        y=alt.Y("value:Q"),
+        tooltip=[
+            alt.Tooltip("dimension:Q"),
+            *(alt.Tooltip(f"{name}:Q", format=".3f") for name in ("value", "low", "high")),
+        ],
     )
-    return (band + bars).properties(height=height)
+    return alt.LayerChart(layer=[band, bars]).properties(height=height)
 
 
 def codes_rows(z: NDArray[np.float32]) -> pd.DataFrame:
@@ -229,7 +241,7 @@ def codes_chart(rows: pd.DataFrame, reach: float, height: int = 260) -> alt.Char
                 title="value",
                 scale=alt.Scale(scheme="redblue", reverse=True, domain=[-reach, reach]),
             ),
-            tooltip=["sample", "dimension", alt.Tooltip("value:Q", format=".3f")],
+            tooltip=[alt.Tooltip("sample:Q"), alt.Tooltip("dimension:Q"), alt.Tooltip("value:Q", format=".3f")],
         )
         .properties(height=height)
     )
@@ -244,8 +256,8 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
         .encode(
             x=dimension_axis(sort="-y"),
             y=alt.Y("effect:Q", title="picture change, RMS"),
-            color=alt.condition(alt.datum.dimension == chosen, alt.value(ORANGE), alt.value(BLUE)),
-            tooltip=["dimension", alt.Tooltip("effect:Q", format=".4f")],
+            color=alt.ColorValue(BLUE, condition={"test": f"datum.dimension == {chosen}", "value": ORANGE}),
+            tooltip=[alt.Tooltip("dimension:Q"), alt.Tooltip("effect:Q", format=".4f")],
         )
         .properties(height=220)
     )
@@ -262,7 +274,7 @@ def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220)
             x=alt.X("digit:O", title="digit", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("value:Q", title=title, axis=alt.Axis(tickMinStep=1) if whole else alt.Axis()),
             color=alt.Color("digit:O", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))),
-            tooltip=["digit", alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f")],
+            tooltip=[alt.Tooltip("digit:Q"), alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f")],
         )
         .properties(height=height)
     )
@@ -295,7 +307,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
             y=y,
             color=alt.Color("share:Q", title="of the cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
             .legend(format=".0%", orient="bottom"),
-            tooltip=["cluster", "digit", "images", alt.Tooltip("share:Q", format=".1%")],
+            tooltip=[*map(alt.Tooltip, ("cluster:Q", "digit:N", "images:Q")), alt.Tooltip("share:Q", format=".1%")],
         )
     )  # fmt: skip
     numbers = (
@@ -303,13 +315,18 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
         .transform_filter("datum.images > 0")
         .mark_text(fontSize=12 if k <= 12 else 11 if k <= 24 else 9)
         .encode(
-            x=x, y=y, text="images:Q", color=alt.condition("datum.share > 0.5", alt.value("white"), alt.value("#333"))
+            x=x,
+            y=y,
+            text=alt.Text("images:Q"),
+            color=alt.ColorValue("#333", condition={"test": "datum.share > 0.5", "value": "white"}),
         )
     )
     icon_column = (
-        alt.Chart(pictures).mark_image(width=min(size - 2, 26), height=min(size - 2, 26)).encode(x=x, y=y, url="icon:N")
+        alt.Chart(pictures)
+        .mark_image(width=min(size - 2, 26), height=min(size - 2, 26))
+        .encode(x=x, y=y, url=alt.Url("icon:N"))
     )
-    return (cells + numbers + icon_column).properties(height=k * size + 20)
+    return alt.LayerChart(layer=[cells, numbers, icon_column]).properties(height=k * size + 20)
 
 
 WALKS = ("this walk", "mean of 50 digits")
@@ -333,9 +350,9 @@ def walk_chart(rows: pd.DataFrame, title: str) -> alt.LayerChart:
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         color=alt.Color("walk:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, GREY])),
         strokeDash=alt.StrokeDash("walk:N", scale=alt.Scale(domain=names, range=[[1, 0], [5, 4]]), legend=None),
-        tooltip=["walk", alt.Tooltip("step:Q", format=".2f"), alt.Tooltip("value:Q", format=".3f")],
+        tooltip=[alt.Tooltip("walk:N"), alt.Tooltip("step:Q", format=".2f"), alt.Tooltip("value:Q", format=".3f")],
     )
-    return (base.mark_line() + base.mark_point(filled=True)).properties(height=300)
+    return alt.LayerChart(layer=[base.mark_line(), base.mark_point(filled=True)]).properties(height=300)
 
 
 def steps_rows(changes: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
@@ -352,9 +369,9 @@ def steps_chart(rows: pd.DataFrame, paths: Sequence[str]) -> alt.LayerChart:
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("change:Q", title="picture change, RMS", scale=alt.Scale(domainMin=0)),
         color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(paths), range=[BLUE, ORANGE])),
-        tooltip=["path", "step", alt.Tooltip("change:Q", format=".4f")],
+        tooltip=[alt.Tooltip("path:N"), alt.Tooltip("step:Q"), alt.Tooltip("change:Q", format=".4f")],
     )
-    return (base.mark_line() + base.mark_point(filled=True)).properties(height=220)
+    return alt.LayerChart(layer=[base.mark_line(), base.mark_point(filled=True)]).properties(height=220)
 
 
 def samplers_chart(frechet: Mapping[str, float], references: Sequence[str] = ()) -> alt.LayerChart:
@@ -374,12 +391,12 @@ def samplers_chart(frechet: Mapping[str, float], references: Sequence[str] = ())
             "sampler:N", title="sampler", sort=alt.EncodingSortField("distance", order="ascending"),
             axis=alt.Axis(labelOverlap=False),
         ),
-        tooltip=["sampler", alt.Tooltip("distance:Q", format=".3g")],
+        tooltip=[alt.Tooltip("sampler:N"), alt.Tooltip("distance:Q", format=".3g")],
     )  # fmt: skip
     colour = alt.Color("kind:N", legend=None, scale=alt.Scale(domain=["sampler", "reference"], range=[BLUE, GREY]))
-    bars = base.mark_bar().encode(x2="floor:Q", color=colour)
+    bars = base.mark_bar().encode(x2=alt.X2("floor:Q"), color=colour)
     numbers = base.mark_text(align="left", dx=4, color=GREY).encode(text=alt.Text("distance:Q", format=".3g"))
-    return (bars + numbers).properties(height=26 * len(rows) + 20)
+    return alt.LayerChart(layer=[bars, numbers]).properties(height=26 * len(rows) + 20)
 
 
 Shares = tuple[NDArray[np.floating[Any]], Sequence[str], Sequence[str], tuple[str, str, str]]  # of `shares_chart`
@@ -410,11 +427,10 @@ def shares_chart(
     most = float(table["share"].max()) or 1.0
     shade = alt.Color("share:Q", title=titles[2], scale=alt.Scale(scheme="blues", domain=[0, most]))
     numbers = base.transform_filter("datum.share >= 0.005").mark_text(fontSize=11)
-    contrast = alt.condition(f"datum.share > {most / 2}", alt.value("white"), alt.value("#333"))
-    return (
-        base.mark_rect().encode(color=shade.legend(format=".0%"))
-        + numbers.encode(text=alt.Text("share:Q", format=".0%"), color=contrast)
-    ).properties(height=26 * len(rows) + 40)
+    contrast = alt.ColorValue("#333", condition={"test": f"datum.share > {most / 2}", "value": "white"})
+    shades = base.mark_rect().encode(color=shade.legend(format=".0%"))
+    numbers = numbers.encode(text=alt.Text("share:Q", format=".0%"), color=contrast)
+    return alt.LayerChart(layer=[shades, numbers]).properties(height=26 * len(rows) + 40)
 
 
 def matrix_chart(
@@ -440,7 +456,11 @@ def matrix_chart(
             x=alt.X(f"{titles[1]}:N", title=titles[1], sort=list(columns), axis=quiet),
             y=alt.Y(f"{titles[0]}:N", title=titles[0], sort=list(rows), axis=quiet),
             color=alt.Color(f"{titles[2]}:Q", title=titles[2], scale=scale),
-            tooltip=[titles[0], titles[1], alt.Tooltip(f"{titles[2]}:Q", format=".2f")],
+            tooltip=[
+                alt.Tooltip(f"{titles[0]}:N"),
+                alt.Tooltip(f"{titles[1]}:N"),
+                alt.Tooltip(f"{titles[2]}:Q", format=".2f"),
+            ],
         )
         .properties(height=max(160, min(24 * len(rows), 480)))
     )
@@ -458,7 +478,13 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
     histogram = (
         alt.Chart(bars)
         .mark_rect(color=BLUE)
-        .encode(x=x, x2="to:Q", y=alt.Y("images:Q", title="images"), y2="floor:Q", tooltip=[*numbers, "images"])
+        .encode(
+            x=x,
+            x2=alt.X2("to:Q"),
+            y=alt.Y("images:Q", title="images"),
+            y2=alt.Y2("floor:Q"),
+            tooltip=[*numbers, alt.Tooltip("images:Q")],
+        )
     )
     colour = alt.Color(
         "line:N", title=None, sort=list(lines), legend=alt.Legend(orient="top"),
@@ -467,9 +493,9 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
     rules = (
         alt.Chart(marks)
         .mark_rule(strokeWidth=2)
-        .encode(x="error:Q", color=colour, tooltip=["line", alt.Tooltip("error:Q", format=".4f")])
+        .encode(x=alt.X("error:Q"), color=colour, tooltip=[alt.Tooltip("line:N"), alt.Tooltip("error:Q", format=".4f")])
     )
-    return (histogram + rules).properties(height=260)
+    return alt.LayerChart(layer=[histogram, rules]).properties(height=260)
 
 
 def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
@@ -485,7 +511,11 @@ def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
             x=alt.X("confidence:Q", title="the judge's lowest confidence on the way", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("share:Q", title="share of ways below it", axis=alt.Axis(format="%")),
             color=alt.Color("way:N", title=None, scale=alt.Scale(domain=list(lowest), range=[BLUE, ORANGE, DIGITS[4]])),
-            tooltip=["way", alt.Tooltip("confidence:Q", format=".2f"), alt.Tooltip("share:Q", format=".0%")],
+            tooltip=[
+                alt.Tooltip("way:N"),
+                alt.Tooltip("confidence:Q", format=".2f"),
+                alt.Tooltip("share:Q", format=".0%"),
+            ],
         )
         .properties(height=260)
     )
@@ -517,12 +547,11 @@ def spread_chart(
             "run:N", title=None, scale=alt.Scale(domain=list(spreads), range=[BLUE, ORANGE]),
             legend=alt.Legend(orient="top", labelLimit=400),
         ),
-        tooltip=["run", "dimension", alt.Tooltip("std:Q", format=".3f"), "state"],
+        tooltip=[*map(alt.Tooltip, ("run:N", "dimension:Q", "state:N")), alt.Tooltip("std:Q", format=".3f")],
     )  # fmt: skip
-    hollow = alt.condition("datum.state == 'active'", alt.value(1), alt.value(0))
-    return (base.mark_line() + base.mark_point(filled=True, stroke=GREY).encode(fillOpacity=hollow)).properties(
-        height=260
-    )
+    hollow = alt.FillOpacityValue(0, condition={"test": "datum.state == 'active'", "value": 1})
+    points = base.mark_point(filled=True, stroke=GREY).encode(fillOpacity=hollow)
+    return alt.LayerChart(layer=[base.mark_line(), points]).properties(height=260)
 
 
 LONGEST_NAME = 20  # characters of a checkpoint in a chart
@@ -563,29 +592,32 @@ def zoo_chart(
         "latent_dim:Q", title="dimensions of the code (log scale)", axis=alt.Axis(values=sizes, format="d"),
         scale=alt.Scale(type="log", nice=False, padding=40, domain=[sizes[0] / 1.1, sizes[-1] * 1.2]),
     )  # fmt: skip
+    told = [*map(alt.Tooltip, ("checkpoint:N", "latent_dim:Q")), alt.Tooltip("value:Q", format=form, title=title)]
     base = alt.Chart(rows).encode(
         x=x,
         color=alt.Color(
             "state:N", legend=None, scale=alt.Scale(domain=["A", "B", "other"], range=[BLUE, ORANGE, GREY])
         ),
-        tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
+        tooltip=told,
     )
-    big = alt.condition("datum.state == 'other'", alt.value(60), alt.value(140))
+    big = alt.SizeValue(140, condition={"test": "datum.state == 'other'", "value": 60})
     dots = base.mark_point(filled=True, opacity=1).encode(
         y=alt.Y("value:Q", title=title, scale=scale, axis=axis), size=big
     )
-    names = base.mark_text(align="left", dx=9, fontSize=12).encode(y=alt.Y("place:Q", scale=scale), text="label:N")
-    chart = dots + names
+    names = base.mark_text(align="left", dx=9, fontSize=12).encode(
+        y=alt.Y("place:Q", scale=scale), text=alt.Text("label:N")
+    )
+    layers = [dots, names]
     if len(line):
         drawn = alt.Chart(line).encode(
             x=x, y=alt.Y("value:Q", scale=scale),
-            tooltip=["checkpoint", "latent_dim", alt.Tooltip("value:Q", format=form, title=title)],
+            tooltip=told,
         )  # fmt: skip
         start = alt.Chart(line.head(1)).mark_text(align="left", dy=-10, fontSize=12, color=GREY)
         dashed = drawn.mark_line(color=GREY, strokeDash=[5, 4], point=alt.OverlayMarkDef(color=GREY, size=12))
-        name = start.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.value("PCA"))
-        chart = dashed + name + dots + names
-    return chart.properties(height=300)
+        name = start.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.TextValue("PCA"))
+        layers = [dashed, name, *layers]
+    return alt.LayerChart(layer=layers).properties(height=300)
 
 
 def apart(x: NDArray[Any], y: NDArray[Any], gap: float, log: bool) -> NDArray[np.float64]:
@@ -640,3 +672,18 @@ def value_colours(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8],
     colours = np.rint(anchors[below] * (1 - part) + anchors[below + 1] * part).astype(np.uint8)
     legend = {f"{value:.3g}": colour for value, colour in zip(np.linspace(low, high, 5), SCALE[::2])}
     return colours, legend
+
+
+def packed(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
+    """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun.
+
+    Altair names rows by a hash of them. Here they are numbered, so that a chart of other rows is not another chart: the
+    browser puts them into the one that it has.
+    """
+    tables: dict[int, pd.DataFrame] = {}  # layers may share one
+    for part in (chart, *getattr(chart, "layer", ())):
+        if isinstance(rows := part.data, pd.DataFrame):
+            tables[id(rows)] = rows
+            part.data = alt.NamedData(f"rows-{list(tables).index(id(rows))}")
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # half of the time; tests validate every chart
+    return spec | {"datasets": {f"rows-{number}": arrow.to_bytes(rows) for number, rows in enumerate(tables.values())}}

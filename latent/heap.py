@@ -17,7 +17,7 @@ import threading
 import time
 from contextlib import suppress
 
-FREEZING = 1.0  # seconds: what came in since then, modules and what sessions hold, is passed over from now on
+FREEZING = 0.25  # seconds: what came in since then, modules and what sessions hold, is passed over from now on
 RESTING = 10.0  # seconds without a rerun, after which it may take a moment to look at everything
 THAWING = 120.0  # seconds after which all is looked at once, also while there is work
 KEEPER = "heap keeper"

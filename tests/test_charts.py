@@ -1,9 +1,12 @@
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import altair as alt
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from latent import charts
@@ -50,6 +53,14 @@ def test_every_chart_is_valid_and_titles_its_axes(name):
         hidden = any(encoding.get("axis", "shown") is None for encoding in encodings)
         titled = any(encoding.get("title") for encoding in encodings)
         assert titled or (hidden and "title" in spec), f"{name}: {axis} has no title"
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_packed_chart_looks_the_same_and_holds_the_same_rows(name):
+    plain, packed = CHARTS[name]().to_dict(), charts.packed(CHARTS[name]())
+    tables = [pa.ipc.open_stream(rows).read_all().to_pylist() for rows in packed.pop("datasets").values()]
+    assert tables == list(plain.pop("datasets").values())
+    assert re.sub("rows-[0-9]+", "", json.dumps(packed)) == re.sub("data-[0-9a-f]+", "", json.dumps(plain))
 
 
 def test_the_histograms_hold_every_code_of_every_dimension():
