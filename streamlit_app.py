@@ -17,6 +17,7 @@ import gc
 import hashlib
 import io
 import json
+import math
 import re
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,6 +68,7 @@ from latent import (
     support,
     traversal,
 )
+from latent.arrow import Columns
 from latent.chosen import Direction, Drawn, Operand  # classes of this file would be made anew at every rerun
 from latent.compare import Versus
 from latent.encoded import Encoded
@@ -93,6 +95,7 @@ MOST_NUMBERS_IN_URL = 256  # of a vector: servers refuse addresses of many kilob
 MOST_SLIDERS = 256
 MOST_STRIPS = 32  # in the overview of the dimensions
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
+MOST_DECODED = 250_000  # pixels of pictures that are kept for the next who asks for them
 MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
@@ -190,6 +193,24 @@ def fitted(
     """A distribution fitted to the codes of the evaluation images, or of those of one digit."""
     rows = slice(None) if digit is None else space.labels == digit
     return sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
+
+
+def pictures_of(space: LatentSpace, z: Code, labels: NDArray[np.integer[Any]] | None = None) -> NDArray[np.float32]:
+    """The pictures of codes, which are decoded once for all who ask for the same: for a class, each section's first
+    view. Read-only."""
+    if len(z) * math.prod(space.signature.image_shape) > MOST_DECODED:
+        return space.decode(z, labels)
+    asked = None if labels is None else tuple(labels.tolist())
+    return decoded(space, np.asarray(z, np.float32).tobytes(), asked)
+
+
+@kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False))
+def decoded(space: LatentSpace, codes: bytes, labels: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """The same, of the bytes of the codes: of a large array, Streamlit looks at a part."""
+    z = np.frombuffer(codes, np.float32).reshape(-1, space.latent_dim)
+    pictures = space.decode(z, None if labels is None else np.array(labels))
+    pictures.flags.writeable = False
+    return pictures
 
 
 @kept(st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …"))
@@ -349,7 +370,7 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
 
 
 @kept(st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False))
-def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
+def film_of(space: LatentSpace) -> tuple[film.Film, bytes]:
     """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
     assert space.checkpoint.snapshots is not None  # who asks has looked
     played = film.Film.of(space.checkpoint.snapshots, space.checkpoint.history)
@@ -360,7 +381,7 @@ def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
         "pictures": base64_of(played.snapshots.deflated),
         "shape": [*shape, 1] if len(shape) == 4 else [*shape],
     }
-    return played, frames
+    return played, as_json(frames)
 
 
 @kept(st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
@@ -370,7 +391,7 @@ def plane_of(space: LatentSpace) -> projection.Plane:
 
 
 @kept(st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring every digit …"))
-def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
+def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> bytes:
     """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
     values: NDArray[Any] = np.zeros(0)
     if colouring in ("digit", "cluster"):
@@ -381,12 +402,18 @@ def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[s
     else:
         values = space.z[:, shown or 0] if colouring == "dimension" else space.errors
         colours, legend = charts.value_colours(values)
-    return {
+    painted = {
         "colours": base64_of(colours),
         "values": base64_of(values.astype("<f4")),
         "value": f"dimension {shown}:" if colouring == "dimension" else colouring,
         "legend": [{"name": name, "colour": colour} for name, colour in legend.items()],
     }
+    return as_json(painted)
+
+
+def as_json(value: Any) -> bytes:
+    """What `stash` takes."""
+    return json.dumps(value).encode()
 
 
 def base64_of(array: NDArray[Any]) -> str:
@@ -395,7 +422,7 @@ def base64_of(array: NDArray[Any]) -> str:
 
 
 @kept(st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …"))
-def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
+def atlas_of(space: LatentSpace, tiles: int) -> bytes:
     """Decoded pictures, ``tiles`` by ``tiles``, over the part of the plane in which the real codes lie."""
     places = map_places(space, "PCA")
     low, high = places.min(axis=0), places.max(axis=0)
@@ -404,16 +431,17 @@ def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
     y = high[1] - step[1] * (np.arange(tiles) + 0.5)  # rows go down
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
     sheet = images.sheet(space.decode(plane_of(space).lift(grid)), tiles, gap=0)
-    return {"src": images.data_uri(sheet.png()), "box": [float(v) for v in (low[0], low[1], high[0], high[1])]}
+    box = [float(v) for v in (low[0], low[1], high[0], high[1])]
+    return as_json({"src": images.data_uri(sheet.png()), "box": box})
 
 
 @kept(st.cache_data(show_spinner=False))
-def digit_pictures() -> str:
+def digit_pictures() -> bytes:
     """All test digits on one picture, 100 in a row, for the browser: WebP in base64."""
     digits, _ = data.evaluation_digits()
     buffer = io.BytesIO()
     images.sheet(digits, 100, gap=0).image.convert("L").save(buffer, format="WEBP", quality=30, method=2)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return as_json(base64.b64encode(buffer.getvalue()).decode())
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -455,9 +483,12 @@ def component(name: str) -> Callable[..., Any]:
     return st.components.v2.component(f"latent_{name}", html=COMPONENTS[name], js=script, isolate_styles=False)
 
 
-def stash(key: str, value: Any) -> str:
-    """Send ``value`` to the browser, which keeps it under ``key``: what stays the same goes over once."""
-    component("stash")(key=f"stash_{key}", data={"key": key, "value": value})
+def stash(key: str, value: bytes) -> str:
+    """Send ``value``, which is JSON, to the browser, which keeps it under ``key``: what stays the same goes over once.
+
+    It goes as bytes: anything else Streamlit would write as JSON, twice, at every rerun.
+    """
+    component("stash")(key=f"stash_{key}", data=key.encode() + b"\n" + value)
     return key
 
 
@@ -529,14 +560,14 @@ def built(name: str, *given: Any, **choices: Any) -> Spec:
     return charts.packed(getattr(charts, name)(*given, **choices))
 
 
-def show_rows(name: str, rows: pd.DataFrame, alt_text: str, **choices: Any) -> None:
+def show_rows(name: str, rows: Columns, alt_text: str, **choices: Any) -> None:
     """The chart of this name in `latent.charts` for any rows: what it looks like is built once, for each choice."""
     picture_first()
     st.vega_lite_chart(arrow.to_table(rows), chart_without_rows(name, rows, **choices), alt=alt_text)
 
 
 @kept(st.cache_data(max_entries=256, show_spinner=False))
-def chart_without_rows(name: str, _rows: pd.DataFrame, **choices: Any) -> Spec:
+def chart_without_rows(name: str, _rows: Columns, **choices: Any) -> Spec:
     """The specification of a chart, which says nothing of the rows but their columns."""
     spec = getattr(charts, name)(_rows, **choices).to_dict(validate=False)
     return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
@@ -1013,7 +1044,7 @@ def model_section(space: LatentSpace) -> None:
     if signature.has_encoder:
         real, labels = space.images[first : first + n], space.labels[first : first + n]
         z, indices = space.codes(first, first + n), np.arange(first, first + n)
-        x_hat = space.decode(z, labels)
+        x_hat = pictures_of(space, z, labels)
         st.subheader("Real digits, and what is left of them")
         sheet, names = images.rows_sheet([real, x_hat], zoom=3), real_names(space, indices)
         show_codes(
@@ -1034,7 +1065,7 @@ def model_section(space: LatentSpace) -> None:
     else:
         st.subheader("What it draws from random codes")
         z = space.z[first : first + n]
-        drawn = space.decode(z)
+        drawn = pictures_of(space, z)
         sheet, names = images.sheet(drawn, n, zoom=3), [f"random code {first + i}" for i in range(n)]
         show_codes("model_grid", space, sheet, z, names, f"{n} pictures of random codes", stretch=n > 10)
         python = f"z = space.z[{first}:{first + n}]\npictures = space.decode(z)"
@@ -1357,7 +1388,7 @@ def map_data(
     names = plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
     dots = {"places": base64_of(places.astype("<f4")), "labels": base64_of(space.labels[: has_digits * len(places)])}
     return {
-        "dots": stash(f"dots-{name}", dots),
+        "dots": stash(f"dots-{name}", as_json(dots)),
         "colours": stash(f"colours-{name}-{colouring}-{shown}", map_colours(space, colouring, shown)),
         "atlas": stash(f"atlas-{name}-{tiles}", atlas_of(space, tiles)) if tiles else "",
         "digits": stash("digits", digit_pictures()),
@@ -1458,7 +1489,7 @@ def generate_section(space: LatentSpace) -> None:
         scale, seed = choose_scale_and_seed("generate")
 
     z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
-    pictures = space.decode(z)
+    pictures = pictures_of(space, z)
 
     def table() -> pd.DataFrame:
         samples = {"sample": np.arange(1, n + 1)}
@@ -1575,7 +1606,7 @@ def dimensions_section(space: LatentSpace) -> None:
 
     values = np.linspace(low, high, n_steps)
     z = traversal.traverse(base, dimension, values)
-    decoded = space.decode(np.concatenate([z, base[None]]))
+    decoded = pictures_of(space, np.concatenate([z, base[None]]))
     strip, of_base = decoded[:-1], decoded[-1]
 
     st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}")
@@ -1645,7 +1676,7 @@ def arithmetic_section(space: LatentSpace) -> None:
         (f"= {formula}", result),
     ]
     z = np.stack([code for _, code in shown])
-    pictures = space.decode(z)
+    pictures = pictures_of(space, z)
     with side_by_side():
         for place, (name, code) in enumerate(shown):
             with st.container(width="content"):
@@ -1693,7 +1724,7 @@ def compare_section(space: LatentSpace) -> None:
     among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
     real = np.random.default_rng(seed).choice(among, n, replace=False)
     z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
-    generated, nearest = space.decode(z), space.nearest(z)[:, 0]
+    generated, nearest = pictures_of(space, z), space.nearest(z)[:, 0]
     names, near_names = [f"sample {i + 1}" for i in range(n)], real_names(space, nearest)
 
     columns = columns_for(n)
@@ -1743,7 +1774,7 @@ def samplers_section(space: LatentSpace) -> None:
     if evidence.refusal:
         st.info(f"{evidence.refusal} Below are its pictures alone.")
         drawn = {name: sampling.sample(evidence.distribution(name), n, seed=seed) for name in evidence.samplers}
-        pictures = {name: images.to_uint8(space.decode(z)) for name, z in drawn.items()}
+        pictures = {name: images.to_uint8(pictures_of(space, z)) for name, z in drawn.items()}
         for name in drawn:
             st.markdown(f"**{name.capitalize()}**")
             show_sampled(space, name, drawn[name], pictures[name])
@@ -2069,7 +2100,7 @@ def diagnose_smoothness(space: LatentSpace, evidence: Evidence) -> Diagnosed:
         for kind, way in ways.items()
         for name, row in (("surest", way.best), ("least sure", way.worst))
     ]
-    strips = np.split(space.decode(np.concatenate([ways[kind].codes[row] for kind, _, row in shown])), len(shown))
+    strips = np.split(pictures_of(space, np.concatenate([ways[kind].codes[row] for kind, _, row in shown])), len(shown))
     for (kind, name, row), strip in zip(shown, strips):
         each = ways[kind]
         codes = each.codes[row]
@@ -2142,7 +2173,7 @@ def interpolate_section(space: LatentSpace) -> None:
         )  # fmt: skip
 
     paths = {name: interpolation.path(start.code, end.code, n_steps, name) for name in interpolation.PATHS}
-    strips = dict(zip(paths, np.split(space.decode(np.concatenate(list(paths.values()))), len(paths))))
+    strips = dict(zip(paths, np.split(pictures_of(space, np.concatenate(list(paths.values()))), len(paths))))
 
     st.subheader("From one to the other")
     st.text(f"{start.name} → {end.name}")
@@ -2377,9 +2408,9 @@ def directions_section(space: LatentSpace) -> None:
 
     steps = np.linspace(-reach, reach, n_steps)
     z = directions.walk(base.code, direction.code, steps)
-    pictures = space.decode(z)
+    pictures = pictures_of(space, z)
     chosen = directions.walk(base.code, direction.code, np.array([at]))
-    picture = space.decode(chosen)
+    picture = pictures_of(space, chosen)
 
     st.subheader("The walk")
     st.text(f"From {base.name} along {direction.name}")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from latent.lazy import Lazily
 
@@ -12,10 +16,12 @@ if TYPE_CHECKING:
 else:
     pa = Lazily("pyarrow")
 
+Columns = Mapping[str, NDArray[Any]]  # by name: rows for which pandas would take longer than all else
 
-def to_table(rows: pd.DataFrame) -> pa.Table:
+
+def to_table(rows: pd.DataFrame | Columns) -> pa.Table:
     """The rows as a table, made in a tenth of the time that it takes Streamlit."""
-    return pa.table({name: pa.array(rows[name].to_numpy(), from_pandas=True) for name in rows})
+    return pa.table({name: pa.array(np.asarray(rows[name]), from_pandas=True) for name in rows})
 
 
 def to_bytes(rows: pd.DataFrame) -> bytes:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latent import arrow
+from latent.arrow import Columns
 from latent.lazy import Lazily
 from latent.statistics import LatentStatistics, histograms
 
@@ -175,22 +176,20 @@ def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.La
     return alt.LayerChart(layer=[whiskers, boxes, medians, lowest, highest]).properties(height=300)
 
 
-def code_rows(code: ArrayLike, statistics: LatentStatistics) -> pd.DataFrame:
+def code_rows(code: ArrayLike, statistics: LatentStatistics) -> Columns:
     """What `code_chart` draws: a row a dimension, the `MOST_PANELS` most spread ones."""
-    values = np.asarray(code, np.float64)
-    return pd.DataFrame(
-        {
-            "dimension": np.arange(len(values)),
-            "value": values,
-            "low": statistics.quantile(0.01),
-            "high": statistics.quantile(0.99),
-        }
-    ).iloc[statistics.most_spread(MOST_PANELS)]
+    dimensions = statistics.most_spread(MOST_PANELS)
+    return {
+        "dimension": dimensions,
+        "value": np.asarray(code, np.float64)[dimensions],
+        "low": statistics.quantile(0.01)[dimensions],
+        "high": statistics.quantile(0.99)[dimensions],
+    }
 
 
-def code_chart(rows: pd.DataFrame, height: int = 260) -> alt.LayerChart:
+def code_chart(rows: Columns, height: int = 260) -> alt.LayerChart:
     """A code as bars, over the band in which 98 % of the real codes lie; ``rows`` from `code_rows`."""
-    base = alt.Chart(rows).encode(x=dimension_axis())
+    base = alt.Chart(pd.DataFrame(rows)).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
         y=alt.Y("low:Q", title="latent units"), y2=alt.Y2("high:Q")
     )
@@ -204,18 +203,16 @@ def code_chart(rows: pd.DataFrame, height: int = 260) -> alt.LayerChart:
     return alt.LayerChart(layer=[band, bars]).properties(height=height)
 
 
-def codes_rows(z: NDArray[np.float32]) -> pd.DataFrame:
+def codes_rows(z: NDArray[np.float32]) -> Columns:
     """What `codes_chart` draws: a row a number, of the `MOST_PANELS` most spread dimensions."""
     dimensions = LatentStatistics.of(z).most_spread(MOST_PANELS)
     z = z[:, dimensions]
     n, latent_dim = z.shape
-    return pd.DataFrame(
-        {
-            "sample": np.repeat(np.arange(1, n + 1), latent_dim),
-            "dimension": np.tile(dimensions, n),
-            "value": z.ravel().astype(np.float64),
-        }
-    )
+    return {
+        "sample": np.repeat(np.arange(1, n + 1), latent_dim),
+        "dimension": np.tile(dimensions, n),
+        "value": z.ravel().astype(np.float64),
+    }
 
 
 def reach_of(values: ArrayLike) -> float:
@@ -227,11 +224,11 @@ def reach_of(values: ArrayLike) -> float:
     return float(np.ceil(largest / unit) * unit)
 
 
-def codes_chart(rows: pd.DataFrame, reach: float, height: int = 260) -> alt.Chart:
+def codes_chart(rows: Columns, reach: float, height: int = 260) -> alt.Chart:
     """Codes as a heat map, a column each: blue below zero, red above; ``rows`` from `codes_rows`, colours up to
     ``reach``."""
     return (
-        alt.Chart(rows)
+        alt.Chart(pd.DataFrame(rows))
         .mark_rect()
         .encode(
             x=alt.X("sample:O", title="sample, in reading order", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
@@ -334,18 +331,19 @@ WALKS = ("this walk", "mean of 50 digits")
 
 def walk_rows(
     steps: NDArray[np.floating[Any]], values: NDArray[np.floating[Any]], crowd: NDArray[np.floating[Any]]
-) -> pd.DataFrame:
+) -> Columns:
     """What `walk_chart` draws: a property along this walk and its mean along many, (n_steps,) each."""
-    return pd.concat(
-        pd.DataFrame({"walk": name, "step": steps, "value": np.asarray(part, np.float64)})
-        for name, part in zip(WALKS, (values, crowd))
-    )
+    return {
+        "walk": np.repeat(WALKS, len(steps)),
+        "step": np.tile(steps, len(WALKS)),
+        "value": np.concatenate([values, crowd]).astype(np.float64),
+    }
 
 
-def walk_chart(rows: pd.DataFrame, title: str) -> alt.LayerChart:
+def walk_chart(rows: Columns, title: str) -> alt.LayerChart:
     """A measured property along a walk: of this walk as a line, the mean of many dashed; ``rows`` from `walk_rows`."""
     names = list(WALKS)
-    base = alt.Chart(rows).encode(
+    base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("step:Q", title="times the direction", scale=alt.Scale(nice=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         color=alt.Color("walk:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, GREY])),
@@ -355,17 +353,19 @@ def walk_chart(rows: pd.DataFrame, title: str) -> alt.LayerChart:
     return alt.LayerChart(layer=[base.mark_line(), base.mark_point(filled=True)]).properties(height=300)
 
 
-def steps_rows(changes: Mapping[str, NDArray[np.float32]]) -> pd.DataFrame:
+def steps_rows(changes: Mapping[str, NDArray[np.float32]]) -> Columns:
     """What `steps_chart` draws: how much the picture changes at every step of each of the named paths."""
-    return pd.concat(
-        pd.DataFrame({"path": name, "step": np.arange(1, len(values) + 1), "change": values.astype(np.float64)})
-        for name, values in changes.items()
-    )
+    lengths = [len(values) for values in changes.values()]
+    return {
+        "path": np.repeat(list(changes), lengths),
+        "step": np.concatenate([np.arange(1, length + 1) for length in lengths]),
+        "change": np.concatenate(list(changes.values())).astype(np.float64),
+    }
 
 
-def steps_chart(rows: pd.DataFrame, paths: Sequence[str]) -> alt.LayerChart:
+def steps_chart(rows: Columns, paths: Sequence[str]) -> alt.LayerChart:
     """How evenly the paths change the picture, a line each; ``rows`` from `steps_rows`."""
-    base = alt.Chart(rows).encode(
+    base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("change:Q", title="picture change, RMS", scale=alt.Scale(domainMin=0)),
         color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(paths), range=[BLUE, ORANGE])),

@@ -187,6 +187,13 @@ def parts(app, name):
     return found
 
 
+def stashed(app):
+    """What the browser is to keep, by key."""
+    given = (element.proto for element in app.main.get("bidi_component"))
+    parted = (proto.bytes.split(b"\n", 1) for proto in given if proto.component_name == "latent_stash")
+    return {key.decode(): json.loads(value) for key, value in parted}
+
+
 def sheets(app):
     """The data of every sheet of pictures, by key."""
     return parts(app, "grid")
