@@ -100,6 +100,7 @@ MOST_KEPT_IN_URL = 4000  # characters for the shelf
 LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
 Code = NDArray[np.float32]
+Pictures = NDArray[np.float32]
 P = ParamSpec("P")
 R = TypeVar("R")
 Spec = dict[str, Any]  # a chart as Vega-Lite has it
@@ -299,6 +300,13 @@ def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
     if versus.encodes:
         _ = versus.stitching  # and the comparison before it
     return versus
+
+
+@kept(st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
+def compared_digits(a: LatentSpace, b: LatentSpace, rows: tuple[int, ...]) -> tuple[Pictures, Pictures, Pictures]:
+    """What A and B leave of these images, and what B makes of A's codes of them."""
+    versus, chosen = versus_of(a, b), np.array(rows)
+    return *versus.reconstructions(chosen), versus.stitched(chosen)
 
 
 @kept(lru_cache(maxsize=256))
@@ -2568,8 +2576,8 @@ def runs_section(space: LatentSpace) -> None:
     arrays: dict[str, Any] = {}
     if versus.encodes:
         st.subheader("The same digits")
-        both = versus.reconstructions(rows)
-        sheet, arrays = show_same_digits(versus, rows, *both)
+        of_a, of_b, stitched = compared_digits(space, other, tuple(rows.tolist()))
+        sheet, arrays = show_same_digits(versus, rows, of_a, of_b)
         st.subheader("The same code statistics")
         spreads = {f"A: {space.name}": space.statistics.std, f"B: {other.name}": other.statistics.std}
         chart = built("spread_chart", spreads, [scores.active(space), scores.active(other)])
@@ -2579,7 +2587,7 @@ def runs_section(space: LatentSpace) -> None:
             "heights. A hollow point is a dimension that is not active."
         )
         st.subheader("What the codes share")
-        arrays |= show_shared(versus, rows, both[1])
+        arrays |= show_shared(versus, rows, of_b, stitched)
     else:
         st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
 
@@ -2706,9 +2714,6 @@ def measure_scores(place: Any, ask: Any, versus: Versus, numbers: pd.DataFrame) 
     return numbers
 
 
-Pictures = NDArray[np.float32]
-
-
 def show_same_digits(
     versus: Versus, rows: NDArray[np.intp], of_a: Pictures, of_b: Pictures
 ) -> tuple[Sheet, dict[str, Any]]:
@@ -2728,7 +2733,7 @@ def show_same_digits(
     return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
 
 
-def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures) -> dict[str, Any]:
+def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures, stitched: Pictures) -> dict[str, Any]:
     """What can be found in both codes, and B's decoder at work on A's codes."""
     found, stitching = versus.comparison, versus.stitching
     show_facts(
@@ -2746,7 +2751,7 @@ def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures) -> dict[
         },
     )
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
-    b, stitched = versus.b.space, versus.stitched(rows)
+    b = versus.b.space
     sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
     show(sheet, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
