@@ -1197,21 +1197,19 @@ def statistics_section(space: LatentSpace) -> None:
         "The line is the standard normal density: where the bars leave it, sampling from N(0, 1) leaves the data."
     )
 
-    table = pd.DataFrame(
-        {
-            "dimension": np.arange(space.latent_dim),
-            "active": active,
-            "mean": statistics.mean,
-            "std": statistics.std,
-            "min": statistics.min,
-            "1st quartile": statistics.quantile(0.25),
-            "median": statistics.median,
-            "3rd quartile": statistics.quantile(0.75),
-            "max": statistics.max,
-        }
-    )
+    table = {
+        "dimension": np.arange(space.latent_dim),
+        "active": active,
+        "mean": statistics.mean,
+        "std": statistics.std,
+        "min": statistics.min,
+        "1st quartile": statistics.quantile(0.25),
+        "median": statistics.median,
+        "3rd quartile": statistics.quantile(0.75),
+        "max": statistics.max,
+    }
     st.subheader("Numbers")
-    numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in table.columns[2:]}
+    numbers = {name: st.column_config.NumberColumn(format="%.3f") for name in [*table][2:]}
     st.dataframe(arrow.to_table(table), hide_index=True, column_config=numbers, alt="Statistics of every dimension")
     given = f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n"
     if file is not None:
@@ -1223,7 +1221,9 @@ def statistics_section(space: LatentSpace) -> None:
         f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})"
     )
     arrays = {"z": z, "mean": statistics.mean, "std": statistics.std}
-    take_away(space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=lambda: table)
+    take_away(
+        space, python, arrays | {"quantiles": statistics.quantiles, "active": active}, csv=lambda: pd.DataFrame(table)
+    )
 
 
 TEST_DIGITS = "the 10,000 test digits"

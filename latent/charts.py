@@ -20,9 +20,9 @@ from latent.statistics import LatentStatistics, histograms
 
 if TYPE_CHECKING:
     import altair as alt
-    import pandas as pd
+    import pyarrow as pa
 else:
-    alt, pd = Lazily("altair"), Lazily("pandas")
+    alt, pa = Lazily("altair"), Lazily("pyarrow")
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e8803a", "#8a919e"  # told apart in every common colour blindness, on light and dark
 # The ten digits, in every chart the same; told apart in common colour blindness (Petroff 2021, arXiv:2107.02270).
@@ -36,10 +36,12 @@ MOST_PANELS = 64  # small multiples beyond this are too small to read
 
 def history_chart(history: Sequence[Mapping[str, float]]) -> alt.LayerChart:
     """Training and test loss over the epochs, on a logarithmic scale."""
-    rows = pd.DataFrame(list(history))[["epoch", "train_loss", "test_loss"]]
-    rows = rows.rename(columns={"train_loss": "training", "test_loss": "test"})
-    long = rows.melt("epoch", var_name="images", value_name="loss")
-    base = alt.Chart(long).encode(
+    rows = {
+        "epoch": np.tile([row["epoch"] for row in history], 2),
+        "images": np.repeat(["training", "test"], len(history)),
+        "loss": np.array([row[name] for name in ("train_loss", "test_loss") for row in history]),
+    }
+    base = alt.Chart(arrow.to_table(rows)).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("loss:Q", title="loss a pixel (log scale)", scale=alt.Scale(type="log", nice=False)),
         color=alt.Color("images:N", title=None, scale=alt.Scale(domain=["training", "test"], range=[BLUE, ORANGE])),
@@ -61,7 +63,7 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
     row, column = place // columns, place % columns
     left = column[:, None] + 0.04 + 0.92 * (edges - low) / max(high - low, 1e-12)
     bottom = -(row[:, None] + 0.96)
-    bars = pd.DataFrame(
+    bars = arrow.to_table(
         {
             "dimension": np.repeat(dimensions, counts.shape[1]),
             "left": left[:, :-1].ravel(),
@@ -75,8 +77,8 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
         }
     )
     zero = 0.04 + 0.92 * (0 - low) / max(high - low, 1e-12)
-    panels = pd.DataFrame(
-        {"name": [f"{d}" for d in dimensions], "x": column + 0.06, "y": -(row + 0.05), "zero": column + zero}
+    panels = arrow.to_table(
+        {"name": dimensions.astype(str), "x": column + 0.06, "y": -(row + 0.05), "zero": column + zero}
         | {"floor": -(row + 0.96), "ceiling": -(row + 0.22)}
     )
     as_is = alt.Scale(nice=False, zero=False)
@@ -124,8 +126,15 @@ def values_chart(z: NDArray[np.float32], bins: int = 80) -> alt.LayerChart:
     density = counts / (z.size * np.diff(edges))
     middle = (edges[:-1] + edges[1:]) / 2
     normal = np.exp(-np.square(middle) / 2) / np.sqrt(2 * np.pi)
-    rows = pd.DataFrame(
-        {"from": edges[:-1], "to": edges[1:], "density": density, "value": middle, "normal": normal, "floor": 0.0}
+    rows = arrow.to_table(
+        {
+            "from": edges[:-1],
+            "to": edges[1:],
+            "density": density,
+            "value": middle,
+            "normal": normal,
+            "floor": np.zeros(bins),
+        }
     )
     x = alt.X("from:Q", title="value, latent units", scale=alt.Scale(nice=False, zero=False))
     bars = (
@@ -145,23 +154,22 @@ def values_chart(z: NDArray[np.float32], bins: int = 80) -> alt.LayerChart:
 
 def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.LayerChart:
     """A box a dimension: quartiles and median, whiskers at the 1st and 99th percentile, dots at the extremes."""
-    rows = pd.DataFrame(
-        {
-            "dimension": np.arange(len(statistics.mean)),
-            "min": statistics.min,
-            "p1": statistics.quantile(0.01),
-            "q1": statistics.quantile(0.25),
-            "median": statistics.median,
-            "q3": statistics.quantile(0.75),
-            "p99": statistics.quantile(0.99),
-            "max": statistics.max,
-            "state": np.where(active, "active", "inactive"),
-        }
-    ).iloc[statistics.most_spread(MOST_PANELS)]
+    numbers_of = {
+        "min": statistics.min,
+        "p1": statistics.quantile(0.01),
+        "q1": statistics.quantile(0.25),
+        "median": statistics.median,
+        "q3": statistics.quantile(0.75),
+        "p99": statistics.quantile(0.99),
+        "max": statistics.max,
+    }
+    dimensions = statistics.most_spread(MOST_PANELS)
+    rows = {"dimension": dimensions, "state": np.where(active, "active", "inactive")[dimensions]}
+    rows |= {name: values[dimensions] for name, values in numbers_of.items()}
     thickness = 0.006 * float(statistics.max.max() - statistics.min.min())
-    rows["below"], rows["above"] = rows["median"] - thickness, rows["median"] + thickness
-    numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in ("min", "p1", "q1", "median", "q3", "p99", "max")]
-    base = alt.Chart(rows).encode(x=dimension_axis(), tooltip=[alt.Tooltip("dimension:Q"), *numbers])
+    rows |= {"below": rows["median"] - thickness, "above": rows["median"] + thickness}
+    numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in numbers_of]
+    base = alt.Chart(arrow.to_table(rows)).encode(x=dimension_axis(), tooltip=[alt.Tooltip("dimension:Q"), *numbers])
     whiskers = base.mark_rule().encode(
         y=alt.Y("p1:Q", title="value, latent units"), y2=alt.Y2("p99:Q"), color=state_color(active)
     )
@@ -189,7 +197,7 @@ def code_rows(code: ArrayLike, statistics: LatentStatistics) -> Columns:
 
 def code_chart(rows: Columns, height: int = 260) -> alt.LayerChart:
     """A code as bars, over the band in which 98 % of the real codes lie; ``rows`` from `code_rows`."""
-    base = alt.Chart(pd.DataFrame(rows)).encode(x=dimension_axis())
+    base = alt.Chart(arrow.to_table(rows)).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
         y=alt.Y("low:Q", title="latent units"), y2=alt.Y2("high:Q")
     )
@@ -228,7 +236,7 @@ def codes_chart(rows: Columns, reach: float, height: int = 260) -> alt.Chart:
     """Codes as a heat map, a column each: blue below zero, red above; ``rows`` from `codes_rows`, colours up to
     ``reach``."""
     return (
-        alt.Chart(pd.DataFrame(rows))
+        alt.Chart(arrow.to_table(rows))
         .mark_rect()
         .encode(
             x=alt.X("sample:O", title="sample, in reading order", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
@@ -246,7 +254,7 @@ def codes_chart(rows: Columns, reach: float, height: int = 260) -> alt.Chart:
 
 def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], chosen: int) -> alt.Chart:
     """How much each dimension changes the picture, the strongest first; the ``chosen`` one stands out."""
-    rows = pd.DataFrame({"dimension": dimensions, "effect": effects.astype(np.float64)})
+    rows = arrow.to_table({"dimension": dimensions, "effect": effects.astype(np.float64)})
     return (
         alt.Chart(rows)
         .mark_bar()
@@ -262,7 +270,7 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
 
 def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220) -> alt.Chart:
     """A number for each digit (10,), by default how many there are, in the digits' own colours."""
-    rows = pd.DataFrame({"digit": np.arange(10), "value": values})
+    rows = arrow.to_table({"digit": np.arange(10), "value": values})
     whole = bool(np.issubdtype(values.dtype, np.integer))
     return (
         alt.Chart(rows)
@@ -285,7 +293,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
     k = len(table)
     size = 60 if k <= 12 else 36 if k <= 24 else 20  # pixels a row
     columns = ["", *map(str, range(10))]
-    counts = pd.DataFrame(
+    counts = arrow.to_table(
         {
             "cluster": np.repeat(np.arange(k), 10),
             "digit": np.tile([str(digit) for digit in range(10)], k),
@@ -293,7 +301,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
             "share": (table / np.maximum(table.sum(axis=1, keepdims=True), 1)).ravel(),
         }
     )
-    pictures = pd.DataFrame({"cluster": np.arange(k), "digit": "", "icon": list(icons)})
+    pictures = arrow.to_table({"cluster": np.arange(k), "digit": np.full(k, ""), "icon": np.array(icons)})
     x = alt.X("digit:N", title="digit", scale=alt.Scale(domain=columns), axis=alt.Axis(labelAngle=0))
     y = alt.Y("cluster:O", title="cluster")
     cells = (
@@ -343,7 +351,7 @@ def walk_rows(
 def walk_chart(rows: Columns, title: str) -> alt.LayerChart:
     """A measured property along a walk: of this walk as a line, the mean of many dashed; ``rows`` from `walk_rows`."""
     names = list(WALKS)
-    base = alt.Chart(pd.DataFrame(rows)).encode(
+    base = alt.Chart(arrow.to_table(rows)).encode(
         x=alt.X("step:Q", title="times the direction", scale=alt.Scale(nice=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         color=alt.Color("walk:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, GREY])),
@@ -365,7 +373,7 @@ def steps_rows(changes: Mapping[str, NDArray[np.float32]]) -> Columns:
 
 def steps_chart(rows: Columns, paths: Sequence[str]) -> alt.LayerChart:
     """How evenly the paths change the picture, a line each; ``rows`` from `steps_rows`."""
-    base = alt.Chart(pd.DataFrame(rows)).encode(
+    base = alt.Chart(arrow.to_table(rows)).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
         y=alt.Y("change:Q", title="picture change, RMS", scale=alt.Scale(domainMin=0)),
         color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(paths), range=[BLUE, ORANGE])),
@@ -377,12 +385,13 @@ def steps_chart(rows: Columns, paths: Sequence[str]) -> alt.LayerChart:
 def samplers_chart(frechet: Mapping[str, float], references: Sequence[str] = ()) -> alt.LayerChart:
     """The Fréchet distance of each sampler, the least first, on a logarithmic scale; references are grey."""
     least = max(min(frechet.values()), 1e-3)  # a bar of a logarithmic scale cannot start at 0
-    rows = pd.DataFrame(
+    names = np.array(list(frechet))
+    rows = arrow.to_table(
         {
-            "sampler": list(frechet),
+            "sampler": names,
             "distance": np.maximum(list(frechet.values()), least),
-            "floor": 10 ** np.floor(np.log10(least) - 0.01),
-            "kind": ["reference" if name in references else "sampler" for name in frechet],
+            "floor": np.full(len(names), 10 ** np.floor(np.log10(least) - 0.01)),
+            "kind": np.where(np.isin(names, references), "reference", "sampler"),
         }
     )
     base = alt.Chart(rows).encode(
@@ -409,14 +418,10 @@ def shares_chart(
 
     ``titles`` of the rows, of the columns and of the shares.
     """
-    table = pd.DataFrame(
-        {
-            "row": np.repeat(list(rows), len(columns)),
-            "column": np.tile(list(columns), len(rows)),
-            "share": np.asarray(shares, np.float64).ravel(),
-        }
-    ).dropna()
-    base = alt.Chart(table).encode(
+    share = np.asarray(shares, np.float64).ravel()
+    known = ~np.isnan(share)
+    cells = {"row": np.repeat(list(rows), len(columns)), "column": np.tile(list(columns), len(rows)), "share": share}
+    base = alt.Chart(arrow.to_table({name: values[known] for name, values in cells.items()})).encode(
         x=alt.X("column:N", title=titles[1], sort=list(columns), axis=alt.Axis(labelAngle=0)),
         y=alt.Y("row:N", title=titles[0], sort=list(rows)),
         tooltip=[
@@ -424,7 +429,7 @@ def shares_chart(
             alt.Tooltip("share:Q", title=titles[2], format=".1%"),
         ],
     )  # fmt: skip
-    most = float(table["share"].max()) or 1.0
+    most = float(share[known].max(initial=0)) or 1.0
     shade = alt.Color("share:Q", title=titles[2], scale=alt.Scale(scheme="blues", domain=[0, most]))
     numbers = base.transform_filter("datum.share >= 0.005").mark_text(fontSize=11)
     contrast = alt.ColorValue("#333", condition={"test": f"datum.share > {most / 2}", "value": "white"})
@@ -440,7 +445,7 @@ def matrix_chart(
 
     ``titles`` of the rows, of the columns and of the numbers. Shares are a case of it: none is below zero.
     """
-    cells = pd.DataFrame(
+    cells = arrow.to_table(
         {
             titles[0]: np.repeat(list(rows), len(columns)),
             titles[1]: np.tile(list(columns), len(rows)),
@@ -471,8 +476,8 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
     least = max(float(errors.min()), 1e-8)
     ends = np.geomspace(least, max(*lines.values(), float(errors.max()), 2 * least) * 1.05, bins + 1)
     counts, edges = np.histogram(np.maximum(errors, least), ends)
-    bars = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "images": counts, "floor": 0})
-    marks = pd.DataFrame({"line": list(lines), "error": list(lines.values())})
+    bars = arrow.to_table({"from": edges[:-1], "to": edges[1:], "images": counts, "floor": np.zeros(bins)})
+    marks = arrow.to_table({"line": np.array(list(lines)), "error": np.array(list(lines.values()))})
     x = alt.X("from:Q", title="mean squared error a pixel (log scale)", scale=alt.Scale(type="log", nice=False))
     numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("from", "to")]
     histogram = (
@@ -500,9 +505,13 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
 
 def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
     """For each kind of way, the share of ways (n,) on which the lowest confidence is below a value."""
-    rows = pd.concat(
-        pd.DataFrame({"way": name, "confidence": np.sort(values), "share": np.arange(1, len(values) + 1) / len(values)})
-        for name, values in lowest.items()
+    counts = [len(values) for values in lowest.values()]
+    rows = arrow.to_table(
+        {
+            "way": np.repeat(list(lowest), counts),
+            "confidence": np.concatenate([np.sort(values) for values in lowest.values()]),
+            "share": np.concatenate([np.arange(1, n + 1) / n for n in counts]),
+        }
     )
     return (
         alt.Chart(rows)
@@ -525,18 +534,18 @@ def spread_chart(
     spreads: Mapping[str, NDArray[np.floating[Any]]], active: Sequence[NDArray[np.bool_]]
 ) -> alt.LayerChart:
     """The standard deviations of two named runs' dimensions, the most spread first; inactive ones are hollow."""
-    parts = []
-    for (name, std), alive in zip(spreads.items(), active):
-        order = np.argsort(-std, kind="stable")
-        parts.append(
-            pd.DataFrame(
-                {
-                    "run": name, "rank": np.arange(1, len(std) + 1), "dimension": order,
-                    "std": std[order].astype(np.float64), "state": np.where(alive[order], "active", "inactive"),
-                }
-            )
-        )  # fmt: skip
-    rows = pd.concat(parts)
+    orders = [np.argsort(-std, kind="stable") for std in spreads.values()]
+    lengths = [len(order) for order in orders]
+    alive = np.concatenate([each[order] for each, order in zip(active, orders)])
+    rows = arrow.to_table(
+        {
+            "run": np.repeat(list(spreads), lengths),
+            "rank": np.concatenate([np.arange(1, length + 1) for length in lengths]),
+            "dimension": np.concatenate(orders),
+            "std": np.concatenate([std[order] for std, order in zip(spreads.values(), orders)]).astype(np.float64),
+            "state": np.where(alive, "active", "inactive"),
+        }
+    )
     base = alt.Chart(rows).encode(
         x=alt.X(
             "rank:Q", title="dimensions, the most spread first", scale=alt.Scale(nice=False),
@@ -571,21 +580,25 @@ def zoo_chart(
     ``measured`` are a name, latent_dim and value of every checkpoint, None or NaN where it is not known. ``curve`` (n,)
     are PCA's values with 1, 2, … n components, NaN where one is not known.
     """
-    zoo = pd.DataFrame(list(measured), columns=["checkpoint", "latent_dim", "value"])
-    zoo = zoo.astype({"latent_dim": float, "value": float})
-    sizes = sorted({int(latent_dim) for latent_dim in zoo["latent_dim"]})
+    checkpoints = np.array([name for name, _, _ in measured])
+    latent_dims, found = np.array([numbers for _, *numbers in measured], np.float64).T  # None becomes NaN
+    sizes = sorted({int(latent_dim) for latent_dim in latent_dims})
+    known = np.isfinite(found)
     values = np.full(1, np.nan) if curve is None else np.asarray(curve, np.float64)
     n_components = np.arange(len(values)) + 1
-    line = pd.DataFrame({"latent_dim": n_components, "value": values, "checkpoint": "PCA"})
-    line = line[np.isfinite(values) & (n_components >= sizes[0]) & (n_components <= sizes[-1])]
-    zoo = zoo.dropna()
-    shown = np.concatenate([zoo["value"], line["value"]])
+    inside = np.isfinite(values) & (n_components >= sizes[0]) & (n_components <= sizes[-1])
+    shown = np.concatenate([found[known], values[inside]])
     reach = float(np.ptp(np.log(shown) if log else shown))
-    rows = zoo.assign(
-        state=[("A", "B")[chosen.index(name)] if name in chosen else "other" for name in zoo["checkpoint"]],
-        label=[name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in zoo["checkpoint"]],
-        place=apart(zoo["latent_dim"].to_numpy(), zoo["value"].to_numpy(), NAME_HEIGHT * reach, log),
-    )
+    states = [("A", "B")[chosen.index(name)] if name in chosen else "other" for name in checkpoints]
+    labels = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in checkpoints]
+    rows = {
+        "checkpoint": checkpoints[known],
+        "latent_dim": latent_dims[known],
+        "value": found[known],
+        "state": np.array(states)[known],
+        "label": np.array(labels)[known],
+        "place": apart(latent_dims[known], found[known], NAME_HEIGHT * reach, log),
+    }
     scale = alt.Scale(type="log", nice=False, padding=24) if log else alt.Scale(zero=False, padding=24)
     axis = alt.Axis(format="~%" if form.endswith("%") else "~g", tickCount=5)
     x = alt.X(
@@ -593,7 +606,7 @@ def zoo_chart(
         scale=alt.Scale(type="log", nice=False, padding=40, domain=[sizes[0] / 1.1, sizes[-1] * 1.2]),
     )  # fmt: skip
     told = [*map(alt.Tooltip, ("checkpoint:N", "latent_dim:Q")), alt.Tooltip("value:Q", format=form, title=title)]
-    base = alt.Chart(rows).encode(
+    base = alt.Chart(arrow.to_table(rows)).encode(
         x=x,
         color=alt.Color(
             "state:N", legend=None, scale=alt.Scale(domain=["A", "B", "other"], range=[BLUE, ORANGE, GREY])
@@ -608,12 +621,16 @@ def zoo_chart(
         y=alt.Y("place:Q", scale=scale), text=alt.Text("label:N")
     )
     layers = [dots, names]
-    if len(line):
-        drawn = alt.Chart(line).encode(
-            x=x, y=alt.Y("value:Q", scale=scale),
-            tooltip=told,
-        )  # fmt: skip
-        start = alt.Chart(line.head(1)).mark_text(align="left", dy=-10, fontSize=12, color=GREY)
+    if inside.any():
+        line = arrow.to_table(
+            {
+                "latent_dim": n_components[inside],
+                "value": values[inside],
+                "checkpoint": np.full(inside.sum(), "PCA"),
+            }
+        )
+        drawn = alt.Chart(line).encode(x=x, y=alt.Y("value:Q", scale=scale), tooltip=told)
+        start = alt.Chart(line.slice(0, 1)).mark_text(align="left", dy=-10, fontSize=12, color=GREY)
         dashed = drawn.mark_line(color=GREY, strokeDash=[5, 4], point=alt.OverlayMarkDef(color=GREY, size=12))
         name = start.encode(x=x, y=alt.Y("value:Q", scale=scale), text=alt.TextValue("PCA"))
         layers = [dashed, name, *layers]
@@ -680,9 +697,9 @@ def packed(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
     Altair names rows by a hash of them. Here they are numbered, so that a chart of other rows is not another chart: the
     browser puts them into the one that it has.
     """
-    tables: dict[int, pd.DataFrame] = {}  # layers may share one
+    tables: dict[int, pa.Table] = {}  # layers may share one
     for part in (chart, *getattr(chart, "layer", ())):
-        if isinstance(rows := part.data, pd.DataFrame):
+        if isinstance(rows := part.data, pa.Table):
             tables[id(rows)] = rows
             part.data = alt.NamedData(f"rows-{list(tables).index(id(rows))}")
     spec: dict[str, Any] = chart.to_dict(validate=False)  # half of the time; tests validate every chart
