@@ -263,6 +263,19 @@ def test_a_link_reproduces_the_view():
     assert shown(again) == shown(app)
 
 
+def test_who_comes_second_to_a_view_has_nothing_decoded_anew(monkeypatch):
+    first = opened("Generate")
+    asked = []
+    decode = LatentSpace.decode
+    monkeypatch.setattr(
+        LatentSpace, "decode", lambda space, z, *given: asked.append(len(z)) or decode(space, z, *given)
+    )
+    assert shown(opened("Generate")) == shown(first)
+    assert not asked
+    assert shown(opened("Generate", generate_seed="5")) != shown(first)
+    assert asked == [36]
+
+
 # Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with.
 REAL_DIGITS = {
     "stash_digits", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
