@@ -196,18 +196,17 @@ def fitted(
     return sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
 
 
-def pictures_of(space: LatentSpace, z: Code, labels: NDArray[np.integer[Any]] | None = None) -> NDArray[np.float32]:
-    """The pictures of codes, which are decoded once for all who ask for the same: for a class, each section's first
-    view. Read-only."""
+def pictures_of(space: LatentSpace, z: Code, labels: NDArray[np.integer[Any]] | None = None) -> Pictures:
+    """`LatentSpace.decode`, once for all who ask for the same: for a class, each section's first view."""
     if len(z) * math.prod(space.signature.image_shape) > MOST_DECODED:
         return space.decode(z, labels)
     asked = None if labels is None else tuple(labels.tolist())
-    return decoded(space, np.asarray(z, np.float32).tobytes(), asked)
+    return decoded_once(space, np.asarray(z, np.float32).tobytes(), asked)
 
 
 @kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False))
-def decoded(space: LatentSpace, codes: bytes, labels: tuple[int, ...] | None) -> NDArray[np.float32]:
-    """The same, of the bytes of the codes: of a large array, Streamlit looks at a part."""
+def decoded_once(space: LatentSpace, codes: bytes, labels: tuple[int, ...] | None) -> Pictures:
+    """The same for `pictures_of`, read-only, of the bytes of the codes: of a large array, Streamlit looks at a part."""
     z = np.frombuffer(codes, np.float32).reshape(-1, space.latent_dim)
     pictures = space.decode(z, None if labels is None else np.array(labels))
     pictures.flags.writeable = False
@@ -300,13 +299,6 @@ def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
     if versus.encodes:
         _ = versus.stitching  # and the comparison before it
     return versus
-
-
-@kept(st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False))
-def compared_digits(a: LatentSpace, b: LatentSpace, rows: tuple[int, ...]) -> tuple[Pictures, Pictures, Pictures]:
-    """What A and B leave of these images, and what B makes of A's codes of them."""
-    versus, chosen = versus_of(a, b), np.array(rows)
-    return *versus.reconstructions(chosen), versus.stitched(chosen)
 
 
 @kept(lru_cache(maxsize=256))
@@ -2418,7 +2410,7 @@ def directions_section(space: LatentSpace) -> None:
     z = directions.walk(base.code, direction.code, steps)
     pictures = pictures_of(space, z)
     chosen = directions.walk(base.code, direction.code, np.array([at]))
-    picture = pictures_of(space, chosen)
+    picture = space.decode(chosen)
 
     st.subheader("The walk")
     st.text(f"From {base.name} along {direction.name}")
@@ -2576,8 +2568,8 @@ def runs_section(space: LatentSpace) -> None:
     arrays: dict[str, Any] = {}
     if versus.encodes:
         st.subheader("The same digits")
-        of_a, of_b, stitched = compared_digits(space, other, tuple(rows.tolist()))
-        sheet, arrays = show_same_digits(versus, rows, of_a, of_b)
+        both = versus.reconstructions(rows, pictures_of)
+        sheet, arrays = show_same_digits(versus, rows, *both)
         st.subheader("The same code statistics")
         spreads = {f"A: {space.name}": space.statistics.std, f"B: {other.name}": other.statistics.std}
         chart = built("spread_chart", spreads, [scores.active(space), scores.active(other)])
@@ -2587,7 +2579,7 @@ def runs_section(space: LatentSpace) -> None:
             "heights. A hollow point is a dimension that is not active."
         )
         st.subheader("What the codes share")
-        arrays |= show_shared(versus, rows, of_b, stitched)
+        arrays |= show_shared(versus, rows, both[1])
     else:
         st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
 
@@ -2733,7 +2725,7 @@ def show_same_digits(
     return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
 
 
-def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures, stitched: Pictures) -> dict[str, Any]:
+def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures) -> dict[str, Any]:
     """What can be found in both codes, and B's decoder at work on A's codes."""
     found, stitching = versus.comparison, versus.stitching
     show_facts(
@@ -2751,7 +2743,7 @@ def show_shared(versus: Versus, rows: NDArray[np.intp], of_b: Pictures, stitched
         },
     )
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
-    b = versus.b.space
+    b, stitched = versus.b.space, versus.stitched(rows, pictures_of)
     sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
     show(sheet, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan

@@ -28,6 +28,8 @@ from latent.space import LatentSpace
 N_STITCHED = 2000  # digits on which stitching is measured
 
 Rows = NDArray[np.intp]
+Pictures = NDArray[np.float32]
+DecodeIn = Callable[[LatentSpace, NDArray[np.float32], NDArray[np.integer[Any]]], Pictures]
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,17 @@ class Versus:
         own, stitched = b.decode(b.z[rows], b.labels[rows]), self.stitched(rows)
         return Stitching(float(np.square(own - real).mean()), float(np.square(stitched - real).mean()), len(rows))
 
-    def stitched(self, rows: Rows) -> NDArray[np.float32]:
-        """Pictures that B's decoder makes of A's codes of these images, (n, height, width[, channels]) of B."""
-        b = self.b.space
-        return comparison.stitch(self.a.space.z[rows], self.comparison.there, lambda z: b.decode(z, b.labels[rows]))
+    def stitched(self, rows: Rows, decode: DecodeIn = LatentSpace.decode) -> Pictures:
+        """Pictures that B's decoder makes of A's codes of these images, (n, height, width[, channels]) of B.
 
-    def reconstructions(self, rows: Rows) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        ``decode`` stands in for `LatentSpace.decode`, here and below: a page keeps what it has decoded.
+        """
+        b = self.b.space
+        return comparison.stitch(self.a.space.z[rows], self.comparison.there, lambda z: decode(b, z, b.labels[rows]))
+
+    def reconstructions(self, rows: Rows, decode: DecodeIn = LatentSpace.decode) -> tuple[Pictures, Pictures]:
         """What A and B leave of these images, each in its own size."""
-        a, b = (each.space.decode(each.space.z[rows], each.space.labels[rows]) for each in (self.a, self.b))
+        a, b = (decode(each.space, each.space.z[rows], each.space.labels[rows]) for each in (self.a, self.b))
         return a, b
 
     def better(self, which: Literal["a", "b"], n: int) -> Rows:
