@@ -49,39 +49,36 @@ from latent import (
     directions,
     drawing,
     encoded,
-    fidelity,
     film,
-    findings,
-    heap,
     images,
     inference,
     interpolation,
-    live,
-    morphology,
     projection,
     report,
     sampling,
-    scores,
     shelf,
-    smoothness,
     store,
     support,
     traversal,
 )
 from latent.arrow import Columns
+from latent.browser import live
 from latent.chosen import Direction, Drawn, Operand  # classes of this file would be made anew at every rerun
 from latent.compare import Versus
 from latent.encoded import Encoded
 from latent.errors import ArgumentError, CheckpointError, DecoderError, LatentError
-from latent.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
-from latent.fidelity import Fidelity
+from latent.files import stamp
+from latent.foreign.reading import Reading
 from latent.images import Sheet
 from latent.lazy import Lazily
-from latent.reading import Reading
+from latent.measure import fidelity, findings, properties, scores, smoothness
+from latent.measure.evidence import CODES, N_SHOWN, PCA, PIXELS, REAL, SEED, Evidence, Sampled
+from latent.measure.fidelity import Fidelity
+from latent.page import heap
+from latent.page.turns import Turns
 from latent.shelf import Kept, Shelf
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
-from latent.turns import Turns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -313,7 +310,7 @@ def glance(path: str, sha256: str, within: str) -> tuple[str, int] | None:
 @kept(st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …"))
 def property_direction(space: LatentSpace, name: str) -> Code:
     """The direction along which a measured property grows."""
-    measured = morphology.PROPERTIES[name].measure(space.images)
+    measured = properties.PROPERTIES[name].measure(space.images)
     direction: Code = directions.of_property(space.z, measured, space.labels)
     return direction
 
@@ -340,7 +337,7 @@ def along_of_many(
     """The mean of a property along the same walk from 50 real digits, (n_steps,)."""
     steps = np.linspace(-reach, reach, n_steps)
     walks = [directions.walk(z, np.frombuffer(direction, np.float32), steps) for z in space.z[:50]]
-    values = morphology.PROPERTIES[measured].measure(space.decode(np.concatenate(walks)))
+    values = properties.PROPERTIES[measured].measure(space.decode(np.concatenate(walks)))
     mean: NDArray[np.float32] = values.reshape(50, n_steps).mean(axis=0)
     return mean
 
@@ -452,8 +449,8 @@ COMPONENTS = {
     "grid": '<figure class="latent-sheet"><img><div role="toolbar"></div></figure>',
     "shelf": '<ul class="latent-shelf"></ul>',
     "stash": "",
-    "again": "",
-    "copy": '<div class="latent-copy"><button type="button">Copy link</button></div>',
+    "reconnect": "",
+    "copy_link": '<div class="latent-copy"><button type="button">Copy link</button></div>',
     "map": """<div class="latent-map"><canvas tabindex="0" role="img"></canvas>
         <div class="hint" hidden><i></i><span></span></div>
         <div class="tools"><button type="button" data-do="in" aria-label="Zoom in">+</button>
@@ -479,7 +476,7 @@ def component(name: str) -> Callable[..., Any]:
         parts = live.hand() if name == "live" else live.courier()
         js, html, css = (parts.get(part) for part in ("js", "html", "css"))
         return st.components.v2.component(f"latent_{name}", js=js, html=html, css=css)
-    script = (HERE / "latent" / f"{name}.js").read_text(encoding="utf-8")
+    script = (HERE / "latent" / "browser" / f"{name}.js").read_text(encoding="utf-8")
     return st.components.v2.component(f"latent_{name}", html=COMPONENTS[name], js=script, isolate_styles=False)
 
 
@@ -678,11 +675,12 @@ def take_away(
 def program(space: LatentSpace, lines: str) -> str:
     """The lines with all that they need before them: imports, and the space that is open."""
     body = f"{opening(space)}\n\n{lines}"
-    rooms = sorted(room for room in ROOMS if re.search(rf"\b{room}\.", body))
     imports = ["import numpy as np\n"] if "np." in body else []
-    imports += [f"from latent import {', '.join(rooms)}"] if rooms else []
-    imports += ["from latent.evidence import Evidence"] if "Evidence(" in body else []
-    imports += ["from latent.reading import Reading"] if "Reading." in body else []
+    for package, rooms in ROOMS.items():
+        used = [room for room in rooms if re.search(rf"\b{room}\.", body)]
+        imports += [f"from {package} import {', '.join(used)}"] if used else []
+    imports += ["from latent.measure.evidence import Evidence"] if "Evidence(" in body else []
+    imports += ["from latent.foreign.reading import Reading"] if "Reading." in body else []
     imports += ["from latent.space import LatentSpace"]
     imports += ["from latent.statistics import LatentStatistics"] if "LatentStatistics." in body else []
     return "\n".join([*imports, "", body])
@@ -709,10 +707,13 @@ def from_here(path: Path) -> str:
     return (path.relative_to(HERE) if path.is_relative_to(HERE) else path).as_posix()
 
 
-ROOMS = (
-    "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "encoded",
-    "fidelity", "images", "interpolation", "morphology", "projection", "sampling", "scores", "traversal",
-)  # fmt: skip
+ROOMS = {
+    "latent": (
+        "checkpoint", "clustering", "codes", "compare", "components", "data", "directions", "drawing", "encoded",
+        "images", "interpolation", "projection", "sampling", "traversal",
+    ),
+    "latent.measure": ("fidelity", "properties", "scores"),
+}  # fmt: skip
 
 
 def literal(code: Code) -> str:
@@ -2401,8 +2402,8 @@ def directions_section(space: LatentSpace) -> None:
         n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
         base = choose_code(space, "directions", "Base")
         measured = st.selectbox(
-            "Measure along the way", morphology.PROPERTIES, key="directions_measure", bind="query-params",
-            index=list(morphology.PROPERTIES).index(direction.measure),
+            "Measure along the way", properties.PROPERTIES, key="directions_measure", bind="query-params",
+            index=list(properties.PROPERTIES).index(direction.measure),
         )  # fmt: skip
         at = st.slider("Walk to", -reach, reach, reach / 2, 0.05, key="directions_at", bind="query-params")
 
@@ -2427,7 +2428,7 @@ def directions_section(space: LatentSpace) -> None:
         if st.button("Keep the direction"):
             keep(space, kept_name, direction.code, "direction")
             st.rerun()
-    measure = morphology.PROPERTIES[measured]
+    measure = properties.PROPERTIES[measured]
     values = measure.measure(pictures)
     crowd = along_of_many(space, direction.code.tobytes(), measured, reach, n_steps)
     with right:
@@ -2444,7 +2445,7 @@ def directions_section(space: LatentSpace) -> None:
     python = (
         f"base = {base.python}\ndirection = {direction.python}\n"
         f"z = directions.walk(base, direction, np.linspace({-reach}, {reach}, {n_steps}))\npictures = space.decode(z)\n"
-        f"measured = morphology.PROPERTIES[{measured!r}].measure(pictures)"
+        f"measured = properties.PROPERTIES[{measured!r}].measure(pictures)"
     )
     columns = {"step": steps, measured: values, "mean of 50": crowd}
     arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": values}
@@ -2461,12 +2462,12 @@ def choose_direction(space: LatentSpace) -> Direction:
     kind = st.selectbox("Direction of", kinds, key="directions_kind", bind="query-params")
     match kind:
         case "property":
-            index = list(morphology.PROPERTIES).index(DEFAULT_MEASURE)
+            index = list(properties.PROPERTIES).index(DEFAULT_MEASURE)
             name = st.selectbox(
-                "Property", morphology.PROPERTIES, index=index, key="directions_property", bind="query-params"
+                "Property", properties.PROPERTIES, index=index, key="directions_property", bind="query-params"
             )
             python = (
-                f"directions.of_property(space.z, morphology.PROPERTIES[{name!r}].measure(space.images), space.labels)"
+                f"directions.of_property(space.z, properties.PROPERTIES[{name!r}].measure(space.images), space.labels)"
             )
             return Direction(f"more {name}", property_direction(space, name), python, name)
         case "two digits":
@@ -2918,7 +2919,7 @@ def page_icon() -> str:
 @kept(lru_cache)
 def style() -> str:
     """The style sheet of the page."""
-    own = (HERE / "latent" / "style.css").read_text(encoding="utf-8")
+    own = (HERE / "latent" / "browser" / "style.css").read_text(encoding="utf-8")
     return f"<style>{own}\n{', '.join(map(place_in_list, GROUPS))} {{ margin-top: 0.7rem }}</style>"
 
 
@@ -2951,7 +2952,7 @@ def uploads_of_session() -> dict[str, tuple[str, bytes]]:
 
 def fingerprint_of(path: Path) -> str:
     """The SHA-256 of a file as it is now."""
-    return fingerprint(str(path), checkpoint.stamp(path))
+    return fingerprint(str(path), stamp(path))
 
 
 def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
@@ -2961,7 +2962,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
         sha256, content = uploads[name]
         saved = uploaded(sha256, name, content)
     else:
-        saved = loaded(str(files[name]), checkpoint.stamp(files[name]), str(CHECKPOINTS))
+        saved = loaded(str(files[name]), stamp(files[name]), str(CHECKPOINTS))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return space_of(name, saved, overruling)
 
@@ -3049,8 +3050,8 @@ with turns().one():
         if space is None:
             st.stop()
         section = st.radio("Section", SECTIONS, key="section", bind="query-params")
-        component("copy")(key="copy")
-        component("again")(key="again", on_back_change=lambda: None)
+        component("copy_link")(key="copy_link")
+        component("reconnect")(key="reconnect", on_back_change=lambda: None)
         show_shelf(space)
     st.header(section, anchor=False)
     st.caption(SECTIONS[section].__doc__)

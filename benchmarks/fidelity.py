@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.comparison import Row
 from benchmarks.computing import N_COMPONENTS, in_pythae, quietly
-from latent.evidence import Evidence
-from latent.fidelity import halves
+from latent.measure.evidence import Evidence
+from latent.measure.fidelity import halves
 from latent.space import LatentSpace
 
 SEEDS = range(3)

@@ -18,9 +18,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import heap, live, traversal
+from latent import traversal
+from latent.browser import live
 from latent.errors import DecoderError
 from latent.images import data_uri, sheet, to_uint8
+from latent.page import heap
 from latent.space import LatentSpace
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"

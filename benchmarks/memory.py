@@ -55,7 +55,8 @@ def freezing(checkpoint: Path) -> list[Row]:
     import streamlit  # noqa: F401
     import torch  # noqa: F401
 
-    from latent import charts, live, space  # noqa: F401
+    from latent import charts, space  # noqa: F401
+    from latent.browser import live  # noqa: F401
 
     def collect_frozen() -> None:
         gc.freeze()

@@ -15,20 +15,20 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import charts, comparison, images, report, scores
-from latent.checkpoint import write_atomically
-from latent.comparison import Comparison
+from latent import charts, images, report
+from latent.arrays import Pictures, Rows
 from latent.errors import ArgumentError, LatentError
-from latent.evidence import Evidence
+from latent.files import write_atomically
 from latent.images import Sheet
+from latent.measure import alignment, scores
+from latent.measure.alignment import Comparison
+from latent.measure.evidence import Evidence
+from latent.measure.scores import SCORES
 from latent.report import plain
-from latent.scores import SCORES
 from latent.space import LatentSpace
 
 N_STITCHED = 2000  # digits on which stitching is measured
 
-Rows = NDArray[np.intp]
-Pictures = NDArray[np.float32]
 DecodeIn = Callable[[LatentSpace, NDArray[np.float32], NDArray[np.integer[Any]]], Pictures]
 
 
@@ -82,7 +82,7 @@ class Versus:
         ``decode`` stands in for `LatentSpace.decode`, here and below: a page keeps what it has decoded.
         """
         b = self.b.space
-        return comparison.stitch(self.a.space.z[rows], self.comparison.there, lambda z: decode(b, z, b.labels[rows]))
+        return alignment.stitch(self.a.space.z[rows], self.comparison.there, lambda z: decode(b, z, b.labels[rows]))
 
     def reconstructions(self, rows: Rows, decode: DecodeIn = LatentSpace.decode) -> tuple[Pictures, Pictures]:
         """What A and B leave of these images, each in its own size."""

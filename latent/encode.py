@@ -28,12 +28,12 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from latent import checkpoint, data, inference, lock
+from latent import checkpoint, data, files, inference
 from latent.checkpoint import Checkpoint
 from latent.encoded import SUFFIX, Encoded, sidecar
 from latent.errors import CodesError, DataError, LatentError
+from latent.foreign.network import Network
 from latent.model import Autoencoder, LatentModel
-from latent.network import Network
 from latent.sources import DataSet, Files, Source, list_files
 from latent.streaming import Histogram, Moments
 from latent.train import Worker, chosen_device, process_group
@@ -294,7 +294,7 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
 
     def prepare() -> Encoded:
         make_folder(out.parent)
-        stack.enter_context(lock.held(out))
+        stack.enter_context(files.held(out))
         return begin(wanted, lambda: count_images(options))
 
     begun = told_by_first(prepare, worker)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent.checkpoint import write_atomically
 from latent.errors import CodesError
+from latent.files import write_atomically
 from latent.statistics import QUANTILES, LatentStatistics
 from latent.streaming import BINS, Histogram, Moments, latent_statistics
 

@@ -11,13 +11,12 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from latent.arrays import Labels
 from latent.errors import ArgumentError
 from latent.model import Autoencoder, LatentModel
 
 BATCH_SIZE = 125  # the feature maps of a batch stay in the processor's cache
 N_CLASSES = 10
-
-Labels = NDArray[np.integer[Any]]
 
 
 def best_device() -> torch.device:

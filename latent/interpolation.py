@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latent.arrays import Code
 from latent.errors import ArgumentError
-
-Code = NDArray[np.float32]  # (latent_dim,)
 
 NEARLY_PARALLEL = 1e-6  # radians; below it the arc's formula divides zero by zero
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latent import charts, codes, images, interpolation, sampling, traversal
+from latent.arrays import Codes, Pictures
 from latent.inference import as_codes
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
@@ -32,8 +33,6 @@ __all__ = [
 ]
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
-Pictures = NDArray[np.float32]
-Codes = NDArray[np.float32]
 
 _opened: list[LatentSpace] = []  # the space in use, if any: the guide's functions take none as an argument
 

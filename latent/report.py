@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import charts, findings, images
-from latent.checkpoint import write_atomically
+from latent import charts, images
 from latent.errors import LatentError
-from latent.evidence import CODES, PCA, SEED, Evidence
-from latent.fidelity import MEASURES, Fidelity
+from latent.files import label, write_atomically
 from latent.images import Sheet
-from latent.smoothness import KINDS
+from latent.measure import findings
+from latent.measure.evidence import CODES, PCA, SEED, Evidence
+from latent.measure.fidelity import MEASURES, Fidelity
+from latent.measure.smoothness import KINDS
 from latent.space import LatentSpace
-from latent.unpickling import label
 
 if TYPE_CHECKING:  # it is loaded with the first chart
     import altair as alt

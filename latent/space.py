@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from latent import checkpoint, data, inference
+from latent.arrays import Labels
 from latent.checkpoint import Checkpoint
 from latent.errors import ArgumentError
 from latent.model import LatentModel, Signature
@@ -110,7 +111,7 @@ class LatentSpace:
         """Statistics of ``z``."""
         return LatentStatistics.of(self.z)
 
-    def encode(self, images: NDArray[Any], labels: inference.Labels | None = None) -> NDArray[np.float32]:
+    def encode(self, images: NDArray[Any], labels: Labels | None = None) -> NDArray[np.float32]:
         """``z`` (n, latent_dim) of images (n, height, width), or of one image; see `inference.encode`.
 
         Raises `ArgumentError` where the file holds a decoder alone.
@@ -120,16 +121,16 @@ class LatentSpace:
         n = 1 if images.shape == self.images.shape[1:] else len(images)
         return inference.encode(self.model, images, self.labels_for(n) if labels is None else labels)
 
-    def decode(self, z: ArrayLike, labels: inference.Labels | None = None) -> NDArray[np.float32]:
+    def decode(self, z: ArrayLike, labels: Labels | None = None) -> NDArray[np.float32]:
         """Pictures (n, height, width) in [0, 1] of codes (n, latent_dim), or of one code; see `inference.decode`."""
         codes = inference.as_codes(z, self.latent_dim)
         return inference.decode(self.model, codes, self.labels_for(len(codes)) if labels is None else labels)
 
-    def reconstruct(self, images: NDArray[Any], labels: inference.Labels | None = None) -> NDArray[np.float32]:
+    def reconstruct(self, images: NDArray[Any], labels: Labels | None = None) -> NDArray[np.float32]:
         """What is left of images after encoding and decoding, (n, height, width) in [0, 1]."""
         return self.decode(self.encode(images, labels), labels)
 
-    def labels_for(self, n: int) -> inference.Labels:
+    def labels_for(self, n: int) -> Labels:
         """The digit in use, ``n`` times."""
         return np.full(n, self.digit)
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent.checkpoint import write_atomically
 from latent.errors import CheckpointError
+from latent.files import write_atomically
 
 MOST_IN_MEMORY = 128 * 1024**2  # bytes
 SETTINGS = ("LATENT_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")  # of the environment, that say where files are

@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latent import checkpoint, data, inference, lock
+from latent import checkpoint, data, files, inference
 from latent.augment import deform
 from latent.checkpoint import Checkpoint
 from latent.errors import LatentError, TrainingError
@@ -357,8 +357,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         recipe = Recipe(**recipe_given)
         out = given.get("out", Path("checkpoints") / f"{recipe.kind}-{recipe.latent_dim}{checkpoint.SUFFIX}")
-        with lock.held(out) if leads() else contextlib.nullcontext():
-            checkpoint.remove_unfinished(out)
+        with files.held(out) if leads() else contextlib.nullcontext():
+            files.remove_unfinished(out)
             started = continued(out, recipe_given) if given.get("resume") else None
             if started:
                 recipe = Recipe(**started.recipe)

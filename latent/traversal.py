@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from latent.arrays import Decode
 from latent.errors import ArgumentError
-
-Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def traverse(base: ArrayLike, dimension: int, values: ArrayLike) -> NDArray[np.float32]:

@@ -16,12 +16,12 @@ from hypothesis import settings
 
 from latent import checkpoint, data
 from latent.checkpoint import Checkpoint
-from latent.evidence import Evidence
+from latent.measure.evidence import Evidence
 from latent.model import AutoencoderConfig
+from latent.page.turns import Turns
 from latent.snapshots import N_IMAGES, N_PICTURES, Snapshots
 from latent.space import LatentSpace
 from latent.train import initial_model
-from latent.turns import Turns
 
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 settings.load_profile("steady")
@@ -119,7 +119,7 @@ def modules(tmp_path_factory) -> Path:
     """The JavaScript where Node takes it for modules."""
     folder = tmp_path_factory.mktemp("modules")
     for name in ("decoder.js", "live.js", "parcel.js"):
-        shutil.copy(ROOT / "latent" / name, folder)
+        shutil.copy(ROOT / "latent" / "browser" / name, folder)
     (folder / "package.json").write_text('{"type": "module"}')
     return folder
 

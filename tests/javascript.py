@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latent import data, inference, live
+from latent import data, inference
+from latent.browser import live
 
 NODE = shutil.which("node") or shutil.which("nodejs")
 ALLOWED = 1e-4  # a pixel

@@ -28,7 +28,8 @@ KEPT = shelf.to_link(Kept("mine", "Map", np.ones(16, np.float32), np.zeros((28, 
 MANY_TABS = 60
 NARROW = (600, 400)  # pixels
 FEW_DIGITS = f"""
-from latent import data, smoothness
+from latent import data
+from latent.measure import smoothness
 
 digits, labels = data.evaluation_digits()
 data.evaluation_digits = lambda: (digits[:1000], labels[:1000])

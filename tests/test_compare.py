@@ -9,10 +9,11 @@ import pytest
 import torch
 from conftest import CHECKPOINTS, tiny
 
-from latent import checkpoint, compare, data, scores, store
+from latent import checkpoint, compare, data, store
 from latent.compare import Versus
 from latent.errors import ArgumentError
-from latent.evidence import Evidence
+from latent.measure import scores
+from latent.measure.evidence import Evidence
 from latent.model import Signature
 from latent.space import LatentSpace
 
@@ -168,7 +169,7 @@ class TestScores:
         curve = scores.pca_curve(8)
         assert len(curve) == 9
         assert (np.diff(curve) < 0).all()
-        monkeypatch.setattr(scores.diagnosis, "pca_errors", lambda *given: pytest.fail("measured again"))
+        monkeypatch.setattr(scores.dimensions, "pca_errors", lambda *given: pytest.fail("measured again"))
         assert np.array_equal(scores.pca_curve(8), curve)
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from latent.comparison import AffineMap, Comparison, explained, linear_cka, neighbour_overlap, stitch
 from latent.errors import ArgumentError
+from latent.measure.alignment import AffineMap, Comparison, explained, linear_cka, neighbour_overlap, stitch
 
 RNG = np.random.default_rng(0)
 Z = (RNG.normal(size=(1000, 6)) * [3, 2, 1, 1, 0.5, 0.2]).astype(np.float32)

@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from latent import formats
-from latent.container import Record, open_container, parse
 from latent.errors import CheckpointError
+from latent.foreign import formats
+from latent.foreign.container import Record, open_container, parse
 
 FOREIGN = Path(__file__).parents[2] / "shared" / "foreign_checkpoints"
 FOREIGN_FILES = sorted(path for path in FOREIGN.glob("*") if path.suffix in (".pt", ".pth", ".h5"))
@@ -708,8 +708,8 @@ def test_no_module_that_a_file_names_is_imported():
 
 
 def test_the_rooms_that_read_files_never_load_a_pickle():
-    for room in ("container", "formats", "hdf5", "unpickling"):
-        text = (ROOT / "latent" / f"{room}.py").read_text()
+    for room in ("container", "formats", "hdf5", "pickles"):
+        text = (ROOT / "latent" / "foreign" / f"{room}.py").read_text()
         for forbidden in ("import pickle\n", "torch.load", "allow_pickle=True", "importlib", "eval(", "exec("):
             assert forbidden not in text.replace("literal_eval(", "")
 
@@ -795,7 +795,7 @@ def test_hostile_files_cost_little_memory(tmp_path):
 import resource, sys
 from pathlib import Path
 import h5py
-from latent.container import open_container
+from latent.foreign.container import open_container
 from latent.errors import CheckpointError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sorted(Path(sys.argv[1]).glob("*.pt")):

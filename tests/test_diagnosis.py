@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from latent import inference
-from latent.diagnosis import (
+from latent.errors import ArgumentError
+from latent.measure.dimensions import (
     Dimensions,
     Meanings,
     Reconstruction,
@@ -12,7 +13,6 @@ from latent.diagnosis import (
     kl_by_dimension,
     pca_errors,
 )
-from latent.errors import ArgumentError
 from latent.space import LatentSpace
 
 RNG = np.random.default_rng(0)

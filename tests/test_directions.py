@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from latent import directions, morphology
+from latent import directions
 from latent.errors import ArgumentError
+from latent.measure import properties
 
 RNG = np.random.default_rng(0)
 
@@ -51,7 +52,7 @@ def test_a_walk_passes_its_base_and_goes_in_even_steps():
 
 @pytest.mark.parametrize("name", ["thickness", "slant", "ink"])
 def test_a_direction_does_to_real_digits_what_its_name_says(space, name):
-    measure = morphology.PROPERTIES[name].measure
+    measure = properties.PROPERTIES[name].measure
     direction = directions.of_property(space.z, measure(space.images), space.labels)
     steps = np.linspace(-1.5, 1.5, 7)
     rows = RNG.choice(10_000, 40, replace=False)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from conftest import CHECKPOINTS, tiny
 
-from latent import diagnosis, fidelity, judge, sampling
+from latent import sampling
 from latent.errors import ArgumentError
-from latent.evidence import CODES, MOST_KEPT, PCA, REAL, RECONSTRUCTIONS, Evidence
+from latent.measure import dimensions, fidelity, judge
+from latent.measure.evidence import CODES, MOST_KEPT, PCA, REAL, RECONSTRUCTIONS, Evidence
 from latent.space import LatentSpace
 
 
@@ -110,7 +111,7 @@ def test_neighbours_are_mostly_of_the_same_digit_and_4_and_9_overlap(evidence):
 
 def test_neighbour_digits_worked_out_by_hand():
     z = np.array([[0.0], [1.0], [10.0], [12.0], [13.5]])
-    found = diagnosis.neighbour_digits(z, np.array([0, 1, 1, 1, 2]), k=1)
+    found = dimensions.neighbour_digits(z, np.array([0, 1, 1, 1, 2]), k=1)
     assert found[0].tolist() == [0, 1] + [0] * 8
     assert found[1].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3] + [0] * 7)
     assert np.isnan(found[5]).all()

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from latent import fidelity
 from latent.errors import ArgumentError
-from latent.fidelity import Reference, entropy, frechet_distance, halves, overlap
+from latent.measure import fidelity
+from latent.measure.fidelity import Reference, entropy, frechet_distance, halves, overlap
 
 RNG = np.random.default_rng(0)
 

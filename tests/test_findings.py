@@ -7,13 +7,13 @@ import pytest
 from conftest import tiny
 
 from latent import sampling
-from latent.diagnosis import Dimensions, Meanings, Reconstruction
-from latent.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Sampled
-from latent.fidelity import Fidelity
-from latent.findings import COPIES, RULES, advice, findings, recommended
-from latent.judge import Judgement
-from latent.probing import Knowledge
-from latent.smoothness import KINDS, Smoothness
+from latent.measure.dimensions import Dimensions, Meanings, Reconstruction
+from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Sampled
+from latent.measure.fidelity import Fidelity
+from latent.measure.findings import COPIES, RULES, advice, findings, recommended
+from latent.measure.judge import Judgement
+from latent.measure.knowledge import Knowledge
+from latent.measure.smoothness import KINDS, Smoothness
 from latent.space import LatentSpace
 
 RNG = np.random.default_rng(0)

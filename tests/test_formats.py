@@ -22,8 +22,8 @@ from test_container import (
 )
 from torch import nn
 
-from latent import formats
-from latent.container import parse
+from latent.foreign import formats
+from latent.foreign.container import parse
 
 # ---------------------------------------------------------------------------------------------------- zip archives
 

@@ -7,7 +7,7 @@ from conftest import ROOT
 
 PROGRAM = """
 import gc, threading, time, weakref
-from latent import heap
+from latent.page import heap
 
 heap.FREEZING, heap.RESTING, heap.THAWING = 0.02, 0.1, float({thawing!r})
 heap.keep_small()
@@ -68,7 +68,7 @@ def test_all_that_is_in_use_is_frozen(n):
 
 ARENAS = """
 import ctypes, threading
-from latent import heap
+from latent.page import heap
 
 {before}
 libc, together = ctypes.CDLL(None), threading.Barrier(16)

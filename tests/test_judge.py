@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from latent import data, judge
+from latent import data
 from latent.errors import ArgumentError, CheckpointError, TrainingError
-from latent.judge import JUDGE_FILE, Judgement, Recipe, best_temperature, calibration_error
+from latent.measure import judge
+from latent.measure.judge import JUDGE_FILE, Judgement, Recipe, best_temperature, calibration_error
 
 SMALL = Recipe(epochs=2, batch_size=64, lr=0.01)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from latent.layers import layers_of
+from latent.foreign.layers import layers_of
 
 
 def named(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -11,7 +11,7 @@ from latent.lazy import Lazily
 def test_a_module_is_loaded_with_its_first_use(room):
     program = f"""
 import sys
-from latent import {room}, charts
+from latent import charts, {room}
 import numpy
 print("altair" in sys.modules)
 charts.digits_chart(numpy.arange(10))

@@ -20,14 +20,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.chromium import ARGUMENTS, CHROMIUM
 from benchmarks.live import LIVE_PAGE
 from benchmarks.serving import serve
-from latent import checkpoint, interpolation, live
-from latent.chains import chains
+from latent import checkpoint, interpolation
+from latent.browser import live
 from latent.errors import DecoderError
+from latent.foreign.chains import chains
+from latent.foreign.layers import in_torch_layout, layers_of
+from latent.foreign.network import Network
+from latent.foreign.reading import ACTIVATIONS, OUTPUTS, Reading
+from latent.foreign.search import Scored, first_readings
 from latent.images import to_uint8
-from latent.layers import in_torch_layout, layers_of
-from latent.network import Network
-from latent.reading import ACTIVATIONS, OUTPUTS, Reading
-from latent.search import Scored, first_readings
 
 
 @needs_node

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent import data, morphology
+from latent import data
 from latent.errors import ArgumentError
-from latent.morphology import PROPERTIES, height, holes, ink, slant, thickness, width
+from latent.measure import properties
+from latent.measure.properties import PROPERTIES, height, holes, ink, slant, thickness, width
 
 FINER = 16  # points a pixel, across and down, of which a drawn pixel is the mean
 
@@ -155,7 +156,7 @@ def test_bytes_floats_and_colours_measure_the_same(name, digits):
 def test_each_picture_is_measured_by_itself(name, digits, monkeypatch):
     measure = PROPERTIES[name].measure
     together = measure(digits)
-    monkeypatch.setattr(morphology, "BLOCK", 1)
+    monkeypatch.setattr(properties, "BLOCK", 1)
     assert np.allclose(measure(digits[::-1])[::-1], together, atol=1e-4)
 
 

@@ -16,7 +16,9 @@ from conftest import CHECKPOINTS, ROOT, tiny
 from streamlit.testing.v1 import AppTest
 from test_reading import network_of, saved
 
-from latent import checkpoint, data, drawing, heap, images, shelf, smoothness, store
+from latent import checkpoint, data, drawing, images, shelf, store
+from latent.measure import smoothness
+from latent.page import heap
 from latent.space import LatentSpace
 
 SECTIONS = [

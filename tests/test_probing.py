@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from latent import data, probing
+from latent import data
 from latent.clustering import Match, fit
 from latent.components import principal_components
 from latent.errors import ArgumentError
-from latent.probing import Knowledge, linear_probe, neighbour_vote
+from latent.measure import knowledge
+from latent.measure.knowledge import Knowledge, linear_probe, neighbour_vote
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 1500)
@@ -98,11 +99,11 @@ def test_knowledge_is_its_parts_and_follows_the_seed():
 @pytest.mark.filterwarnings("error::sklearn.exceptions.ConvergenceWarning")
 def test_the_probe_of_real_pixels_converges():
     images, labels = data.evaluation_digits()
-    assert 0.85 < linear_probe(probing.pixels(images[:2000]), labels[:2000]) < 0.95
+    assert 0.85 < linear_probe(knowledge.pixels(images[:2000]), labels[:2000]) < 0.95
 
 
 def test_codes_know_more_than_as_many_principal_components_of_the_pixels(space):
-    components = principal_components(probing.pixels(space.images), space.latent_dim)
+    components = principal_components(knowledge.pixels(space.images), space.latent_dim)
     codes, yardstick = (Knowledge.of(features[:3000], space.labels[:3000]) for features in (space.z, components))
     assert codes.probe > yardstick.probe
     assert codes.neighbours > yardstick.neighbours
@@ -112,7 +113,7 @@ def test_codes_know_more_than_as_many_principal_components_of_the_pixels(space):
 
 def test_pixels_are_the_images_in_the_unit_range():
     images = RNG.integers(0, 256, (4, 3, 5, 3), dtype=np.uint8)
-    features = probing.pixels(images)
+    features = knowledge.pixels(images)
     assert features.shape == (4, 45)
     assert features.dtype == np.float32
     assert np.array_equal(np.rint(features * 255), images.reshape(4, 45))

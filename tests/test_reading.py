@@ -161,7 +161,7 @@ def test_a_whole_pickled_network_tells_its_strides_and_none_of_its_code_runs(tmp
 
 def test_the_activations_that_a_whole_network_names_are_believed():
     """ReLU and LeakyReLU 0.01 hardly differ in what they do; a file that names one is read with it."""
-    from latent import container, search
+    from latent.foreign import container, search
 
     network = network_of("symmetric, tanh, LeakyReLU 0.2")
     modules = container.parse(saved(network), "whole.pt").modules()

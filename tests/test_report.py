@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 from conftest import tiny
 
-from latent import checkpoint, data, report, smoothness
-from latent.evidence import Evidence
-from latent.findings import findings
+from latent import checkpoint, data, report
+from latent.measure import smoothness
+from latent.measure.evidence import Evidence
+from latent.measure.findings import findings
 from latent.report import cell, gather, main, numbers, page, plain
 from latent.space import LatentSpace
 

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from latent.errors import ArgumentError
-from latent.smoothness import KINDS, Ways, evenly_along, neighbour_graph, paces, random_pairs, shortest_paths, ways
+from latent.measure.smoothness import (
+    KINDS,
+    Ways,
+    evenly_along,
+    neighbour_graph,
+    paces,
+    random_pairs,
+    shortest_paths,
+    ways,
+)
 
 RNG = np.random.default_rng(0)
 TURN = np.linspace(0, 1.9 * np.pi, 400)

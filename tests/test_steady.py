@@ -21,7 +21,7 @@ from conftest import ROOT, tiny
 from test_page import folder, healthy, move, opened, shown, unfold  # noqa: F401  folder is a fixture
 from test_train import ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
-from latent import checkpoint, inference, lock, shelf, store, train
+from latent import checkpoint, files, inference, shelf, store, train
 from latent.errors import CheckpointError, TrainingError
 from latent.shelf import Kept
 from latent.space import LatentSpace
@@ -344,7 +344,7 @@ class TestABrokenDevice:
 
 class TestTwoTrainingsIntoOneFile:
     HOLD = "import sys, pathlib\nfrom latent import lock\n" + textwrap.dedent("""
-        with lock.held(pathlib.Path(sys.argv[1])):
+        with files.held(pathlib.Path(sys.argv[1])):
             print("held", flush=True)
             sys.stdin.read()
     """)
@@ -378,7 +378,7 @@ class TestTwoTrainingsIntoOneFile:
 
     def test_into_another_file_it_is_not(self, tmp_path):
         other = self.holding(tmp_path / "a.pt")
-        with lock.held(tmp_path / "b.pt"):
+        with files.held(tmp_path / "b.pt"):
             pass
         other.communicate("")
 
@@ -387,11 +387,11 @@ class TestTwoTrainingsIntoOneFile:
         other.kill()
         other.communicate()
         assert (tmp_path / "a.pt.lock").exists()
-        with lock.held(tmp_path / "a.pt"), pytest.raises(TrainingError), lock.held(tmp_path / "a.pt"):
+        with files.held(tmp_path / "a.pt"), pytest.raises(TrainingError), files.held(tmp_path / "a.pt"):
             pass
         assert list(tmp_path.iterdir()) == []
 
     def test_a_folder_that_cannot_be_written_is_a_sentence(self, tmp_path):
         (tmp_path / "file").write_text("in the way")
-        with pytest.raises(CheckpointError, match="cannot be written"), lock.held(tmp_path / "file" / "a.pt"):
+        with pytest.raises(CheckpointError, match="cannot be written"), files.held(tmp_path / "file" / "a.pt"):
             pass

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from latent.turns import Turns
+from latent.page.turns import Turns
 
 LONG = 60.0  # seconds, which no test waits
 

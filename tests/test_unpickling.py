@@ -10,8 +10,8 @@ import pytest
 import torch
 from test_container import Block, Call, assert_same, entries_of, forged, refusal, saved, tensor_call, weights
 
-from latent.container import Record, parse
-from latent.unpickling import LEGACY_MAGIC, LEGACY_PROTOCOL
+from latent.foreign.container import Record, parse
+from latent.foreign.pickles import LEGACY_MAGIC, LEGACY_PROTOCOL
 
 GOOD = {"w": tensor_call(Block(16), 0, (4,), (1,))}
 HOOKS = collections.OrderedDict()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from latent.arrays import Decode
 from latent.errors import ArgumentError
 from latent.interpolation import PATHS, path
 from latent.neighbours import nearest, nearest_others
@@ -24,7 +25,6 @@ THROUGH_CODES = "through codes"
 KINDS = (*PATHS, THROUGH_CODES)
 BATCH = 125  # ways whose pictures are in memory at a time
 
-Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 Confidence = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 
 

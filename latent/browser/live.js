@@ -7,7 +7,7 @@
  * @typedef {{name: string, program: import("./decoder.js").Program | null, weights: Float32Array, codes: Float32Array,
  *   labels: Uint8Array, images: Uint8Array, columns: number, picture: number[], order: number[], low: Float32Array,
  *   high: Float32Array, start: Float32Array, axes: Float32Array, colours: string[],
- *   neighbours: number, distances: Float32Array, edges: number[]}} Stage as `Stage.parcel` in `latent/live.py` makes it
+ *   neighbours: number, distances: Float32Array, edges: number[]}} Stage as `Stage.parcel` in `live.py` makes it
  * @typedef {{stage: string, holds: string[], base: number[] | null, digit: number, shelf: number[][], refusal: string}}
  *   Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder cannot run here
  * @typedef {(name: string, value: unknown) => void} Send

@@ -10,9 +10,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import checkpoint, container, data, diagnosis, store
+from latent import checkpoint, data, store
 from latent.checkpoint import Checkpoint
-from latent.evidence import CODES, PCA, SEED, Evidence
+from latent.foreign import container
+from latent.measure import dimensions
+from latent.measure.evidence import CODES, PCA, SEED, Evidence
 from latent.space import LatentSpace
 
 SAMPLER = "mixture"  # by which spaces are compared: of those that draw new codes, the one nearest to real digits
@@ -175,4 +177,4 @@ def glance(path: Path, sha256: str, within: Path | None = None) -> tuple[str, in
 
 def pca_curve(most: int) -> NDArray[Any]:
     """The error of 0 to ``most`` principal components of the evaluation digits, (most + 1,), kept on disk."""
-    return store.stored(lambda: diagnosis.pca_errors(data.evaluation_digits()[0], most), "pca errors", most)
+    return store.stored(lambda: dimensions.pca_errors(data.evaluation_digits()[0], most), "pca errors", most)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent.arrays import Decode, Labels
 from latent.errors import ArgumentError
 from latent.neighbours import nearest_others
-from latent.traversal import Decode, effects, traverse
+from latent.traversal import effects, traverse
 
 N_CLASSES = 10
 MANY_DIMENSIONS = 1024
@@ -23,7 +24,6 @@ BINS = 32  # of equal frequency
 STANDS_FOR = 0.5  # the least correlation with a property that gives a dimension its name …
 CONFIRMED = 0.25  # … and the least slope of a sweep that confirms it
 
-Labels = NDArray[np.integer[Any]]
 Properties = Mapping[str, NDArray[np.floating[Any]]]
 
 

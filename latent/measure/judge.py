@@ -1,6 +1,6 @@
 """The judge: a small classifier that names digits, and whose features measure how far sets of pictures are apart.
 
-``python -m latent.judge`` trains it on the training images of a data set; no test image is ever trained on.
+``python -m latent.measure.judge`` trains it on the training images of a data set; no test image is ever trained on.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from latent import data
 from latent.augment import deform
-from latent.checkpoint import write_atomically
 from latent.errors import ArgumentError, CheckpointError, LatentError, TrainingError
+from latent.files import write_atomically
 from latent.inference import BATCH_SIZE, N_CLASSES, as_channels_first, best_device, leave_gpus_alone, to_unit_range
 
-JUDGE_FILE = Path(__file__).parent / "assets" / "judge.pt"
+JUDGE_FILE = Path(__file__).parents[1] / "assets" / "judge.pt"
 FORMAT = "latent-space-explorer-judge/1"
 SIDE = 28
 N_FEATURES = 64
@@ -292,7 +292,9 @@ def calibration_error(judgement: Judgement, labels: NDArray[np.integer], bins: i
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser("python -m latent.judge", description="Train the judge, a small digit classifier.")
+    p = argparse.ArgumentParser(
+        "python -m latent.measure.judge", description="Train the judge, a small digit classifier."
+    )
     default = Recipe()
     p.add_argument(
         "--dataset", choices=data.DATASETS, default=default.dataset, help="which images (default %(default)s)"

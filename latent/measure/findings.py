@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from latent.evidence import CODES, PCA, REAL, REFERENCES, Evidence
-from latent.fidelity import Fidelity
-from latent.smoothness import KINDS, THROUGH_CODES
+from latent.measure.evidence import CODES, PCA, REAL, REFERENCES, Evidence
+from latent.measure.fidelity import Fidelity
+from latent.measure.smoothness import KINDS, THROUGH_CODES
 
 Topic = Literal["reconstruction", "dimensions", "samplers", "collapse", "smoothness", "digits"]
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from latent.layers import Layer
+from latent.foreign.layers import Layer
+from latent.foreign.search import Scored
 from latent.model import Signature
-from latent.search import Scored
 
 
 class Network(nn.Module):

@@ -8,7 +8,6 @@ What network the weights belong to is worked out elsewhere; here it is only foun
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from latent import files
 from latent.errors import CheckpointError
-from latent.formats import read_keras, read_onnx, read_safetensors, read_zip
-from latent.hdf5 import LARGEST_FILE
-from latent.unpickling import Record, check_tree, label, read_legacy, read_pickle
+from latent.files import label
+from latent.foreign.formats import read_keras, read_onnx, read_safetensors, read_zip
+from latent.foreign.pickles import Record, check_tree, read_legacy, read_pickle
 
 LARGEST_WEIGHTS = 1024**3  # bytes of all weights by name, where they may share memory
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -72,21 +72,7 @@ def open_container(path: str | Path, within: Path | None = None) -> Container:
     and what was found.
     """
     path = Path(path)
-    name = label(path.name)
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{name} is not a file but a folder or a device.")
-        if within is not None and not path.resolve().is_relative_to(within.resolve()):
-            raise CheckpointError(f"{name} leads out of its folder.")
-        _check_size(status.st_size, name)
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)  # no more, should it grow meanwhile
-    except OSError as error:
-        raise CheckpointError(f"{name} cannot be read: {error.strerror}.") from error
-    except ValueError as error:  # a zero byte in the name
-        raise CheckpointError(f"{name} cannot be read: it has an impossible name.") from error
-    return parse(content, path.name)
+    return parse(files.read(path, within), path.name)
 
 
 def parse(content: bytes, name: str) -> Container:
@@ -94,7 +80,9 @@ def parse(content: bytes, name: str) -> Container:
 
     Nothing from the file is executed. Raises `CheckpointError` as `open_container` does.
     """
-    _check_size(len(content), label(name))
+    files.check_size(len(content), label(name))
+    if not content:
+        raise CheckpointError(f"{label(name)} is empty.")
     try:
         kind, tree = _read(content)
         check_tree(tree)
@@ -108,13 +96,6 @@ def parse(content: bytes, name: str) -> Container:
     except (RecursionError, MemoryError) as error:
         raise CheckpointError(f"{label(name)} needs more memory than a checkpoint of its size should.") from error
     return container
-
-
-def _check_size(size: int, name: str) -> None:
-    if size > LARGEST_FILE:
-        raise CheckpointError(f"{name} is larger than {LARGEST_FILE // 1024**2} MB.")
-    if size == 0:
-        raise CheckpointError(f"{name} is empty.")
 
 
 def _read(content: bytes) -> tuple[str, Any]:

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from latent import clustering
+from latent.arrays import Labels
 from latent.components import centred, condensed
 from latent.errors import ArgumentError
 
 FOLDS = 5
 N_NEIGHBOURS = 5
 LOGIT_VARIANCE = 10.0
-
-Labels = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True)

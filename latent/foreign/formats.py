@@ -1,7 +1,7 @@
 """The kinds of files that weights come in, each read from its bytes as plain data; nothing in them is executed.
 
 Each reader returns a tree of dict, list, tuple, set, str, bytes, numbers, None, tensors and `Record`, and raises
-`CheckpointError` with a sentence that lacks its subject, the file, which `latent.container` puts in front.
+`CheckpointError` with a sentence that lacks its subject, the file, which `latent.foreign.container` puts in front.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ import torch
 from torch import Tensor
 
 from latent.errors import CheckpointError
-from latent.hdf5 import LARGEST_FILE, MOST_ENTRIES, MOST_INFLATION, REFUSED
-from latent.unpickling import (
+from latent.files import LARGEST_FILE, label
+from latent.foreign.hdf5 import MOST_ENTRIES, MOST_INFLATION, REFUSED
+from latent.foreign.pickles import (
     Record,
     Storages,
     Unpickler,
     check_tree,
     from_numpy,
-    label,
     numbers_of,
 )
 
@@ -290,11 +290,11 @@ def read_keras(content: bytes) -> dict[str, Any]:
     quiet = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::"}  # :: loads no plugins
     try:
         reader = subprocess.run(
-            [sys.executable, "-m", "latent.hdf5"],
+            [sys.executable, "-m", "latent.foreign.hdf5"],
             input=content,
             capture_output=True,
             timeout=LONGEST_READING,
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env=os.environ | quiet,
             check=False,
         )

@@ -1,6 +1,6 @@
 /**
  * Carries bytes from the page to a component beside it: a mount of its own, so that a large parcel is sent once and a
- * small one brings nothing else along. The layout is that of `parcel` in `latent/live.py`.
+ * small one brings nothing else along. The layout is that of `parcel` in `live.py` beside this file.
  */
 
 const MOST_KEPT = 4

@@ -1,5 +1,5 @@
 /**
- * Runs a decoder in plain JavaScript: the program and the weights that `latent/live.py` makes of a network.
+ * Runs a decoder in plain JavaScript: the program and the weights that `live.py` makes of a network.
  *
  * Feature maps lie in memory as rows, columns, channels, so that the innermost loops read numbers side by side.
  * Every array is made once; a picture allocates nothing.
@@ -232,7 +232,7 @@ function erf(x) {
   return Math.sign(x) * (1 - series * Math.exp(-x * x))
 }
 
-/** Named as in `latent/reading.py`. @type {Record<string, Activation>} */
+/** Named as in `latent/foreign/reading.py`. @type {Record<string, Activation>} */
 const ACTIVATIONS = {
   none: (x) => x,
   ReLU: (x) => (x > 0 ? x : 0),

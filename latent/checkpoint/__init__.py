@@ -6,34 +6,26 @@ reads it anywhere, without this package.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
-import json
 import os
 import re
-import sys
-import tempfile
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from glob import escape
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import latent.container
-from latent import search
-from latent.errors import CheckpointError, LatentError
-from latent.hdf5 import LARGEST_FILE
+from latent import files
+from latent.errors import CheckpointError
+from latent.files import label
+from latent.foreign import container, search
+from latent.foreign.network import Network
+from latent.foreign.reading import Reading
+from latent.foreign.search import Scored
 from latent.model import Autoencoder, AutoencoderConfig
-from latent.network import Network
-from latent.reading import Reading
-from latent.search import Scored
 from latent.snapshots import Snapshots
-from latent.unpickling import label
 
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
@@ -109,7 +101,7 @@ def find(folder: str | Path) -> list[Path]:
 
 def fingerprint(path: str | Path) -> str:
     """SHA-256 of the file, in hexadecimal. Raises `CheckpointError` where it cannot be read."""
-    return hashlib.sha256(read(path)).hexdigest()
+    return hashlib.sha256(files.read(path)).hexdigest()
 
 
 def load(path: str | Path, within: Path | None = None) -> Checkpoint:
@@ -120,23 +112,21 @@ def load(path: str | Path, within: Path | None = None) -> Checkpoint:
     Raises `CheckpointError` for a file that is missing, damaged, or holds no autoencoder that can be worked out.
     """
     path = Path(path)
-    if within is not None and not path.resolve().is_relative_to(within.resolve()):
-        raise CheckpointError(f"{label(path.name)} leads out of its folder.")
-    return replace(parse(read(path), path.name), path=path)
+    return replace(parse(files.read(path, within), path.name), path=path)
 
 
 def parse(content: bytes, name: str) -> Checkpoint:
     """The checkpoint in the bytes of a file, as `load` does; ``name`` is for sentences about it."""
-    container = latent.container.parse(content, name)
-    values, sha256 = container.content, hashlib.sha256(content).hexdigest()
+    opened = container.parse(content, name)
+    values, sha256 = opened.content, hashlib.sha256(content).hexdigest()
     if isinstance(values, dict) and values.get("format") == FORMAT:
         return own(values, name, sha256)
-    tensors = container.tensors()
+    tensors = opened.tensors()
     try:
-        scored = search.read(tensors, container.modules())
+        scored = search.read(tensors, opened.modules())
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
-    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=container.format)
+    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=opened.format)
 
 
 def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
@@ -176,7 +166,7 @@ def save(path: str | Path, checkpoint: Checkpoint) -> Checkpoint:
     Raises `CheckpointError` where the folder cannot be written.
     """
     content = to_bytes(checkpoint)
-    write_atomically(Path(path), content)
+    files.write_atomically(Path(path), content)
     return replace(checkpoint, sha256=hashlib.sha256(content).hexdigest())
 
 
@@ -192,112 +182,3 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     buffer = io.BytesIO()
     torch.save(values, buffer)
     return buffer.getvalue()
-
-
-def read(path: str | Path) -> bytes:
-    """The bytes of a file. Raises `CheckpointError` where they cannot be had, or are too many."""
-    path = Path(path)
-    try:
-        if not path.is_file() and path.exists():
-            raise CheckpointError(f"{label(path.name)} is not a file but a folder or a device.")
-        if path.stat().st_size > LARGEST_FILE:
-            raise CheckpointError(f"{label(path.name)} is larger than {LARGEST_FILE // 1024**2} MB.")
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, flush to the disk, then rename over it: readers see the old or the new, never a part."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(beside, 0o644)  # mkstemp makes files that only their owner can read
-            os.replace(beside, path)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written: {error.strerror}; a file that was there before is as it was."
-        ) from error
-
-
-def remove_unfinished(path: Path) -> None:
-    """Remove what processes that were killed while they wrote ``path`` left beside it; nobody may be writing now."""
-    for part in path.parent.glob(f".{escape(path.name)}.*.tmp"):
-        part.unlink(missing_ok=True)
-
-
-def stamp(path: Path) -> tuple[int, ...]:
-    """What is another one whenever the file is another one, without reading it. Raises `CheckpointError`.
-
-    Times alone would miss a file that was put in place with the time of the old one, or by a clock that was set back.
-    """
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def account(path: Path) -> dict[str, Any]:
-    """What can be said of a file, as plain values; ``ok`` is false and ``error`` a sentence where it was refused."""
-    from latent.space import LatentSpace  # where used: it builds on this room
-
-    start = time.perf_counter()
-    found: dict[str, Any] = {"path": str(path), "ok": False}
-    found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
-    try:
-        loaded = load(path)
-        space = LatentSpace.of(path.stem, loaded)
-        signature = space.signature
-        found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}
-        found |= {
-            "image_shape": list(signature.image_shape),
-            "mse": space.test_error if signature.has_encoder else None,
-        }
-        if loaded.scored:
-            found["reading"] = loaded.scored[0].reading.describe() | {"container": loaded.container}
-        if len(loaded.scored) > 1:
-            best, second = loaded.scored[:2]
-            differing = best.reading.differences(second.reading)
-            found["runner_up"] = {"mse": second.error, "margin": second.error / best.error, "differs": differing}
-    except LatentError as error:
-        found["error"] = str(error)
-    return found | {"seconds": round(time.perf_counter() - start, 2)}
-
-
-def as_text(found: dict[str, Any]) -> str:
-    """An account for people."""
-    if not found["ok"]:
-        return f"{found['path']}\n  refused: {found['error']}"
-    lines = [str(found["path"])]
-    lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
-    if found["reading"]:
-        lines += ["  how it was read:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
-    if found["runner_up"]:
-        lines.append(
-            f"  runner-up: {found['runner_up']['margin']:.2f} times the error with {found['runner_up']['differs']}"
-        )
-    return "\n".join(lines)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
-    parser = argparse.ArgumentParser("python -m latent.checkpoint", description="Say how files of weights are read.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="print JSON: a list with an object a file")
-    options = parser.parse_args(arguments)
-    accounts = [account(path) for path in options.files]
-    print(json.dumps(accounts, indent=1) if options.json else "\n".join(map(as_text, accounts)))
-    return 0 if all(found["ok"] for found in accounts) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isqrt
 
-from latent.layers import Layer
+from latent.foreign.layers import Layer
 
 SIDES = (28, 32, 64)  # of the images that networks for these data sets take
 CHANNELS = (1, 3)

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latent.chains import N_CLASSES, Chain, Link, image_shape
-from latent.geometry import SAME, Geometry, Step, geometries
-from latent.layers import Layer, in_torch_layout, layers_of
+from latent.foreign.chains import N_CLASSES, Chain, Link, image_shape
+from latent.foreign.geometry import SAME, Geometry, Step, geometries
+from latent.foreign.layers import Layer, in_torch_layout, layers_of
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels, by which many authors standardise
 

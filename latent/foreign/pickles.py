@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from latent.errors import CheckpointError
+from latent.files import label
 
 MOST_OPCODES = 1_000_000
 MOST_VALUES = 1_000_000  # in the tree, a value that is shared counted every time
@@ -576,12 +577,6 @@ def read_legacy(content: bytes, nested: bool = False) -> Any:
     if not (nested and isinstance(root, Storage)):
         check_tree(root)
     return root
-
-
-def label(text: str, longest: int = 80) -> str:
-    """Text from a file as it may stand in a sentence: on one line, without invisible signs, and short."""
-    text = "".join(sign if sign.isprintable() else "�" for sign in text[: longest + 1])
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def _short(shape: tuple[int, ...]) -> str:

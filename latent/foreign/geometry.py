@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from latent.chains import SIDES, Chain, Link, image_shape, side_of
+from latent.foreign.chains import SIDES, Chain, Link, image_shape, side_of
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
 FURTHER = 2.5, 5.0  # how much dearer than the cheapest one a geometry may be

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from latent.arrays import Decode
 from latent.errors import ArgumentError
 from latent.neighbours import nearest_others
 
 N_NEIGHBOURS = 10
-
-Decode = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,15 @@ from typing import Any, Concatenate, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import components, diagnosis, inference, judge, morphology, probing, sampling, store
-from latent.diagnosis import Dimensions, Meanings, Reconstruction
+from latent import components, inference, sampling, store
 from latent.errors import ArgumentError
-from latent.fidelity import Fidelity, Reference, halves
 from latent.images import to_uint8
-from latent.judge import Judge, Judgement
-from latent.probing import Knowledge
-from latent.smoothness import KINDS, Smoothness, Ways
+from latent.measure import dimensions, judge, knowledge, properties
+from latent.measure.dimensions import Dimensions, Meanings, Reconstruction
+from latent.measure.fidelity import Fidelity, Reference, halves
+from latent.measure.judge import Judge, Judgement
+from latent.measure.knowledge import Knowledge
+from latent.measure.smoothness import KINDS, Smoothness, Ways
 from latent.space import LatentSpace
 
 BLOCK = 1000  # pictures in memory at a time
@@ -182,13 +183,13 @@ class Evidence:
     def meanings(self) -> Meanings:
         """What each of the diagnosed dimensions stands for."""
         space = self.space
-        measured = morphology.measure_all(space.images)
-        return Meanings.of(space.z, measured, space.decode, morphology.measure_all, self.diagnosed())
+        measured = properties.measure_all(space.images)
+        return Meanings.of(space.z, measured, space.decode, properties.measure_all, self.diagnosed())
 
     @once
     def neighbours(self) -> NDArray[np.float64]:
         """Of which digits the nearest neighbours of each digit are, (10, 10)."""
-        return diagnosis.neighbour_digits(components.condensed(self.space.z), self.space.labels)
+        return dimensions.neighbour_digits(components.condensed(self.space.z), self.space.labels)
 
     @once
     def knowledge(self, features: str) -> Knowledge:
@@ -199,7 +200,7 @@ class Evidence:
         space = self.space
 
         def measure() -> NDArray[np.float64]:
-            rows = space.z if features == CODES else probing.pixels(space.images)
+            rows = space.z if features == CODES else knowledge.pixels(space.images)
             if features == PCA:
                 rows = components.principal_components(rows, space.latent_dim)
             return np.array(astuple(Knowledge.of(rows, space.labels)))
@@ -220,7 +221,7 @@ class Evidence:
     @once
     def pca_errors(self) -> NDArray[np.float64]:
         """The error of principal components as codes, from none (the mean picture) to as many as dimensions."""
-        return diagnosis.pca_errors(self.space.images, self.space.latent_dim)
+        return dimensions.pca_errors(self.space.images, self.space.latent_dim)
 
     @once
     def smoothness(self, kind: str) -> Smoothness:

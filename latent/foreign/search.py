@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latent import data
-from latent.chains import N_CLASSES, Chain, Link, candidates, chains, from_image
 from latent.errors import CheckpointError
-from latent.geometry import Geometry, geometries
-from latent.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
-from latent.reading import ACTIVATIONS, OUTPUTS, PIXELS, Reading, gaps_with, splits, with_activation, with_gap
-from latent.unpickling import Record
+from latent.foreign.chains import N_CLASSES, Chain, Link, candidates, chains, from_image
+from latent.foreign.geometry import Geometry, geometries
+from latent.foreign.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
+from latent.foreign.pickles import Record
+from latent.foreign.reading import ACTIVATIONS, OUTPUTS, PIXELS, Reading, gaps_with, splits, with_activation, with_gap
 
 USUAL_ACTIVATIONS = tuple(ACTIVATIONS)[1:9]
 COARSE_ACTIVATIONS = ("ReLU", "tanh")

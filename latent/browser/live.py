@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from latent.chains import Link
 from latent.errors import DecoderError
-from latent.geometry import SAME, Step
+from latent.foreign.chains import Link
+from latent.foreign.geometry import SAME, Step
+from latent.foreign.layers import Layer
+from latent.foreign.network import Network
+from latent.foreign.reading import MEAN, STD, Reading
 from latent.images import png_bytes
-from latent.layers import Layer
 from latent.model import Autoencoder, LatentModel
-from latent.network import Network
-from latent.reading import MEAN, STD, Reading
 
 MOST_MULTIPLICATIONS = 60_000_000  # a picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB

@@ -1,9 +1,10 @@
-"""Reads Keras weights from an HDF5 file, in a process of its own: python -m latent.hdf5 < file.h5 > weights.npz
+"""Reads Keras weights from an HDF5 file, in a process of its own.
 
-The HDF5 library is large and written in C; a forged file can make it hang or crash. So `latent.formats` starts this
-room as a program, with limits to its time and memory, and takes only arrays and text from it. It writes a NumPy
-archive: ``weights/NAME`` in the order of the layers, ``text/model_config`` and ``text/training_config``. A file that
-is refused ends in the status `REFUSED` and a sentence without its subject.
+``python -m latent.foreign.hdf5 < file.h5 > weights.npz``. The HDF5 library is large and written in C; a forged file can
+make it hang or crash. So `latent.foreign.formats` starts this room as a program, with limits to its time and memory,
+and takes only arrays and text from it. It writes a NumPy archive: ``weights/NAME`` in the order of the layers,
+``text/model_config`` and ``text/training_config``. A file that is refused ends in the status `REFUSED` and a sentence
+without its subject.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latent.errors import CheckpointError
+from latent.files import LARGEST_FILE
 
 if TYPE_CHECKING:
     import h5py
 
-LARGEST_FILE = 512 * 1024**2  # bytes, of an archive also after inflating
 MOST_ENTRIES = 20_000
 MOST_INFLATION = 100  # no weights deflate to a hundredth
 MOST_MEMORY = 4 * 1024**3  # bytes of address space

@@ -1,0 +1,70 @@
+"""How files are read: ``python -m latent.checkpoint FILE…``, or ``--json``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from latent import checkpoint
+from latent.errors import LatentError
+from latent.space import LatentSpace
+
+
+def account(path: Path) -> dict[str, Any]:
+    """What can be said of a file, as plain values; ``ok`` is false and ``error`` a sentence where it was refused."""
+    start = time.perf_counter()
+    found: dict[str, Any] = {"path": str(path), "ok": False}
+    found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
+    try:
+        loaded = checkpoint.load(path)
+        space = LatentSpace.of(path.stem, loaded)
+        signature = space.signature
+        found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}
+        found |= {
+            "image_shape": list(signature.image_shape),
+            "mse": space.test_error if signature.has_encoder else None,
+        }
+        if loaded.scored:
+            found["reading"] = loaded.scored[0].reading.describe() | {"container": loaded.container}
+        if len(loaded.scored) > 1:
+            best, second = loaded.scored[:2]
+            differing = best.reading.differences(second.reading)
+            found["runner_up"] = {"mse": second.error, "margin": second.error / best.error, "differs": differing}
+    except LatentError as error:
+        found["error"] = str(error)
+    return found | {"seconds": round(time.perf_counter() - start, 2)}
+
+
+def as_text(found: dict[str, Any]) -> str:
+    """An account for people."""
+    if not found["ok"]:
+        return f"{found['path']}\n  refused: {found['error']}"
+    lines = [str(found["path"])]
+    lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
+    if found["reading"]:
+        lines += ["  how it was read:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
+    if found["runner_up"]:
+        lines.append(
+            f"  runner-up: {found['runner_up']['margin']:.2f} times the error with {found['runner_up']['differs']}"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
+    parser = argparse.ArgumentParser("python -m latent.checkpoint", description="Say how files of weights are read.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.add_argument("--json", action="store_true", help="print JSON: a list with an object a file")
+    options = parser.parse_args(arguments)
+    accounts = [account(path) for path in options.files]
+    print(json.dumps(accounts, indent=1) if options.json else "\n".join(map(as_text, accounts)))
+    return 0 if all(found["ok"] for found in accounts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

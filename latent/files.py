@@ -1,0 +1,114 @@
+"""Files: read within limits, written in one step, locked while they are written, and named safely in a sentence."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
+from pathlib import Path
+
+from latent.errors import CheckpointError, TrainingError
+
+LARGEST_FILE = 512 * 1024**2  # bytes, of an archive also after inflating
+
+
+def read(path: str | Path, within: Path | None = None) -> bytes:
+    """The bytes of a file; with ``within``, it must lie in that folder, also where it is a link.
+
+    Raises `CheckpointError` where it cannot be read, is no file, lies elsewhere or is larger than `LARGEST_FILE`.
+    """
+    path = Path(path)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise CheckpointError(f"{label(path.name)} is not a file but a folder or a device.")
+        if within is not None and not path.resolve().is_relative_to(within.resolve()):
+            raise CheckpointError(f"{label(path.name)} leads out of its folder.")
+        check_size(status.st_size, label(path.name))
+        with path.open("rb") as file:
+            return file.read(LARGEST_FILE + 1)  # no more, should it grow meanwhile
+    except OSError as error:
+        raise CheckpointError(f"{label(str(path), 200)} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # a zero byte in the name
+        raise CheckpointError(f"{label(path.name)} cannot be read: it has an impossible name.") from error
+
+
+def check_size(size: int, name: str) -> None:
+    """Raise `CheckpointError` for a file of this many bytes that is too large."""
+    if size > LARGEST_FILE:
+        raise CheckpointError(f"{name} is larger than {LARGEST_FILE // 1024**2} MB.")
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write beside the file, flush to the disk, then rename over it: readers see the old or the new, never a part."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(beside, 0o644)  # mkstemp makes files that only their owner can read
+            os.replace(beside, path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror}; a file that was there before is as it was."
+        ) from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed while they wrote ``path`` left beside it; nobody may be writing now."""
+    for part in path.parent.glob(f".{escape(path.name)}.*.tmp"):
+        part.unlink(missing_ok=True)
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """What is another one whenever the file is another one, without reading it. Raises `CheckpointError`.
+
+    Times alone would miss a file that was put in place with the time of the old one, or by a clock that was set back.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Be the only process that writes ``path``, by a lock on a file beside it, ``NAME.lock``.
+
+    Raises `TrainingError` at once where another process holds it, `CheckpointError` where the folder cannot be
+    written. A lock file that a killed process left behind stops nobody.
+    """
+    from filelock import FileLock, Timeout  # where used: a page that only reads needs none
+
+    beside = path.with_name(f"{path.name}.lock")
+    lock = FileLock(beside, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise TrainingError(
+            f"{path} is being written by another process: wait until it is done, or choose another --out."
+        ) from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # Windows removes no open file; elsewhere, who waited sees that it is gone
+            beside.unlink()
+        lock.release()
+
+
+def label(text: str, longest: int = 80) -> str:
+    """Text from a file as it may stand in a sentence: on one line, without invisible signs, and short."""
+    text = "".join(sign if sign.isprintable() else "�" for sign in text[: longest + 1])
+    return text if len(text) <= longest else text[: longest - 1] + "…"

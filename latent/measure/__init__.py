@@ -1,0 +1,1 @@
+"""What can be said of a latent space: `evidence` makes each measurement once, `findings` puts it into words."""
