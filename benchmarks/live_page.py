@@ -19,7 +19,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from latent import traversal
-from latent.browser import live
+from latent.browser import live, source
+from latent.browser.inbox import parcel
 from latent.errors import DecoderError
 from latent.images import data_uri, sheet, to_uint8
 from latent.page import heap
@@ -33,8 +34,8 @@ COLOURS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bbbbbb", "#ee7733", "#009988", "#cc3311",
 )  # fmt: skip
 
-hand = st.components.v2.component("latent_live", **live.hand())
-courier = st.components.v2.component("latent_parcel", **live.courier())
+hand = st.components.v2.component("latent_live", **live.live_component())
+inbox = st.components.v2.component("latent_inbox", js=source("inbox.js"))
 
 
 @st.cache_resource(max_entries=4)
@@ -87,7 +88,7 @@ def neighbour_distances(z: NDArray[np.float32]) -> NDArray[np.float32]:
 @st.fragment
 def live_section(space: LatentSpace, streamed: bool) -> None:
     """Only this runs again when a picture is asked for and when a code is kept or chosen."""
-    parcel, refusal = stage_of(space, streamed)
+    packed, refusal = stage_of(space, streamed)
     name = stage_name(space, streamed)
     key = f"live_{name}"  # of its own for every checkpoint, whose codes have their own length
 
@@ -96,7 +97,7 @@ def live_section(space: LatentSpace, streamed: bool) -> None:
 
     holds = st.session_state.get("live_holds", [])
     if name not in holds:
-        courier(key="stage", data=parcel)
+        inbox(key="stage", data=packed)
     if st.button("Take a real 4"):
         st.session_state["base"] = space.z[space.labels == 4][0].tolist()
     shelf = st.session_state.setdefault("shelf", [space.class_mean(digit).tolist() for digit in (3, 8, 5)])
@@ -111,7 +112,7 @@ def live_section(space: LatentSpace, streamed: bool) -> None:
     )  # fmt: skip
     if result.ask:
         pixels = to_uint8(space.decode(result.ask["code"])[0])
-        courier(key="answer", data=live.parcel("answer", serial=result.ask["serial"], pixels=pixels))
+        inbox(key="answer", data=parcel("answer", serial=result.ask["serial"], pixels=pixels))
     if result.keep:
         shelf.append(result.keep)
         st.rerun(scope="fragment")

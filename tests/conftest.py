@@ -77,14 +77,29 @@ def tiny_space(tiny_file) -> LatentSpace:
     return LatentSpace.open(tiny_file)
 
 
+FILM_PAGE = """
+from latent.page.panels.film import show_films
+from latent.page.sections import Page
+
+page = Page()
+
+
+@page.section("Training", group="look")
+def training_section(space):
+    show_films([space])
+
+
+page.show()
+"""
+
+
 @pytest.fixture
 def film_page(tmp_path):
-    """The page with the film at its end, whatever section shows it, and a checkpoint that has one."""
+    """A page of one section, which shows the film, and two checkpoints: one that has a film and one that has none."""
     checkpoint.save(tmp_path / "filmed.pt", filmed())
     checkpoint.save(tmp_path / "plain.pt", tiny())
-    source = (ROOT / "streamlit_app.py").read_text(encoding="utf-8")
     path = tmp_path / "page.py"
-    path.write_text(source.replace("Path(__file__).parent", f"Path({str(ROOT)!r})") + "\nshow_training(space)\n")
+    path.write_text(FILM_PAGE, encoding="utf-8")
     return path
 
 
@@ -118,7 +133,7 @@ def fashion_folder(tmp_path_factory) -> Path:
 def modules(tmp_path_factory) -> Path:
     """The JavaScript where Node takes it for modules."""
     folder = tmp_path_factory.mktemp("modules")
-    for name in ("decoder.js", "live.js", "parcel.js"):
+    for name in ("decoder.js", "live.js", "inbox.js"):
         shutil.copy(ROOT / "latent" / "browser" / name, folder)
     (folder / "package.json").write_text('{"type": "module"}')
     return folder

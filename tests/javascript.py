@@ -9,6 +9,7 @@ import pytest
 
 from latent import data, inference
 from latent.browser import live
+from latent.browser.inbox import parcel
 
 NODE = shutil.which("node") or shutil.which("nodejs")
 ALLOWED = 1e-4  # a pixel
@@ -19,7 +20,7 @@ needs_node = pytest.mark.skipif(NODE is None, reason="no Node was found, which r
 DECODE = """
 import { readFileSync, writeSync } from "node:fs"
 import { decoder } from "./decoder.js"
-import { unpack } from "./parcel.js"
+import { unpack } from "./inbox.js"
 for (const path of process.argv.slice(2)) {
   const { program, weights, codes, digits } = unpack(readFileSync(path))
   const decode = decoder(program, weights)
@@ -45,7 +46,7 @@ def largest_differences(modules: Path, models: list, codes: list) -> list[float]
         weights = np.frombuffer(program.weights, "<f4")
         values = {"program": program.to_dict(), "weights": weights, "codes": z, "digits": digits.astype(np.uint8)}
         paths.append(modules / f"{index}.parcel")
-        paths[-1].write_bytes(live.parcel("test", **values))
+        paths[-1].write_bytes(parcel("test", **values))
         expected.append(inference.decode(model, z, digits).reshape(len(z), -1))
     (modules / "decode.js").write_text(DECODE)
     found = np.frombuffer(node(modules, "decode.js", *paths), np.float32)

@@ -422,7 +422,7 @@ PAINTED = "() => [...document.querySelectorAll('.latent-film canvas')].map(canva
 
 
 def open_film(page, film_address):
-    page.goto(f"{film_address}/?section=Model&checkpoint=filmed")
+    page.goto(f"{film_address}/?checkpoint=filmed")
     shown = page.locator(".latent-film .map")
     expect(shown).to_have_attribute("data-frame", "5", timeout=60_000)  # its end, where motion is unwelcome
     return shown
@@ -462,7 +462,7 @@ def test_the_slider_and_play_go_through_the_epochs_without_a_word_to_the_server(
 
 def test_the_film_starts_by_itself_and_glides_and_its_gif_is_downloaded(page, film_address):
     page.set_viewport_size({"width": 400, "height": 900})
-    page.goto(f"{film_address}/?section=Model&checkpoint=filmed")
+    page.goto(f"{film_address}/?checkpoint=filmed")
     page.locator(".latent-film").scroll_into_view_if_needed(timeout=60_000)
     button = page.locator(".latent-film .play")
     expect(button).to_have_text("Pause", timeout=60_000)

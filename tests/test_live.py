@@ -22,6 +22,7 @@ from benchmarks.live import LIVE_PAGE
 from benchmarks.serving import serve
 from latent import checkpoint, interpolation
 from latent.browser import live
+from latent.browser.inbox import parcel
 from latent.errors import DecoderError
 from latent.foreign.chains import chains
 from latent.foreign.layers import in_torch_layout, layers_of
@@ -212,15 +213,15 @@ def test_what_cannot_run_in_the_browser_is_refused_in_one_sentence_that_says_why
 def test_a_parcel_brings_what_was_put_in(modules):
     """Names of two bytes a letter and arrays of odd lengths, so that what follows has to be aligned."""
     values = {"text": "größer ✓", "nothing": None, "bytes": b"abc", "floats": np.array([1.5, -2], np.float64)}
-    (modules / "odd.parcel").write_bytes(live.parcel("näme", **values, last=np.arange(5, dtype=np.uint8)))
+    (modules / "odd.parcel").write_bytes(parcel("näme", **values, last=np.arange(5, dtype=np.uint8)))
     script = """
         import { readFileSync } from "node:fs"
-        import { unpack } from "./parcel.js"
+        import { unpack } from "./inbox.js"
         const { bytes, floats, last, ...rest } = unpack(readFileSync("odd.parcel"))
         console.log(JSON.stringify([[...bytes], [...floats], [...last], rest]))
     """
     found = json.loads(node(modules, "--input-type=module", "--eval", script))
-    rest = {"name": "näme", "text": "größer ✓", "nothing": None}
+    rest = {"name": "näme", "stays": False, "text": "größer ✓", "nothing": None}
     assert found == [[97, 98, 99], [1.5, -2], [0, 1, 2, 3, 4], rest]
 
 
@@ -317,7 +318,7 @@ class Screen:
 
     def stage(self, name: str) -> np.ndarray:
         """A value of what was sent of the checkpoint."""
-        value = "[...window.latentParcels.values()].find((parcel) => parcel.codes)"
+        value = "[...window.latentInbox.values()].find((parcel) => parcel.codes)"
         return np.array(self.page.evaluate(f"() => [...{value}.{name}]"))
 
     def sent(self) -> int:

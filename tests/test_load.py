@@ -162,3 +162,31 @@ def test_a_drawing_is_seen_by_the_session_that_drew_it_alone(server):
     assert second
     assert first != second
     assert third == ""
+
+
+def test_nothing_of_a_session_is_seen_by_another_that_runs_at_the_same_time(server):
+    """One has clicked on the map, the other has entered a code: each address holds its own, round after round."""
+
+    async def interleave():
+        sessions, stack = await three(server)
+        async with stack:
+            on_map, on_path = sessions[:2]
+            await healthy(on_map.move("section", "Map"))
+            await healthy(on_map.trigger("map", "clicked", {"dot": 5, "at": [0.0, 0.0]}))
+            await healthy(on_path.move("section", "Interpolate"))
+            await healthy(on_path.move("interpolate_from_source", "custom vector"))
+            await healthy(on_path.trigger("interpolate_linear", "clicked", 3))
+            seen = []
+            for n_steps, colour in ((4, "cluster"), (5, "digit"), (6, "reconstruction error"), (7, "digit")):
+                moves = on_map.move("map_colour", colour), on_path.move("interpolate_steps", n_steps)
+                await asyncio.gather(*map(healthy, moves))
+                seen.append((dict(on_map.query), dict(on_path.query), on_map.shown("shelf"), on_path.shown("shelf")))
+            return seen
+
+    for of_map, of_path, shelf_of_map, shelf_of_path in run(interleave()):
+        assert of_map["map_dot"] == ["5"]
+        assert not {"custom", "kept"} & set(of_map)
+        assert {"custom", "kept"} <= set(of_path)
+        assert "map_dot" not in of_path
+        assert shelf_of_map == ""
+        assert "linear, step 4" in shelf_of_path

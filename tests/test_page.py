@@ -189,11 +189,12 @@ def parts(app, name):
     return found
 
 
-def stashed(app):
-    """What the browser is to keep, by key."""
+def delivered(app):
+    """What the browser is to take in, by name: what each parcel says beside its arrays."""
     given = (element.proto for element in app.main.get("bidi_component"))
-    parted = (proto.bytes.split(b"\n", 1) for proto in given if proto.component_name == "latent_stash")
-    return {key.decode(): json.loads(value) for key, value in parted}
+    parcels = (proto.bytes for proto in given if proto.component_name == "latent_inbox")
+    found = [json.loads(content[4 : 4 + int.from_bytes(content[:4], "little")]) for content in parcels]
+    return {each["name"]: each for each in found}
 
 
 def sheets(app):
@@ -280,7 +281,7 @@ def test_who_comes_second_to_a_view_has_nothing_decoded_anew(monkeypatch):
 
 # Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with.
 REAL_DIGITS = {
-    "stash_digits", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
+    "inbox_digits", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
     "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images",
 }  # fmt: skip
 

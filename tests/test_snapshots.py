@@ -10,7 +10,7 @@ import torch
 from conftest import CHECKPOINTS, ROOT, filmed, history, settling, tiny
 from PIL import Image, ImageSequence
 from streamlit.testing.v1 import AppTest
-from test_page import parts, stashed
+from test_page import delivered, parts
 from test_train import CPU, ENVIRONMENT, SMALL, command, same_weights, some_images
 
 from latent import charts, checkpoint, data, inference, train
@@ -269,13 +269,12 @@ def test_the_page_sends_the_film_once_with_what_is_said_of_every_frame(film_page
     assert shown["captions"] == [Film.of(film, history(6)).caption(frame) for frame in range(6)]
     assert shown["losses"] == [None, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
     assert shown["colours"] == list(charts.DIGITS)
-    frames = stashed(app)[shown["frames"]]
+    frames = delivered(app)[shown["frames"]]
     assert frames["shape"] == [6, 32, 28, 28, 1]
     assert any("GIF of the training" in button.proto.label for button in app.main.get("download_button"))
 
 
 def test_without_a_film_the_page_says_how_to_get_one(film_page, monkeypatch):
-    film_page.write_text(film_page.read_text().replace("\nshow_training(space)\n", "\nshow_films([space])\n"))
     app = opened(film_page, monkeypatch, "plain")
     assert not parts(app, "film")
     assert any("--snapshots" in caption.value for caption in app.caption)

@@ -47,7 +47,7 @@ class TestACheckpointThatChangesWhileThePageIsOpen:
         return move(opened("Generate", checkpoint="second", kept=kept), "slider", "generate_pictures", 9)
 
     def kept(self, app, second):
-        return app.session_state["shelves"][checkpoint.fingerprint(second)].names()
+        return app.session_state["latent"].shelves[checkpoint.fingerprint(second)].names()
 
     def test_cut_short_it_is_a_sentence_and_whole_again_all_is_as_before(self, app, second):
         before, whole = shown(app), second.read_bytes()

@@ -1,16 +1,16 @@
 /**
  * A training run, played: the codes glide from epoch to epoch on one map, and the reconstructions get sharp beside it.
  *
- * All of it comes once, by way of `stash.js`; neither playing nor the slider sends anything.
+ * All of it comes once, by way of `inbox.js`; neither playing nor the slider sends anything.
  *
  * @typedef {Object} Frames
- * @property {string} places base64 of uint16 (frames, dots, 2): shares of the map in 65,535ths, after `Film` in film.py
- * @property {string} labels base64 of uint8: the digit of every dot
- * @property {string} pictures base64 of a zlib stream of uint8 (frames, pictures, height, width, channels)
+ * @property {Uint16Array} places (frames, dots, 2): shares of the map in 65,535ths, after `Film` in film.py
+ * @property {Uint8Array} labels the digit of every dot
+ * @property {Uint8Array} pictures a zlib stream of uint8 (frames, pictures, height, width, channels)
  * @property {number[]} shape of the pictures
  *
  * @typedef {Object} FilmData
- * @property {string} frames key of the Frames
+ * @property {string} frames name of the parcel of the Frames
  * @property {string[]} captions what is said of every frame
  * @property {(number | null)[]} losses of every frame
  * @property {[string, string]} axes what the axes of the map are
@@ -29,12 +29,6 @@ export default function ({ data, parentElement }) {
   const film = (root.film ??= new Film(root));
   film.show(data);
   return () => film.leave();
-}
-
-/** Numbers from base64. */
-function numbers(text, Type) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return new Type(bytes.buffer);
 }
 
 /** The bytes of a zlib stream. */
@@ -56,7 +50,7 @@ class Film {
     this.slider.oninput = () => this.go(this.slider.valueAsNumber);
     this.slider.onkeydown = (event) => this.key(event);
     this.arrived = () => this.take();
-    window.addEventListener("latent-stash", this.arrived);
+    window.addEventListener("latent-inbox", this.arrived);
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.map);
     // The film starts by itself when it is first seen, unless motion is unwelcome: then its end is shown.
@@ -67,7 +61,7 @@ class Film {
     cancelAnimationFrame(this.frame);
     this.resized.disconnect();
     this.seen.disconnect();
-    window.removeEventListener("latent-stash", this.arrived);
+    window.removeEventListener("latent-inbox", this.arrived);
     delete this.root.film;
   }
 
@@ -84,14 +78,14 @@ class Film {
 
   /** Take the frames when they are there. */
   async take() {
-    const frames = window.latentStash?.[this.data.frames];
+    const frames = window.latentInbox?.get(this.data.frames);
     if (!frames || this.taken === this.data.frames) return;
     this.taken = this.data.frames;
     this.pictures = null;
-    this.places = numbers(frames.places, Uint16Array);
-    this.labels = numbers(frames.labels, Uint8Array);
+    this.places = frames.places;
+    this.labels = frames.labels;
     this.shape = frames.shape;
-    this.pictures = await inflated(numbers(frames.pictures, Uint8Array));
+    this.pictures = await inflated(frames.pictures);
     this.go(this.last);
     if (!this.still.matches) this.seen.observe(this.root);
   }

@@ -1,7 +1,7 @@
 /**
  * A code in the hand: sliders, a pad and a path move it, and the picture follows in the next frame.
  *
- * What belongs to a checkpoint, its weights and real codes, comes once as a parcel (`parcel.js`). Nothing is sent to
+ * What belongs to a checkpoint, its weights and real codes, comes once as a parcel (`inbox.js`). Nothing is sent to
  * the page while a code moves, but where the decoder cannot run here: then each picture is asked for, one at a time.
  *
  * @typedef {{name: string, program: import("./decoder.js").Program | null, weights: Float32Array, codes: Float32Array,
@@ -76,7 +76,7 @@ class Live {
     const { signal } = this.left
     root.addEventListener("pointerdown", () => (this.down = true), { signal })
     for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => this.release(), { signal })
-    addEventListener("latent-parcel", (event) => this.arrived(/** @type {CustomEvent} */ (event).detail), { signal })
+    addEventListener("latent-inbox", (event) => this.arrived(/** @type {CustomEvent} */ (event).detail), { signal })
   }
 
   leave() {
@@ -105,9 +105,9 @@ class Live {
   /** A parcel is here, perhaps. @param {string} name */
   arrived(name) {
     if (name === "answer") return this.answered()
-    const holds = [...parcels().keys()].filter((kept) => kept !== "answer")
+    const holds = [...inbox().values()].filter((parcel) => "program" in parcel).map((stage) => stage.name)
     if (String(holds) !== String(this.data.holds)) this.setStateValue("holds", holds)
-    const stage = parcels().get(this.data.stage)
+    const stage = inbox().get(this.data.stage)
     if (stage && stage.name !== this.stage?.name) this.enter(stage)
   }
 
@@ -253,7 +253,7 @@ class Live {
   }
 
   answered() {
-    const { serial, pixels } = parcels().get("answer")
+    const { serial, pixels } = inbox().get("answer")
     if (!this.asked || serial !== this.serial) return
     clearTimeout(this.retry)
     const wanted = this.asked
@@ -469,9 +469,9 @@ class Readings {
   }
 }
 
-/** @returns {Map<string, any>} what `parcel.js` keeps */
-function parcels() {
-  return /** @type {any} */ (window).latentParcels ?? new Map()
+/** @returns {Map<string, any>} what `inbox.js` keeps */
+function inbox() {
+  return /** @type {any} */ (window).latentInbox ?? new Map()
 }
 
 /**

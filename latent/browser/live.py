@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from latent.browser import source
+from latent.browser.inbox import parcel
 from latent.errors import DecoderError
 from latent.foreign.chains import Link
 from latent.foreign.geometry import SAME, Step
@@ -111,7 +111,7 @@ class Stage:
     edges: tuple[float, float] = (0.1, 0.01)
 
     def parcel(self, name: str) -> bytes:
-        """For `courier`; ``name`` stands for the content, and the same name is taken for the same content."""
+        """For the inbox; ``name`` stands for the content, and the same name is taken for the same content."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         height, width = self.images.shape[1:3]
         values |= {
@@ -135,51 +135,18 @@ def sprite(images: NDArray[np.uint8]) -> bytes:
     return png_bytes(Image.fromarray(tiles.reshape(rows * height, SPRITE_COLUMNS * width, *channels)))
 
 
-def parcel(name: str, **values: Any) -> bytes:
-    """Values by name as one block of bytes, which `parcel.js` takes apart again.
-
-    Bytes and arrays of floats (as float32) or of uint8 go as they are, all else as JSON. In this order: how long the
-    JSON is (uint32), the JSON, which says where each array begins behind it, the arrays, each at a multiple of four.
-    """
-    plain: dict[str, Any] = {"name": name, "arrays": {}}
-    blocks: list[bytes] = []
-    end = 0
-    for key, value in values.items():
-        if isinstance(value, bytes):
-            value = np.frombuffer(value, np.uint8)
-        if not isinstance(value, np.ndarray):
-            plain[key] = value
-            continue
-        array = value.astype("<f4") if value.dtype.kind == "f" else value
-        plain["arrays"][key] = [array.dtype.name, end, array.size]
-        blocks.append(array.tobytes() + bytes(-array.nbytes % 4))
-        end += len(blocks[-1])
-    head = json.dumps(plain).encode()
-    head += b" " * (-len(head) % 4)
-    return b"".join([len(head).to_bytes(4, "little"), head, *blocks])
-
-
-def hand() -> dict[str, str]:
+def live_component() -> dict[str, str]:
     """``html``, ``css`` and ``js`` of the component that moves a code and shows its picture.
 
-    Its data: ``stage`` names the `Stage` that a `courier` brings, ``holds`` is what it has last said it holds, ``base``
+    Its data: ``stage`` names the `Stage` that a parcel brings, ``holds`` is what it has last said it holds, ``base``
     the code that is put into the hand whenever it is another one (or None), ``digit`` what a conditional decoder draws,
     ``shelf`` the codes that Play goes through, ``refusal`` why the decoder cannot run in the browser (or ""). It sets
     the states ``code``, the one chosen when a movement has ended, and ``holds``, the names of stages that need not be
-    sent again; and the triggers ``keep``, a code, and ``ask``, a ``serial`` and a ``code``, which a courier answers
+    sent again; and the triggers ``keep``, a code, and ``ask``, a ``serial`` and a ``code``, which is answered
     with the parcel "answer": that ``serial``, and ``pixels`` (height, width[, 3]) uint8.
     """
     html, css, script, run = (source(name) for name in ("live.html", "live.css", "live.js", "decoder.js"))
     return {"html": html, "css": css, "js": run + script.replace('import { decoder } from "./decoder.js"\n', "")}
-
-
-def courier() -> dict[str, str]:
-    """``js`` of the component that brings a `parcel` to the one beside it."""
-    return {"js": source("parcel.js")}
-
-
-def source(name: str) -> str:
-    return (Path(__file__).parent / name).read_text(encoding="utf-8")
 
 
 @dataclass

@@ -3,23 +3,23 @@
  *
  * Everything but a click and a finished box happens here; nothing is sent while the hand moves.
  *
- * What is large and stays the same comes by way of `stash.js`, under the keys that the data names.
+ * What is large and stays the same comes by way of `inbox.js`, in the parcels that the data names.
  *
  * @typedef {Object} Dots
- * @property {string} places base64 of float32 x, y of every dot
- * @property {string} labels base64 of uint8: the digit of every dot, or nothing where dots are no digits
+ * @property {Float32Array} places x, y of every dot
+ * @property {Uint8Array} labels the digit of every dot, or nothing where dots are no digits
  *
  * @typedef {Object} Colours
- * @property {string} colours base64 of uint8 red, green, blue of every dot
- * @property {string} values base64 of float32: what is said of every dot that is hovered over, or nothing
+ * @property {Uint8Array} colours red, green, blue of every dot
+ * @property {Float32Array} values what is said of every dot that is hovered over, or nothing
  * @property {string} value what these values are
  * @property {{name: string, colour: string}[]} legend
  *
  * @typedef {Object} MapData
- * @property {string} dots key of the Dots
- * @property {string} colours key of the Colours
- * @property {string} atlas key of the picture that lies under the dots ({src, box}: left, bottom, right, top), or ""
- * @property {string} digits key of the pictures of all test digits, WebP in base64
+ * @property {string} dots name of the parcel of the Dots
+ * @property {string} colours name of the parcel of the Colours
+ * @property {string} atlas that of the picture that lies under the dots ({picture, type, box: left, bottom, right, top}), or ""
+ * @property {string} digits that of the pictures of all test digits ({picture, type})
  * @property {[string, string]} axes what the axes are
  * @property {number | null} chosen the dot that stands out
  * @property {[number, number] | null} at the place that was clicked
@@ -43,10 +43,9 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => map.forget();
 }
 
-/** Numbers from base64. */
-function numbers(text, Type) {
-  const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  return new Type(bytes.buffer);
+/** The address of a picture in a parcel. */
+function pictureAddress({ picture, type }) {
+  return URL.createObjectURL(new Blob([picture], { type }));
 }
 
 /** A patch of colour and what it stands for. */
@@ -75,7 +74,7 @@ class LatentMap {
     this.canvas.onkeydown = (event) => this.key(event);
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.arrived = () => this.take();
-    window.addEventListener("latent-stash", this.arrived);
+    window.addEventListener("latent-inbox", this.arrived);
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.canvas);
     root.querySelector("[data-do=in]").onclick = () => this.zoom(0.7, ...this.middle());
@@ -85,7 +84,7 @@ class LatentMap {
 
   forget() {
     this.resized.disconnect();
-    window.removeEventListener("latent-stash", this.arrived);
+    window.removeEventListener("latent-inbox", this.arrived);
     delete this.root.map;
   }
 
@@ -97,30 +96,28 @@ class LatentMap {
     this.take();
   }
 
-  /** Take what is there of the stash; the rest when it comes. */
+  /** Take what is there of the inbox; the rest when it comes. */
   take() {
-    const stash = window.latentStash ?? {};
+    const inbox = window.latentInbox ?? new Map();
     const { dots, colours, atlas, digits } = this.data;
-    if (dots in stash && dots !== this.dots) {
-      this.places = numbers(stash[dots].places, Float32Array);
-      this.labels = numbers(stash[dots].labels, Uint8Array);
+    if (inbox.has(dots) && dots !== this.dots) {
+      Object.assign(this, { places: inbox.get(dots).places, labels: inbox.get(dots).labels });
       this.view = this.whole();
       this.dots = dots;
     }
-    if (colours in stash && colours !== this.painted) {
-      this.colours = numbers(stash[colours].colours, Uint8Array);
-      this.values = numbers(stash[colours].values, Float32Array);
-      this.value = stash[colours].value;
-      this.root.querySelector(".legend").replaceChildren(...stash[colours].legend.map(legendEntry));
+    if (inbox.has(colours) && colours !== this.painted) {
+      const { legend, ...painted } = inbox.get(colours);
+      Object.assign(this, { colours: painted.colours, values: painted.values, value: painted.value });
+      this.root.querySelector(".legend").replaceChildren(...legend.map(legendEntry));
       this.painted = colours;
     }
-    if (atlas in stash && atlas !== this.under) {
-      this.atlas = Object.assign(new Image(), { src: stash[atlas].src, onload: () => this.draw() });
-      this.atlasBox = stash[atlas].box;
+    if (inbox.has(atlas) && atlas !== this.under) {
+      this.atlas = Object.assign(new Image(), { src: pictureAddress(inbox.get(atlas)), onload: () => this.draw() });
+      this.atlasBox = inbox.get(atlas).box;
       this.under = atlas;
     }
-    if (digits in stash && !this.digit.style.backgroundImage) {
-      this.digit.style.backgroundImage = `url(data:image/webp;base64,${stash[digits]})`;
+    if (inbox.has(digits) && !this.digit.style.backgroundImage) {
+      this.digit.style.backgroundImage = `url(${pictureAddress(inbox.get(digits))})`;
     }
     this.draw();
   }

@@ -1,0 +1,386 @@
+"""What the sessions of a server share: every function of the page whose results are kept, and by what.
+
+A space stands for itself in a key by its identity, which holds the SHA-256 of its file, never by its arrays: of those,
+Streamlit hashes a sample. What a control can grow has a limit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+from threading import Thread
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import (
+    charts,
+    checkpoint,
+    clustering,
+    components,
+    data,
+    directions,
+    film,
+    images,
+    projection,
+    sampling,
+    support,
+    traversal,
+)
+from latent.arrays import Codes, Labels, Pictures
+from latent.arrow import Columns
+from latent.browser import live, source
+from latent.compare import Versus
+from latent.encoded import Encoded
+from latent.errors import CheckpointError, DecoderError
+from latent.foreign.reading import Reading
+from latent.images import Sheet
+from latent.measure import properties, scores
+from latent.measure.evidence import Evidence
+from latent.space import LatentSpace
+from latent.statistics import LatentStatistics
+
+MOST_DECODED = 250_000  # pixels of pictures that are kept for the next who asks for them
+MOST_STRIPS = 32  # in the overview of the dimensions
+MOST_SLIDERS = 256
+MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
+
+Chart = dict[str, Any]  # as Vega-Lite has it
+
+BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
+BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
+BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
+BY_NAME: dict[type | str, Callable[[Any], Any]] = {FunctionType: lambda function: function.__qualname__}
+
+
+@lru_cache(maxsize=256)  # which takes a tenth of the time of Streamlit's own caches
+def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
+    """SHA-256 of a file, read again only where its stamp is another."""
+    return checkpoint.fingerprint(path)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Opening the file; a stranger's is read on real digits first …")
+def loaded(path: str, stamp: tuple[int, ...], within: str) -> checkpoint.Checkpoint:
+    """What a file in this folder holds, for somebody else's how it is read; read again where its stamp is another."""
+    return checkpoint.load(path, within=Path(within))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Trying readings of the file on real digits …")
+def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
+    """What an uploaded file holds."""
+    return checkpoint.parse(_content, name)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner=False)
+def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
+    """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
+    if overruling:
+        reading = saved.scored[0].reading
+        for choice, chosen in json.loads(overruling).items():
+            reading = reading.alternatives()[choice].get(chosen, reading)
+        saved = saved.overruled(reading)
+    space = LatentSpace.of(name, saved)
+    Thread(target=lambda: space.statistics).start()  # encodes while the first section is drawn
+    return space
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def alternatives_of(sha256: str, _reading: Reading) -> dict[str, dict[str, Reading]]:
+    """The other ways to read a file; its own reading follows from the file."""
+    return _reading.alternatives()
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …")
+def fitted(
+    space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
+) -> sampling.Distribution:
+    """A distribution fitted to the codes of the evaluation images, or of those of one digit."""
+    rows = slice(None) if digit is None else space.labels == digit
+    return sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
+
+
+def pictures_of(space: LatentSpace, z: Codes, labels: Labels | None = None) -> Pictures:
+    """`LatentSpace.decode`, once for all who ask for the same: for a class, each section's first view."""
+    if len(z) * math.prod(space.signature.image_shape) > MOST_DECODED:
+        return space.decode(z, labels)
+    asked = None if labels is None else tuple(labels.tolist())
+    return decoded_once(space, np.asarray(z, np.float32).tobytes(), asked)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def decoded_once(space: LatentSpace, codes: bytes, labels: tuple[int, ...] | None) -> Pictures:
+    """The same for `pictures_of`, read-only, of the bytes of the codes: of a large array, Streamlit looks at a part."""
+    z = np.frombuffer(codes, np.float32).reshape(-1, space.latent_dim)
+    pictures = space.decode(z, None if labels is None else np.array(labels))
+    pictures.flags.writeable = False
+    return pictures
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …")
+def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
+    """How much each of the most spread dimensions changes the picture, over the first 16 evaluation images."""
+    statistics = space.statistics
+    return traversal.effects(space.decode, space.z[:16], statistics.std, statistics.most_spread(charts.MOST_PANELS))
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Codes, list[str]]:
+    """A strip for each of the dimensions that change the picture most, from any base; its codes and their names."""
+    statistics, code = space.statistics, np.frombuffer(base, np.float32)
+    order = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-dimension_effects(space), kind="stable")]
+    shown, low, high = order[:MOST_STRIPS], statistics.quantile(0.01), statistics.quantile(0.99)
+    steps = [np.linspace(low[d], high[d], 13) for d in shown]
+    z = np.concatenate([traversal.traverse(code, int(d), along) for d, along in zip(shown, steps)])
+    names = [f"dim {d} = {value:.2f}" for d, along in zip(shown, steps) for value in along]
+    return images.sheet(space.decode(z), 13, zoom=2, row_names=[str(d) for d in shown]), z, names
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
+def test_error(space: LatentSpace) -> float:
+    """The saved score, or where there is none, or the file is read another way, the error measured now."""
+    scores = space.checkpoint.scores
+    return scores["test_mse"] if scores and len(space.checkpoint.scored) < 2 else space.test_error
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
+    """Statistics of the codes of the first ``n`` evaluation images."""
+    return LatentStatistics.of(space.z[:n])
+
+
+@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …")
+def sample_of(file: Encoded) -> Codes:
+    """At most 10,000 codes of a file, whatever its size."""
+    return file.sample()
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, Chart]:
+    """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
+    z = space.z[:n] if file is None else sample_of(file)
+    statistics = statistics_of(space, n) if file is None else file.statistics
+    active = statistics.active(space.signature.kind)
+    return {
+        "histograms": charts.packed(charts.histograms_chart(z, active)),
+        "values": charts.packed(charts.values_chart(z)),
+        "boxes": charts.packed(charts.box_chart(statistics, active)),
+    }
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
+def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
+    """Clusters of the codes."""
+    return clustering.fit(method, space.z, n, seed)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def portraits_of(
+    space: LatentSpace, method: str, n: int, seed: int
+) -> tuple[clustering.Match, NDArray[np.float32], list[str]]:
+    """Clusters against the digits, their centres decoded, and these as addresses in the order of the digits."""
+    clusters = clusters_of(space, method, n, seed)
+    match, centroids = clustering.Match.of(clusters.labels, space.labels), space.decode(clusters.centres)
+    return match, centroids, [images.sheet(picture[None], 1).address for picture in centroids[match.order]]
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def evidence_of(space: LatentSpace) -> Evidence:
+    """What is measured of a space: every part when it is first asked for, by whichever section and session."""
+    return Evidence(space)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …")
+def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
+    """Two spaces side by side; what their codes share is measured now."""
+    versus = Versus(evidence_of(a), evidence_of(b))
+    if versus.encodes:
+        _ = versus.stitching  # and the comparison before it
+    return versus
+
+
+@lru_cache(maxsize=256)
+def glance(path: str, sha256: str, within: str) -> tuple[str, int] | None:
+    """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
+    try:
+        return scores.glance(Path(path), sha256, within=Path(within))
+    except CheckpointError:
+        return None
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
+def property_direction(space: LatentSpace, name: str) -> Codes:
+    """The direction along which a measured property grows."""
+    measured = properties.PROPERTIES[name].measure(space.images)
+    direction: Codes = directions.of_property(space.z, measured, space.labels)
+    return direction
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def strays_of(space: LatentSpace, a: int, b: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Images of digit ``a`` whose nearest neighbour is a ``b``, and these neighbours."""
+    rows = np.flatnonzero(space.labels == a)
+    nearest = space.nearest(space.z[rows], 2)[:, 1]
+    strays = space.labels[nearest] == b
+    return rows[strays], nearest[strays]
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def principal_of(space: LatentSpace) -> components.PrincipalAxes:
+    """The principal components of the codes."""
+    return components.PrincipalAxes.of(space.z, min(space.latent_dim, 64))
+
+
+@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def along_of_many(
+    space: LatentSpace, direction: bytes, measured: str, reach: float, n_steps: int
+) -> NDArray[np.float32]:
+    """The mean of a property along the same walk from 50 real digits, (n_steps,)."""
+    steps = np.linspace(-reach, reach, n_steps)
+    walks = [directions.walk(z, np.frombuffer(direction, np.float32), steps) for z in space.z[:50]]
+    values = properties.PROPERTIES[measured].measure(space.decode(np.concatenate(walks)))
+    mean: NDArray[np.float32] = values.reshape(50, n_steps).mean(axis=0)
+    return mean
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for a browser …")
+def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
+    """What the browser needs of a checkpoint: its name, all of it as a parcel, and why its decoder cannot run there."""
+    program, refusal = None, ""
+    try:
+        program = live.compile(space.model)
+    except DecoderError as error:
+        refusal = str(error)
+    statistics, effects = space.statistics, dimension_effects(space)
+    strongest = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-effects, kind="stable")]
+    others = np.setdiff1d(statistics.most_spread(MOST_SLIDERS), strongest)
+    n = min(len(space.z), max(1, MOST_LIVE_NUMBERS // space.latent_dim))
+    distances = space.support.distances.astype(np.float32)
+    stage = live.Stage(
+        program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
+        order=[*strongest.tolist(), *others.tolist()],
+        low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
+        colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
+        edges=(1 - support.EDGE, 0.5 / len(distances)),
+    )  # fmt: skip
+    name = hashlib.sha256(repr(space.identity[:2]).encode()).hexdigest()[:16]
+    return name, stage.parcel(name), refusal
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def film_of(space: LatentSpace) -> tuple[film.Film, dict[str, Any]]:
+    """The film of a training run whose snapshots were kept, and its frames as the browser takes them."""
+    assert space.checkpoint.snapshots is not None  # who asks has looked
+    played = film.Film.of(space.checkpoint.snapshots, space.checkpoint.history)
+    shape = played.snapshots.reconstructions.shape
+    frames = {
+        "places": np.rint(np.clip(played.places, 0, 1) * 65535).astype("<u2").ravel(),
+        "labels": played.snapshots.labels,
+        "pictures": played.snapshots.deflated,
+        "shape": [*shape, 1] if len(shape) == 4 else [*shape],
+    }
+    return played, frames
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def plane_of(space: LatentSpace) -> projection.Plane:
+    """The flat map of a space that goes both ways."""
+    return projection.Plane.of(space.z)
+
+
+def places_on_plane(space: LatentSpace) -> NDArray[np.float32]:
+    """Where the code of every evaluation image is on that map, (n, 2)."""
+    places = plane_of(space).project(space.z)
+    if space.latent_dim == 1:  # a line: the digits one above the other
+        places[:, 1] = space.labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(places))
+    return places
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring every digit …")
+def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
+    """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
+    values: NDArray[Any] = np.zeros(0, np.float32)
+    if colouring in ("digit", "cluster"):
+        categories = space.labels if colouring == "digit" else clusters_of(space, "k-means", shown or 10).labels
+        colours = charts.category_colours(categories)
+        names = [f"cluster {i}" if shown else str(i) for i in range(min(shown or 10, len(charts.DIGITS)))]
+        legend = dict(zip(names, charts.DIGITS))
+    else:
+        values = space.z[:, shown or 0] if colouring == "dimension" else space.errors
+        colours, legend = charts.value_colours(values)
+    return {
+        "colours": colours.ravel(),
+        "values": values,
+        "value": f"dimension {shown}:" if colouring == "dimension" else colouring,
+        "legend": [{"name": name, "colour": colour} for name, colour in legend.items()],
+    }
+
+
+@st.cache_resource(max_entries=16, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …")
+def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
+    """Decoded pictures, ``tiles`` by ``tiles``, over the part of the plane in which the real codes lie."""
+    places = places_on_plane(space)
+    low, high = places.min(axis=0), places.max(axis=0)
+    step = (high - low) / tiles
+    x = low[0] + step[0] * (np.arange(tiles) + 0.5)
+    y = high[1] - step[1] * (np.arange(tiles) + 0.5)  # rows go down
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    sheet = images.sheet(space.decode(plane_of(space).lift(grid)), tiles, gap=0)
+    box = [float(v) for v in (low[0], low[1], high[0], high[1])]
+    return {"picture": sheet.png(), "type": "image/png", "box": box}
+
+
+@st.cache_resource(show_spinner=False)
+def digit_pictures() -> dict[str, Any]:
+    """All test digits on one picture, 100 in a row, for the browser."""
+    digits, _ = data.evaluation_digits()
+    buffer = io.BytesIO()
+    images.sheet(digits, 100, gap=0).image.convert("L").save(buffer, format="WEBP", quality=30, method=2)
+    return {"picture": buffer.getvalue(), "type": "image/webp"}
+
+
+@st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
+def built(chart: Callable[..., Any], *given: Any, **choices: Any) -> Chart:
+    """What a function of `latent.charts` makes of these, built once for the same numbers."""
+    return charts.packed(chart(*given, **choices))
+
+
+@st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
+def chart_without_rows(chart: Callable[..., Any], _rows: Columns, **choices: Any) -> Chart:
+    """What such a function makes of any rows: the specification, which says nothing of the rows but their columns."""
+    spec = chart(_rows, **choices).to_dict(validate=False)
+    return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
+
+
+@cache
+def page_icon() -> str:
+    """A real digit; a named icon would be fetched from a distant host."""
+    digits, _ = data.evaluation_digits()
+    return images.sheet(digits[61:62], 1, zoom=2).address
+
+
+@cache
+def style(group_starts: tuple[int, ...]) -> str:
+    """The style sheet of the page; ``group_starts`` are the places in the list of sections that begin a group."""
+    places = ", ".join(f'.st-key-section [role="radiogroup"] > :nth-child({place})' for place in group_starts)
+    return f"<style>{source('style.css')}\n{places} {{ margin-top: 0.7rem }}</style>"
+
+
+@cache
+def component(name: str) -> Callable[..., Any]:
+    """One of our own parts of the page, written in latent/browser: NAME.js, and NAME.html where there is one."""
+    if name == "live":
+        parts = live.live_component()
+        html, css, js = parts["html"], parts["css"], parts["js"]
+        mounted: Callable[..., Any] = st.components.v2.component("latent_live", html=html, css=css, js=js)
+        return mounted
+    html, js = source(f"{name}.html"), source(f"{name}.js")
+    mounted = st.components.v2.component(f"latent_{name}", html=html, js=js, isolate_styles=False)
+    return mounted

@@ -1,0 +1,221 @@
+"""Controls that several sections share: they choose a digit, an image, a code, a distribution or a direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from latent import directions, sampling, shelf
+from latent.arrays import Code
+from latent.components import PrincipalAxes
+from latent.measure import properties
+from latent.page import cached
+from latent.page.keeping import custom_code, shelf_of
+from latent.page.snippet import Snippet, literal, snippet
+from latent.page.state import state
+from latent.sampling import Distribution
+from latent.space import LatentSpace
+
+SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "kept vector", "custom vector")
+OF_REAL_IMAGES = ("real image", "class mean", "mean")  # what a decoder alone cannot offer
+OF_REAL_DIGITS = ("property", "two digits")
+DEFAULT_PROPERTY = "thickness"
+MOST_COMPONENTS = 64
+LARGEST_SEED = 2**31 - 1
+
+
+class Operand(NamedTuple):
+    """A code that was chosen: what to call it, its numbers (latent_dim,), and the Python that gives them."""
+
+    name: str
+    code: Code
+    python: Snippet
+
+
+class Drawn(NamedTuple):
+    """A distribution that was chosen, and the Python that fits it."""
+
+    distribution: Distribution
+    python: Snippet
+
+
+class Direction(NamedTuple):
+    """A direction that was chosen: what to call it, (latent_dim,), the Python that gives it, what to measure on it."""
+
+    name: str
+    code: Code
+    python: Snippet
+    measure: str = DEFAULT_PROPERTY
+
+
+def choose_digit(label: str, key: str, default: int) -> int:
+    return st.selectbox(label, range(10), index=default, key=key, bind="query-params")
+
+
+def choose_seed(key: str, default: int = 0, text: str | None = "The same seed, the same pictures.") -> int:
+    """A control for a seed; ``text`` is its help."""
+    return int(st.number_input("Seed", 0, LARGEST_SEED, default, key=key, bind="query-params", help=text))
+
+
+def choose_scale_and_seed(key: str) -> tuple[float, int]:
+    """Controls for how far draws lie from their centre, and for the seed."""
+    scale = st.slider(
+        "Scale", 0.0, 3.0, 1.0, 0.05, key=f"{key}_scale", bind="query-params",
+        help="How far codes lie from their centre: below 1 more typical pictures, above 1 stranger ones.",
+    )  # fmt: skip
+    return scale, choose_seed(f"{key}_seed")
+
+
+def choose_image(space: LatentSpace, key: str, digit: int, label: str = "") -> int:
+    """The index of an evaluation image: a digit, and which of its images."""
+    left, right = st.columns(2)
+    with left:
+        digit = choose_digit(f"{label} digit".strip().capitalize(), f"{key}_digit", digit)
+    indices = np.flatnonzero(space.labels == digit)
+    with right:
+        which = st.number_input(
+            "Which one", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
+            help=f"There are {len(indices)} test images of this digit.",
+        )  # fmt: skip
+    return int(indices[which - 1])
+
+
+def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "real image", digit: int = 7) -> Operand:
+    """Controls that choose a code: a real one, a computed one, one from the shelf."""
+    sources = [name for name in SOURCES if space.signature.has_encoder or name not in OF_REAL_IMAGES]
+    index = sources.index(source) if source in sources else sources.index("random draw")
+    source = st.selectbox(label, sources, index=index, key=f"{key}_source", bind="query-params")
+    match source:
+        case "real image":
+            index = choose_image(space, key, digit)
+            return Operand(f"a real {space.labels[index]}", space.z[index], snippet(f"space.z[{index}]"))
+        case "class mean":
+            digit = choose_digit("Mean of the", f"{key}_mean_of", digit)
+            return Operand(f"mean of the {digit}s", space.class_mean(digit), snippet(f"space.class_mean({digit})"))
+        case "mean":
+            return mean_of_all(space)
+        case "random draw":
+            seed = choose_seed(f"{key}_draw", digit, None)
+            python = snippet(f'sampling.sample(sampling.fit("learned", space.z), 1, seed={seed})[0]', sampling)
+            code = sampling.sample(cached.fitted(space, "learned"), 1, seed=seed)[0]
+            return Operand("a random draw", code, python)
+        case "kept vector":
+            return choose_kept(space, key)
+        case "custom vector":
+            code = custom_code(space)
+            state().run.link["custom"] = [shelf.vector_to_text(code)]
+            return Operand("custom vector", code, literal(code))
+    zeros = snippet("np.zeros(space.latent_dim, np.float32)", np)
+    return Operand("zeros", np.zeros(space.latent_dim, np.float32), zeros)
+
+
+def mean_of_all(space: LatentSpace) -> Operand:
+    """The mean of the codes of all evaluation images."""
+    return Operand("mean of all codes", space.statistics.mean, snippet("space.statistics.mean"))
+
+
+def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Operand:
+    """A control that chooses from the shelf; the mean of all codes where nothing is on it."""
+    names = shelf_of(space).names(kind)
+    if not names:
+        st.caption("Nothing is on the shelf yet: click any picture on the page to keep it. Until then, the mean.")
+        return mean_of_all(space)
+    if f"{key}_kept" not in st.session_state and f"{key}_kept" not in st.query_params:
+        st.session_state[f"{key}_kept"] = names[-1]
+    # Without a default, which the address would leave out and the next vector that is kept would change.
+    name = st.selectbox("Which", names, index=None, key=f"{key}_kept", bind="query-params") or names[-1]
+    kept = shelf_of(space)[name]
+    state().run.items.add(kept.name)
+    return Operand(kept.name, kept.vector, literal(kept.vector))
+
+
+def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
+    """Controls that choose a distribution, which is fitted to the codes of one digit where one is given."""
+    name = st.selectbox(
+        "Distribution", sampling.DISTRIBUTIONS, index=sampling.DISTRIBUTIONS.index(default), key=f"{key}_distribution",
+        bind="query-params", help="\n".join(f"- **{name}**: {text}" for name, text in sampling.HELP.items()),
+    )  # fmt: skip
+    st.caption(sampling.HELP[name])
+    rows = "" if digit is None else f"[space.labels == {digit}]"
+    if name == "uniform" and st.toggle(
+        "Choose the range", key=f"{key}_bounded", bind="query-params",
+        help="Off: every dimension runs over the values that real codes take in it.",
+    ):  # fmt: skip
+        left, right = st.columns(2)
+        low = left.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
+        high = right.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
+        python = snippet(f"sampling.fit({name!r}, space.z{rows}, low={low}, high={high})", sampling)
+        return Drawn(cached.fitted(space, name, digit, low, high), python)
+    labels = f", labels=space.labels{rows}" if name == "classes" else ""
+    return Drawn(cached.fitted(space, name, digit), snippet(f"sampling.fit({name!r}, space.z{rows}{labels})", sampling))
+
+
+def choose_direction(space: LatentSpace) -> Direction:
+    """Controls that choose a direction."""
+    kinds = [kind for kind in CHOOSERS if space.signature.has_encoder or kind not in OF_REAL_DIGITS]
+    kind = st.selectbox("Direction of", kinds, key="directions_kind", bind="query-params")
+    return CHOOSERS[kind](space)
+
+
+def direction_of_property(space: LatentSpace) -> Direction:
+    name = choose_property("Property", "directions_property", DEFAULT_PROPERTY)
+    measured = f"properties.PROPERTIES[{name!r}].measure(space.images)"
+    python = snippet(f"directions.of_property(space.z, {measured}, space.labels)", directions, properties)
+    return Direction(f"more {name}", cached.property_direction(space, name), python, name)
+
+
+def direction_of_digits(space: LatentSpace) -> Direction:
+    a = choose_digit("From digit", "directions_from_digit", 4)
+    b = choose_digit("To digit", "directions_to_digit", 9)
+    lines = f"directions.difference(space.z[space.labels == {b}], space.z[space.labels == {a}])"
+    code = directions.difference(space.z[space.labels == b], space.z[space.labels == a])
+    return Direction(f"{a} to {b}", code, snippet(lines, directions))
+
+
+def direction_of_vectors(space: LatentSpace) -> Direction:
+    start = choose_code(space, "directions_a", "From", source="class mean", digit=3)
+    end = choose_code(space, "directions_b", "To", source="class mean", digit=8)
+    lines = f"directions.difference({end.python}, {start.python})"
+    python = snippet(lines, directions, start.python, end.python)
+    name = f"{start.name} to {end.name}"[: shelf.LONGEST_NAME]
+    return Direction(name, directions.difference(end.code, start.code), python)
+
+
+def direction_of_component(space: LatentSpace) -> Direction:
+    most = min(space.latent_dim, MOST_COMPONENTS)
+    number = int(st.number_input("Component", 1, most, 1, key="directions_component", bind="query-params"))
+    python = snippet(f"PrincipalAxes.of(space.z, {most}).scaled({number - 1})", PrincipalAxes)
+    return Direction(f"principal component {number}", cached.principal_of(space).scaled(number - 1), python)
+
+
+def kept_direction(space: LatentSpace) -> Direction:
+    return Direction(*choose_kept(space, "directions", "direction"))
+
+
+CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
+    "property": direction_of_property,
+    "two digits": direction_of_digits,
+    "two vectors": direction_of_vectors,
+    "principal component": direction_of_component,
+    "kept direction": kept_direction,
+}
+
+
+def choose_property(label: str, key: str, default: str) -> str:
+    """A control that chooses a property that can be measured of images."""
+    names = list(properties.PROPERTIES)
+    return st.selectbox(label, names, index=names.index(default), key=key, bind="query-params")
+
+
+def reset_when_changed(key: str, value: Any, origin: Any) -> None:
+    """Set a control to ``value`` at first, and again whenever ``origin``, which the value came from, is another one.
+
+    In between it is the user's. A value in the URL comes before the first one.
+    """
+    origins = state().origins
+    if origins.get(key) != origin:
+        origins[key] = origin
+        st.session_state[key] = value

@@ -1,0 +1,58 @@
+"""What a session keeps of a model file: its shelf, and the custom code."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import streamlit as st
+
+from latent import images, shelf
+from latent.arrays import Code
+from latent.errors import ArgumentError, LatentError
+from latent.page.state import state
+from latent.shelf import Kept, Shelf
+from latent.space import LatentSpace
+
+
+def shelf_of(space: LatentSpace) -> Shelf:
+    """The shelf of this session and model file; at first, what the address brought along."""
+    shelves, sha256 = state().shelves, space.checkpoint.sha256
+    if sha256 not in shelves:
+        shelves[sha256] = Shelf(sha256)
+        if len(shelves) == 1:  # the first of the session: the one that the address is about
+            for text in st.query_params.get_all("kept"):
+                with suppress(ArgumentError):  # a link that was cut short still opens with the rest of it
+                    name, origin, kind, vector = shelf.from_link(text, space.latent_dim)
+                    shelves[sha256] = shelves[sha256].keep(kept_of(space, name, origin, vector, kind))
+    return shelves[sha256]
+
+
+def kept_of(space: LatentSpace, name: str, origin: str, vector: Code, kind: shelf.Kind = "code") -> Kept:
+    """A vector with its picture: what it decodes to, or for a direction how it changes the mean."""
+    if kind == "code":
+        return Kept(name, origin, vector, images.to_uint8(space.decode(vector)[0]))
+    mean = space.statistics.mean
+    changed, unchanged = space.decode(np.stack([mean + vector, mean]))
+    difference = (changed - unchanged).mean(axis=-1) if changed.ndim == 3 else changed - unchanged
+    return Kept(name, origin, vector, images.signed_to_rgb(difference), kind)
+
+
+def keep(space: LatentSpace, name: str, vector: Code, kind: shelf.Kind = "code", origin: str = "") -> None:
+    """Put a vector on the shelf; it comes from the section that is shown where ``origin`` says nothing else."""
+    session = state()
+    try:
+        kept = kept_of(space, name, origin or session.section, np.asarray(vector, np.float32), kind)
+        session.shelves[space.checkpoint.sha256] = shelf_of(space).keep(kept)
+        session.toast = "Kept on the shelf, in the sidebar."
+    except LatentError as error:
+        session.toast = str(error)
+
+
+def custom_code(space: LatentSpace) -> Code:
+    """The code last entered in the Custom vector section, or where there is none the first real image's."""
+    codes, sha256 = state().codes, space.checkpoint.sha256
+    if sha256 not in codes and "custom" in st.query_params:
+        with suppress(ArgumentError):  # in a link that was cut short, or of another model
+            codes[sha256] = shelf.vector_from_text(st.query_params["custom"], space.latent_dim)
+    return codes.get(sha256, space.z[0])

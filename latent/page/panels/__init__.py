@@ -1,0 +1,1 @@
+"""Parts of sections that are too large for the section itself."""

@@ -1,0 +1,245 @@
+"""The map: where the codes lie in two dimensions, and what was clicked or selected on it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import charts, images, projection, store
+from latent.arrays import Code
+from latent.images import Sheet
+from latent.page import cached, widgets
+from latent.page.fragment import fragment_in_turn
+from latent.page.keeping import keep
+from latent.page.show import real_names, show_chart, show_code_chart, show_codes, show_facts, show_real, show_support
+from latent.page.snippet import Snippet, snippet
+from latent.page.state import Click, state
+from latent.page.take_away import take_away
+from latent.space import LatentSpace
+
+PROJECTIONS = {
+    "PCA": "The plane in which the codes spread most: distances are true, and every place on it is a code.",
+    "t-SNE": "Neighbours stay neighbours: shows clusters, but distances and places mean nothing.",
+}
+COLOURINGS = ("digit", "cluster", "reconstruction error", "dimension")
+
+
+@fragment_in_turn
+def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], drawn: dict[str, Any]) -> None:
+    """The map and what was clicked or selected on it.
+
+    The map marks a click by itself, so that what it is given stays the same and need not be sent again.
+    """
+    dot, at = clicked_place(places, plane_is_shown=kind == "PCA")
+    box = clicked_box(space, kind)
+    left, right = st.columns([3, 2])
+    with left:
+        mount_map("map", space, kind, drawn)
+        st.caption(
+            "Hover for the digit, click for its story, drag a box to select many. The wheel zooms once the map was "
+            "clicked; with the keyboard, arrows move a ring and Enter clicks there."
+        )
+    z = cached.plane_of(space).lift(at[None])[0] if kind == "PCA" else space.z[dot]
+    picture = space.decode(z)
+    sheet = images.sheet(picture, 1, zoom=5)
+    with right:
+        if kind == "PCA":
+            show_place(space, at, z, sheet)
+        if dot is not None:
+            show_digit(space, dot)
+    if box is not None:
+        show_selection(space, places, box)
+
+    places, python = snippet_of(space, kind, dot, at, places)
+    columns = {"x": places[:, 0], "y": places[:, 1], "digit": space.labels}
+    arrays = {"places": places, "z": z, "picture": picture}
+    take_away(space, python, arrays, png=sheet.png, csv=lambda: columns)
+
+
+def show_place(space: LatentSpace, at: Code, z: Code, sheet: Sheet) -> None:
+    """The picture of a place on the plane, and how close to real codes it lies."""
+    st.subheader("This place on the plane")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(width="content"):
+            name = f"map at {at[0]:.2f}, {at[1]:.2f}"
+            show_codes("map_place", space, sheet, z[None], [name], "The picture that this place decodes to")
+        with st.container(width="stretch"):
+            show_support(space, z)
+
+
+def snippet_of(
+    space: LatentSpace, kind: str, dot: int | None, at: Code, places: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], Snippet]:
+    """The places of all codes, (n, 2), as the Python gives them that goes with it."""
+    if kind != "PCA":
+        lines = f"places = projection.tsne(space.z)\nz = space.z[{dot}]\npicture = space.decode(z)"
+        return places, snippet(lines, projection)
+    lines = (
+        "plane = projection.Plane.of(space.z)\nplaces = plane.project(space.z)\n"
+        f"z = plane.lift(np.array([[{at[0]}, {at[1]}]], np.float32))[0]\npicture = space.decode(z)"
+    )
+    return cached.plane_of(space).project(space.z), snippet(lines, np, projection)
+
+
+def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
+    """Where every evaluation image is on the map, (10000, 2)."""
+    if kind == "t-SNE":
+        key = ("t-SNE", *space.identity[:2])
+        if not store.has(*key):
+            bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once a checkpoint")
+            progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
+            store.stored(lambda: projection.tsne(space.z, progress), *key)
+            bar.empty()
+        return store.stored(lambda: projection.tsne(space.z), *key)
+    return cached.places_on_plane(space)
+
+
+def clicked_place(places: NDArray[np.float32], *, plane_is_shown: bool) -> tuple[int | None, Code]:
+    """The dot that was clicked, if any, and the place; at first the first test image."""
+    session = state()
+    link = session.run.link
+    link.pop("map_at", None)
+    link.pop("map_dot", None)
+    if session.click is None:
+        session.click = Click(st.query_params.get("map_dot", "0"), st.query_params.get("map_at"))
+    with suppress(TypeError, ValueError):
+        if session.click.at is not None and plane_is_shown:
+            x, y = (float(number) for number in session.click.at.split(","))
+            if np.isfinite([x, y]).all():
+                link["map_at"] = [session.click.at]
+                return None, np.array([x, y], np.float32)
+    dot = 0
+    with suppress(TypeError, ValueError):
+        dot = int(session.click.dot or 0)
+    dot = dot if 0 <= dot < len(places) else 0
+    link["map_dot"] = [str(dot)]
+    return dot, places[dot]
+
+
+def clicked_box(space: LatentSpace, kind: str) -> list[float] | None:
+    """The box that was drawn on this map: left, bottom, right, top."""
+    session = state()
+    session.run.link.pop("map_box", None)
+    if session.box is None:
+        session.box = st.query_params.get("map_box", "")
+    with suppress(ValueError):
+        drawn_on, *numbers = session.box.split(",")
+        box = [float(number) for number in numbers]
+        if drawn_on == f"{kind} {space.checkpoint.sha256[:8]}" and len(box) == 4 and np.isfinite(box).all():
+            session.run.link["map_box"] = [session.box]
+            return box
+    return None
+
+
+def map_data(
+    space: LatentSpace,
+    kind: str,
+    places: NDArray[np.float32],
+    colouring: str = "digit",
+    shown: int | None = None,
+    tiles: int = 0,
+) -> dict[str, Any]:
+    """What the map draws; the large parts of it are sent at once and once."""
+    has_digits = space.signature.has_encoder
+    name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
+    names = cached.plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
+    labels, painted = space.labels[: has_digits * len(places)], cached.map_colours(space, colouring, shown)
+    under = widgets.deliver_once(f"atlas-{name}-{tiles}", **cached.atlas_of(space, tiles)) if tiles else ""
+    return {
+        "dots": widgets.deliver_once(f"dots-{name}", places=places.ravel(), labels=labels),
+        "colours": widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
+        "atlas": under,
+        "digits": widgets.deliver_once("digits", **cached.digit_pictures()),
+        "axes": [names[0], "digit" if space.latent_dim == 1 and kind == "PCA" else names[1]],
+        "chosen": None, "at": None, "box": None, "marks": [],
+        "opacity": 0.45 if tiles else 0.8,
+        "height": 620,
+        "alt": f"Map of 10,000 codes by {kind}, coloured by {colouring}",
+    }  # fmt: skip
+
+
+def mount_map(key: str, space: LatentSpace, kind: str, drawn: dict[str, Any]) -> None:
+    """The map; a click and a box are taken into the session."""
+
+    def take_click() -> None:
+        clicked = st.session_state[key]["clicked"]
+        with suppress(TypeError, KeyError, ValueError):
+            x, y = (float(number) for number in clicked["at"])
+            found = clicked["dot"]
+            state().click = Click(found, None if found is not None else f"{x:.5g},{y:.5g}")
+
+    def take_box() -> None:
+        with suppress(TypeError, ValueError):
+            numbers = ",".join(f"{float(number):.5g}" for number in st.session_state[key]["boxed"])
+            state().box = f"{kind} {space.checkpoint.sha256[:8]},{numbers}"
+
+    widgets.scatter(key, drawn, on_clicked=take_click, on_boxed=take_box)
+
+
+def show_digit(space: LatentSpace, index: int) -> None:
+    """One evaluation image: original, reconstruction, code and neighbours."""
+    if space.signature.has_encoder:
+        st.subheader(f"A {space.labels[index]}: test image {index}")
+        with st.container(horizontal=True):
+            x_hat = space.decode(space.z[index], space.labels[[index]])
+            original, reconstruction = st.container(width="content"), st.container(width="content")
+            rows = np.array([index])
+            with original:
+                show_real("map_original", space, rows, "The original", 4)
+            with reconstruction:
+                sheet = images.sheet(x_hat, 1, 4)
+                show_codes("map_reconstruction", space, sheet, space.z[rows], real_names(space, rows), "Reconstruction")
+            error = float(np.square(x_hat[0] - space.images[index] / 255).mean())
+            show_facts({"Error": f"{error:.4f}"}, {"Error": "Mean squared error a pixel."})
+        nearest = space.nearest(space.z[index], 11)[0]
+        nearest = nearest[nearest != index][:10]
+        same = int((space.labels[nearest] == space.labels[index]).sum())
+        st.markdown(f"**Its ten nearest neighbours** in all {space.latent_dim} dimensions: {same} of the same digit")
+        show_real("map_neighbours", space, nearest, "The ten nearest neighbours", 2)
+    st.markdown("**Its code**")
+    show_code_chart(space, space.z[index], "The code as bars", height=160)
+
+
+MOST_SELECTED = 60  # pictures of a selection that are shown
+
+
+def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[float]) -> None:
+    """What lies in a box on the map: how many, which digits, their mean."""
+    left, bottom, right, top = box
+    inside = (places[:, 0] >= left) & (places[:, 0] <= right) & (places[:, 1] >= bottom) & (places[:, 1] <= top)
+    selected = np.flatnonzero(inside)
+    st.subheader(f"Selected: {len(selected):,} codes")
+    if len(selected) == 0:
+        st.caption("There is no code in this box.")
+        return
+    counts = np.bincount(space.labels[selected], minlength=10)
+    mean, name = space.z[selected].mean(axis=0), f"mean of {len(selected)} selected"
+    cells = st.columns([1, 2, 3])
+    with cells[0]:
+        st.markdown("**Their mean**")
+        show_codes("map_mean", space, images.sheet(space.decode(mean), 1, 5), mean[None], [name], "The mean, decoded")
+        if st.button("Clear the box"):
+            state().box = ""
+            st.rerun()
+    if space.signature.has_encoder:
+        with cells[1]:
+            st.markdown("**Their digits**")
+            show_chart("How many of each digit are selected", charts.digits_chart, counts)
+    with cells[2]:
+        some = selected[:: max(1, len(selected) // MOST_SELECTED)][:MOST_SELECTED]
+        st.markdown("**All of them**" if len(some) == len(selected) else f"**{len(some)} of them**")
+        pictures = space.images[some] if space.signature.has_encoder else space.decode(space.z[some])
+        sheet = images.sheet(pictures, 15, 2)
+        show_codes(
+            "map_selected", space, sheet, space.z[some], real_names(space, some), "Selected digits", stretch=True
+        )
+        if st.button(f"Keep these {len(some)}"):
+            for index in some:
+                keep(space, real_names(space, np.array([index]))[0], space.z[index], origin="Map, selected")
+            st.rerun()

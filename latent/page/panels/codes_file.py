@@ -1,0 +1,37 @@
+"""Codes of other images than the evaluation images: files that `latent.encode` wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from latent import encoded
+from latent.encoded import Encoded
+from latent.page.picker import model_folder, overruled_by
+from latent.space import LatentSpace
+
+TEST_DIGITS = "the 10,000 test digits"
+
+
+def choose_codes(space: LatentSpace) -> Encoded | None:
+    """A file of codes of this model, or None for those of the test digits; not asked where there is no file."""
+    files = {path.stem: path for path in encoded.find(model_folder(), space.checkpoint.sha256)}
+    if not files or overruled_by(space.checkpoint.sha256):  # files are made by a model file's own reading
+        return None
+    chosen = st.selectbox(
+        "Codes of", [TEST_DIGITS, *files], key="statistics_codes", bind="query-params",
+        help="Files that `python -m latent.encode` wrote into the checkpoint folder with this checkpoint.",
+    )  # fmt: skip
+    return None if chosen == TEST_DIGITS else Encoded.open(files[chosen])
+
+
+def describe_codes(file: Encoded, n_drawn: int) -> None:
+    """Where the codes of a file are from, what is missing, and what is exact."""
+    images_of = Path(next(iter(file.source.values()), "")).name
+    lost = f"; {file.unreadable:,} that cannot be read are left out ({', '.join(file.first_unreadable[:3])})"
+    st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
+    st.caption(
+        f"The numbers and box plots are of all codes, quantiles to within {file.resolution:.2g} latent units; the "
+        f"histograms show {n_drawn:,} of them, drawn at random with a fixed seed."
+    )

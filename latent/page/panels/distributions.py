@@ -1,0 +1,70 @@
+"""The statistics of every dimension: facts, charts and a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import charts
+from latent.page import cached
+from latent.page.show import show_built, show_facts, show_table
+from latent.space import LatentSpace
+from latent.statistics import LatentStatistics
+
+RULES = {"vae": "a variance above 0.01", "ae": "a variance above 1 % of the largest"}
+
+
+def show_active(space: LatentSpace, statistics: LatentStatistics, active: NDArray[np.bool_]) -> None:
+    """How many codes there are, and which dimensions are active."""
+    facts = {
+        "Images encoded": f"{statistics.n:,}",
+        "Active dimensions": f"{active.sum()} of {space.latent_dim}",
+        "Standard deviation": f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
+    }
+    means = {
+        "Active dimensions": f"Active is {RULES[space.signature.kind]}.",
+        "Standard deviation": "Of the least and the most spread dimension, latent units.",
+    }
+    show_facts(facts, means)
+    if not active.all():
+        st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))}.")
+
+
+def show_distributions(space: LatentSpace, drawn: Mapping[str, cached.Chart], n: int) -> None:
+    """The charts of `cached.distribution_charts`, of ``n`` codes."""
+    if space.latent_dim > charts.MOST_PANELS:
+        st.caption(
+            f"The charts show the {charts.MOST_PANELS} most spread of the {space.latent_dim} dimensions, the table all."
+        )
+    st.subheader("Every dimension")
+    show_built(f"Histograms of the {space.latent_dim} dimensions over {n} codes", drawn["histograms"])
+    st.subheader("Box plots")
+    show_built("Median, quartiles, 1st and 99th percentile and extremes of every dimension", drawn["boxes"])
+    st.subheader("All values together")
+    show_built("Histogram of all values, with the standard normal density as a line", drawn["values"])
+    st.caption(
+        "The line is the standard normal density: where the bars leave it, sampling from N(0, 1) leaves the data."
+    )
+
+
+def show_numbers(statistics: LatentStatistics, active: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
+    """The table of every dimension, by column."""
+    table = {
+        "dimension": np.arange(len(active)),
+        "active": active,
+        "mean": statistics.mean,
+        "std": statistics.std,
+        "min": statistics.min,
+        "1st quartile": statistics.quantile(0.25),
+        "median": statistics.median,
+        "3rd quartile": statistics.quantile(0.75),
+        "max": statistics.max,
+    }
+    st.subheader("Numbers")
+    columns = {name: st.column_config.NumberColumn(format="%.3f") for name in [*table][2:]}
+    show_table(table, columns, "Statistics of every dimension")
+    return table

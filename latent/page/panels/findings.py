@@ -1,0 +1,72 @@
+"""The findings of a model: sentences, each with a button that opens what shows it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from latent import report
+from latent.measure import findings
+from latent.measure.evidence import Evidence
+from latent.measure.findings import Finding
+
+
+def show_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
+    """The findings that can be made already, while the rest is measured."""
+    with place.container():
+        st.subheader("Findings")
+        st.progress(share, f"Measuring {name} …")
+        for number, finding in enumerate(findings.findings(evidence), 1):
+            st.markdown(f"{number}. {finding.text}")
+
+
+def show_findings(evidence: Evidence) -> None:
+    """All findings, and the report as a file."""
+    st.subheader("Findings")
+    for place, finding in enumerate(findings.findings(evidence)):
+        text, show_it = st.columns([12, 1], vertical_alignment="center")
+        text.markdown(f"{place + 1}. {finding.text}")
+        show_it.button(
+            "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
+            help=f"The picture that shows finding {place + 1}",
+        )  # fmt: skip
+    if evidence.refusal:
+        st.info(evidence.refusal)
+    name = f"{evidence.space.name}-report"
+    with st.container(horizontal=True):
+        st.download_button(
+            "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
+            type="primary", help="All findings, charts and pictures in one file, which opens without a network.",
+        )  # fmt: skip
+        st.download_button(
+            "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
+            "application/json", on_click="ignore",
+        )  # fmt: skip
+
+
+def go_to(finding: Finding) -> None:
+    """Open the picture that shows a finding."""
+    if finding.dimension is not None:
+        st.session_state["section"] = "Dimensions"
+        st.session_state["dimensions_dimension"] = finding.dimension
+    elif finding.topic == "samplers":
+        st.session_state["section"] = "Sampler lab"
+    else:
+        st.session_state["section"] = "Diagnose"
+        st.session_state["diagnose_topic"] = finding.topic
+
+
+def show_first(place: Any, evidence: Evidence) -> None:
+    """What can be said before the first part that is missing is measured, where one is."""
+    if any(not evidence.has(*part) for part in evidence.parts()):
+        show_so_far(place, evidence, 0.0, "the first part")
+
+
+def measure_and_show(place: Any, evidence: Evidence) -> None:
+    """Measure what is missing, part after part, and show all findings."""
+    for share, name in report.gather(evidence):
+        show_so_far(place, evidence, share, name)
+    with place.container():
+        show_findings(evidence)

@@ -1,0 +1,97 @@
+"""What a model file is, and what its model makes of real digits or of random codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from latent import images
+from latent.page import cached
+from latent.page.show import real_names, show_codes, show_facts
+from latent.page.snippet import Snippet, snippet
+from latent.space import LatentSpace
+
+KINDS = {"ae": "autoencoder", "vae": "VAE"}
+
+
+class Shown(NamedTuple):
+    """What was shown: its arrays by name, the Python that gives them, and what makes the picture."""
+
+    arrays: dict[str, Any]
+    python: Snippet
+    png: Callable[[], bytes]
+
+
+def show_file(space: LatentSpace) -> None:
+    """The facts of the file, and whether images are resized for it."""
+    saved, signature = space.checkpoint, space.signature
+    means = {
+        "Test error": "Mean squared error a pixel on the 10,000 test images, pixels in [0, 1].",
+        "File": f"{saved.container}, sha256 {saved.sha256[:16]}…",
+    }
+    show_facts(facts_of(space), means)
+    if signature.image_shape != (1, 28, 28):
+        channels, height, width = signature.image_shape
+        st.caption(
+            f"The digits are resized for this model to {height} × {width}, {channels} channel{'s' * (channels > 1)}."
+        )
+
+
+def facts_of(space: LatentSpace) -> dict[str, str]:
+    """What the file says of itself, and its error."""
+    saved, signature = space.checkpoint, space.signature
+    recipe, history = saved.recipe, saved.history
+    unfinished = bool(recipe) and not saved.scores
+    code = " × ".join(map(str, signature.code_shape)) + f" = {space.latent_dim}" * (len(signature.code_shape) > 1)
+    facts = {
+        "Kind": "conditional " * signature.conditional
+        + (KINDS[signature.kind] if signature.has_encoder else "decoder"),
+        "Latent dimensions": code,
+        "Parameters": f"{sum(p.numel() for p in space.model.parameters()):,}",
+        "Data set": str(recipe.get("dataset", "unknown")),
+    }
+    if history or recipe:
+        facts |= {
+            "Epochs": f"{len(history)} of {recipe['epochs']}" if unfinished else str(len(history)),
+            "Trained for": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
+        }
+    if signature.has_encoder:
+        facts["Test error"] = "not finished" if unfinished else f"{cached.test_error(space):.5f}"
+    return facts | {"File": space.name}
+
+
+def show_reconstructions(space: LatentSpace, first: int, n: int) -> Shown:
+    """Real digits over their reconstructions."""
+    real, labels = space.images[first : first + n], space.labels[first : first + n]
+    z, indices = space.codes(first, first + n), np.arange(first, first + n)
+    x_hat = cached.pictures_of(space, z, labels)
+    st.subheader("Real digits, and what is left of them")
+    sheet, names = images.rows_sheet([real, x_hat], zoom=3), real_names(space, indices)
+    text = f"{n} real digits over their reconstructions"
+    show_codes("model_grid", space, sheet, np.tile(z, (2, 1)), names * 2, text, stretch=n > 10)
+    errors = np.square(x_hat - real / 255).reshape(n, -1).mean(axis=1)
+    st.caption(
+        f"Above, real test digits; below, the same after encoding to {space.latent_dim} "
+        f"number{'s' * (space.latent_dim > 1)} and decoding. Error of these: {errors.mean():.4f} on average, "
+        f"from {errors.min():.4f} to {errors.max():.4f}."
+    )
+    python = snippet(
+        f"real, labels = space.images[{first}:{first + n}], space.labels[{first}:{first + n}]\n"
+        f"z = space.z[{first}:{first + n}]\npictures = space.decode(z, labels)"
+    )
+    return Shown({"real": real, "z": z, "pictures": x_hat}, python, sheet.png)
+
+
+def show_draws(space: LatentSpace, first: int, n: int) -> Shown:
+    """What a decoder alone makes of random codes."""
+    st.subheader("What it draws from random codes")
+    z = space.z[first : first + n]
+    drawn = cached.pictures_of(space, z)
+    sheet, names = images.sheet(drawn, n, zoom=3), [f"random code {first + i}" for i in range(n)]
+    show_codes("model_grid", space, sheet, z, names, f"{n} pictures of random codes", stretch=n > 10)
+    st.caption("The file holds a decoder alone: real digits cannot be encoded, so the codes are draws from N(0, 1).")
+    python = snippet(f"z = space.z[{first}:{first + n}]\npictures = space.decode(z)")
+    return Shown({"z": z, "pictures": drawn}, python, sheet.png)

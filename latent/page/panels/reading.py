@@ -1,0 +1,65 @@
+"""How somebody else's file was read, how sure that is, and controls to read it another way."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from latent import checkpoint
+from latent.foreign.reading import Reading
+from latent.foreign.search import Scored
+from latent.page import cached
+from latent.page.picker import overruled_by
+from latent.page.state import state
+from latent.space import LatentSpace
+
+CLEARLY = 1.05  # times the error: a second-best reading that is nearer hardly differs
+
+
+def show_reading(space: LatentSpace) -> None:
+    """The reading that is used, the second-best one, and controls for all that was inferred."""
+    scored = space.checkpoint.scored
+    reading = scored[0].reading
+    st.subheader("How this file was read")
+    found, kept = st.columns([3, 2])
+    with found:
+        st.markdown("**The layers, in the order in which they run**: names and sizes are read from the file")
+        st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
+    with kept:
+        st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
+        st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
+    tried = [each for each in scored if np.isfinite(each.error)]
+    if len(tried) > 1:
+        show_second_best(*tried[:2])
+    with st.expander("Read it another way", expanded=len(scored) > len(tried)):
+        st.caption("All sections follow a choice, and the test error above says at once whether it is better.")
+        overrule(tried[0].reading, space.checkpoint.sha256)
+    own_format, name = checkpoint.to_bytes(space.checkpoint), f"{space.name}.pt"
+    st.download_button(
+        "Save as a checkpoint of our format", own_format, name, "application/octet-stream", on_click="ignore"
+    )
+
+
+def show_second_best(best: Scored, second: Scored) -> None:
+    """The reading that came next, and in what it differs."""
+    ratio = second.error / best.error
+    alike = " The two hardly differ in what they do; the likelier way to write a network is kept."
+    verdict = "" if ratio > CLEARLY else alike
+    st.markdown(f"**The runner-up** has {ratio:.2f} times the error ({second.error:.4f}).{verdict} It differs in:")
+    st.text(best.reading.differences(second.reading))
+
+
+def overrule(reading: Reading, sha256: str) -> None:
+    """Controls for all that was inferred; what is chosen otherwise is kept for this file and session."""
+    changed: dict[str, str] = {}
+    alternatives = cached.alternatives_of(sha256, reading)
+    cells = st.columns(3) * (len(alternatives) // 3 + 1)
+    for cell, (name, choices) in zip(cells, alternatives.items()):
+        before = overruled_by(sha256).get(name)
+        index = list(choices).index(before) if before in choices else 0
+        chosen = cell.selectbox(name, list(choices), index=index, key=f"model_{name}_{sha256[:8]}")
+        if choices[chosen] != reading:
+            changed[name] = chosen
+    if overruled_by(sha256) != changed:
+        state().overruled[sha256] = changed
+        st.rerun()

@@ -1,0 +1,231 @@
+"""Two models side by side: which to compare, their scores, the same digits by both, and what their codes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import charts, compare
+from latent.arrays import Labels, Pictures, Rows
+from latent.compare import Versus
+from latent.errors import LatentError
+from latent.images import Sheet
+from latent.measure import scores
+from latent.page import cached
+from latent.page.picker import model_folder, offered_files, open_space, sha256_of
+from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
+from latent.page.snippet import Snippet, opening, snippet
+from latent.page.state import state
+from latent.space import LatentSpace
+
+DIGITS_SHOWN = ("one of each digit", "in their order", "where A is better", "where B is better")
+
+
+def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
+    """Controls that choose what to compare with, None where there is nothing; and the test images to look at."""
+    files = offered_files()
+    names = [name for name in (*files, *state().uploads) if name != space.name]
+    if not names:
+        st.info("This is the only checkpoint: train another one, or open a file in the sidebar, to compare two.")
+        return None, np.arange(0)
+    if st.session_state.get("runs_other") not in names:  # what is open now was B before
+        st.session_state.pop("runs_other", None)
+    with st.sidebar:
+        index = names.index(most_alike(space, names, files))
+        name = st.selectbox("B, to compare with", names, index=index, key="runs_other", bind="query-params")
+        shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
+        n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
+        first = 0
+        if shown == "in their order":
+            most = len(space.images) - n
+            first = int(st.number_input("From test image", 0, most, 0, key="runs_first", bind="query-params"))
+    try:
+        other = open_space(name, files)
+    except LatentError as error:
+        show_error(error)
+        return None, np.arange(0)
+    if shown in DIGITS_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
+        with st.spinner("Measuring the error of both on 10,000 digits …"):
+            return other, cached.versus_of(space, other).better("a" if shown == "where A is better" else "b", n)
+    if shown == "one of each digit":
+        return other, one_of_each(space.labels[:1000])[:n]
+    return other, np.arange(first, first + n)
+
+
+def one_of_each(labels: Labels) -> Rows:
+    """Images in such an order that every digit comes once, then every one a second time, and so on."""
+    by_digit = np.argsort(labels, kind="stable")
+    ranks = np.empty(len(labels), np.intp)
+    ranks[by_digit] = np.arange(len(labels)) - np.searchsorted(labels[by_digit], labels[by_digit])
+    return np.lexsort((labels, ranks))
+
+
+def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Path]) -> str:
+    """What to compare with at first: a checkpoint of the same kind and size where there is one, else the one whose name
+    begins alike."""
+
+    def likeness(name: str) -> tuple[bool, int]:
+        same = False
+        if name in files:
+            with suppress(LatentError):
+                same = cached.glance(str(files[name]), sha256_of(files[name]), str(model_folder())) == (
+                    space.signature.kind,
+                    space.latent_dim,
+                )
+        return same, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, space.name)))
+
+    return max(names, key=likeness)
+
+
+def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) -> dict[str, NDArray[Any]]:
+    """The scores known so far as a table, ``now`` the one that is being measured; the bare numbers by column."""
+    known, rows = {}, []
+    for name, score in scores.SCORES.items():
+        values, texts = [], []
+        for side, evidence in (("a", versus.a), ("b", versus.b)):
+            value = scores.known(scores.key_of(evidence.space), name)
+            text = "not measured" if value is None else score.text(value)
+            values.append(np.nan if value is None else value)
+            texts.append("measuring …" if now == (name, side) else text)
+        winner = score.winner(*values)
+        known[score.name] = values
+        rows.append([score.name, *texts, winner.upper()])
+    table = {name: np.array(column) for name, column in zip(("score", "a", "b", "better"), zip(*rows))}
+    columns = {"a": f"A: {versus.a.space.name}", "b": f"B: {versus.b.space.name}", "score": "", "better": "better"}
+    height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
+    text = "The scores of both checkpoints, and which is better"
+    show_table(table, columns, text, place=place, height=height)
+    of_a, of_b = np.array(list(known.values())).T
+    return {"score": np.array(list(known)), "A": of_a, "B": of_b}
+
+
+def measure_scores(place: Any, ask: Any, versus: Versus, numbers: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Fill the table of scores with what is not known yet; samplers, which take longest, when they are asked for."""
+    sides = {"a": versus.a, "b": versus.b}
+    missing = [
+        (name, side)
+        for name in scores.SCORES
+        for side, evidence in sides.items()
+        if scores.known(scores.key_of(evidence.space), name) is None
+    ]
+    slow = [each for each in missing if each[0] == "frechet"]
+    quick = [each for each in missing if each not in slow]
+    for name, side in quick:
+        draw_scores(place, versus, (name, side))
+        scores.score(sides[side], name)
+    if quick:
+        numbers = draw_scores(place, versus)
+    text = "About ten seconds each, once a checkpoint."
+    if slow and ask.button("Measure how well they can be sampled", key="runs_samplers", help=text):
+        for name, side in slow:
+            draw_scores(place, versus, (name, side))
+            scores.score(sides[side], name)
+        ask.empty()
+        numbers = draw_scores(place, versus)
+    return numbers
+
+
+class Shown(NamedTuple):
+    """What was shown of both: its arrays by name, and what makes the picture, where there is one."""
+
+    arrays: dict[str, Any]
+    png: Callable[[], bytes] | None
+
+
+def show_codes_of_both(versus: Versus, rows: Rows) -> Shown:
+    """The same digits by both, how their dimensions spread, and what their codes share."""
+    a, b = versus.a.space, versus.b.space
+    st.subheader("The same digits")
+    of_a, of_b = versus.reconstructions(rows, cached.pictures_of)
+    sheet, arrays = show_same_digits(versus, rows, of_a, of_b)
+    st.subheader("The same code statistics")
+    spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
+    text = "How much every dimension of A and of B varies over real digits"
+    show_chart(text, charts.spread_chart, spreads, [scores.active(a), scores.active(b)])
+    st.caption(
+        "A plain autoencoder's codes have no scale of their own: compare the shapes of the lines, not their "
+        "heights. A hollow point is a dimension that is not active."
+    )
+    st.subheader("What the codes share")
+    return Shown(arrays | show_shared(versus, rows, of_b), sheet.png)
+
+
+def say_why_not() -> Shown:
+    """In place of that, where one of the two has no codes of real digits."""
+    st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
+    return Shown({}, None)
+
+
+def runs_python(versus: Versus, rows: Rows) -> Snippet:
+    """The Python that gives the arrays of both."""
+    other = opening(versus.b.space, "other")
+    python = snippet(
+        f"{other}\nversus = compare.Versus.of(space, other)\n"
+        'parameters = [scores.score(each, "parameters") for each in (versus.a, versus.b)]',
+        compare, scores, other,
+    )  # fmt: skip
+    if not versus.encodes:
+        return python
+    return snippet(
+        f"{python}\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = versus.reconstructions(rows)\n"
+        "stitched = versus.stitched(rows)\nfound = versus.comparison\n"
+        "shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])",
+        np, python,
+    )  # fmt: skip
+
+
+def show_same_digits(versus: Versus, rows: Rows, of_a: Pictures, of_b: Pictures) -> tuple[Sheet, dict[str, Any]]:
+    """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
+    a, b = versus.a.space, versus.b.space
+    real = a.images[rows]
+    alike = a.images.shape == b.images.shape
+    shown: dict[str, NDArray[Any]] = {"real": real, "A": of_a}
+    sheet = compare.rows_sheet(shown | ({"B": of_b} if alike else {}))
+    clickable = replace(sheet, boxes=sheet.boxes[: 2 * len(rows)])
+    text = f"{len(rows)} real digits over what A{' and B leave' if alike else ' leaves'} of them"
+    show_codes("runs_same", a, clickable, a.z[np.tile(rows, 2)], real_names(a, rows) * 2, text, stretch=len(rows) > 10)
+    if not alike:
+        sheet_of_b = compare.rows_sheet({"real": b.images[rows], "B": of_b})
+        show_sheet(sheet_of_b, "The same digits as B takes and leaves them")
+    errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
+    st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
+    return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
+
+
+def show_shared(versus: Versus, rows: Rows, of_b: Pictures) -> dict[str, Any]:
+    """What can be found in both codes, and B's decoder at work on A's codes."""
+    found, stitching = versus.comparison, versus.stitching
+    show_facts(
+        {
+            "Shared neighbours": f"{found.overlap:.1%}",
+            "Linear CKA": f"{found.cka:.3f}",
+            "R² from A to B": f"{found.r2_there:.3f}",
+            "R² from B to A": f"{found.r2_back:.3f}",
+        },
+        {
+            "Shared neighbours": "Of an image's ten nearest codes, how many are the same.",
+            "Linear CKA": "1 for spaces that are turned copies of each other, near 0 for unrelated ones.",
+            "R² from A to B": "What the best affine map explains of B, on codes it was not fitted to.",
+            "R² from B to A": "The same the other way.",
+        },
+    )
+    st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
+    b, stitched = versus.b.space, versus.stitched(rows, cached.pictures_of)
+    sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
+    show_sheet(sheet, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
+    times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
+    st.caption(
+        f"Error of the stitched way {stitching.stitched:.5f}, of B's own {stitching.own:.5f}: {times:.1f} times as "
+        f"much, on {stitching.n:,} digits that the map was not fitted to. By chance {10 / (len(b.z) - 1):.1%} of "
+        "neighbours would be shared."
+    )
+    shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])
+    return {"stitched": stitched, "shared": shared}

@@ -1,0 +1,90 @@
+"""The shelf in the sidebar: the kept vectors, renamed and removed here, saved to a file and loaded from one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+from PIL import Image
+
+from latent import images
+from latent.errors import ArgumentError
+from latent.page import widgets
+from latent.page.keeping import shelf_of
+from latent.page.show import lazy_expander
+from latent.page.snippet import LONGEST_LITERAL
+from latent.page.state import state
+from latent.shelf import Kept, Shelf
+from latent.space import LatentSpace
+
+
+def show_shelf(space: LatentSpace) -> None:
+    """The strip of kept vectors."""
+    kept, mistake = shelf_of(space), state().shelf_mistake
+    state().shelf_mistake = ""
+    if space.latent_dim > LONGEST_LITERAL and len(kept):
+        st.caption("These vectors are too long for a link: save the shelf, and send it along.")
+    if space.checkpoint.path is None:
+        st.caption("A link does not hold the file that was opened here: send it along.")
+    filled = len(kept) or mistake
+    place = st.expander(f"Shelf ({len(kept)})", expanded=True) if filled else lazy_expander("Shelf", "shelf_open")
+    if place is None:
+        return
+    with place:
+        if mistake:
+            st.warning("The shelf is as it was:")
+            st.text(mistake)
+        if len(kept):
+            show_items(space)
+        else:
+            st.caption("Click any picture on the page: it is kept here, and every section can start from it.")
+        st.file_uploader(
+            "Load a saved shelf", type="npz", key="shelf_file", on_change=load_shelf, args=(space,)
+        )  # fmt: skip
+
+
+def show_items(space: LatentSpace) -> None:
+    """What is on the shelf, newest first, and the buttons for all of it."""
+    kept = shelf_of(space)
+    rows = [{"picture": thumbnail(item), "name": item.name, "origin": item.origin} for item in reversed(kept.items)]
+
+    def remove() -> None:
+        change(space, lambda: kept.remove(str(st.session_state["shelf"]["removed"])))
+
+    widgets.shelf_list(rows, on_renamed=lambda: rename_item(space), on_removed=remove)
+    save, empty = st.columns(2)
+    save.download_button(
+        "Save", kept.to_bytes, f"{space.name}-shelf.npz", "application/octet-stream", on_click="ignore",
+        width="stretch", help="All vectors, pictures, names and the checkpoint's hash, as an NPZ file.",
+    )  # fmt: skip
+    empty.button("Empty", on_click=change, args=(space, lambda: Shelf(space.checkpoint.sha256)), width="stretch")
+
+
+def change(space: LatentSpace, after: Callable[[], Shelf]) -> None:
+    """Put another shelf in the place of this one; where there is none to be had, say why and leave it as it is."""
+    try:
+        state().shelves[space.checkpoint.sha256] = after()
+    except ArgumentError as error:
+        state().shelf_mistake = str(error)
+
+
+def rename_item(space: LatentSpace) -> None:
+    """Give an item the name that was written over its own."""
+    before, names = shelf_of(space), st.session_state["shelf"]["renamed"]
+    change(space, lambda: before.rename(str(names["name"]), str(names["new"])))
+    if shelf_of(space).items != before.items:  # the controls that chose it go on choosing it
+        for control, value in list(st.session_state.items()):
+            if str(control).endswith("_kept") and value == names["name"]:
+                st.session_state[control] = str(names["new"]).strip()
+
+
+def load_shelf(space: LatentSpace) -> None:
+    """Add what a saved shelf holds."""
+    file = st.session_state["shelf_file"]
+    if file is not None:
+        change(space, lambda: shelf_of(space).add_file(file.getvalue(), space.latent_dim))
+
+
+def thumbnail(kept: Kept) -> str:
+    """The picture of an item, as an address."""
+    return images.data_uri(images.png_bytes(Image.fromarray(kept.picture)))

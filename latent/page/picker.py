@@ -1,0 +1,99 @@
+"""The model picker: the files of the folder, and those that were opened in this session."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import streamlit as st
+
+from latent import checkpoint
+from latent.errors import CheckpointError
+from latent.files import stamp
+from latent.page import cached
+from latent.page.show import show_error
+from latent.page.snippet import PROJECT
+from latent.page.state import Upload, state
+from latent.space import LatentSpace
+
+DEFAULT_MODEL = "ae-16"
+LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
+LONGEST_NAME = 60  # characters of an uploaded file's name
+
+
+def model_folder() -> Path:
+    """The folder of model files: ``LATENT_CHECKPOINTS``, or the shipped one."""
+    return Path(os.environ.get("LATENT_CHECKPOINTS", PROJECT / "checkpoints"))
+
+
+def choose_model() -> LatentSpace:
+    """The model picker; the space of the chosen file. The folder is looked through again at every rerun."""
+    files, uploads = offered_files(), state().uploads
+    state().files = list(files.values())
+    if not files and not uploads:
+        folder = model_folder()
+        raise CheckpointError(
+            f"There is no checkpoint in {folder}: train one with python -m latent.train --out "
+            f"{folder / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
+        )
+    names = [*files, *uploads]
+    wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
+    if wanted and wanted not in names:
+        st.warning("No checkpoint of this name is here now, so another one is open; its shelf comes back with it:")
+        st.text(wanted[:80])
+    default = names.index(DEFAULT_MODEL) if DEFAULT_MODEL in files else 0
+    return open_space(st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params"), files)
+
+
+def offered_files() -> dict[str, Path]:
+    """The files of the folder by the names that the picker has for them."""
+    try:
+        found = checkpoint.find(model_folder())
+    except CheckpointError as error:
+        if not state().uploads:
+            raise
+        show_error(error)  # what was opened in this session is still there
+        found = []
+    stems = [path.stem for path in found]
+    return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
+
+
+def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
+    """The space of a file that the picker offers, read as this session has it read."""
+    if name in state().uploads:
+        upload = state().uploads[name]
+        saved = cached.uploaded(upload.sha256, name, upload.content)
+    else:
+        saved = cached.loaded(str(files[name]), stamp(files[name]), str(model_folder()))
+    overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
+    return cached.space_of(name, saved, overruling)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file as it is now."""
+    return cached.fingerprint(str(path), stamp(path))
+
+
+def take_upload() -> None:
+    """Add the uploaded file to the picker, for this session, and choose it."""
+    file = st.session_state["upload"]
+    if file is None:
+        return
+    content = file.getvalue() if file.size <= LARGEST_UPLOAD else b""  # the server's own limit, checked again
+    name = f"{file.name[:LONGEST_NAME]} (uploaded)"
+    state().uploads[name] = Upload(hashlib.sha256(content).hexdigest(), content)
+    st.session_state["checkpoint"] = name
+
+
+def overruled_by(sha256: str) -> dict[str, str]:
+    """What this session chose otherwise in the reading of a file; at first, what the address says."""
+    overruled = state().overruled
+    if not overruled and "reading" in st.query_params:
+        with suppress(ValueError):  # a link that was cut short
+            choices = json.loads(st.query_params["reading"])
+            overruled[sha256] = {str(name): str(chosen) for name, chosen in dict(choices).items()}
+    return overruled.get(sha256, {})

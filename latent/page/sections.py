@@ -1,0 +1,130 @@
+"""The page: its sections, in the order in which they are added, and what is around the one that is shown."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import streamlit as st
+
+from latent.errors import LatentError
+from latent.page import cached, widgets
+from latent.page.choose import choose_digit
+from latent.page.fragment import fragment_in_turn
+from latent.page.panels.shelf import show_shelf
+from latent.page.picker import choose_model, take_upload
+from latent.page.server import device_complaint, prepare, turns
+from latent.page.show import lazy_expander, show_error
+from latent.page.state import Run, state
+from latent.space import LatentSpace
+
+Draw = Callable[[LatentSpace], None]
+Need = Literal["encoder"]
+WHERE_MISSING: dict[Need, str] = {
+    "encoder": "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section: its ``name`` in the list, the ``group`` of the list that it is in, what it ``needs`` of a model, the
+    ``question`` that it answers, and what draws it."""
+
+    name: str
+    group: str
+    needs: Need | None
+    question: str
+    draw: Draw
+
+
+class Page:
+    """The page of these sections; a section is added by the decorator of the function that draws it::
+
+    page = Page()
+
+    @page.section("Model", group="Read")
+    def model_section(space: LatentSpace) -> None:
+        \"""What is this file?\"""
+
+    page.show()
+    """
+
+    def __init__(self) -> None:
+        self.sections: dict[str, Section] = {}
+
+    def section(self, name: str, *, group: str, needs: Need | None = None) -> Callable[[Draw], Draw]:
+        """Add a section after those that are there; the docstring of the function is the question that it answers."""
+
+        def add(draw: Draw) -> Draw:
+            self.sections[name] = Section(name, group, needs, inspect.getdoc(draw) or "", draw)
+            return draw
+
+        return add
+
+    def show(self) -> None:
+        """Draw the page: the sidebar with the model, the list of sections and the shelf, and the section chosen."""
+        prepare()
+        session = state()
+        session.complete = False
+        with turns().one():
+            st.set_page_config("Latent Space Explorer", cached.page_icon(), layout="wide")
+            st.html(cached.style(self.first_of_groups()))
+            if session.toast:
+                st.toast(session.toast)
+                session.toast = ""
+            with st.sidebar:
+                st.markdown("### Latent Space Explorer")
+                space = open_model()
+                session.section = st.radio("Section", self.sections, key="section", bind="query-params")
+                widgets.copy_link()
+                widgets.reconnect()
+                show_shelf(space)
+            section = self.sections[session.section]
+            st.header(section.name, anchor=False)
+            st.caption(section.question)
+            show_section(space, section)
+        session.complete = True
+
+    def first_of_groups(self) -> tuple[int, ...]:
+        """The places, from 1 up, of the sections in the list that begin a group, but for the first."""
+        groups = [section.group for section in self.sections.values()]
+        return tuple(place for place, (before, group) in enumerate(pairwise(groups), 2) if before != group)
+
+
+def open_model() -> LatentSpace:
+    """The model picker and the opener for other files; the page ends here where no model can be opened."""
+    space: LatentSpace | None = None
+    try:
+        space = choose_model()
+        if space.signature.conditional:
+            space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
+    except LatentError as error:
+        show_error(error)
+    if device_complaint():
+        st.text(device_complaint())
+    if opener := lazy_expander("Open a file", "open_file"):
+        opener.file_uploader(
+            "Any trained autoencoder", key="upload", on_change=take_upload,
+            help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
+            "it is kept for this session only.",
+        )  # fmt: skip
+    if space is None:
+        st.stop()
+    return space
+
+
+@fragment_in_turn
+def show_section(space: LatentSpace, section: Section) -> None:
+    """A section, with its controls in the sidebar."""
+    state().run = Run()
+    st.sidebar.divider()
+    try:
+        if section.needs == "encoder" and not space.signature.has_encoder:
+            st.info(WHERE_MISSING[section.needs])
+        else:
+            section.draw(space)
+    except LatentError as error:
+        show_error(error)

@@ -1,0 +1,54 @@
+"""What a server of many sessions needs, each with the condition under which it can be deleted."""
+
+from __future__ import annotations
+
+import gc
+import socket
+from contextlib import suppress
+from functools import cache
+
+from latent import inference
+from latent.page import heap
+from latent.page.turns import Turns
+
+
+@cache
+def turns() -> Turns:
+    """In which the sessions of this server draw their pages: one at a time, unless it takes long.
+
+    Until Python runs threads side by side (a build without its global lock, PEP 703).
+    """
+    return Turns(at_once=1, longest=0.05)
+
+
+@cache
+def prepare() -> None:
+    """Set up the process, once: before the heap is frozen, which hides the sockets."""
+    send_at_once()
+    heap.share_arenas()
+
+
+def send_at_once() -> None:
+    """Let no message to a browser wait until the one before it was acknowledged: some 40 ms (RFC 896, Nagle).
+
+    asyncio turns that off only for sockets that name their protocol. The sockets of later sessions have it from the one
+    that listens for them. Until Streamlit's socket names its protocol, which in 1.67 it does not.
+    """
+    for thing in gc.get_objects():
+        if type(thing) is socket.socket and thing.type == socket.SOCK_STREAM and thing.fileno() >= 0:
+            with suppress(OSError):  # not of TCP
+                thing.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def keep_heap_small() -> None:
+    """Freeze what came in out of the garbage collection that Streamlit asks for after every rerun.
+
+    Until Streamlit asks for none.
+    """
+    heap.keep_small()
+
+
+@cache
+def device_complaint() -> str:
+    """A sentence about a GPU that is there and does not work, or an empty one."""
+    return inference.device_that_works()[1]

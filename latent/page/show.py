@@ -1,0 +1,161 @@
+"""Pictures, charts and numbers, as all sections show them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import arrow, charts, images, support
+from latent.arrays import Code, Codes, Pictures, Rows
+from latent.arrow import Columns
+from latent.errors import LatentError
+from latent.images import Sheet
+from latent.page import cached, widgets
+from latent.page.cached import Chart
+from latent.page.keeping import keep
+from latent.page.server import turns
+from latent.page.state import state
+from latent.space import LatentSpace
+
+A_FRAME = 0.035  # seconds in which a browser draws a picture that came
+FIRST_PICTURE = 0.4  # seconds in which it fetches the code for pictures, too, and draws the first
+MILLISECONDS = 80  # that a moving picture stays
+
+
+def show_error(error: LatentError) -> None:
+    """A mistake, as a sentence. Its text may quote a file, so it is shown as text and never as Markdown."""
+    st.error("This cannot be shown:")
+    st.text(str(error))
+
+
+def show_sheet(sheet: Sheet, alt_text: str, *, stretch: bool = False) -> None:
+    """Pictures, sent within the page: no request of their own, and nothing to expire on the server."""
+    state().run.has_sent_pictures = True
+    st.image(sheet.address, alt=alt_text, width="stretch" if stretch else sheet.size[0])
+
+
+def show_codes(
+    key: str, space: LatentSpace, sheet: Sheet, z: Codes, names: Sequence[str], alt_text: str, *, stretch: bool = False
+) -> None:
+    """Pictures of the codes ``z``, one a box of the sheet: a click on one keeps its code on the shelf."""
+
+    def keep_clicked() -> None:
+        index = st.session_state[key]["clicked"]
+        if isinstance(index, int) and 0 <= index < len(z):
+            keep(space, names[index], z[index])
+
+    widgets.grid(key, sheet, names, alt_text, stretch=stretch, on_clicked=keep_clicked)
+    state().run.has_sent_pictures = True
+
+
+def show_real(key: str, space: LatentSpace, indices: Rows, alt_text: str, zoom: int = 3) -> None:
+    """Real digits, which keep their codes when they are clicked."""
+    sheet = images.sheet(space.images[indices], min(10, len(indices)), zoom)
+    show_codes(key, space, sheet, space.z[indices], real_names(space, indices), alt_text)
+
+
+def real_names(space: LatentSpace, indices: Rows) -> list[str]:
+    """What the evaluation images of these indices are called."""
+    if not space.signature.has_encoder:
+        return [f"random code {index}" for index in indices]
+    return [f"{space.labels[index]}, image {index}" for index in indices]
+
+
+def show_moving(pictures: Pictures, alt_text: str, zoom: int = 6) -> None:
+    """Pictures one after the other and back, for ever: the browser moves a strip of them behind a window."""
+    n, height, width = pictures.shape[:3]
+    strip = images.sheet(pictures, n, gap=0)
+    st.html(
+        f'<div class="latent-moving" role="img" aria-label="{escape(alt_text)}" style="width: {zoom * width}px; '
+        f"height: {zoom * height}px; background: url({strip.address}) 0 0 / {100 * n}% 100%; "
+        f'animation: latent-moving {MILLISECONDS * n}ms steps({n}, jump-none) infinite alternate"></div>'
+    )
+
+
+def let_pictures_be_drawn() -> None:
+    """Once a run, before what takes the browser long: let it draw the pictures that it has, unless somebody else waits.
+
+    It draws at once all that came, and the picture that a hand waits for would be seen with the last of the charts. At
+    the beginning it also fetches the code that draws charts, for which the first picture would wait.
+    """
+    session = state()
+    if session.run.has_sent_pictures and not session.run.has_paused:
+        session.run.has_paused = True
+        turns().pause(A_FRAME if session.has_seen_pictures else FIRST_PICTURE)
+        session.has_seen_pictures = True
+
+
+def show_chart(alt_text: str, chart: Callable[..., Any], *given: Any, **choices: Any) -> None:
+    """What a function of `latent.charts` makes of these, built once: Altair takes 10 to 50 ms for one."""
+    show_built(alt_text, cached.built(chart, *given, **choices))
+
+
+def show_built(alt_text: str, chart: Chart) -> None:
+    """A chart that is built already."""
+    let_pictures_be_drawn()
+    st.vega_lite_chart(chart, alt=alt_text)
+
+
+def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices: Any) -> None:
+    """What such a function makes of any rows: what the chart looks like is built once, for each choice."""
+    let_pictures_be_drawn()
+    st.vega_lite_chart(arrow.to_table(rows), cached.chart_without_rows(chart, rows, **choices), alt=alt_text)
+
+
+def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:
+    """A code as bars over the range of real codes."""
+    show_rows(alt_text, charts.code_chart, charts.code_rows(code, space.statistics), height=height)
+
+
+def show_facts(facts: Mapping[str, str], means: Mapping[str, str] | None = None) -> None:
+    """Numbers with their names, and below each what it means: one element for all, where `st.metric` is one each."""
+    means = means or {}
+    rows = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd><dd>{escape(means.get(name, ''))}</dd></div>"
+        for name, value in facts.items()
+    )
+    st.html(f'<dl class="latent-facts">{rows}</dl>')
+
+
+def show_support(space: LatentSpace, code: Code) -> None:
+    """The support meter: how far out a code lies, measured by how far out real codes lie."""
+    quantile = float(space.support.quantile(code[None])[0])
+    st.progress(
+        quantile,
+        f"**{support.verdict(quantile).capitalize()}**: {quantile:.0%} of real codes lie closer to their neighbours",
+    )
+
+
+def show_table(rows: Any, columns: Mapping[str, Any], alt_text: str, *, place: Any = st, **choices: Any) -> None:
+    """Rows by column name, or a data frame, in a table whose ``columns`` say how each is shown."""
+    place.dataframe(arrow.to_table(rows), hide_index=True, column_config=columns, alt=alt_text, **choices)
+
+
+def lazy_expander(label: str, key: str) -> Any:
+    """An expander once somebody opened it, None before: what is in it is not made, sent and drawn for nobody."""
+    place = st.expander(label, key=key, on_change="rerun")
+    return place if place.open else None
+
+
+def side_by_side() -> Any:
+    """A row that goes on in the next line where the window is narrow."""
+    return st.container(horizontal=True, gap="medium")
+
+
+def columns_for(n: int, most: int = 10) -> int:
+    """Columns of a grid of ``n`` pictures: as square as can be."""
+    return min(most, int(np.ceil(np.sqrt(n))))
+
+
+def counted(counts: NDArray[np.integer[Any]]) -> str:
+    """How many there are of each digit, for those that there are.
+
+    >>> counted(np.array([2, 0, 1]))
+    '2 × 0, 1 × 2'
+    """
+    return ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)

@@ -1,0 +1,88 @@
+"""What belongs to one session of the page, and to one run of it.
+
+A module is imported once and shared by all sessions, so none of this may lie in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from latent.arrays import Code
+from latent.shelf import Shelf
+
+KEY = "latent"  # under which a session holds its state
+
+
+@dataclass
+class Run:
+    """What a run of a section has done so far.
+
+    ``link`` is what it wants in the address beside its controls, by query parameter; ``items`` are the names of the
+    shelf items that it shows.
+    """
+
+    link: dict[str, list[str]] = field(default_factory=dict)
+    items: set[str] = field(default_factory=set)
+    has_sent_pictures: bool = False
+    has_paused: bool = False
+
+
+@dataclass
+class Upload:
+    """A file that was opened in this session."""
+
+    sha256: str
+    content: bytes = field(repr=False)
+
+
+@dataclass
+class Click:
+    """What was clicked on the map: the index of a code, or a place as "x,y"; as text, since a link may say anything."""
+
+    dot: str | int | None = "0"
+    at: str | None = None
+
+
+@dataclass
+class State:
+    """One session.
+
+    ``section`` is the one that the page shows and ``files`` are the model files that its picker offers, both as of the
+    last run of the whole page, which was ``complete`` where it came to its end. ``shelves``, ``codes`` (the custom
+    code), ``overruled`` (choices of a reading) and ``refused`` (why a file cannot be measured) belong to the model file
+    of a SHA-256, ``uploads`` to a name in the picker; ``origins`` says by widget key what a control was last set from.
+    ``downloads`` make the newest files of the section. What is None was not asked for yet: it comes from the link.
+    """
+
+    run: Run = field(default_factory=Run)
+    section: str = ""
+    files: list[Path] = field(default_factory=list)
+    complete: bool = False
+    shelves: dict[str, Shelf] = field(default_factory=dict)
+    codes: dict[str, Code] = field(default_factory=dict)
+    overruled: dict[str, dict[str, str]] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, Any] = field(default_factory=dict)
+    downloads: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    toast: str = ""
+    shelf_mistake: str = ""
+    click: Click | None = None
+    box: str | None = None
+    drawing: str | None = None
+    strokes: str | None = None
+    stages_in_browser: list[str] = field(default_factory=list)
+    has_seen_pictures: bool = False
+
+
+def state() -> State:
+    """The state of the session that asks."""
+    if KEY not in st.session_state:
+        st.session_state[KEY] = State()
+    found: State = st.session_state[KEY]
+    return found

@@ -1,0 +1,85 @@
+"""The end of every section: its pictures and numbers as files, and the Python that gives the same arrays."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from latent.page.show import lazy_expander, let_pictures_be_drawn
+from latent.page.snippet import Snippet, program
+from latent.page.state import state
+from latent.space import LatentSpace
+
+Table = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""Columns by name, or rows of values by column."""
+
+
+def take_away(
+    space: LatentSpace,
+    python: Snippet,
+    arrays: Mapping[str, Any],
+    *,
+    png: Callable[[], bytes] | None = None,
+    csv: Callable[[], Table] | None = None,
+    gif: Callable[[], bytes] | None = None,
+) -> None:
+    """The end of a section: its pictures and numbers as files, made when somebody asks for one, and the few lines of
+    ``python`` that make the same ``arrays``."""
+    name = f"{space.name}-{state().section.lower().replace(' ', '-')}"
+    files: dict[str, tuple[Any, str, str]] = {}
+    if png is not None:
+        files["PNG"] = (png, "image/png", "The pictures as one sheet.")
+    if gif is not None:
+        files["GIF"] = (gif, "image/gif", "The pictures as an animation.")
+    files["NPZ"] = (npz(**arrays), "application/octet-stream", f"The arrays {', '.join(arrays)} for NumPy.")
+    if csv is not None:
+        files["CSV"] = (lambda: csv_text(csv()), "text/csv", "The numbers as a table.")
+    let_pictures_be_drawn()
+    st.divider()
+    with st.container(horizontal=True):
+        offer(name, files)
+    if lines := lazy_expander("Python", "python"):  # to colour them, the browser loads 1.5 MB of code
+        lines.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
+        # Lines that scroll sideways would be out of a keyboard's reach.
+        lines.code(program(space, python), "python", wrap_lines=True)
+
+
+def offer(name: str, files: Mapping[str, tuple[Any, str, str]]) -> None:
+    """A button for each file: what makes it, its type and a help text, by its suffix.
+
+    Streamlit keeps a button's function until the whole page runs again, so it is given one that holds no arrays.
+    """
+    newest = state().downloads
+    newest.clear()
+
+    def newest_of(suffix: str) -> Callable[[], Any]:
+        return lambda: newest[suffix]()
+
+    for suffix, (content, mime, text) in files.items():
+        newest[suffix] = content
+        st.download_button(
+            suffix, newest_of(suffix), f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text
+        )  # fmt: skip
+
+
+def npz(**arrays: Any) -> Callable[[], bytes]:
+    """What makes an NPZ file of the arrays when it is asked for."""
+
+    def make() -> bytes:
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        return buffer.getvalue()
+
+    return make
+
+
+def csv_text(table: Table) -> str:
+    """A table as comma-separated values."""
+    import pandas as pd  # where used: a quarter of a second, and 45 MB
+
+    text: str = pd.DataFrame(table).to_csv(index=False)
+    return text
