@@ -4,9 +4,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
 
 from latent import arrow
+from tests.support.models import ROOT
 
 COLUMNS = {
     "floats": (np.array([1.5, np.nan, -0.0]), [1.5, None, 0.0]),

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import CHECKPOINTS, tiny
 
 from latent import checkpoint, compare, data, store
 from latent.compare import Versus
@@ -16,6 +15,7 @@ from latent.measure import scores
 from latent.measure.evidence import Evidence
 from latent.model import Signature
 from latent.space import LatentSpace
+from tests.support.models import CHECKPOINTS, tiny
 
 
 @pytest.fixture(autouse=True)

@@ -3,6 +3,7 @@ import pytest
 
 from latent import data
 from latent.errors import DataError
+from tests.support.models import ROOT
 
 
 def test_the_evaluation_digits_are_the_real_mnist_test_images():
@@ -17,7 +18,7 @@ def test_the_evaluation_digits_are_the_real_mnist_test_images():
 
 
 def test_the_shipped_digits_equal_the_original_files_where_they_are():
-    folder = data.Path(__file__).parents[2] / "shared" / "mnist"
+    folder = ROOT.parent / "shared" / "mnist"
     if not folder.exists():
         pytest.skip("the original MNIST files are not beside this checkout")
     images, labels = data.load_dataset("MNIST", folder, train=False, download=False)

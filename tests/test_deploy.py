@@ -17,16 +17,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from conftest import CHECKPOINTS, ROOT
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.testing.v1 import AppTest
-from test_browser import (
-    ARGUMENTS,
-    CHROMIUM,
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.support.browser import (
     IMAGES,
     choose,
+    chromium,
     click_a_picture,
     compact,
     expect_kept,
@@ -35,8 +36,7 @@ from test_browser import (
     press,
     settled,
 )
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from tests.support.models import CHECKPOINTS, ROOT
 
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
 HOST = "explorer.example"  # no name of this machine, which Streamlit would trust whatever the proxy says
@@ -336,15 +336,8 @@ def test_a_dead_replica_moves_its_own_users_and_nobody_else(fleet):
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs a Chromium for the browser tests")
-        pytest.skip("no Chromium was found; name one in the environment variable CHROMIUM")
-    with sync_playwright() as playwright:
-        resolve = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, resolve])
+    with chromium(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

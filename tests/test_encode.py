@@ -11,7 +11,6 @@ import tracemalloc
 import numpy as np
 import pytest
 import streamlit as st
-from conftest import ROOT, tiny
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
@@ -19,6 +18,7 @@ from latent import checkpoint, data, encode, encoded, inference, sources
 from latent.encoded import Encoded
 from latent.errors import CodesError
 from latent.statistics import QUANTILES, LatentStatistics
+from tests.support.models import ROOT, tiny
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 DIGITS = data.evaluation_digits()[0]

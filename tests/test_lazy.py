@@ -2,9 +2,9 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 
 from latent.lazy import Lazily
+from tests.support.models import ROOT
 
 
 @pytest.mark.parametrize("room", ["charts", "report"])

@@ -4,11 +4,11 @@ import sys
 import nbformat
 import numpy as np
 import pytest
-from conftest import CHECKPOINTS, ROOT
 from nbclient import NotebookClient
 
 from latent import notebook
 from latent.errors import ArgumentError
+from tests.support.models import CHECKPOINTS, ROOT
 
 GUIDE_SESSION = """
 from latent.notebook import *

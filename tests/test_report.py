@@ -6,7 +6,6 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import pytest
-from conftest import tiny
 
 from latent import checkpoint, data, report
 from latent.measure import smoothness
@@ -14,6 +13,7 @@ from latent.measure.evidence import Evidence
 from latent.measure.findings import findings
 from latent.report import cell, gather, main, numbers, page, plain
 from latent.space import LatentSpace
+from tests.support.models import tiny
 
 NAME = "<script>alert(1)</script>"
 KEYS = {

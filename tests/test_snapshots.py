@@ -7,16 +7,16 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import CHECKPOINTS, ROOT, filmed, history, settling, tiny
 from PIL import Image, ImageSequence
 from streamlit.testing.v1 import AppTest
-from test_page import delivered, parts
-from test_train import CPU, ENVIRONMENT, SMALL, command, same_weights, some_images
 
 from latent import charts, checkpoint, data, inference, train
 from latent.errors import ArgumentError, CheckpointError
 from latent.film import Film
 from latent.snapshots import FEWEST_EPOCHS, N_IMAGES, N_PICTURES, Snapshots
+from tests.support.models import CHECKPOINTS, ROOT, filmed, history, settling, tiny
+from tests.support.page import delivered, parts
+from tests.support.training import CPU, ENVIRONMENT, SMALL, command, same_weights, some_images
 
 FILMED = replace(SMALL, snapshots=True)
 MEGABYTE = 1_000_000

@@ -3,11 +3,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from conftest import tiny
 
 from latent import checkpoint, inference
 from latent.errors import ArgumentError, CheckpointError
 from latent.space import LatentSpace
+from tests.support.models import tiny
 
 
 def test_the_space_of_the_default_checkpoint(space):

@@ -8,10 +8,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from test_container import Block, Call, assert_same, entries_of, forged, refusal, saved, tensor_call, weights
 
 from latent.foreign.container import Record, parse
 from latent.foreign.pickles import LEGACY_MAGIC, LEGACY_PROTOCOL
+from tests.support.forgery import Block, Call, forged, refusal, tensor_call
+from tests.support.model_files import assert_same, entries_of, saved, weights
 
 GOOD = {"w": tensor_call(Block(16), 0, (4,), (1,))}
 HOOKS = collections.OrderedDict()

@@ -4,13 +4,13 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from conftest import tiny
 
 from benchmarks.load import FORGET, stroke, visit
 from benchmarks.sections import MEASURED, SECTIONS
 from benchmarks.serving import PAGE, serve
 from benchmarks.session import Session
 from latent import checkpoint
+from tests.support.models import tiny
 
 LONGEST = 300  # seconds for any of these, on a busy machine
 ACTIONS = 15

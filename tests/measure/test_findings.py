@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import tiny
 
 from latent import sampling
 from latent.measure.dimensions import Dimensions, Meanings, Reconstruction
@@ -15,6 +14,7 @@ from latent.measure.judge import Judgement
 from latent.measure.knowledge import Knowledge
 from latent.measure.smoothness import KINDS, Smoothness
 from latent.space import LatentSpace
+from tests.support.models import tiny
 
 RNG = np.random.default_rng(0)
 N = 200

@@ -1,137 +1,34 @@
 """The page as a person has it: `streamlit run` and a real Chromium."""
 
 import contextlib
-import json
-import os
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from PIL import Image
-from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Page, TimeoutError, expect
 
-from latent import data, drawing
+from tests.support.browser import (
+    FITS,
+    IMAGES,
+    PICTURES,
+    choose,
+    click_a_picture,
+    compact,
+    expect_kept,
+    fill,
+    kept_names,
+    open_section,
+    press,
+    served,
+    settled,
+    sidebar_section,
+)
+from tests.support.models import ROOT
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-# No sandbox, for containers; the rest keeps the browser from calling home.
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-# Also inside the shadow roots that components may have.
-MAIN = """() => { const roots = [document.querySelector('[data-testid=stMain]')];
-    roots[0].querySelectorAll('*').forEach(element => element.shadowRoot && roots.push(element.shadowRoot));
-    return selector => roots.flatMap(root => [...root.querySelectorAll(selector)]) }"""
-IMAGES = f"() => ({MAIN})()('img').map(img => img.src)"
-PICTURES = f"() => ({IMAGES})().concat(({MAIN})()('canvas').map(canvas => canvas.toDataURL()))"
 NUMBERS = ", ".join(["0.5"] * 16)
-
-
-@contextlib.contextmanager
-def served(script: Path, **environment: str) -> Iterator[str]:
-    """The address of a server of its own for a page."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, *options], cwd=ROOT, env={**os.environ, **environment}
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with served(ROOT / "streamlit_app.py") as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs a Chromium for the browser tests")
-        pytest.skip("no Chromium was found; name one in the environment variable CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1400, "height": 900})
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
-    yield page
-    assert not complaints
-    page.close()
-
-
-def settled(page: Page) -> None:
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-
-
-def open_section(page: Page, address: str, section: str, query: str = "") -> None:
-    if section == "Draw":
-        query += f"&drawn={drawing.to_text(data.evaluation_digits()[0][3])}"
-    page.goto(f"{address}/?section={section.replace(' ', '+')}{query}")
-    expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
-    settled(page)
-    page.wait_for_function(f"({PICTURES})().length > 0")
-
-
-def compact(value: list[str]) -> str:
-    """As JavaScript's JSON.stringify writes it."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def press(label: str, key: str):
-    return lambda page: page.get_by_role("slider", name=label).first.press(key)
-
-
-def fill(label: str, value: str):
-    def enter(page: Page) -> None:
-        field = page.get_by_label(label, exact=True).first
-        field.fill(value)
-        field.press("Control+Enter")
-
-    return enter
-
-
-def choose(label: str, option: str):
-    def pick(page: Page) -> None:
-        page.get_by_role("combobox", name=label).first.click()
-        page.keyboard.type(option)  # options far down are drawn only when they are looked for
-        page.get_by_role("option", name=option).first.click()
-
-    return pick
-
-
 MOVES = {
     "Model": press("Digits to reconstruct", "ArrowRight"),
     "Statistics": press("Images to encode", "ArrowLeft"),
@@ -197,23 +94,6 @@ def test_downloads_arrive(page, address):
         assert download.value.path().read_bytes().startswith(magic)
 
 
-def sidebar_section(page: Page, section: str) -> None:
-    page.get_by_test_id("stSidebar").get_by_text(section, exact=True).first.click()
-    expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
-    settled(page)
-
-
-# Nothing to scroll sideways to, as soon as what came in has found its place.
-FITS = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
-    .every(it => it.scrollWidth - it.clientWidth <= 1)"""
-
-
-def expect_kept(page: Page, names: list[str]) -> None:
-    """Wait for the shelf, which may come later than the pictures, and see that it holds these."""
-    expect(page.locator(".latent-shelf li")).to_have_count(len(names))
-    assert kept_names(page) == names
-
-
 def expect_the_same_pictures(page: Page, other: Page) -> None:
     """Wait until two pages show the same; either may have some of its pictures later than the others."""
     deadline = time.monotonic() + 60
@@ -226,10 +106,6 @@ def expect_the_same_pictures(page: Page, other: Page) -> None:
         assert time.monotonic() < deadline
 
 
-def kept_names(page: Page) -> list[str]:
-    return page.locator(".latent-shelf input").evaluate_all("fields => fields.map(field => field.value)")
-
-
 def click_map(page: Page, x: float, y: float) -> None:
     """Click the map at a share of its width and height, once it is drawn."""
     canvas = page.locator(".latent-map canvas")
@@ -237,14 +113,6 @@ def click_map(page: Page, x: float, y: float) -> None:
     box = canvas.bounding_box()
     assert box
     page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
-
-
-def click_a_picture(page: Page, key: str, index: int = 0) -> None:
-    """Click a picture of a sheet, and wait until the shelf has one more."""
-    before = len(kept_names(page))
-    page.locator(f".st-key-{key} button").nth(index).click()
-    expect(page.locator(".latent-shelf li")).to_have_count(before + 1)
-    settled(page)
 
 
 def draw_a_seven(page: Page) -> None:

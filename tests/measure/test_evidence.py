@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import CHECKPOINTS, tiny
 
 from latent import sampling
 from latent.errors import ArgumentError
 from latent.measure import dimensions, fidelity, judge
 from latent.measure.evidence import CODES, MOST_KEPT, PCA, REAL, RECONSTRUCTIONS, Evidence
 from latent.space import LatentSpace
+from tests.support.models import CHECKPOINTS, tiny
 
 
 @pytest.fixture(autouse=True)

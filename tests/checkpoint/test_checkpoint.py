@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import CHECKPOINTS, tiny
 
 from latent import checkpoint, data, inference
 from latent.errors import CheckpointError
 from latent.model import AutoencoderConfig
+from tests.support.models import CHECKPOINTS, tiny
 
 ZOO = {
     "ae-2": ("ae", 2), "ae-8": ("ae", 8), "ae-16": ("ae", 16), "ae-16-b": ("ae", 16), "ae-32": ("ae", 32),

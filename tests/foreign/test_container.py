@@ -16,7 +16,6 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from conftest import CHECKPOINTS, ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -24,8 +23,19 @@ from torch import nn
 from latent.errors import CheckpointError
 from latent.foreign import formats
 from latent.foreign.container import Record, open_container, parse
+from tests.support.forgery import Block, Call, changed, entry, forged, refusal, safetensors_file, tensor_call
+from tests.support.model_files import (
+    assert_same,
+    entries_of,
+    keras_bytes,
+    onnx_bytes,
+    rezipped,
+    safetensors_bytes,
+    saved,
+    weights,
+)
+from tests.support.models import CHECKPOINTS, FOREIGN, ROOT
 
-FOREIGN = Path(__file__).parents[2] / "shared" / "foreign_checkpoints"
 FOREIGN_FILES = sorted(path for path in FOREIGN.glob("*") if path.suffix in (".pt", ".pth", ".h5"))
 
 needs_foreign_files = pytest.mark.skipif(not FOREIGN_FILES, reason="the folder of foreign checkpoints is not here")
@@ -46,61 +56,6 @@ class Net(nn.Module):
 
     def forward(self, x):
         return self.encoder(x)
-
-
-def saved(values, legacy=False) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(values, buffer, _use_new_zipfile_serialization=not legacy)
-    return buffer.getvalue()
-
-
-def weights(seed=0) -> dict[str, torch.Tensor]:
-    torch.manual_seed(seed)
-    return {
-        "encoder.0.weight": torch.randn(8, 16),
-        "encoder.0.bias": torch.randn(8),
-        "decoder.0.weight": torch.randn(16, 8),
-    }
-
-
-def safetensors_bytes(tensors: dict[str, torch.Tensor]) -> bytes:
-    from safetensors.torch import save
-
-    return save(tensors)
-
-
-def assert_same(found, expected):
-    assert list(found) == list(expected)
-    for name, tensor in expected.items():
-        assert found[name].dtype == tensor.dtype
-        assert torch.equal(found[name], tensor), name
-
-
-def rezipped(entries: dict[str, bytes] | list[tuple[str, bytes]], compression=zipfile.ZIP_STORED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in entries.items() if isinstance(entries, dict) else entries:
-            archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def entries_of(content: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def refusal(content: bytes, name="bad.pt") -> str:
-    """The sentence a file is refused with; it has the file's name and nothing of the libraries' own advice."""
-    with pytest.raises(CheckpointError) as caught:
-        parse(content, name)
-    sentence = str(caught.value)
-    assert sentence.startswith(name[:40])
-    assert sentence.endswith(".")
-    assert "\n" not in sentence
-    assert len(sentence) < 300
-    for word in ("weights_only", "pickle.load", "Unpickl", "Traceback", "torch.load", "persistent_load"):
-        assert word not in sentence
-    return sentence
 
 
 both_forms = pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -284,24 +239,6 @@ def test_a_bare_pickle_of_arrays_or_tensors_is_read_as_data(protocol):
     assert_same(parse(pickle.dumps(weights(), protocol), "a.pkl").tensors(), weights())
 
 
-def keras_bytes(full: bool, nested: bool = False) -> bytes:
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        group = file.create_group("model_weights") if full else file
-        if full:
-            file.attrs["model_config"] = json.dumps({"class_name": "Model"})
-            file.create_group("optimizer_weights").create_dataset("m", data=np.ones(100))
-        group.attrs["layer_names"] = [b"z_first", b"input", b"a_second"]
-        for layer in ("z_first", "input", "a_second"):
-            inside = group.create_group(layer)
-            kernel = "dense_1/kernel:0" if nested else f"{layer}/kernel:0"
-            names = [] if layer == "input" else [kernel, kernel.replace("kernel", "bias")]
-            inside.attrs["weight_names"] = [name.encode() for name in names]
-            for name in names:
-                inside.create_dataset(name, data=np.ones((2, 3) if "kernel" in name else 3, np.float32))
-    return buffer.getvalue()
-
-
 @pytest.mark.parametrize("full", [False, True], ids=["weights", "full model"])
 def test_keras_hdf5_is_read_in_the_order_of_the_layers(full):
     found = parse(keras_bytes(full), "a.h5")
@@ -322,22 +259,6 @@ def test_a_keras_archive_is_read_with_its_architecture():
     assert found.format == "Keras archive"
     assert list(found.tensors()) == [f"layers/{layer}/vars/0" for layer in ("dense", "dense_2", "dense_10")]
     assert json.loads(found.content["model_config"]) == {"name": "vae"}
-
-
-def onnx_bytes(**tensor_changes) -> bytes:
-    onnx = pytest.importorskip("onnx")
-    helper = onnx.helper
-    weight = onnx.numpy_helper.from_array(np.ones((4, 3), np.float32), "w")
-    for field, value in tensor_changes.items():
-        if field == "dims":
-            del weight.dims[:]
-            weight.dims.extend(value)
-        else:
-            setattr(weight, field, value)
-    node = helper.make_node("Gemm", ["x", "w"], ["y"], transB=1, alpha=0.5)
-    x = helper.make_tensor_value_info("x", 1, ["batch", 3])
-    y = helper.make_tensor_value_info("y", 1, ["batch", 4])
-    return helper.make_model(helper.make_graph([node], "g", [x], [y], [weight])).SerializeToString()
 
 
 def test_an_onnx_model_is_read_with_its_nodes():
@@ -492,17 +413,6 @@ def test_an_archive_without_checksums_is_read():
     assert_same(parse(content, "a.pt").tensors(), weights())
 
 
-def changed(**changes: bytes | None) -> bytes:
-    """A good archive in which entries, named by their last part with _ for a dot or slash, are changed or left out."""
-    entries = {}
-    for name, content in entries_of(saved(weights())).items():
-        key = name.split("/", 1)[1].replace(".", "_").replace("/", "_")
-        content = changes.get(key, content)
-        if content is not None:
-            entries[name] = content
-    return rezipped(entries)
-
-
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -541,38 +451,6 @@ def test_a_legacy_file_of_the_other_byte_order_is_refused():
 
 
 # ------------------------------------------------------------------------------------------------------ forged tensors
-
-
-class Block:
-    """A block of numbers as a torch pickle refers to it."""
-
-    def __init__(self, count, kind=torch.FloatStorage, location="cpu"):
-        self.identity = ("storage", kind, "0", location, count)
-
-
-class Call:
-    """Something that pickles as the call of a function."""
-
-    def __init__(self, function, *arguments, state=None):
-        self.function, self.arguments, self.state = function, arguments, state
-
-    def __reduce__(self):
-        return (self.function, self.arguments, self.state) if self.state else (self.function, self.arguments)
-
-
-def forged(values, record=bytes(64), protocol=2) -> bytes:
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, thing):
-            return thing.identity if isinstance(thing, Block) else None
-
-    buffer = io.BytesIO()
-    Pickler(buffer, protocol).dump(values)
-    return rezipped({"a/data.pkl": buffer.getvalue(), "a/data/0": record, "a/version": b"3\n"})
-
-
-def tensor_call(block, offset, shape, stride):
-    hooks = collections.OrderedDict()
-    return Call(torch._utils._rebuild_tensor_v2, block, offset, shape, stride, False, hooks)
 
 
 def test_a_tensor_as_the_forger_writes_it_is_read():
@@ -816,15 +694,6 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 
 
 # ----------------------------------------------------------------------------------------------------- safetensors
-
-
-def safetensors_file(header: object, data: bytes = bytes(16)) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + data
-
-
-def entry(begin, end, shape=None, dtype="F32"):
-    return {"dtype": dtype, "shape": [(end - begin) // 4] if shape is None else shape, "data_offsets": [begin, end]}
 
 
 @pytest.mark.parametrize(

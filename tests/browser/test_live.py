@@ -1,7 +1,6 @@
 """The decoder in the browser: the program against torch, in Node; the component in a real Chromium."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,15 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from authors import AUTHORS
-from conftest import CHECKPOINTS, tiny
-from javascript import ALLOWED, largest_differences, needs_node, node, real_codes
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
-from test_browser import FITS
+from playwright.sync_api import Browser, Locator, Page, expect
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.chromium import ARGUMENTS, CHROMIUM
 from benchmarks.live import LIVE_PAGE
 from benchmarks.serving import serve
 from latent import checkpoint, interpolation
@@ -30,6 +24,10 @@ from latent.foreign.network import Network
 from latent.foreign.reading import ACTIVATIONS, OUTPUTS, Reading
 from latent.foreign.search import Scored, first_readings
 from latent.images import to_uint8
+from tests.support.authors import AUTHORS
+from tests.support.browser import FITS, chromium
+from tests.support.javascript import ALLOWED, largest_differences, needs_node, node, real_codes
+from tests.support.models import CHECKPOINTS, tiny
 
 
 @needs_node
@@ -262,16 +260,10 @@ def test_the_nearest_codes_are_those_of_a_full_sort(modules):
 # In a real Chromium, on the page that shows how the component is mounted.
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI needs a Chromium for the browser tests")
-        pytest.skip("no Chromium was found; name one in the environment variable CHROMIUM")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+@pytest.fixture(scope="module", name="chromium")
+def one_chromium() -> Iterator[Browser]:
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

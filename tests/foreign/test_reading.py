@@ -3,29 +3,23 @@
 import contextlib
 import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from authors import AUTHORS, Author, mlp, trained, true_error
-from conftest import CHECKPOINTS
-from javascript import ALLOWED, largest_differences, needs_node, real_codes
 from torch import nn
 
 from latent import checkpoint
 from latent.checkpoint import Checkpoint
 from latent.errors import CheckpointError
 from latent.space import LatentSpace
+from tests.support.authors import AUTHORS, Author, mlp, network_of, true_error
+from tests.support.javascript import ALLOWED, largest_differences, needs_node, real_codes
+from tests.support.model_files import saved
+from tests.support.models import CHECKPOINTS, FOREIGN
 
-FOREIGN = Path(__file__).parents[2] / "shared" / "foreign_checkpoints"
 TRUTH = json.loads((FOREIGN / "truth.json").read_text()) if FOREIGN.exists() else []
 READ_KERAS = [truth for truth in TRUTH if truth["file"].endswith(".h5") and "mlp" in truth["file"]]
-
-
-@cache
-def network_of(name: str) -> nn.Module:
-    return trained(AUTHORS[name])
 
 
 @cache
@@ -36,14 +30,6 @@ def read(name: str) -> Checkpoint:
 @cache
 def published(file: str) -> LatentSpace:
     return LatentSpace.open(FOREIGN / file)
-
-
-def saved(content: object) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getvalue()
 
 
 def error_of(loaded: Checkpoint, n: int = 1000) -> float:

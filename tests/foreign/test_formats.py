@@ -7,23 +7,12 @@ from typing import Final
 import numpy as np
 import pytest
 import torch
-from test_container import (
-    assert_same,
-    changed,
-    entries_of,
-    entry,
-    keras_bytes,
-    onnx_bytes,
-    refusal,
-    rezipped,
-    safetensors_file,
-    saved,
-    weights,
-)
 from torch import nn
 
 from latent.foreign import formats
 from latent.foreign.container import parse
+from tests.support.forgery import changed, entry, refusal, safetensors_file
+from tests.support.model_files import assert_same, entries_of, keras_bytes, onnx_bytes, rezipped, saved, weights
 
 # ---------------------------------------------------------------------------------------------------- zip archives
 

@@ -3,24 +3,13 @@
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import ROOT
 from playwright.sync_api import Page, expect
-from test_browser import (  # noqa: F401  the first three are fixtures
-    FITS,
-    IMAGES,
-    address,
-    browser,
-    compact,
-    kept_names,
-    open_section,
-    page,
-    served,
-    settled,
-)  # fmt: skip
-from test_page import MEASURED, SECTIONS
 
 from latent import shelf
 from latent.shelf import Kept
+from tests.support.browser import FITS, IMAGES, compact, kept_names, open_section, served, settled
+from tests.support.models import ROOT
+from tests.support.page import MEASURED, SECTIONS
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +28,7 @@ exec(compile(open(__file__, encoding="utf-8").read(), __file__, "exec"))
 """
 
 
-def open_everything(page: Page) -> None:  # noqa: F811
+def open_everything(page: Page) -> None:
     for summary in page.get_by_test_id("stExpander").locator("summary").all():
         beside = summary.evaluate(
             "summary => summary.getBoundingClientRect().right <= 0"
@@ -50,7 +39,7 @@ def open_everything(page: Page) -> None:  # noqa: F811
     page.wait_for_timeout(500)  # what fades in is pale until it is there
 
 
-def serious_violations(page: Page) -> list[str]:  # noqa: F811
+def serious_violations(page: Page) -> list[str]:
     """What axe-core finds against WCAG and good practice, and holds to shut people out."""
     violations = Axe().run(page).response["violations"]
     return [
@@ -71,7 +60,7 @@ def address_of_few(tmp_path_factory):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_no_section_shuts_anybody_out(page, address, address_of_few, section):  # noqa: F811
+def test_no_section_shuts_anybody_out(page, address, address_of_few, section):
     """In the light and in the dark by axe's rules, and none scrolls sideways in a narrow window."""
     address = address_of_few if section in MEASURED else address
     open_section(page, address, section, f"&kept={KEPT}")
@@ -93,7 +82,7 @@ def test_no_section_shuts_anybody_out(page, address, address_of_few, section):  
         page.wait_for_function(FITS)
 
 
-def test_the_check_finds_what_it_is_for(page, address):  # noqa: F811
+def test_the_check_finds_what_it_is_for(page, address):
     open_section(page, address, "Model")
     wrong = '<img src="data:,"><input><p style="color: #ddd; background: #fff">pale</p>'
     on_top = f'<main style="position: fixed; inset: 0; z-index: 9999999; background: #fff">{wrong}</main>'
@@ -103,7 +92,7 @@ def test_the_check_finds_what_it_is_for(page, address):  # noqa: F811
 
 
 class TestKeyboard:
-    def tab_to(self, page, condition):  # noqa: F811
+    def tab_to(self, page, condition):
         """Press Tab until the element in focus, also inside a shadow root, meets a condition of JavaScript."""
         for _ in range(MANY_TABS):
             page.keyboard.press("Tab")
@@ -116,7 +105,7 @@ class TestKeyboard:
                 return
         pytest.fail(f"{MANY_TABS} times Tab did not reach {condition}")
 
-    def test_a_section_is_chosen_a_slider_moved_and_a_picture_kept(self, page, address):  # noqa: F811
+    def test_a_section_is_chosen_a_slider_moved_and_a_picture_kept(self, page, address):
         open_section(page, address, "Clusters")
         self.tab_to(page, "at.type === 'radio' && at.closest('.st-key-section')")
         page.keyboard.press("ArrowDown")
@@ -135,7 +124,7 @@ class TestKeyboard:
         expect(page.locator(".latent-shelf li")).to_have_count(1)
         assert kept_names(page) == ["sample 2"]
 
-    def test_what_is_in_focus_shows(self, page, address):  # noqa: F811
+    def test_what_is_in_focus_shows(self, page, address):
         open_section(page, address, "Generate")
         self.tab_to(page, "at.ariaLabel?.startsWith('Keep ')")
         outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
@@ -146,11 +135,11 @@ class TestNarrow:
     WIDTH = NARROW[-1]
 
     @pytest.fixture
-    def narrow(self, page):  # noqa: F811
+    def narrow(self, page):
         page.set_viewport_size({"width": self.WIDTH, "height": 800})
         return page
 
-    def test_the_sidebar_opens_and_closes_and_its_controls_work(self, narrow, address):  # noqa: F811
+    def test_the_sidebar_opens_and_closes_and_its_controls_work(self, narrow, address):
         open_section(narrow, address, "Generate")
         sidebar = narrow.get_by_test_id("stSidebar")
         expect(sidebar).to_have_attribute("data-collapsed", "true")

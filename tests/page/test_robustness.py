@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, tiny
-from test_page import folder, healthy, move, opened, shown, unfold  # noqa: F401  folder is a fixture
-from test_train import ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
 from latent import checkpoint, files, inference, shelf, store, train
 from latent.errors import CheckpointError, TrainingError
 from latent.shelf import Kept
 from latent.space import LatentSpace
+from tests.support.models import ROOT, tiny
+from tests.support.page import healthy, move, opened, shown, unfold
+from tests.support.training import ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
 
 def full(*_, **__):
@@ -37,7 +37,7 @@ def sentences(app):
 
 class TestACheckpointThatChangesWhileThePageIsOpen:
     @pytest.fixture
-    def second(self, folder):  # noqa: F811
+    def second(self, folder):
         return folder / "second.pt"
 
     @pytest.fixture
@@ -111,7 +111,7 @@ class TestACheckpointThatChangesWhileThePageIsOpen:
 
 
 class TestTheCheckpointFolder:
-    def test_gone_it_is_a_sentence_and_back_again_all_is_as_before(self, folder):  # noqa: F811
+    def test_gone_it_is_a_sentence_and_back_again_all_is_as_before(self, folder):
         app = move(opened("Generate"), "slider", "generate_pictures", 9)
         before = shown(app)
         away = folder.rename(folder.with_name("away"))
@@ -120,7 +120,7 @@ class TestTheCheckpointFolder:
         assert shown(healthy(app.run())) == before
 
     @pytest.mark.parametrize("how", ["not allowed", "a file in its place"])
-    def test_unreadable_it_is_a_sentence(self, folder, monkeypatch, how):  # noqa: F811
+    def test_unreadable_it_is_a_sentence(self, folder, monkeypatch, how):
         if how == "not allowed":
             scandir = os.scandir
 
@@ -137,7 +137,7 @@ class TestTheCheckpointFolder:
         assert f"The checkpoint folder {folder} cannot be read" in sentences(app)
         assert len(app.error) == 1
 
-    def test_what_was_opened_in_this_session_outlives_it(self, folder):  # noqa: F811
+    def test_what_was_opened_in_this_session_outlives_it(self, folder):
         content = (folder / "first.pt").read_bytes()
         app = unfold(opened(), "open_file")
         healthy(app.file_uploader(key="upload").set_value(("mine.pt", content, "application/octet-stream")).run())
@@ -319,7 +319,7 @@ class TestABrokenDevice:
             complaint == f"The device {broken} is there but does not work (the driver is too old), so it is not used."
         )
 
-    def test_the_page_works_and_says_so_once(self, broken, folder):  # noqa: F811
+    def test_the_page_works_and_says_so_once(self, broken, folder):
         app = opened("Generate")
         assert len(shown(app)) >= 2
         assert sentences(app).count(f"The device {broken} is there but does not work") == 1
@@ -343,7 +343,7 @@ class TestABrokenDevice:
 
 
 class TestTwoTrainingsIntoOneFile:
-    HOLD = "import sys, pathlib\nfrom latent import lock\n" + textwrap.dedent("""
+    HOLD = "import sys, pathlib\nfrom latent import files\n" + textwrap.dedent("""
         with files.held(pathlib.Path(sys.argv[1])):
             print("held", flush=True)
             sys.stdin.read()

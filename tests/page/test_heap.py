@@ -3,7 +3,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
+
+from tests.support.models import ROOT
 
 PROGRAM = """
 import gc, threading, time, weakref
@@ -60,7 +61,7 @@ def test_work_that_never_ends_keeps_nothing_for_ever():
 
 @pytest.mark.parametrize("n", [1, 3])
 def test_all_that_is_in_use_is_frozen(n):
-    program = f"import gc\nfrom latent import heap\nfor _ in range({n}): heap.collect_all()\n"
+    program = f"import gc\nfrom latent.page import heap\nfor _ in range({n}): heap.collect_all()\n"
     program += "print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 100)"
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["True", "True"]

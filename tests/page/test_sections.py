@@ -1,46 +1,25 @@
 """The page through Streamlit's own test harness: every section, one control of each moved, every mistake a sentence."""
 
 import io
-import json
-import re
 import shutil
 import threading
 from functools import cache
-from html import escape, unescape
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pytest
 import streamlit as st
-from conftest import CHECKPOINTS, ROOT, tiny
-from streamlit.testing.v1 import AppTest
-from test_reading import network_of, saved
 
 from latent import checkpoint, data, drawing, images, shelf, store
 from latent.measure import smoothness
 from latent.page import heap
 from latent.space import LatentSpace
+from tests.support.authors import network_of
+from tests.support.model_files import saved
+from tests.support.models import CHECKPOINTS, ROOT, tiny
+from tests.support.page import IN_TURN, MEASURED, SECTIONS, facts, healthy, move, opened, parts, sheets, shown, unfold
 
-SECTIONS = [
-    "Model",
-    "Statistics",
-    "Map",
-    "Clusters",
-    "Generate",
-    "Sampler lab",
-    "Real vs generated",
-    "Live",
-    "Custom vector",
-    "Draw",
-    "Dimensions",
-    "Directions",
-    "Arithmetic",
-    "Interpolate",
-    "Diagnose",
-    "Compare runs",
-]
-MEASURED = ("Sampler lab", "Diagnose", "Compare runs")  # tested on few digits: on all of them they take a minute
-IN_TURN = sorted(SECTIONS, key=MEASURED.__contains__)  # all that are tested on few digits together
 # A control of every section, by the kind of widget and its key, and the value it is moved to.
 CONTROLS = {
     "Model": [("slider", "model_digits", 20), ("number_input", "model_first", 100)],
@@ -131,79 +110,6 @@ def few_digits(request, monkeypatch, tmp_path_factory):
     monkeypatch.setattr(data, "evaluation_digits", lambda: (digits[:1000], labels[:1000]))
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path_factory.getbasetemp() / "few digits"))
     monkeypatch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A checkpoint folder of this test's own, with two tiny models in it."""
-    st.cache_resource.clear()
-    checkpoint.save(tmp_path / "first.pt", tiny())
-    checkpoint.save(tmp_path / "second.pt", tiny(latent_dim=3, seed=1))
-    monkeypatch.setenv("LATENT_CHECKPOINTS", str(tmp_path))
-    return tmp_path
-
-
-DRAWN = drawing.to_text(data.evaluation_digits()[0][3])
-
-
-def opened(section="Model", *, python=False, **query):
-    if section == "Draw":
-        query.setdefault("drawn", DRAWN)
-    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
-    app.query_params.update({"section": section, **query})
-    app.session_state["python"] = python  # whether the lines at the end of the section are open
-    app.run()
-    return healthy(app)
-
-
-def unfold(app, key):
-    """The page after somebody opened an expander."""
-    app.session_state[key] = True
-    return healthy(app.run())
-
-
-def healthy(app):
-    assert not app.exception, app.exception[0].message
-    return app
-
-
-def shown(app):
-    """Everything that is a picture or a chart, as it goes to the browser."""
-    kinds = ("image", "bidi_component", "vega_lite_chart", "html")
-    found = [element.proto.SerializeToString() for kind in kinds for element in app.main.get(kind)]
-    return [each for each in found if b"latent-facts" not in each]
-
-
-def facts(app):
-    """The numbers that the page states, by their names."""
-    texts = " ".join(element.proto.body for element in app.main.get("html"))
-    return {unescape(name): unescape(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", texts)}
-
-
-def parts(app, name):
-    """What our own components of this name are given, by the key they have on the page."""
-    found = {}
-    for element in (*app.main.get("bidi_component"), *app.sidebar.get("bidi_component")):
-        if element.proto.component_name == f"latent_{name}":
-            found[element.proto.id.split("-")[-1]] = json.loads(element.proto.json)
-    return found
-
-
-def delivered(app):
-    """What the browser is to take in, by name: what each parcel says beside its arrays."""
-    given = (element.proto for element in app.main.get("bidi_component"))
-    parcels = (proto.bytes for proto in given if proto.component_name == "latent_inbox")
-    found = [json.loads(content[4 : 4 + int.from_bytes(content[:4], "little")]) for content in parcels]
-    return {each["name"]: each for each in found}
-
-
-def sheets(app):
-    """The data of every sheet of pictures, by key."""
-    return parts(app, "grid")
-
-
-def move(app, kind, key, value):
-    return healthy(getattr(app, kind)(key=key).set_value(value).run())
 
 
 @pytest.mark.parametrize("section", IN_TURN)

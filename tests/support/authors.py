@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -356,3 +357,8 @@ def true_error(author: Author, network: nn.Module, n: int = 1000) -> float:
     scale, unscale = author.pixels
     y = network(scale(x), label) if author.conditional else network(scale(x))
     return float(F.mse_loss(unscale(torch.sigmoid(y) if author.logits else y).clamp(0, 1), x))
+
+
+@cache
+def network_of(name: str) -> nn.Module:
+    return trained(AUTHORS[name])

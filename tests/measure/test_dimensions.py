@@ -78,7 +78,8 @@ def test_kl_is_0_for_the_prior_and_agrees_with_torchs():
 
 def test_the_log_variances_are_those_of_a_vae_and_none_of_an_autoencoder(tiny_space):
     import torch
-    from conftest import tiny
+
+    from tests.support.models import tiny
 
     vae = LatentSpace.of("vae", tiny("vae"))
     found = inference.log_variances(vae.model, vae.images[:300])

@@ -1,0 +1,45 @@
+"""What tests of the page share: a checkpoint folder of a test's own, and the page in a real Chromium."""
+
+from collections.abc import Iterator
+
+import pytest
+import streamlit as st
+from playwright.sync_api import Browser, Page
+
+from latent import checkpoint
+from tests.support.browser import chromium, served
+from tests.support.models import ROOT, tiny
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A checkpoint folder of this test's own, with two tiny models in it."""
+    st.cache_resource.clear()
+    checkpoint.save(tmp_path / "first.pt", tiny())
+    checkpoint.save(tmp_path / "second.pt", tiny(latent_dim=3, seed=1))
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(ROOT / "streamlit_app.py") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    yield page
+    assert not complaints
+    page.close()

@@ -1,0 +1,130 @@
+"""The page in a real Chromium: a server of its own, and what a person does with it."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.chromium import ARGUMENTS, CHROMIUM
+from latent import data, drawing
+from tests.support.models import ROOT
+
+# Also inside the shadow roots that components may have.
+MAIN = """() => { const roots = [document.querySelector('[data-testid=stMain]')];
+    roots[0].querySelectorAll('*').forEach(element => element.shadowRoot && roots.push(element.shadowRoot));
+    return selector => roots.flatMap(root => [...root.querySelectorAll(selector)]) }"""
+IMAGES = f"() => ({MAIN})()('img').map(img => img.src)"
+PICTURES = f"() => ({IMAGES})().concat(({MAIN})()('canvas').map(canvas => canvas.toDataURL()))"
+# Nothing to scroll sideways to, as soon as what came in has found its place.
+FITS = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
+    .every(it => it.scrollWidth - it.clientWidth <= 1)"""
+
+
+@contextlib.contextmanager
+def served(script: Path, **environment: str) -> Iterator[str]:
+    """The address of a server of its own for a page."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", script, *options], cwd=ROOT, env={**os.environ, **environment}
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{address}/_stcore/health", timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@contextlib.contextmanager
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """A browser, with arguments beside those that it has in measurements too; without one the test is skipped."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs a Chromium for the browser tests")
+        pytest.skip("no Chromium was found; name one in the environment variable CHROMIUM")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS, *arguments])
+        yield browser
+        browser.close()
+
+
+def settled(page: Page) -> None:
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+
+
+def open_section(page: Page, address: str, section: str, query: str = "") -> None:
+    if section == "Draw":
+        query += f"&drawn={drawing.to_text(data.evaluation_digits()[0][3])}"
+    page.goto(f"{address}/?section={section.replace(' ', '+')}{query}")
+    expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
+    settled(page)
+    page.wait_for_function(f"({PICTURES})().length > 0")
+
+
+def compact(value: list[str]) -> str:
+    """As JavaScript's JSON.stringify writes it."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def press(label: str, key: str):
+    return lambda page: page.get_by_role("slider", name=label).first.press(key)
+
+
+def fill(label: str, value: str):
+    def enter(page: Page) -> None:
+        field = page.get_by_label(label, exact=True).first
+        field.fill(value)
+        field.press("Control+Enter")
+
+    return enter
+
+
+def choose(label: str, option: str):
+    def pick(page: Page) -> None:
+        page.get_by_role("combobox", name=label).first.click()
+        page.keyboard.type(option)  # options far down are drawn only when they are looked for
+        page.get_by_role("option", name=option).first.click()
+
+    return pick
+
+
+def sidebar_section(page: Page, section: str) -> None:
+    page.get_by_test_id("stSidebar").get_by_text(section, exact=True).first.click()
+    expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
+    settled(page)
+
+
+def expect_kept(page: Page, names: list[str]) -> None:
+    """Wait for the shelf, which may come later than the pictures, and see that it holds these."""
+    expect(page.locator(".latent-shelf li")).to_have_count(len(names))
+    assert kept_names(page) == names
+
+
+def kept_names(page: Page) -> list[str]:
+    return page.locator(".latent-shelf input").evaluate_all("fields => fields.map(field => field.value)")
+
+
+def click_a_picture(page: Page, key: str, index: int = 0) -> None:
+    """Click a picture of a sheet, and wait until the shelf has one more."""
+    before = len(kept_names(page))
+    page.locator(f".st-key-{key} button").nth(index).click()
+    expect(page.locator(".latent-shelf li")).to_have_count(before + 1)
+    settled(page)

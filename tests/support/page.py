@@ -1,0 +1,92 @@
+"""The page in Streamlit's own test harness, and what is on it."""
+
+import json
+import re
+from html import unescape
+
+from streamlit.testing.v1 import AppTest
+
+from latent import data, drawing
+from tests.support.models import ROOT
+
+SECTIONS = [
+    "Model",
+    "Statistics",
+    "Map",
+    "Clusters",
+    "Generate",
+    "Sampler lab",
+    "Real vs generated",
+    "Live",
+    "Custom vector",
+    "Draw",
+    "Dimensions",
+    "Directions",
+    "Arithmetic",
+    "Interpolate",
+    "Diagnose",
+    "Compare runs",
+]
+MEASURED = ("Sampler lab", "Diagnose", "Compare runs")  # tested on few digits: on all of them they take a minute
+IN_TURN = sorted(SECTIONS, key=MEASURED.__contains__)  # all that are tested on few digits together
+DRAWN = drawing.to_text(data.evaluation_digits()[0][3])
+
+
+def opened(section="Model", *, python=False, **query):
+    if section == "Draw":
+        query.setdefault("drawn", DRAWN)
+    app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    app.query_params.update({"section": section, **query})
+    app.session_state["python"] = python  # whether the lines at the end of the section are open
+    app.run()
+    return healthy(app)
+
+
+def unfold(app, key):
+    """The page after somebody opened an expander."""
+    app.session_state[key] = True
+    return healthy(app.run())
+
+
+def healthy(app):
+    assert not app.exception, app.exception[0].message
+    return app
+
+
+def shown(app):
+    """Everything that is a picture or a chart, as it goes to the browser."""
+    kinds = ("image", "bidi_component", "vega_lite_chart", "html")
+    found = [element.proto.SerializeToString() for kind in kinds for element in app.main.get(kind)]
+    return [each for each in found if b"latent-facts" not in each]
+
+
+def facts(app):
+    """The numbers that the page states, by their names."""
+    texts = " ".join(element.proto.body for element in app.main.get("html"))
+    return {unescape(name): unescape(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", texts)}
+
+
+def parts(app, name):
+    """What our own components of this name are given, by the key they have on the page."""
+    found = {}
+    for element in (*app.main.get("bidi_component"), *app.sidebar.get("bidi_component")):
+        if element.proto.component_name == f"latent_{name}":
+            found[element.proto.id.split("-")[-1]] = json.loads(element.proto.json)
+    return found
+
+
+def delivered(app):
+    """What the browser is to take in, by name: what each parcel says beside its arrays."""
+    given = (element.proto for element in app.main.get("bidi_component"))
+    parcels = (proto.bytes for proto in given if proto.component_name == "latent_inbox")
+    found = [json.loads(content[4 : 4 + int.from_bytes(content[:4], "little")]) for content in parcels]
+    return {each["name"]: each for each in found}
+
+
+def sheets(app):
+    """The data of every sheet of pictures, by key."""
+    return parts(app, "grid")
+
+
+def move(app, kind, key, value):
+    return healthy(getattr(app, kind)(key=key).set_value(value).run())
