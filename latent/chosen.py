@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from latent.sampling import Distribution
+from latent.sampling import Sampler
 
 
 class Operand(NamedTuple):
@@ -21,7 +21,7 @@ class Operand(NamedTuple):
 class Drawn(NamedTuple):
     """A distribution that was chosen, and the Python that fits it."""
 
-    distribution: Distribution
+    distribution: Sampler
     python: str
 
 

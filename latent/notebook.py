@@ -69,7 +69,7 @@ def generate_and_visualize_random(
 ) -> tuple[Codes, Pictures]:
     """Random codes (n_samples, latent_dim) and their pictures (n_samples, 28, 28).
 
-    ``distribution`` is one of `sampling.DISTRIBUTIONS`; raises `ArgumentError` for another.
+    ``distribution`` is one of `sampling.SAMPLERS`; raises `ArgumentError` for another.
     """
     space = current_space()
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)

@@ -72,7 +72,7 @@ def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
         "reconstruction", "pca_errors", "dimensions", "meanings", "neighbours", "knowledge", "sampler",
         "reconstructions", "smoothness",
     }  # fmt: skip
-    assert [part[1] for part in parts if part[0] == "sampler"] == [REAL, RECONSTRUCTIONS, *sampling.DISTRIBUTIONS]
+    assert [part[1] for part in parts if part[0] == "sampler"] == [REAL, RECONSTRUCTIONS, *sampling.SAMPLERS]
     assert not any(few.complete(part[0]) for part in parts)
     for part in parts:
         few.measure(*part)

@@ -156,4 +156,4 @@ def test_a_space_of_one_dimension_and_one_without_meanings_have_their_sentences(
 def test_every_rule_needs_something_that_there_is_to_measure(planted):
     known = {part[0] for part in planted.parts()}
     assert all(known.issuperset(parts) and parts for parts, _ in RULES)
-    assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.DISTRIBUTIONS}
+    assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.SAMPLERS}

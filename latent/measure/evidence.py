@@ -20,6 +20,7 @@ from latent.measure.fidelity import Fidelity, Reference, halves
 from latent.measure.judge import Judge, Judgement
 from latent.measure.knowledge import Knowledge
 from latent.measure.smoothness import KINDS, Smoothness, Ways
+from latent.sampling import Sampler
 from latent.space import LatentSpace
 
 BLOCK = 1000  # pictures in memory at a time
@@ -92,8 +93,9 @@ class Evidence:
 
     @property
     def samplers(self) -> tuple[str, ...]:
-        """The distributions that can be compared: without real codes, nothing can be fitted."""
-        return sampling.DISTRIBUTIONS if self.space.signature.has_encoder else ("normal",)
+        """The samplers that can be compared: without real codes, those that need none."""
+        encodes = self.space.signature.has_encoder
+        return tuple(name for name, each in sampling.SAMPLERS.items() if encodes or not each.needs_codes)
 
     @property
     def rows(self) -> tuple[str, ...]:
@@ -134,8 +136,8 @@ class Evidence:
         return Reference.of(self.originals().features[held_out], z[known], z[held_out])
 
     @once
-    def distribution(self, name: str) -> sampling.Distribution:
-        """A distribution fitted to the codes of the half that the reference is not of."""
+    def fitted_sampler(self, name: str) -> Sampler:
+        """A sampler fitted to the codes of the half that the reference is not of."""
         known, _ = halves(len(self.space.z))
         return sampling.fit(name, self.space.z[known], labels=self.space.labels[known])
 
@@ -157,7 +159,7 @@ class Evidence:
             verdict, z = of_rows(self.reconstructions(), known), space.z[known]
             pictures = space.decode(z[:N_SHOWN], space.labels[known[:N_SHOWN]])
         else:
-            z = sampling.sample(self.distribution(name), len(held_out), seed=seed)
+            z = sampling.sample(self.fitted_sampler(name), len(held_out), seed=seed)
             labels = space.labels[known] if space.signature.conditional else None  # digits as often as they are
             verdict = self.judged(z, labels)
             pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])

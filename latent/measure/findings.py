@@ -11,6 +11,7 @@ import numpy as np
 from latent.measure.evidence import CODES, PCA, REAL, REFERENCES, Evidence
 from latent.measure.fidelity import Fidelity
 from latent.measure.smoothness import KINDS, THROUGH_CODES
+from latent.sampling import SAMPLERS
 
 Topic = Literal["reconstruction", "dimensions", "samplers", "collapse", "smoothness", "digits"]
 
@@ -20,15 +21,6 @@ GOING_TOGETHER = 0.6  # the correlation at which two dimensions say partly the s
 RARE = 0.3  # of a digit's share among real images: less of it among samples is a gap
 MOST_NAMED = 6  # of many dimensions
 
-NOUNS = {
-    "normal": "N(0, 1)",
-    "learned": "the learned distribution",
-    "uniform": "the uniform distribution",
-    "gaussian": "one full Gaussian",
-    "mixture": "the mixture",
-    "classes": "one Gaussian a digit",
-    "around": "codes moved around real ones",
-}
 WAYS = {"linear": "straight lines", "spherical": "arcs", THROUGH_CODES: "paths through real codes"}
 
 
@@ -144,7 +136,7 @@ def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
         if each.novelty < COPIES and each.frechet < best.frechet:  # why it is not the one to use
             found = replace(
                 found,
-                text=f"{found.text} Nearer still, {each.frechet:.2f}, come {NOUNS[name]}, but nearly copies: "
+                text=f"{found.text} Nearer still, {each.frechet:.2f}, come {noun(name)}, but nearly copies: "
                 f"{each.novelty:.2f} times as far from known codes as unseen real ones are.",
             )
     yield found
@@ -157,11 +149,11 @@ def advice(fidelities: Mapping[str, Fidelity]) -> Finding:
     against = "normal" if best == "learned" else "learned"
     if against not in frechet:
         of_both = f"{frechet[best]:.2f}; real images, {frechet[REAL]:.2f}"
-        return Finding(f"Samples of {NOUNS[best]} have a Fréchet distance of {of_both}.", frechet[best], "samplers")
+        return Finding(f"Samples of {noun(best)} have a Fréchet distance of {of_both}.", frechet[best], "samplers")
     ratio = frechet[against] / max(frechet[best], np.finfo(float).tiny)
     return Finding(
-        f"Sample with {NOUNS[best]}: its Fréchet distance, {frechet[best]:.2f}, is {ratio:.1f} times smaller than "
-        f"that of {NOUNS[against]}, {frechet[against]:.2f}.",
+        f"Sample with {noun(best)}: its Fréchet distance, {frechet[best]:.2f}, is {ratio:.1f} times smaller than "
+        f"that of {noun(against)}, {frechet[against]:.2f}.",
         ratio, "samplers",
     )  # fmt: skip
 
@@ -181,11 +173,11 @@ def missing_digits(evidence: Evidence) -> Iterator[Finding]:
     relative = drawn.digits / np.maximum(real.digits, 1)  # of as many pictures
     rare, bits = np.flatnonzero(relative < RARE), f"{drawn.entropy:.2f} of {real.entropy:.2f} bits"
     if len(rare):
-        text = f"Samples of {NOUNS[name]} hardly show {enumeration([f'{d}s' for d in rare])}: the digits have {bits}."
+        text = f"Samples of {noun(name)} hardly show {enumeration([f'{d}s' for d in rare])}: the digits have {bits}."
     else:
         rarest = int(relative.argmin())
         text = (
-            f"No digit is missing among samples of {NOUNS[name]}: the digits have {bits}, and the rarest, {rarest}, is "
+            f"No digit is missing among samples of {noun(name)}: the digits have {bits}, and the rarest, {rarest}, is "
             f"{relative[rarest]:.0%} as frequent as among real images."
         )
     yield Finding(text, drawn.entropy, "collapse")
@@ -229,6 +221,11 @@ def surest_ways(evidence: Evidence) -> Iterator[Finding]:
         f"average, on {WAYS[other]} {sure[other]:.2f}.",
         sure[best], "smoothness",
     )  # fmt: skip
+
+
+def noun(sampler: str) -> str:
+    """A sampler as a sentence calls it."""
+    return SAMPLERS[sampler].noun
 
 
 def named(dimensions: Sequence[int]) -> str:
