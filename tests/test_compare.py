@@ -21,7 +21,7 @@ from latent.space import LatentSpace
 @pytest.fixture(autouse=True)
 def own_store(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "store"))
-    store.memory.clear()
+    store.store_of_process.cache_clear()
 
 
 def turned(saved, seed=0):
@@ -131,7 +131,7 @@ class TestScores:
         assert scores.known(key, "probe") is None
         measured = scores.score(evidence, "probe")
         monkeypatch.setattr(Evidence, "knowledge", lambda *given: pytest.fail("measured again"))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         assert scores.score(Evidence(tiny_space), "probe") == scores.known(key, "probe") == measured
 
     def test_spaces_are_compared_by_the_same_sampler_whatever_else_was_measured(self, space):

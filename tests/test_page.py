@@ -425,7 +425,7 @@ class TestCompareRuns:
     @pytest.fixture(autouse=True)
     def own_store(self, folder, monkeypatch):
         monkeypatch.setenv("LATENT_CACHE", str(folder / "store"))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
 
     def scores(self, app):
         table = app.dataframe[0].value.set_index("score")
