@@ -37,7 +37,7 @@ NAMES = {
     "reconstruction": "the reconstruction error",
     "pca_errors": "PCA as a yardstick",
     "dimensions": "what each dimension carries",
-    "meanings": "what each dimension stands for",
+    "property_correlations": "what each dimension stands for",
     "neighbours": "which digits lie among each other",
     "knowledge": "what can be told from the",
     "sampler": "samples:",
@@ -80,14 +80,14 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
         }  # fmt: skip
     if complete("sampler"):
         found["samplers"] = {name: asdict(each) for name, each in evidence.fidelities().items()}
-    if complete("dimensions") and complete("meanings"):
+    if complete("dimensions") and complete("property_correlations"):
         found["dimensions"] = list(dimension_rows(evidence))
         found["effective_rank"] = evidence.dimensions().effective_rank
     if complete("smoothness"):
-        ways = {kind: evidence.smoothness(kind) for kind in KINDS}
+        paths = {kind: evidence.smoothness(kind) for kind in KINDS}
         found["smoothness"] = {
             kind: {name: getattr(each, name).mean() for name in ("evenness", "confidence", "off_data")}
-            for kind, each in ways.items()
+            for kind, each in paths.items()
         }
     if complete("knowledge"):
         codes, pca_knowledge = evidence.knowledge(CODES), evidence.knowledge(PCA)
@@ -103,9 +103,9 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
 def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
     """What is known of each diagnosed dimension, a row each; see `numbers`."""
     carried = evidence.dimensions()
-    meant = {each.dimension: each for each in evidence.meanings().found()}
+    represented = {each.dimension: each for each in evidence.property_correlations().represented()}
     for place, dimension in enumerate(carried.dimensions.tolist()):
-        meaning = meant.get(dimension)
+        represents = represented.get(dimension)
         yield {
             "dimension": dimension,
             "variance": carried.variance[place],
@@ -113,8 +113,8 @@ def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
             "digit_information": carried.digit_information[place],
             "kl": None if carried.kl is None else carried.kl[place],
             "active": bool(carried.active[place]),
-            "stands_for": meaning and meaning.name,
-            "correlation": meaning and meaning.correlation,
+            "stands_for": represents and represents.name,
+            "correlation": represents and represents.correlation,
         }
 
 
@@ -196,7 +196,7 @@ def before_and_after(evidence: Evidence, rows: NDArray[np.intp], zoom: int = 2) 
 
 
 def dimensions_part(evidence: Evidence) -> Iterator[str]:
-    space, carried, meant = evidence.space, evidence.dimensions(), evidence.meanings()
+    space, carried, related = evidence.space, evidence.dimensions(), evidence.property_correlations()
     columns = ("dimension", "variance", "effect", "digit_information", "kl", "stands_for")
     rows = [[row[name] for name in columns] for row in dimension_rows(evidence)]
     yield table(("dimension", "variance", "effect", "digit information, bits", "KL, nats", "stands for"), rows)
@@ -207,13 +207,13 @@ def dimensions_part(evidence: Evidence) -> Iterator[str]:
         "How dimensions go together among real digits.",
     )
     for values, text in (
-        (meant.correlation, "How dimensions go together with measured properties of the real digits."),
+        (related.correlation, "How dimensions go together with measured properties of the real digits."),
         (
-            np.clip(meant.slope, -1, 1),
+            np.clip(related.slope, -1, 1),
             "How far a sweep of the dimension alone moves the property.",
         ),
     ):
-        yield figure(charts.matrix_chart(values, names, meant.names, ("dimension", "property", "r")), text)
+        yield figure(charts.matrix_chart(values, names, related.names, ("dimension", "property", "r")), text)
     order = np.argsort(-carried.effect, kind="stable")[:12]
     low, high = space.statistics.quantile(0.01), space.statistics.quantile(0.99)
     base, sweeps = space.statistics.mean, []
@@ -250,14 +250,14 @@ def judged_shares(fidelities: Mapping[str, Fidelity]) -> charts.Shares:
 
 
 def smoothness_part(evidence: Evidence) -> Iterator[str]:
-    ways = {kind: evidence.smoothness(kind) for kind in KINDS}
+    paths = {kind: evidence.smoothness(kind) for kind in KINDS}
     yield table(
         ("way", "evenness of steps", "lowest confidence", "off the data"),
-        [[kind, each.evenness.mean(), each.confidence.mean(), each.off_data.mean()] for kind, each in ways.items()],
+        [[kind, each.evenness.mean(), each.confidence.mean(), each.off_data.mean()] for kind, each in paths.items()],
     )
-    chart = charts.ways_chart({kind: each.confidence for kind, each in ways.items()})
+    chart = charts.ways_chart({kind: each.confidence for kind, each in paths.items()})
     yield figure(chart, "How sure the judge stays on the way: the farther right a line, the surer.")
-    for kind, each in ways.items():
+    for kind, each in paths.items():
         codes = np.concatenate([each.codes[each.best], each.codes[each.worst]])
         sheet = images.sheet(evidence.space.decode(codes), len(each.codes[0]), 2)
         yield picture(sheet, f"{kind.capitalize()}: above the surest of {len(each.codes)} ways, below the least sure.")
@@ -283,9 +283,9 @@ def overlap_shares(evidence: Evidence) -> charts.Shares:
 
 
 Body = Callable[[Evidence], Iterator[str]]
-PARTS: dict[findings.Topic, tuple[str, tuple[str, ...], Body]] = {
+PARTS: dict[str, tuple[str, tuple[str, ...], Body]] = {
     "reconstruction": ("Reconstruction", ("reconstruction", "pca_errors"), reconstruction_part),
-    "dimensions": ("Dimensions", ("dimensions", "meanings"), dimensions_part),
+    "dimensions": ("Dimensions", ("dimensions", "property_correlations"), dimensions_part),
     "samplers": ("Samplers", ("sampler",), samplers_part),
     "collapse": ("Which digits are drawn", ("sampler",), collapse_part),
     "smoothness": ("Ways between digits", ("smoothness",), smoothness_part),

@@ -27,7 +27,7 @@ def few():
     patch = pytest.MonkeyPatch()
     digits, labels = data.evaluation_digits()
     patch.setattr(data, "evaluation_digits", lambda: (digits[:500], labels[:500]))
-    patch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
+    patch.setattr(smoothness, "N_PAIRS", 20)
     yield
     patch.undo()
 

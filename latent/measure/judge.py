@@ -48,6 +48,10 @@ class Judgement:
     features: NDArray[np.float32] = field(repr=False)
     probabilities: NDArray[np.float32] = field(repr=False)
 
+    def select(self, rows: NDArray[np.intp]) -> Judgement:
+        """The judgement of some of the pictures."""
+        return Judgement(self.features[rows], self.probabilities[rows])
+
     @property
     def digits(self) -> NDArray[np.intp]:
         """The likeliest digit of each picture, (n,)."""
