@@ -79,7 +79,7 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
             "mse": errors.mse, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_digit": errors.by_digit
         }  # fmt: skip
     if complete("sampler"):
-        found["samplers"] = {name: asdict(each) for name, each in evidence.fidelities().items()}
+        found["samplers"] = {name: each.to_dict() for name, each in evidence.fidelities().items()}
     if complete("dimensions") and complete("property_correlations"):
         found["dimensions"] = list(dimension_rows(evidence))
         found["effective_rank"] = evidence.dimensions().effective_rank
@@ -231,7 +231,7 @@ def samplers_part(evidence: Evidence) -> Iterator[str]:
     frechet = {name: each.frechet for name, each in fidelities.items()}
     yield figure(charts.samplers_chart(frechet, references), "The Fréchet distance of each sampler to real digits.")
     order = sorted(fidelities, key=frechet.__getitem__)
-    rows = [[name, *(getattr(fidelities[name], measure) for measure in MEASURES)] for name in order]
+    rows = [[name, *map(fidelities[name].value, MEASURES)] for name in order]
     yield table(("sampler", *MEASURES), rows)
     drawn = np.concatenate([evidence.sampler(name, SEED).pictures[:20] for name in fidelities])
     yield picture(images.sheet(drawn, 20, 1), f"From the top: {', '.join(fidelities)}.")

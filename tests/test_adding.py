@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from latent import sampling
+from latent import compare, sampling
 from latent.measure import findings
-from latent.measure.evidence import Evidence
+from latent.measure.evidence import REAL, Evidence
+from latent.measure.fidelity import MEASURES
+from latent.measure.measures import Measure
+from latent.measure.scores import SCORES
 from latent.sampling import SAMPLERS, Sampler
 
 
@@ -61,7 +64,7 @@ class TestSampler:
         assert ("sampler", "replay", 0) in few.parts()
         found = few.sampler("replay", 0).fidelity
         assert found.novelty == 0
-        assert "replayed codes" in findings.advice({"real images": found, "replay": found}).text
+        assert "replayed codes" in findings.advice({REAL: found, "replay": found}).text
 
     def test_a_decoder_alone_is_offered_it_only_where_it_needs_no_codes(self, replay, few, monkeypatch):
         signature = replace(few.space.signature, has_encoder=False)
@@ -69,3 +72,34 @@ class TestSampler:
         assert few.samplers == ("normal",)
         monkeypatch.setattr(Replay, "needs_codes", False)
         assert few.samplers == ("normal", "replay")
+
+
+class TestMeasureOfSamplers:
+    def test_it_is_measured_and_written_with_the_others(self, few, monkeypatch):
+        def share_of_ones(samples):
+            return samples.counts[1] / len(samples.digits)
+
+        ones = Measure("ones", "share", "neither", ".1%", "The share of 1s that the judge sees.", share_of_ones)
+        monkeypatch.setitem(MEASURES, "ones", ones)
+        found = few.sampler("normal", 0).fidelity
+        assert found.value("ones") == found.digits[1] / found.digits.sum()
+        assert list(found.to_dict())[-1] == "ones"
+
+    def test_a_value_from_before_it_was_added_is_not_known(self, few, monkeypatch):
+        found = few.sampler("normal", 0).fidelity
+        monkeypatch.setitem(MEASURES, "late", Measure("late", "", "more", ".3g", "", lambda samples: 1.0))
+        assert np.isnan(found.value("late"))
+
+
+class TestScore:
+    def test_it_is_in_the_table_of_two_models(self, tiny_space, monkeypatch):
+        pixels = Measure(
+            "Pixels", "", "more", ",.0f", "In an image.", lambda evidence: float(evidence.space.images[0].size)
+        )
+        for name in list(SCORES):
+            monkeypatch.delitem(SCORES, name)  # which would take long to measure
+        monkeypatch.setitem(SCORES, "pixels", pixels)
+        numbers = compare.Comparison.of(tiny_space, tiny_space).numbers()
+        assert numbers["a"]["pixels"] == numbers["b"]["pixels"] == 784
+        assert numbers["better"] == {"pixels": None}
+        assert compare.table_of(numbers) == [("Pixels", "784", "784", "")]

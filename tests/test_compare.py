@@ -152,14 +152,14 @@ class TestScores:
         fashion = LatentSpace.of("fashion", replace(saved, recipe={**saved.recipe, "dataset": "FashionMNIST"}))
         assert scores.test_error(Evidence(fashion)) == pytest.approx(fashion.test_error)
 
-    def test_a_glance_at_our_own_file_knows_its_size_and_error(self, tiny_file, tmp_path):
+    def test_our_own_file_says_its_kind_size_and_error(self, tiny_file, tmp_path):
         sha256 = checkpoint.fingerprint(tiny_file)
-        assert scores.glance(tiny_file, sha256) == ("ae", 2)
+        assert scores.kind_and_size(tiny_file, sha256) == ("ae", 2)
         assert scores.known((sha256, ""), "latent_dim") == 2
         assert scores.known((sha256, ""), "mse") == 0.1
         stranger = tmp_path / "stranger.pt"
         torch.save({"fc.weight": torch.zeros(3, 784)}, stranger)
-        assert scores.glance(stranger, "other") is None
+        assert scores.kind_and_size(stranger, "other") is None
 
     def test_spaces_of_no_file_are_not_confused(self):
         one, two = (Evidence(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))
