@@ -76,7 +76,7 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     if complete("reconstruction") and complete("pca_errors"):
         errors, pca = evidence.reconstruction(), evidence.pca_errors()
         found["reconstruction"] = {
-            "mse": errors.mse, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_digit": errors.by_digit
+            "mse": space.test_error, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_digit": errors.by_digit
         }  # fmt: skip
     if complete("sampler"):
         found["samplers"] = {name: each.to_dict() for name, each in evidence.fidelities().items()}
@@ -177,8 +177,8 @@ def reconstruction_part(evidence: Evidence) -> Iterator[str]:
 
 
 def error_lines(evidence: Evidence) -> dict[str, float]:
-    """The mean error, and what it is to be compared with."""
-    pca, own = evidence.pca_errors(), evidence.reconstruction().mse
+    """The test error, and what it is to be compared with."""
+    pca, own = evidence.pca_errors(), evidence.space.test_error
     return {"this model": own, f"PCA, {evidence.space.latent_dim} dimensions": pca[-1], "the mean picture": pca[0]}
 
 

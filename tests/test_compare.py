@@ -148,9 +148,9 @@ class TestScores:
 
     def test_the_saved_error_is_taken_only_where_it_is_of_these_digits(self):
         saved = tiny()
-        assert scores.test_error(Evidence(LatentSpace.of("mnist", saved))) == 0.1
+        assert scores.score(Evidence(LatentSpace.of("mnist", saved)), "mse") == 0.1
         fashion = LatentSpace.of("fashion", replace(saved, recipe={**saved.recipe, "dataset": "FashionMNIST"}))
-        assert scores.test_error(Evidence(fashion)) == pytest.approx(fashion.test_error)
+        assert scores.score(Evidence(fashion), "mse") == pytest.approx(fashion.errors.mean())
 
     def test_our_own_file_says_its_kind_size_and_error(self, tiny_file, tmp_path):
         sha256 = checkpoint.fingerprint(tiny_file)

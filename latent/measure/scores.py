@@ -10,31 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent import checkpoint, data, store
-from latent.checkpoint import Checkpoint
 from latent.foreign import container
 from latent.measure import dimensions
 from latent.measure.evidence import CODES, PCA, SEED, Evidence
 from latent.measure.measures import Measure
-from latent.space import LatentSpace
+from latent.space import LatentSpace, saved_test_error
 
 SAMPLER = "mixture"  # by which models are compared: of those that draw new codes, the one nearest to real images
 SAMPLER_OF_DECODERS = "normal"  # by which decoder-only files are: it needs no codes
-IMAGES = "MNIST"  # of which the evaluation images are
 OVERVIEW = ("mse", "probe", "frechet")  # by which all models of a folder are compared
 
 Key = tuple[str, str]  # the SHA-256 of a file, and how it is read where somebody chose that
-
-
-def test_error(evidence: Evidence) -> float:
-    """The error on the 10,000 digits: as training saved it, where that is of these images and this reading."""
-    space = evidence.space
-    saved = saved_error(space.checkpoint) if len(space.checkpoint.scored) < 2 else None
-    return evidence.reconstruction().mse if saved is None else saved
-
-
-def saved_error(saved: Checkpoint) -> float | None:
-    """What a finished training run on the evaluation images' own data set scored on them."""
-    return saved.scores.get("test_mse") if saved.recipe.get("dataset") == IMAGES else None
 
 
 def training_time(evidence: Evidence) -> float:
@@ -61,7 +47,7 @@ SCORES: dict[str, Measure[Evidence]] = {
     "mse": Measure(
         "Test error", "squared pixel value", "less", ".5f",
         "Mean squared error a pixel on the 10,000 test digits, pixels in [0, 1].",
-        needs_encoder(test_error),
+        needs_encoder(lambda evidence: evidence.space.test_error),
     ),
     "pca_mse": Measure(
         "PCA's error at that size", "squared pixel value", "neither", ".5f",
@@ -154,7 +140,7 @@ def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[
     assert saved.config is not None
     kind, latent_dim = saved.config.kind, saved.config.latent_dim
     stored_score((sha256, ""), "latent_dim", lambda: float(latent_dim))
-    error = saved_error(saved)
+    error = saved_test_error(saved)
     if error is not None:
         stored_score((sha256, ""), "mse", lambda: error)
     return kind, latent_dim
