@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import charts, images, report
+from latent import charts, images
 from latent.arrays import Pictures, Rows
+from latent.document import document, figure, paragraph, picture, table
 from latent.errors import ArgumentError, LatentError
 from latent.files import write_atomically
 from latent.images import Sheet
@@ -24,7 +25,7 @@ from latent.measure import scores
 from latent.measure.alignment import Alignment, stitch
 from latent.measure.evidence import Evidence
 from latent.measure.scores import SCORES
-from latent.report import plain
+from latent.plain import plain
 from latent.space import LatentSpace
 
 N_STITCHED = 2000  # images on which stitching is measured
@@ -174,10 +175,10 @@ def sentences_of(numbers: dict[str, Any]) -> list[str]:
 
 def as_text(numbers: dict[str, Any]) -> str:
     """The numbers for people."""
-    table = [("", f"A: {numbers['a']['name']}", f"B: {numbers['b']['name']}", "better"), *table_of(numbers)]
-    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    scored = [("", f"A: {numbers['a']['name']}", f"B: {numbers['b']['name']}", "better"), *table_of(numbers)]
+    widths = [max(len(line[column]) for line in scored) for column in range(4)]
     lines = [
-        f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}".rstrip() for line in table
+        f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}".rstrip() for line in scored
     ]
     return "\n".join([*lines, "", *sentences_of(numbers)])
 
@@ -185,28 +186,28 @@ def as_text(numbers: dict[str, Any]) -> str:
 def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
     """The numbers and some pictures as one page that needs no network."""
     a, b = comparison.a.space, comparison.b.space
-    title = f"A: {escape(a.name)}, B: {escape(b.name)}"
-    shared = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences_of(numbers))
-    pictures = ""
-    if comparison.encodes:
-        shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
-        of_a, of_b = comparison.reconstructions(shown)
-        sheets = {
-            "Real digits, and what A leaves of them": {"real": a.images[shown], "A": of_a},
-            "As B takes them, what it leaves, and what it makes of A's codes": {
-                "real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)
-            },
-        }  # fmt: skip
-        pictures = "".join(report.picture(rows_sheet(rows), caption) for caption, rows in sheets.items())
-        spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
-        chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
-        pictures += report.figure(chart, "How much every dimension varies over real digits; hollow: not active")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{report.STYLE}</style></head><body><main>'
-        f"<h1>{title}</h1>{report.table(('score', 'A', 'B', 'better'), table_of(numbers))}"
-        f"<h2>What they share</h2>{shared}{pictures}</main></body></html>"
+    title = f"A: {a.name}, B: {b.name}"
+    return document(
+        title,
+        f"<h1>{html.escape(title)}</h1>",
+        table(("score", "A", "B", "better"), table_of(numbers)),
+        "<h2>What they share</h2>",
+        *map(paragraph, sentences_of(numbers)),
+        *(figures_of(comparison) if comparison.encodes else ()),
     )
+
+
+def figures_of(comparison: Comparison) -> Iterator[str]:
+    """Reconstructions, stitched ones among them, and the spread of the dimensions, as pieces of a document."""
+    a, b = comparison.a.space, comparison.b.space
+    shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
+    of_a, of_b = comparison.reconstructions(shown)
+    stitched = {"real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)}
+    yield picture(rows_sheet({"real": a.images[shown], "A": of_a}), "Real digits, and what A leaves of them")
+    yield picture(rows_sheet(stitched), "As B takes them, what it leaves, and what it makes of A's codes")
+    spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
+    chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
+    yield figure(chart, "How much every dimension varies over real digits; hollow: not active")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

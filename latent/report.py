@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import argparse
 import html
-import io
 import json
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latent import charts, images
+from latent.document import document, figure, paragraph, picture, section, table
 from latent.errors import LatentError
 from latent.files import label, write_atomically
 from latent.images import Sheet
@@ -27,12 +26,14 @@ from latent.measure import findings
 from latent.measure.evidence import CODES, PCA, SEED, Evidence
 from latent.measure.fidelity import MEASURES, Fidelity
 from latent.measure.smoothness import KINDS
+from latent.plain import plain
 from latent.space import LatentSpace
 
-if TYPE_CHECKING:  # it is loaded with the first chart
-    import altair as alt
-
-CHART_WIDTH = 640
+FOOTER = (
+    "Measured by Latent Space Explorer on the 10,000 MNIST test digits. Errors are mean squared errors a pixel, pixels "
+    "in [0, 1]; Fréchet distances are in the features of a small digit classifier and are not to be compared with an "
+    "Inception FID."
+)
 NAMES = {
     "reconstruction": "the reconstruction error",
     "pca_errors": "PCA as a yardstick",
@@ -118,17 +119,6 @@ def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
         }
 
 
-def plain(value: Any) -> Any:
-    """Arrays as lists and numbers as Python's own, NaN and infinity as None: what strict JSON can say."""
-    if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # The same as a page: a part a topic, each with what it shows.
 
@@ -139,7 +129,7 @@ def page(evidence: Evidence) -> str:
     parts: list[str] = []
     for topic, (title, needed, body) in PARTS.items():
         if all(complete(part) for part in needed):
-            parts.append(f'<section id="{topic}"><h2>{title}</h2>{"".join(body(evidence))}</section>')
+            parts.append(section(topic, title, *body(evidence)))
     found = "".join(
         f'<li>{html.escape(each.text)} <a href="#{each.topic}">show</a></li>' for each in findings.findings(evidence)
     )
@@ -149,16 +139,14 @@ def page(evidence: Evidence) -> str:
         f"{space.latent_dim} latent dimensions", f"{sum(p.numel() for p in space.model.parameters()):,} parameters",
         f"sha256 {saved.sha256[:16]}…",
     ]  # fmt: skip
-    refused = f"<p>{html.escape(evidence.refusal)}</p>" if evidence.refusal else ""
-    name = html.escape(space.name)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}: latent space report</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><main>'
-        f"<h1>{name}</h1><p class=facts>{html.escape(', '.join(facts))}</p>{refused}"
-        f"<section id=findings><h2>Findings</h2><ol>{found}</ol></section>{''.join(parts)}"
-        "<footer>Measured by Latent Space Explorer on the 10,000 MNIST test digits. Errors are mean squared errors a "
-        "pixel, pixels in [0, 1]; Fréchet distances are in the features of a small digit classifier and are not to be "
-        "compared with an Inception FID.</footer></main></body></html>"
+    return document(
+        f"{space.name}: latent space report",
+        f"<h1>{html.escape(space.name)}</h1>",
+        paragraph(", ".join(facts), "facts"),
+        paragraph(evidence.refusal) if evidence.refusal else "",
+        section("findings", "Findings", f"<ol>{found}</ol>"),
+        *parts,
+        f"<footer>{html.escape(FOOTER)}</footer>",
     )
 
 
@@ -291,48 +279,6 @@ PARTS: dict[str, tuple[str, tuple[str, ...], Body]] = {
     "smoothness": ("Ways between digits", ("smoothness",), smoothness_part),
     "digits": ("What the codes know about the digits", ("neighbours", "knowledge"), digits_part),
 }
-STYLE = """
-body { margin: 0; background: #fff; color: #1c2330; font: 16px/1.5 system-ui, sans-serif }
-main { max-width: 900px; margin: 0 auto; padding: 32px 20px }
-h1 { margin: 0 } h2 { margin: 40px 0 8px; border-bottom: 1px solid #d5dae2; padding-bottom: 4px }
-.facts, figcaption, footer { color: #5b6575; font-size: 14px }
-figure { margin: 20px 0 } figure img { image-rendering: pixelated; max-width: 100%; height: auto }
-figure svg { max-width: 100%; height: auto }
-table { border-collapse: collapse; font-size: 14px; display: block; overflow-x: auto }
-th, td { padding: 3px 12px 3px 0; text-align: right; border-bottom: 1px solid #eceff3; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-li { margin: 6px 0 } footer { margin-top: 48px }
-"""
-
-
-def figure(chart: alt.Chart | alt.LayerChart, caption: str) -> str:
-    """A chart as vector graphics, with what it shows."""
-    drawing = io.StringIO()
-    chart.properties(width=CHART_WIDTH).configure(background="white").save(drawing, format="svg")
-    return f"<figure>{drawing.getvalue()}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def picture(sheet: Sheet, caption: str) -> str:
-    """Pictures in the page itself, with what they show."""
-    source, text = images.data_uri(sheet.png()), html.escape(caption)
-    return f'<figure><img src="{source}" alt="{text}"><figcaption>{text}</figcaption></figure>'
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Numbers under their names."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell(each))}</td>' for each in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def cell(value: Any) -> str:
-    """A number with three digits that count; nothing where there is none.
-
-    >>> cell(0.00440), cell(12), cell(None), cell(float("nan")), cell("mixture")
-    ('0.0044', '12', '', '', 'mixture')
-    """
-    value = plain(value)
-    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,10 +9,12 @@ import pytest
 from conftest import tiny
 
 from latent import checkpoint, data, report
+from latent.document import cell
 from latent.measure import smoothness
 from latent.measure.evidence import Evidence
 from latent.measure.findings import findings
-from latent.report import cell, gather, main, numbers, page, plain
+from latent.plain import plain
+from latent.report import gather, main, numbers, page
 from latent.space import LatentSpace
 
 NAME = "<script>alert(1)</script>"
