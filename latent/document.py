@@ -98,13 +98,14 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def cell(value: Any, form: str = ".3g") -> str:
-    """A number that is not whole written by ``form``, by default with three significant digits; nothing where there
-    is no number.
+    """A value as text: numbers that are not whole by ``form``, by default with three significant digits.
 
-    >>> cell(0.00440), cell(12), cell(None), cell(float("nan")), cell("mixture"), cell(0.123, ".1%")
-    ('0.0044', '12', '', '', 'mixture', '12.3%')
+    >>> cell(0.00440), cell(12), cell(None), cell(float("nan")), cell("mixture"), cell(0.123, ".1%"), cell(True)
+    ('0.0044', '12', '', '', 'mixture', '12.3%', 'yes')
     """
     value = value.item() if isinstance(value, np.generic) else value
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return format(value, form) if isinstance(value, float) else str(value)

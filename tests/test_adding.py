@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from latent import compare, sampling
+from latent import compare, report, sampling
 from latent.measure import findings
 from latent.measure.evidence import REAL, Evidence
+from latent.measure.exhibits import Exhibit
 from latent.measure.fidelity import MEASURES
 from latent.measure.measures import Measure
 from latent.measure.scores import SCORES
+from latent.measure.topics import TOPICS, Files, Topic
 from latent.sampling import SAMPLERS, Sampler
 
 
@@ -72,6 +74,31 @@ class TestSampler:
         assert few.samplers == ("normal",)
         monkeypatch.setattr(Replay, "needs_codes", False)
         assert few.samplers == ("normal", "replay")
+
+
+class TestReport:
+    def test_an_added_sampler_and_measure_are_in_it(self, replay, few, monkeypatch):
+        ones = Measure("share of 1s", "share", "neither", ".1%", "", lambda samples: 0.875)
+        monkeypatch.setitem(MEASURES, "ones", ones)
+        for name in few.rows:
+            few.sampler(name, 0)
+        text = report.page(few)
+        assert "<b>Replay</b>, Fréchet distance" in text
+        assert "<th>share of 1s</th>" in text
+        assert "<td>87.5%</td>" in text
+        assert set(report.numbers(few)["samplers"]) == set(few.rows)
+        assert report.numbers(few)["samplers"]["replay"]["ones"] == 0.875
+
+    def test_an_added_topic_is_in_it_once_what_it_needs_is_measured(self, few, monkeypatch):
+        sizes = Topic(
+            "sizes", "Sizes", ("reconstruction",), lambda view: iter([Exhibit(title="300 <images>")]),
+            lambda view: Files({}, "", {}),
+        )  # fmt: skip
+        monkeypatch.setitem(TOPICS, "sizes", sizes)
+        assert "Sizes" not in report.page(few)
+        few.reconstruction()
+        assert "<h2>Sizes</h2>" in report.page(few)
+        assert "300 &lt;images&gt;" in report.page(few)
 
 
 class TestMeasureOfSamplers:

@@ -9,7 +9,7 @@ from conftest import tiny
 from latent import checkpoint, data, inference, report
 from latent.checkpoint.__main__ import account
 from latent.errors import ArgumentError, CheckpointError
-from latent.measure import scores
+from latent.measure import scores, topics
 from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
 
@@ -138,7 +138,7 @@ def test_a_saved_test_error_counts_everywhere_or_nowhere(tmp_path, monkeypatch, 
         "Compare runs": scores.score(evidence, "mse"),
         "python -m latent.checkpoint": account(path)["mse"],
         "the report": report.numbers(evidence)["reconstruction"]["mse"],
-        "its chart": report.error_lines(evidence)["this model"],
+        "its chart": topics.error_lines(evidence)["this model"],
     }
     assert len(set(shown.values())) == 1, shown
     assert space.test_error == pytest.approx(0.0123 if counts else measured, rel=1e-5)

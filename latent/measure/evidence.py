@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent import components, inference, sampling, store
+from latent.arrays import Rows
 from latent.errors import ArgumentError
 from latent.images import to_uint8
 from latent.measure import dimensions, judge, knowledge, properties
@@ -30,6 +31,8 @@ REAL, RECONSTRUCTIONS = "real images", "reconstructions"
 REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one with the real codes, would reach
 CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
 FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the baselines
+
+Part = tuple[Any, ...]  # of the evidence: the name of a measurement, and its arguments
 
 SEED = 0  # of the samples that findings and reports speak of
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
@@ -194,6 +197,15 @@ class Evidence:
         return dimensions.neighbour_classes(components.condensed(self.space.z), self.space.labels)
 
     @measured_once
+    def mixed_neighbours(self, a: int, b: int) -> tuple[Rows, Rows]:
+        """Images of class ``a`` whose nearest neighbour is of class ``b``, and these neighbours, (n,) each."""
+        space = self.space
+        rows = np.flatnonzero(space.labels == a)
+        neighbours = space.nearest(space.z[rows], 2)[:, 1]
+        is_b = space.labels[neighbours] == b
+        return rows[is_b], neighbours[is_b]
+
+    @measured_once
     def knowledge(self, features: str) -> Knowledge:
         """How well classes can be told from one of `FEATURES`, kept on disk across restarts.
 
@@ -237,10 +249,10 @@ class Evidence:
         """The pairs of real images between which smoothness is measured, and how."""
         return Paths.of(self.space.z, self.space.decode, lambda pictures: self.judge(pictures).confidence)
 
-    def parts(self) -> list[tuple[Any, ...]]:
+    def parts(self) -> list[Part]:
         """All that there is to measure of this space, in a good order: the names and arguments of its measures."""
         encodes, judges = self.space.signature.has_encoder, not self.refusal
-        parts: list[tuple[Any, ...]] = []
+        parts: list[Part] = []
         if encodes:
             parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("property_correlations",)]
             parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)]
