@@ -202,7 +202,7 @@ def train(
 ) -> dict[str, Any]:
     """The values of a judge's file, trained by ``recipe``; ``training`` and ``test`` are images and labels.
 
-    The weights are rounded to float16, and what is left of the training images chooses the temperature.
+    The weights are rounded to float16, and held-out training images choose the temperature.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     device = best_device()
