@@ -22,7 +22,7 @@ from latent.measure import smoothness
 
 digits, labels = data.evaluation_digits()
 data.evaluation_digits = lambda: (digits[:1000], labels[:1000])
-smoothness.Ways.of.__func__.__kwdefaults__["n_pairs"] = 20
+smoothness.N_PAIRS = 20
 __file__ = {str(ROOT / "streamlit_app.py")!r}
 exec(compile(open(__file__, encoding="utf-8").read(), __file__, "exec"))
 """
