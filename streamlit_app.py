@@ -33,12 +33,14 @@ from latent import (
 from latent.errors import ArgumentError
 from latent.measure import properties, scores
 from latent.measure.evidence import N_SHOWN, SEED, Evidence
+from latent.measure.findings import usual_sampler
+from latent.measure.topics import TOPICS
 from latent.page import cached
 from latent.page.choose import (
     choose_code,
     choose_direction,
-    choose_distribution,
     choose_property,
+    choose_sampler,
     choose_scale_and_seed,
     choose_seed,
 )
@@ -59,11 +61,11 @@ from latent.page.panels import (
     runs,
     samplers,
     sweep,
-    topics,
     walk,
 )
+from latent.page.panels.class_signal import show_class_signal
+from latent.page.panels.exhibits import show_topic
 from latent.page.panels.film import show_films
-from latent.page.panels.knowledge import show_knowledge
 from latent.page.panels.zoo import show_zoo
 from latent.page.sections import Page
 from latent.page.show import (
@@ -189,7 +191,7 @@ def clusters_section(space: LatentSpace) -> None:
         st.subheader("Clusters against digits")
         show_chart("How many of each digit every cluster holds", charts.match_chart, match.table[match.order], icons)
     st.subheader("What the space knows about digits")
-    knowledge = show_knowledge(space)
+    signal = show_class_signal(space)
     python = snippet(
         f"clusters = clustering.fit({method!r}, space.z, {n}, seed={seed})\n"
         "match = clustering.Match.of(clusters.labels, space.labels)\n"
@@ -197,18 +199,18 @@ def clusters_section(space: LatentSpace) -> None:
         clustering,
     )
     arrays = {"labels": found.labels, "table": match.table, "centroids": centroids}
-    take_away(space, python, arrays, png=sheet.png, csv=lambda: knowledge)
+    take_away(space, python, arrays, png=sheet.png, csv=lambda: signal)
 
 
 @page.section("Generate", group="sample")
 def generate_section(space: LatentSpace) -> None:
     """What can it produce? Random codes, decoded."""
     with st.sidebar:
-        drawn = choose_distribution(space, "generate", "learned")
+        drawn = choose_sampler(space, "generate", "learned")
         n = st.slider("Pictures", 1, 100, 36, key="generate_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("generate")
 
-    z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
+    z = sampling.sample(drawn.sampler, n, scale=scale, seed=seed)
     pictures = cached.pictures_of(space, z)
 
     table = {"sample": np.arange(1, n + 1)} | {f"dim {d}": z[:, d] for d in range(space.latent_dim)}
@@ -260,13 +262,13 @@ def real_section(space: LatentSpace) -> None:
             format_func=lambda digit: "all digits" if digit is None else f"only {digit}s",
             help="One digit: real ones of it, and samples from a distribution fitted to its codes.",
         )  # fmt: skip
-        drawn = choose_distribution(space, "compare", "learned", digit)
+        drawn = choose_sampler(space, "compare", "learned", digit)
         n = st.slider("Pictures", 1, 100, 36, key="compare_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("compare")
 
     among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
     rows = np.random.default_rng(seed).choice(among, n, replace=False)
-    z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
+    z = sampling.sample(drawn.sampler, n, scale=scale, seed=seed)
     generated, nearest = cached.pictures_of(space, z), space.nearest(z)[:, 0]
 
     real_and_generated.show_grids(space, rows, z, generated)
@@ -481,17 +483,23 @@ def interpolate_section(space: LatentSpace) -> None:
 @page.section("Diagnose", group="judge", needs="encoder")
 def diagnose_section(space: LatentSpace) -> None:
     """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
+    topics = [name for name, topic in TOPICS.items() if topic.section == "Diagnose"]
+    evidence, sampler = cached.evidence_of(space), ""
     with st.sidebar:
-        topic = st.radio(
-            "Look at", topics.DIAGNOSES, key="diagnose_topic", bind="query-params", format_func=str.capitalize
-        )  # fmt: skip
+        name = st.radio("Look at", topics, key="diagnose_topic", bind="query-params", format_func=str.capitalize)
+        if TOPICS[name].takes_sampler and not evidence.refusal:
+            usual = evidence.samplers.index(usual_sampler(evidence))
+            sampler = st.selectbox(
+                "Sampler", evidence.samplers, index=usual, key="diagnose_sampler", bind="query-params"
+            )  # fmt: skip
 
-    evidence = cached.evidence_of(space)
     place = st.empty()
     findings.show_first(place, evidence)
-    table, arrays, python = topics.DIAGNOSES[topic](space, evidence)
+    show_topic(evidence, TOPICS[name], sampler)
     findings.measure_and_show(place, evidence)
-    take_away(space, snippet(f"evidence = Evidence(space)\n{python}", Evidence), arrays, csv=table)
+    files = TOPICS[name].files(evidence, sampler=sampler)
+    python = snippet(f"evidence = Evidence(space)\n{files.python}", Evidence)
+    take_away(space, python, files.arrays, csv=lambda: files.table)
 
 
 @page.section("Compare runs", group="judge")
@@ -502,20 +510,20 @@ def runs_section(space: LatentSpace) -> None:
         show_films([space])
         show_zoo([space])
         return
-    versus = cached.versus_of(space, other)
+    both = cached.comparison_of(space, other)
     st.text(f"A: {space.name}\nB: {other.name}")
 
     st.subheader("Scores")
     table, ask = st.empty(), st.empty()
-    numbers = runs.draw_scores(table, versus)
+    numbers = runs.draw_scores(table, both)
     if meanings := lazy_expander("What these numbers mean", "runs_meanings"):
         meanings.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
-    shown = runs.show_codes_of_both(versus, rows) if versus.encodes else runs.say_why_not()
-    numbers = runs.measure_scores(table, ask, versus, numbers)
+    shown = runs.show_codes_of_both(both, rows) if both.encodes else runs.say_why_not()
+    numbers = runs.measure_scores(table, ask, both, numbers)
     show_films([space, other])
     show_zoo([space, other])
-    arrays = shown.arrays | {"parameters": [scores.score(each, "parameters") for each in (versus.a, versus.b)]}
-    take_away(space, runs.runs_python(versus, rows), arrays, png=shown.png, csv=lambda: numbers)
+    arrays = shown.arrays | {"parameters": [scores.score(each, "parameters") for each in (both.a, both.b)]}
+    take_away(space, runs.runs_python(both, rows), arrays, png=shown.png, csv=lambda: numbers)
 
 
 page.show()

@@ -18,7 +18,7 @@ from latent.document import cell, document, facts, figure, lead, paragraph, pict
 from latent.errors import LatentError
 from latent.files import label, write_atomically
 from latent.measure import findings
-from latent.measure.evidence import CODES, PCA, Evidence
+from latent.measure.evidence import CODES, PCA, Evidence, Part
 from latent.measure.exhibits import Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
 from latent.measure.smoothness import KINDS
 from latent.measure.topics import TOPICS, Topic, dimension_rows
@@ -48,8 +48,13 @@ def gather(evidence: Evidence) -> Iterator[tuple[float, str]]:
     parts = evidence.parts()
     for place, part in enumerate(parts):
         if not evidence.has(*part):
-            yield place / len(parts), " ".join([NAMES[part[0]], *(str(each) for each in part[1:2])])
+            yield place / len(parts), name_of(part)
             evidence.measure(*part)
+
+
+def name_of(part: Part) -> str:
+    """What is measured in a part, in words."""
+    return " ".join([NAMES[part[0]], *(str(each) for each in part[1:2])])
 
 
 def numbers(evidence: Evidence) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Samplers: where random codes come from, fitted to the codes of real images.
 
-To add one, write its class here under ``@sampler``, with its name, noun and help: nothing else lists samplers.
+To add one, write its class here under ``@add_sampler``, with its name, noun and help: nothing else lists samplers.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ SAMPLERS: dict[str, type[Sampler]] = {}  # by name, in the order in which people
 Class = TypeVar("Class", bound=type[Sampler])
 
 
-def sampler(cls: Class) -> Class:
+def add_sampler(cls: Class) -> Class:
     """Adds a class to `SAMPLERS`: this is all that a sampler needs to be offered, measured and spoken of."""
     SAMPLERS[cls.name] = cls
     return cls
@@ -82,7 +82,7 @@ class IndependentNormals(Sampler):
         return (self.mean + scale * self.std * noise).astype(np.float32)
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class StandardNormal(IndependentNormals):
     """N(0, 1) in every dimension."""
@@ -100,7 +100,7 @@ class StandardNormal(IndependentNormals):
         return cls(np.zeros(z.shape[1], np.float32), np.ones(z.shape[1], np.float32))
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class LearnedNormals(IndependentNormals):
     """Gaussians with the mean and standard deviation of each dimension."""
@@ -117,7 +117,7 @@ class LearnedNormals(IndependentNormals):
         return cls(z.mean(axis=0), z.std(axis=0))
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class Uniform(Sampler):
     """Every value between ``low`` and ``high`` (latent_dim,) equally likely, each dimension by itself."""
@@ -148,7 +148,7 @@ class Uniform(Sampler):
         return (centre + scale * reach * rng.uniform(-1, 1, (n, len(self.low)))).astype(np.float32)
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class Gaussian(Sampler):
     """One Gaussian given ``mean`` (latent_dim,) and ``factor`` (latent_dim, rank): covariance factor · factorᵀ."""
@@ -205,7 +205,7 @@ class WeightedGaussians(Sampler):
         return codes
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class Mixture(WeightedGaussians):
     """A mixture of Gaussians fitted by expectation maximisation."""
@@ -269,7 +269,7 @@ def best_mixture(z: Codes, seed: int) -> GaussianMixture:
     return best
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class Classes(WeightedGaussians):
     """One Gaussian for each class."""
@@ -288,7 +288,7 @@ class Classes(WeightedGaussians):
         return cls.of_groups(z, np.zeros(len(z), int) if labels is None else labels)
 
 
-@sampler
+@add_sampler
 @dataclass(frozen=True)
 class Around(Sampler):
     """Real ``codes`` (n, latent_dim) moved a little: a kernel density with noise of ``factor`` (latent_dim, rank).

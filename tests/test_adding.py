@@ -53,7 +53,7 @@ def few(tiny_space):
 class TestSampler:
     def test_it_is_registered_by_its_decorator(self, monkeypatch):
         monkeypatch.setattr(sampling, "SAMPLERS", {})
-        assert sampling.sampler(Replay) is Replay
+        assert sampling.add_sampler(Replay) is Replay
         assert list(sampling.SAMPLERS.items()) == [("replay", Replay)]
 
     def test_it_is_fitted_and_drawn_from_by_its_name(self, replay):

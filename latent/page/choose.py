@@ -16,7 +16,7 @@ from latent.page import cached
 from latent.page.keeping import custom_code, shelf_of
 from latent.page.snippet import Snippet, literal, snippet
 from latent.page.state import state
-from latent.sampling import Distribution
+from latent.sampling import SAMPLERS, Sampler
 from latent.space import LatentSpace
 
 SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "kept vector", "custom vector")
@@ -36,9 +36,9 @@ class Operand(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A distribution that was chosen, and the Python that fits it."""
+    """A sampler that was chosen, and the Python that fits it."""
 
-    distribution: Distribution
+    sampler: Sampler
     python: Snippet
 
 
@@ -132,15 +132,17 @@ def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Oper
     return Operand(kept.name, kept.vector, literal(kept.vector))
 
 
-def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
-    """Controls that choose a distribution, which is fitted to the codes of one digit where one is given."""
+def choose_sampler(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
+    """Controls that choose a sampler, which is fitted to the codes of one digit where one is given."""
+    names = list(SAMPLERS)
     name = st.selectbox(
-        "Distribution", sampling.DISTRIBUTIONS, index=sampling.DISTRIBUTIONS.index(default), key=f"{key}_distribution",
-        bind="query-params", help="\n".join(f"- **{name}**: {text}" for name, text in sampling.HELP.items()),
+        "Distribution", names, index=names.index(default), key=f"{key}_distribution", bind="query-params",
+        help="\n".join(f"- **{name}**: {each.help}" for name, each in SAMPLERS.items()),
     )  # fmt: skip
-    st.caption(sampling.HELP[name])
+    chosen = SAMPLERS[name]
+    st.caption(chosen.help)
     rows = "" if digit is None else f"[space.labels == {digit}]"
-    if name == "uniform" and st.toggle(
+    if chosen.takes_range and st.toggle(
         "Choose the range", key=f"{key}_bounded", bind="query-params",
         help="Off: every dimension runs over the values that real codes take in it.",
     ):  # fmt: skip
@@ -149,7 +151,7 @@ def choose_distribution(space: LatentSpace, key: str, default: str, digit: int |
         high = right.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
         python = snippet(f"sampling.fit({name!r}, space.z{rows}, low={low}, high={high})", sampling)
         return Drawn(cached.fitted(space, name, digit, low, high), python)
-    labels = f", labels=space.labels{rows}" if name == "classes" else ""
+    labels = f", labels=space.labels{rows}" if chosen.needs_labels else ""
     return Drawn(cached.fitted(space, name, digit), snippet(f"sampling.fit({name!r}, space.z{rows}{labels})", sampling))
 
 

@@ -11,6 +11,7 @@ from latent import report
 from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.measure.findings import Finding
+from latent.measure.topics import TOPICS
 
 
 def show_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
@@ -47,14 +48,14 @@ def show_findings(evidence: Evidence) -> None:
 
 
 def go_to(finding: Finding) -> None:
-    """Open the picture that shows a finding."""
+    """Open what shows a finding: a dimension, or the section of its topic."""
     if finding.dimension is not None:
         st.session_state["section"] = "Dimensions"
         st.session_state["dimensions_dimension"] = finding.dimension
-    elif finding.topic == "samplers":
-        st.session_state["section"] = "Sampler lab"
-    else:
-        st.session_state["section"] = "Diagnose"
+        return
+    section = TOPICS[finding.topic].section
+    st.session_state["section"] = section
+    if section == "Diagnose":
         st.session_state["diagnose_topic"] = finding.topic
 
 
