@@ -170,7 +170,7 @@ def test_the_activations_that_a_whole_network_names_are_believed():
     for name in ("ReLU", "LeakyReLU 0.01"):
         record = container.Record(f"torch.nn.modules.activation.{name.split()[0]}", {"negative_slope": 0.01})
         found = search.read(weights, {"encoder.1": record})[0].reading
-        assert set(found.gaps[1:]) == {name}
+        assert set(found.activations[1:]) == {name}
 
 
 def test_a_classifier_head_is_left_aside_and_named():
@@ -276,7 +276,7 @@ def test_authors_are_told_apart_by_what_they_do():
     reading = read("tanh").scored[0].reading
     from dataclasses import replace
 
-    wrong = read("tanh").overruled(replace(reading, gaps=tuple("ReLU" for _ in reading.gaps)))
+    wrong = read("tanh").overruled(replace(reading, activations=tuple("ReLU" for _ in reading.activations)))
     assert error_of(wrong) > 1.5 * true_error(author, network_of("tanh"))
 
 
