@@ -20,7 +20,7 @@ from torch import Tensor
 from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
-from latent.foreign import container, search
+from latent.foreign import container, formats, search
 from latent.foreign.network import Network
 from latent.foreign.reading import Reading
 from latent.foreign.search import Scored
@@ -29,7 +29,6 @@ from latent.snapshots import Snapshots
 
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
-SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".keras", ".onnx", ".npz", ".pkl", ".jit")
 PARTS = ("state", "history", "scores", "recipe", "progress")
 
 
@@ -88,10 +87,10 @@ def find(folder: str | Path) -> list[Path]:
 
     Raises `CheckpointError` where the folder cannot be read.
     """
-    folder = Path(folder)
+    folder, suffixes = Path(folder), formats.suffixes()
     try:
         with os.scandir(folder) as entries:  # which tells files from folders without asking for each
-            files = [folder / each.name for each in entries if Path(each.name).suffix in SUFFIXES and each.is_file()]
+            files = [folder / each.name for each in entries if Path(each.name).suffix in suffixes and each.is_file()]
     except OSError as error:
         raise CheckpointError(f"The checkpoint folder {folder} cannot be read: {error.strerror}.") from error
     return sorted(

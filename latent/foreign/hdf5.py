@@ -1,7 +1,7 @@
 """Reads Keras weights from an HDF5 file, in a process of its own.
 
 ``python -m latent.foreign.hdf5 < file.h5 > weights.npz``. The HDF5 library is large and written in C; a forged file can
-make it hang or crash. So `latent.foreign.formats` starts this room as a program, with limits to its time and memory,
+make it hang or crash. So `latent.foreign.readers` starts this room as a program, with limits to its time and memory,
 and takes only arrays and text from it. It writes a NumPy archive: ``weights/NAME`` in the order of the layers,
 ``text/model_config`` and ``text/training_config``. A file that is refused ends in the status `REFUSED` and a sentence
 without its subject.
