@@ -15,6 +15,7 @@ from torch import nn
 
 from latent import checkpoint
 from latent.checkpoint import Checkpoint
+from latent.checkpoint.__main__ import main
 from latent.errors import CheckpointError
 from latent.space import LatentSpace
 
@@ -249,7 +250,7 @@ def test_every_published_file_that_is_read_draws_in_javascript_what_torch_draws(
 def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tmp_path, capsys):
     (tmp_path / "good.pt").write_bytes(saved(network_of("tanh").state_dict()))
     (tmp_path / "bad.pt").write_bytes(b"nothing")
-    assert checkpoint.main([str(tmp_path / "good.pt"), "--json"]) == 0
+    assert main([str(tmp_path / "good.pt"), "--json"]) == 0
     (good,) = json.loads(capsys.readouterr().out)
     assert set(good) == {
         "path", "ok", "kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error",
@@ -257,14 +258,14 @@ def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tm
     assert (good["ok"], good["kind"], good["latent_dim"], good["image_shape"]) == (True, "ae", 12, [1, 28, 28])
     assert good["mse"] == pytest.approx(true_error(AUTHORS["tanh"], network_of("tanh")), rel=0.1)
     assert good["runner_up"]["margin"] >= 0.9
-    assert checkpoint.main([str(tmp_path / "good.pt"), str(tmp_path / "bad.pt")]) == 1
+    assert main([str(tmp_path / "good.pt"), str(tmp_path / "bad.pt")]) == 1
     text = capsys.readouterr().out
     assert "refused: bad.pt" in text
     assert "tanh" in text
 
 
 def test_the_command_knows_our_own_files(capsys):
-    assert checkpoint.main([str(CHECKPOINTS / "ae-16.pt"), "--json"]) == 0
+    assert main([str(CHECKPOINTS / "ae-16.pt"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["latent_dim"], found["reading"]) == (True, 16, None)
     assert found["mse"] == pytest.approx(checkpoint.load(CHECKPOINTS / "ae-16.pt").scores["test_mse"], rel=1e-3)
