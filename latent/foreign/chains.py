@@ -73,7 +73,7 @@ class Chain:
 
 def candidates(layers: Sequence[Layer]) -> list[Link]:
     """Every layer that maps numbers to numbers, each way it can go, with its normalisations."""
-    weighted = [layer for layer in layers if layer.kind in ("linear", "conv")]
+    weighted = [layer for layer in layers if layer.is_weighted]
     before, after = placed_normalisations(layers, weighted)
     found = []
     for layer in weighted:

@@ -46,6 +46,11 @@ class Layer:
         return tuple(self.weight.shape)
 
     @property
+    def is_weighted(self) -> bool:
+        """Whether it is dense or a convolution: what chains are made of."""
+        return self.kind in ("linear", "conv")
+
+    @property
     def normalisation(self) -> Normalisation | None:
         """The record of its kind, where it is a normalisation."""
         return NORMALISATIONS.get(self.kind)

@@ -224,7 +224,8 @@ class Reading:
             sizes = [each[name] for name in ("transposed", "n_in", "n_out")]
             links.append(Link(layers[each["layer"]], *sizes, Joint(each["joint"]), each["condition"], *norms))
         used = {link.layer.name for link in links}
-        chain = Chain(tuple(links), tuple(layer for name, layer in layers.items() if name not in used))
+        unused = tuple(layer for name, layer in layers.items() if layer.is_weighted and name not in used)
+        chain = Chain(tuple(links), unused)
         steps = tuple(None if step is None else Step(*step) for step in values["steps"])
         geometry = Geometry(values["side"], values["turn"], steps, tuple(values["sides"]), 0.0)
         choices = {name: values[saved] for saved, name in PLAIN_CHOICES.items()}

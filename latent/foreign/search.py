@@ -386,7 +386,7 @@ def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
         raise CheckpointError("it is a diffusion model, which removes noise step by step and has no code")
     if any(ATTENTION.search(name) for name in tensors):
         raise CheckpointError("it is a transformer, whose layers attend to each other and do not form a chain")
-    if not any(layer.kind in ("linear", "conv") for layer in layers):
+    if not any(layer.is_weighted for layer in layers):
         raise CheckpointError("it holds no dense or convolutional layers")
 
 
