@@ -23,7 +23,7 @@ from latent.foreign.reading import Reading
 from latent.images import png_bytes
 from latent.model import Autoencoder, LatentModel
 
-MOST_MULTIPLICATIONS = 60_000_000  # a picture: some 50 ms in a browser
+MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
 SPRITE_COLUMNS = 100
 
@@ -177,7 +177,7 @@ def activations() -> str:
 
 
 def without_imports(script: str) -> str:
-    """A module's source for a place behind those that it imports from."""
+    """A module's source for a place behind those that it imports from, each on a line of its own."""
     return "".join(line for line in script.splitlines(keepends=True) if not line.startswith("import "))
 
 
@@ -203,7 +203,7 @@ class Builder:
         self.arrays.append(dict(arrays or {}))
 
     def activation(self, name: str) -> None:
-        """Raises `DecoderError` for one that is not written in JavaScript."""
+        """An activation, by its name. Raises `DecoderError` for one that is not written in JavaScript."""
         if name == "none":
             return
         if ACTIVATIONS[name].javascript is None:

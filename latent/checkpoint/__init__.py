@@ -38,7 +38,7 @@ class Checkpoint:
 
     ``config`` of our own network, or None where ``scored`` says how somebody else's is read: the readings that were
     tried, best first. ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss,
-    test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error a pixel, pixels in [0, 1]);
+    test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error per pixel, pixels in [0, 1]);
     ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
     is finished; ``snapshots`` the film of the training run, where one was kept; ``sha256`` of the file, empty before
     it is saved; ``container`` the kind of file, for people; ``path`` where it is, if it came from a file.

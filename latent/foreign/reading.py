@@ -220,9 +220,10 @@ class Reading:
         layers = {layer.name: layer for layer in layers_of(floats)}
         links = []
         for each in values["links"]:
-            norms = [tuple(layers[name] for name in each[place]) for place in ("before", "after")]
-            sizes = [each[name] for name in ("transposed", "n_in", "n_out")]
-            links.append(Link(layers[each["layer"]], *sizes, Joint(each["joint"]), each["condition"], *norms))
+            layer, joint = layers[each["layer"]], Joint(each["joint"])
+            before, after = (tuple(layers[name] for name in each[place]) for place in ("before", "after"))
+            sizes = each["transposed"], each["n_in"], each["n_out"]
+            links.append(Link(layer, *sizes, joint, each["condition"], before, after))
         used = {link.layer.name for link in links}
         unused = tuple(layer for name, layer in layers.items() if layer.is_weighted and name not in used)
         chain = Chain(tuple(links), unused)

@@ -29,7 +29,7 @@ from latent.foreign.reading import Reading, possible_splits, with_activation, wi
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 16, 24, 64, 500
 KEPT, REFINED, JUDGED = 6, 2, 6  # readings after the coarse and the full round, in the fine one, and on most images
-KEPT_ALIKE = 2  # of those with the same sizes of image and code
+KEPT_ALIKE = 2  # readings of those with the same sizes of image and code
 FAR_BEHIND = 1.0  # in the logarithm of the error
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 GEOMETRY_PRICE = 0.03  # of a unit of the cost of a geometry
@@ -78,18 +78,18 @@ def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = N
     refuse_others(layers, tensors)
     found = chains(layers)
     if not found:
-        raise CheckpointError(what_it_is(layers))
+        raise CheckpointError(what_it_seems_to_be(layers))
     images, labels = data.evaluation_digits()
     search = Search(Digits(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES]), time.thread_time() + SECONDS)
+    known = known_convolutions(modules or {})
     found = [replace(chain, named_activations=activations_named(modules or {})) for chain in found]
     longest = len(found[0].links)
-    tiers = [(longest, False), (longest, True), (longest - 1, False)]
+    attempts = [(longest, False), (longest, True), (longest - 1, False)]
     results: list[Scored] = []
     with torch.inference_mode():
-        for n_links, wide in tiers:  # rare strides, or leaving a layer aside: only where nothing likelier works
-            tier = [chain for chain in found if len(chain.links) == n_links]
-            known = known_convolutions(modules or {})
-            bases = [base for chain in tier for base in first_readings(chain, known, wide, channels_last)]
+        for n_links, wide in attempts:  # rare strides, or leaving a layer aside: only where nothing likelier works
+            tried = [chain for chain in found if len(chain.links) == n_links]
+            bases = [base for chain in tried for base in first_readings(chain, known, wide, channels_last)]
             if bases:
                 results = sorted([*results, *search.run(bases)], key=final_cost)
             if (results and results[0].error < WORKING_ERROR) or time.thread_time() > search.deadline:
@@ -164,13 +164,13 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
     if all(link.is_conv for link in links):
         return geometry.turn
 
-    def numbers(index: int) -> tuple[int, int]:
+    def size_before(index: int) -> tuple[int, int]:
         side = geometry.sides[index - 1]
-        through = links[index - 1].n_out * (side * side if side else 1)
+        size = links[index - 1].n_out * (side * side if side else 1)
         same_part = links[index].layer.name.split(".")[0] == links[index - 1].layer.name.split(".")[0]
-        return through, same_part
+        return size, same_part
 
-    return min(range(1, len(links)), key=numbers)
+    return min(range(1, len(links)), key=size_before)
 
 
 def is_twin(link: Link, layer: Layer) -> bool:
@@ -193,15 +193,15 @@ class Search:
 
     def run(self, bases: list[Reading]) -> list[Scored]:
         """The best readings, best first."""
-        kept = self.best(coarse_readings(bases), COARSE_IMAGES, 0.4)
-        kept = self.best(full_readings([scored.reading for scored in kept]), FULL_IMAGES, 0.6)
+        kept = self.best_of(coarse_readings(bases), COARSE_IMAGES, 0.4)
+        kept = self.best_of(full_readings([scored.reading for scored in kept]), FULL_IMAGES, 0.6)
         for scored in sorted(kept, key=final_cost)[:REFINED]:
             self.refine(scored.reading)
         fine = [Scored(reading, error) for (reading, n), error in self.errors.items() if n == FINE_IMAGES]
         fine = sorted(fine, key=final_cost)[:JUDGED]
         return sorted((Scored(each.reading, self.error(each.reading, JUDGING_IMAGES)) for each in fine), key=final_cost)
 
-    def best(self, readings: Iterable[Reading], n: int, share: float) -> list[Scored]:
+    def best_of(self, readings: Iterable[Reading], n: int, share: float) -> list[Scored]:
         """The best of these readings on ``n`` images, each of another chain or geometry, in a share of the time left.
 
         Of those with the same sizes of image and code only the best `KEPT_ALIKE`, and none that is far behind.
@@ -211,7 +211,7 @@ class Search:
         for reading in readings:
             base = reading.chain, reading.geometry
             try:
-                outcome = self.with_outputs(reading, n)
+                outcome = self.with_each_output(reading, n)
             except RuntimeError:  # sizes that do not meet after all: no reading
                 continue
             for scored in outcome:
@@ -227,7 +227,7 @@ class Search:
         ranked = sorted((scored for group in alike.values() for scored in group[:KEPT_ALIKE]), key=early_cost)[:KEPT]
         return [scored for scored in ranked if early_cost(scored) < early_cost(ranked[0]) + FAR_BEHIND]
 
-    def with_outputs(self, reading: Reading, n: int) -> list[Scored]:
+    def with_each_output(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
         images, labels = self.digits.batch(reading, n)
         if reading.chain.has_encoder:
@@ -255,16 +255,16 @@ class Search:
     def error(self, reading: Reading, n: int) -> float:
         """Mean squared error per pixel of one reading on ``n`` images."""
         if (reading, n) not in self.errors:
-            self.with_outputs(reading, n)
+            self.with_each_output(reading, n)
         return self.errors[reading, n]
 
     def refine(self, reading: Reading) -> None:
         """Make the one change that helps most, for as long as one helps."""
-        best = min(self.with_outputs(reading, FINE_IMAGES), key=final_cost)
+        best = min(self.with_each_output(reading, FINE_IMAGES), key=final_cost)
         while True:
             tried = [best]
             for changed in single_changes(best.reading):
-                tried += self.with_outputs(changed, FINE_IMAGES)
+                tried += self.with_each_output(changed, FINE_IMAGES)
                 if time.thread_time() > self.deadline:
                     return
             better = min(tried, key=final_cost)
@@ -390,7 +390,7 @@ def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
         raise CheckpointError("it holds no dense or convolutional layers")
 
 
-def what_it_is(layers: list[Layer]) -> str:
+def what_it_seems_to_be(layers: list[Layer]) -> str:
     """What a file seems to hold that has no chain to an image."""
     links = candidates(layers)
     if any(as_first(link) for link in links):
