@@ -11,6 +11,7 @@ from typing import Literal
 import streamlit as st
 
 from latent.errors import LatentError
+from latent.foreign import formats
 from latent.page import cached, widgets
 from latent.page.choose import choose_digit
 from latent.page.fragment import fragment_in_turn
@@ -108,8 +109,7 @@ def open_model() -> LatentSpace:
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
             "Any trained autoencoder", key="upload", on_change=take_upload,
-            help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
-            "it is kept for this session only.",
+            help=f"{formats.names('or')}, at most 200 MB. Nothing in it is executed; it is kept for this session only.",
         )  # fmt: skip
     if space is None:
         st.stop()

@@ -195,7 +195,7 @@ def test_the_errors_of_components_start_at_the_mean_picture_and_fall_to_0_at_the
 
 
 def test_more_components_than_there_are_add_nothing():
-    images = RNG.integers(0, 256, (40, 2, 2), dtype=np.uint8)
+    images = np.random.default_rng(1).integers(0, 256, (40, 2, 2), dtype=np.uint8)
     found = pca_errors(images, 7)
     assert np.allclose(found[4:], 0, atol=1e-9)
     assert found.shape == (8,)
