@@ -172,7 +172,7 @@ def test_an_activation_that_is_added_is_searched_for_offered_and_drawn_in_the_br
 
     model = Network(loaded)
     assert "sine" in {layer.get("name") for layer in live.compile(model).layers}
-    assert '"sine": (x) => Math.sin(3 * x),' in live.hand()["js"]
+    assert '"sine": (x) => Math.sin(3 * x),' in live.live_component()["js"]
     z = np.random.default_rng(0).standard_normal((20, 10)).astype(np.float32)
     assert max(largest_differences(copied(modules, tmp_path), [model], [z])) <= ALLOWED
 
@@ -271,9 +271,9 @@ def test_a_format_that_is_added_is_recognised_listed_and_named(monkeypatch, tmp_
 
 
 def test_what_stands_in_a_file_never_comes_into_the_source_that_browsers_run():
-    before = live.hand()
+    before = live.live_component()
     checkpoint.load(CHECKPOINTS / "ae-2.pt")
     tensors = {f"</script>{name}": tensor for name, tensor in state_of(mlp([784, 20, 6, 20, 784], nn.ReLU)).items()}
     (chain, *_) = chains(layers_of(tensors))
     live.compile(Network([Scored(next(first_readings(chain, {}, False, False)), 0.0)]))
-    assert live.hand() == before
+    assert live.live_component() == before
