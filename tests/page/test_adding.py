@@ -1,19 +1,36 @@
-"""What is added in one place at run time is found where a visitor would look for it."""
+"""What is added in one place at run time, as CONTRIBUTING.md shows it, is found where a visitor would look for it."""
+
+import re
+from dataclasses import dataclass
 
 import altair as alt
 import numpy as np
 import pytest
 import streamlit as st
 
-from latent import arrow, checkpoint
+from latent import arrow, checkpoint, images
+from latent.arrays import Codes
 from latent.foreign.formats import FORMATS, Format
 from latent.measure.measures import Measure
 from latent.measure.scores import SCORES
+from latent.page import cached
 from latent.page.sections import Page
-from latent.page.show import show_chart
+from latent.page.show import show_chart, show_codes
+from latent.page.snippet import snippet
+from latent.page.take_away import take_away
 from latent.sampling import SAMPLERS, LearnedNormals
-from tests.support.models import tiny
+from latent.space import LatentSpace
+from tests.support.models import ROOT, tiny
 from tests.support.page import SECTIONS, healthy, opened, sheets, shown, unfold
+
+EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def example(text, **names):
+    """What the example of CONTRIBUTING.md that holds this text defines, given these names."""
+    (found,) = [each for each in EXAMPLES if text in each]
+    exec(found, names)
+    return names
 
 
 def toy_chart(values):
@@ -22,64 +39,50 @@ def toy_chart(values):
     return alt.Chart(rows).mark_bar().encode(x=alt.X("place:O"), y=alt.Y("value:Q"))
 
 
-@pytest.fixture
-def toy(monkeypatch):
-    """The page with one more section, which shows a chart of its own."""
+def with_more(monkeypatch, add):
+    """Let the page have what ``add`` adds to it."""
     show = Page.show
 
-    def show_with_toy(page):
-        @page.section("Toy", group="toys")
-        def toy_section(space):
-            """Is it a toy?"""
-            st.text(f"{space.name} has {space.latent_dim} dimensions")
-            show_chart("Three toys", toy_chart, np.array([3.0, 1.0, 2.0]))
-
+    def show_with_more(page):
+        add(page)
         show(page)
 
-    monkeypatch.setattr(Page, "show", show_with_toy)
+    monkeypatch.setattr(Page, "show", show_with_more)
 
 
-def test_a_section_is_in_the_list_and_opens_with_its_question(toy):
-    app = opened("Toy")
+def test_a_section_is_in_the_list_and_opens_with_its_question(monkeypatch):
+    names = {
+        "LatentSpace": LatentSpace, "cached": cached, "images": images, "show_codes": show_codes, "snippet": snippet,
+        "st": st, "take_away": take_away,
+    }  # fmt: skip
+    with_more(monkeypatch, lambda page: example("def toy_section", page=page, **names))
+    app = opened("Toy", python=True)
     assert app.radio(key="section").options == [*SECTIONS, "Toy"]
     assert app.header[0].value == "Toy"
     assert app.caption[0].value == "Is it a toy?"
-    assert "ae-16 has 16 dimensions" in [text.value for text in app.text]
+    assert sheets(app)["toy_grid"]["names"] == ["toy 1", "toy 2", "toy 3"]
+    assert "z = space.z[:3]" in app.code[0].value
+    app = healthy(app.slider(key="toy_toys").set_value(5).run())
+    assert len(sheets(app)["toy_grid"]["names"]) == 5
 
 
-def test_a_chart_is_drawn_with_its_text(toy):
+def test_a_chart_is_drawn_with_its_text(monkeypatch):
+    def draw(space):
+        show_chart("Three toys", toy_chart, np.array([3.0, 1.0, 2.0]))
+
+    with_more(monkeypatch, lambda page: page.section("Toy", group="toys")(draw))
     (chart,) = opened("Toy").main.get("vega_lite_chart")
     assert chart.proto.alt == "Three toys"
-    assert '"mark"' in chart.proto.spec
-    assert "bar" in chart.proto.spec
-
-
-def test_a_section_may_need_an_encoder(monkeypatch, toy):
-    show = Page.show
-
-    def show_with_need(page):
-        page.section("Needy", group="toys", needs="encoder")(lambda space: st.text("it has one"))
-        show(page)
-
-    monkeypatch.setattr(Page, "show", show_with_need)
-    assert "it has one" in [text.value for text in opened("Needy").text]
-
-
-class Narrow(LearnedNormals):
-    """Half as far as the learned distribution."""
-
-    name = "narrow"
-    noun = "the narrow distribution"
-    help = "Half the spread of the real codes."
-
-    def draw(self, n, scale, rng):
-        return super().draw(n, scale / 2, rng)
+    assert '"bar"' in chart.proto.spec
 
 
 class TestSampler:
     @pytest.fixture(autouse=True)
     def narrow(self, monkeypatch):
-        monkeypatch.setitem(SAMPLERS, "narrow", Narrow)
+        names = {"Codes": Codes, "LearnedNormals": LearnedNormals, "dataclass": dataclass, "np": np}
+        added = {}
+        example("class Narrow", add_sampler=lambda cls: added.update({cls.name: cls}) or cls, **names)
+        monkeypatch.setitem(SAMPLERS, "narrow", added["narrow"])
 
     def test_generate_offers_it_and_draws_from_it(self):
         app = opened("Generate")
@@ -102,10 +105,8 @@ def test_a_format_is_named_by_the_opener(monkeypatch):
 
 
 def test_a_measure_is_in_the_table_of_compare_runs(folder, monkeypatch):
-    pixels = Measure(
-        "Pixels", "", "neither", ",.0f", "In an image.", lambda evidence: float(evidence.space.images[0].size)
-    )
-    monkeypatch.setitem(SCORES, "pixels", pixels)
+    (record,) = [each for each in EXAMPLES if '"pixels": Measure(' in each]
+    monkeypatch.setitem(SCORES, "pixels", eval("{" + record + "}", {"Measure": Measure})["pixels"])
     table = opened("Compare runs", checkpoint="first").dataframe[0].value
     (row,) = table[table["score"] == "Pixels"].to_dict("records")
     assert (row["a"], row["b"]) == ("784", "784")
