@@ -39,8 +39,8 @@ def take_away(
     if csv is not None:
         files["CSV"] = (lambda: csv_text(csv()), "text/csv", "The numbers as a table.")
     let_pictures_be_drawn()
-    st.divider()
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
+        st.text("Download", width="content")
         offer(name, files)
     if lines := lazy_expander("Python", "python"):  # to colour them, the browser loads 1.5 MB of code
         lines.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")

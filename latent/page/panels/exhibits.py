@@ -9,26 +9,11 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import report
-from latent.measure.evidence import Evidence
 from latent.measure.exhibits import Column, Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
-from latent.measure.topics import Topic
-from latent.page import cached
 from latent.page.show import show_chart, show_codes, show_facts, show_sheet, show_table
 from latent.space import LatentSpace
 
 MARKUP = re.compile(r"([\\`*_\[\]<>$])")
-
-
-def show_topic(evidence: Evidence, topic: Topic, sampler: str = "") -> None:
-    """All that is shown of a topic, what it rests on measured before."""
-    missing = [part for part in topic.parts(evidence, sampler=sampler) if not evidence.has(*part)]
-    if not evidence.refusal or not topic.takes_sampler:
-        for part in missing:
-            with st.spinner(f"Measuring {report.name_of(part)} …"):
-                evidence.measure(*part)
-    for exhibit in topic.exhibits(evidence, sampler=sampler, decode=cached.pictures_of):
-        show_exhibit(evidence.space, exhibit)
 
 
 def show_exhibit(space: LatentSpace, exhibit: Exhibit) -> None:

@@ -27,9 +27,9 @@ def show_findings(evidence: Evidence) -> None:
     """All findings, and the report as a file."""
     st.subheader("Findings")
     for place, finding in enumerate(findings.findings(evidence)):
-        text, show_it = st.columns([12, 1], vertical_alignment="center")
-        text.markdown(f"{place + 1}. {finding.text}")
-        show_it.button(
+        row = st.container(horizontal=True, wrap=False, vertical_alignment="center")
+        row.markdown(f"{place + 1}. {finding.text}")
+        row.button(
             "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
             help=f"The picture that shows finding {place + 1}",
         )  # fmt: skip

@@ -17,9 +17,9 @@ from latent import charts, compare
 from latent.arrays import Labels, Pictures, Rows
 from latent.compare import Comparison
 from latent.errors import LatentError
-from latent.images import Sheet
 from latent.measure import scores
 from latent.page import cached
+from latent.page.controls import controls
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
 from latent.page.snippet import Snippet, opening, snippet
@@ -38,7 +38,7 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
         return None, np.arange(0)
     if st.session_state.get("runs_other") not in names:  # what is open now was B before
         st.session_state.pop("runs_other", None)
-    with st.sidebar:
+    with controls():
         index = names.index(most_alike(space, names, files))
         name = st.selectbox("B, to compare with", names, index=index, key="runs_other", bind="query-params")
         shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
@@ -140,12 +140,9 @@ class Shown(NamedTuple):
     png: Callable[[], bytes] | None
 
 
-def show_codes_of_both(both: Comparison, rows: Rows) -> Shown:
-    """The same digits by both, how their dimensions spread, and what their codes share."""
+def show_codes_of_both(both: Comparison, rows: Rows, digits: Shown) -> dict[str, Any]:
+    """How the dimensions of both spread, and what their codes share; the arrays of that."""
     a, b = both.a.space, both.b.space
-    st.subheader("The same digits")
-    of_a, of_b = both.reconstructions(rows, cached.pictures_of)
-    sheet, arrays = show_same_digits(both, rows, of_a, of_b)
     st.subheader("The same code statistics")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
     text = "How much every dimension of A and of B varies over real digits"
@@ -155,7 +152,7 @@ def show_codes_of_both(both: Comparison, rows: Rows) -> Shown:
         "heights. A hollow point is a dimension that is not active."
     )
     st.subheader("What the codes share")
-    return Shown(arrays | show_shared(both, rows, of_b), sheet.png)
+    return show_shared(both, rows, digits.arrays["b"])
 
 
 def say_why_not() -> Shown:
@@ -182,8 +179,9 @@ def runs_python(both: Comparison, rows: Rows) -> Snippet:
     )  # fmt: skip
 
 
-def show_same_digits(both: Comparison, rows: Rows, of_a: Pictures, of_b: Pictures) -> tuple[Sheet, dict[str, Any]]:
+def show_same_digits(both: Comparison, rows: Rows) -> Shown:
     """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
+    of_a, of_b = both.reconstructions(rows, cached.pictures_of)
     a, b = both.a.space, both.b.space
     real = a.images[rows]
     alike = a.images.shape == b.images.shape
@@ -197,7 +195,7 @@ def show_same_digits(both: Comparison, rows: Rows, of_a: Pictures, of_b: Picture
         show_sheet(sheet_of_b, "The same digits as B takes and leaves them")
     errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
     st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
-    return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
+    return Shown({"rows": rows, "real": real, "a": of_a, "b": of_b}, sheet.png)
 
 
 def show_shared(both: Comparison, rows: Rows, of_b: Pictures) -> dict[str, Any]:

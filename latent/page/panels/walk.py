@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,9 @@ from latent import charts, directions, images, shelf
 from latent.arrays import Codes, Pictures
 from latent.images import Sheet
 from latent.measure import properties
-from latent.page.choose import Direction, Operand
+from latent.page import cached
+from latent.page.choose import Direction, Operand, choose_property
+from latent.page.controls import PICKER_WIDTH
 from latent.page.keeping import keep
 from latent.page.show import show_codes, show_rows, show_support
 from latent.space import LatentSpace
@@ -24,7 +26,6 @@ def show_walk(
     space: LatentSpace, base: Operand, direction: Direction, steps: Values, z: Codes, pictures: Pictures
 ) -> Sheet:
     """The pictures along the direction."""
-    st.subheader("The walk")
     st.text(f"From {base.name} along {direction.name}")
     names = [f"{direction.name} × {step:.2f}" for step in steps]
     sheet = images.sheet(pictures, len(steps), zoom=4, column_names=[f"{step:.1f}" for step in steps])
@@ -32,11 +33,11 @@ def show_walk(
     return sheet
 
 
-def show_place(space: LatentSpace, base: Operand, direction: Direction, at: float) -> None:
-    """The picture ``at`` times the direction, and a button that keeps the direction."""
+def show_place(space: LatentSpace, base: Operand, direction: Direction, reach: float) -> None:
+    """The picture at a place on the walk, which a slider chooses, and a button that keeps the direction."""
+    at = st.slider("Walk to", -reach, reach, reach / 2, 0.05, key="directions_at", bind="query-params")
     z = directions.walk(base.code, direction.code, np.array([at]))
     picture = space.decode(z)
-    st.markdown(f"**{at:.2f} times the direction**")
     name, sheet = f"{direction.name} × {at:.2f}", images.sheet(picture, 1, 7)
     show_codes("directions_at_picture", space, sheet, z, [name], "Where the slider is")
     show_support(space, z[0])
@@ -46,13 +47,29 @@ def show_place(space: LatentSpace, base: Operand, direction: Direction, at: floa
         st.rerun()
 
 
-def show_property(measured: str, steps: Values, values: Values, crowd: Values) -> None:
-    """The property along this walk, ``values``, and along the same walk from many real digits, ``crowd``."""
-    unit = properties.PROPERTIES[measured].unit
-    st.markdown(f"**Does it change the {measured}?**")
+class Measured(NamedTuple):
+    """A property along a walk: its name, its values (n_steps,), and their mean over the same walk from many digits."""
+
+    name: str
+    values: Values
+    crowd: Values
+
+
+def measure_property(space: LatentSpace, direction: Direction, steps: Values, pictures: Pictures) -> Measured:
+    """The property that a control chooses, measured of the pictures along the direction."""
+    name = choose_property("Measure along the way", "directions_measure", direction.measure, width=PICKER_WIDTH)
+    values = properties.PROPERTIES[name].measure(pictures)
+    crowd = cached.along_of_many(space, direction.code.tobytes(), name, float(steps[-1]), len(steps))
+    return Measured(name, values, crowd)
+
+
+def show_property(steps: Values, measured: Measured) -> None:
+    """The property along this walk, and along the same walk from many real digits."""
+    name, values, crowd = measured
+    unit = properties.PROPERTIES[name].unit
     rows = charts.walk_rows(steps, values, crowd)
-    text = f"The {measured} of the pictures along the walk"
-    show_rows(text, charts.walk_chart, rows, title=f"{measured}, {unit}")
+    text = f"The {name} of the pictures along the walk"
+    show_rows(text, charts.walk_chart, rows, title=f"{name}, {unit}")
     with np.errstate(invalid="ignore"):
         r = np.nan_to_num(np.corrcoef(steps, crowd)[0, 1]) if crowd.std() > 0 else 0.0
     st.caption(

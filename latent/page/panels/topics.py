@@ -1,0 +1,40 @@
+"""The topics of Diagnose: which is looked at, and what is shown of it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from latent import report
+from latent.measure.evidence import Evidence
+from latent.measure.findings import usual_sampler
+from latent.measure.topics import TOPICS, Topic
+from latent.page import cached
+from latent.page.controls import controls
+from latent.page.panels.exhibits import show_exhibit
+
+
+def choose_topic(evidence: Evidence) -> tuple[Topic, str]:
+    """Controls that choose a topic and, where it is about one, a sampler; the usual one is the empty name."""
+    names = [name for name, topic in TOPICS.items() if topic.section == "Diagnose"]
+    with controls():
+        name = st.radio(
+            "Look at", names, key="diagnose_topic", bind="query-params", format_func=str.capitalize, horizontal=True
+        )  # fmt: skip
+        if not TOPICS[name].takes_sampler or evidence.refusal:
+            return TOPICS[name], ""
+        usual = evidence.samplers.index(usual_sampler(evidence))
+        sampler = st.selectbox(
+            "Sampler", evidence.samplers, index=usual, key="diagnose_sampler", bind="query-params"
+        )  # fmt: skip
+    return TOPICS[name], sampler
+
+
+def show_topic(evidence: Evidence, topic: Topic, sampler: str = "") -> None:
+    """All that is shown of a topic, what it rests on measured before."""
+    missing = [part for part in topic.parts(evidence, sampler=sampler) if not evidence.has(*part)]
+    if not evidence.refusal or not topic.takes_sampler:
+        for part in missing:
+            with st.spinner(f"Measuring {report.name_of(part)} …"):
+                evidence.measure(*part)
+    for exhibit in topic.exhibits(evidence, sampler=sampler, decode=cached.pictures_of):
+        show_exhibit(evidence.space, exhibit)
