@@ -16,6 +16,7 @@ from latent.page.keeping import keep
 from latent.page.panels.code_map import map_data, map_places, mount_map
 from latent.page.show import (
     counted,
+    let_pictures_be_drawn,
     show_code_chart,
     show_codes,
     show_error,
@@ -129,6 +130,7 @@ def show_reading(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
     show_support(space, z[0])
     st.markdown(f"**Its ten nearest real digits**: {counted(digits)}")
     show_real("draw_nearest", space, nearest, "The ten real digits whose codes are nearest", 3)
+    let_pictures_be_drawn()
     st.markdown("**Its place on the map**")
     x, y = cached.plane_of(space).project(z)[0].tolist()
     drawn = map_data(space, "PCA", map_places(space, "PCA"))
