@@ -22,7 +22,6 @@ from latent import (
     clustering,
     codes,
     directions,
-    drawing,
     encoded,
     images,
     interpolation,
@@ -30,7 +29,6 @@ from latent import (
     shelf,
     traversal,
 )
-from latent.errors import ArgumentError
 from latent.measure import properties, scores
 from latent.measure.evidence import N_SHOWN, SEED, Evidence
 from latent.page import cached
@@ -73,7 +71,6 @@ from latent.page.show import (
     show_chart,
     show_code_chart,
     show_codes,
-    show_error,
     show_rows,
     show_support,
     side_by_side,
@@ -336,21 +333,12 @@ def draw_section(space: LatentSpace) -> None:
         kinds = ["png", "jpg", "jpeg", "webp", "bmp"]
         st.file_uploader("Or a photo of a digit", type=kinds, key="draw_photo", on_change=canvas.take_photo)
 
-    cells = side_by_side()
-    with cells.container(width=canvas.CANVAS + 2):  # its border has to fit in
-        canvas.show_canvas(width)
     text = canvas.drawing_in_use()
+    cells = side_by_side()
+    with cells.container(width=canvas.CANVAS):
+        canvas.show_surface(text, width)
     with cells.container(width="stretch"):
-        try:
-            picture = drawing.from_text(text) if text else None
-        except ArgumentError as error:
-            show_error(error)
-            return
-        if picture is None:
-            st.info("Draw a digit on the black square: one stroke is enough to begin.")
-            return
-        state().run.link["drawn"] = [text]
-        canvas.show_drawing(space, picture, text)
+        canvas.show_drawing(space, text)
 
 
 @page.section("Dimensions", group="move")
