@@ -470,16 +470,17 @@ def interpolate_section(space: LatentSpace) -> None:
 @page.section("Diagnose", group="judge", needs="encoder")
 def diagnose_section(space: LatentSpace) -> None:
     """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
+    with controls():
+        topic = st.radio(
+            "Look at", topics.DIAGNOSES, key="diagnose_topic", bind="query-params", format_func=str.capitalize,
+            horizontal=True,
+        )  # fmt: skip
+
     evidence = cached.evidence_of(space)
     left, right = st.columns([2, 3], gap="medium")
     place = left.empty()
     findings.show_first(place, evidence)
     with right:
-        with controls():
-            topic = st.radio(
-                "Look at", topics.DIAGNOSES, key="diagnose_topic", bind="query-params", format_func=str.capitalize,
-                horizontal=True,
-            )  # fmt: skip
         table, arrays, python = topics.DIAGNOSES[topic](space, evidence)
     findings.measure_and_show(place, evidence)
     take_away(space, snippet(f"evidence = Evidence(space)\n{python}", Evidence), arrays, csv=table)
