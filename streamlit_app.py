@@ -459,11 +459,11 @@ def interpolate_section(space: LatentSpace) -> None:
 def diagnose_section(space: LatentSpace) -> None:
     """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
     evidence = cached.evidence_of(space)
+    topic, sampler = topics.choose_topic(evidence)
     left, right = st.columns([2, 3], gap="medium")
     place = left.empty()
     findings.show_first(place, evidence)
     with right:
-        topic, sampler = topics.choose_topic(evidence)
         topics.show_topic(evidence, topic, sampler)
     findings.measure_and_show(place, evidence)
     files = topic.files(evidence, sampler=sampler)
