@@ -398,7 +398,7 @@ def directions_section(space: LatentSpace) -> None:
         n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
         base = choose_code(space, "directions", "Base")
         measured = choose_property("Measure along the way", "directions_measure", direction.measure)
-        at = st.slider("Walk to", -reach, reach, reach / 2, 0.05, key="directions_at", bind="query-params")
+        at = walk.choose_place(reach)
 
     steps = np.linspace(-reach, reach, n_steps)
     z = directions.walk(base.code, direction.code, steps)
@@ -406,10 +406,10 @@ def directions_section(space: LatentSpace) -> None:
     values = properties.PROPERTIES[measured].measure(pictures)
     crowd = cached.along_of_many(space, direction.code.tobytes(), measured, reach, n_steps)
 
-    sheet = walk.show_walk(space, base, direction, steps, z, pictures)
+    sheet = walk.show_walk(space, base, direction, steps, z, pictures, at)
     left, right = st.columns([1, 2])
     with left:
-        walk.show_place(space, base, direction, at)
+        walk.offer_direction(space, direction)
     with right:
         walk.show_property(measured, steps, values, crowd)
     python = snippet(
@@ -470,7 +470,7 @@ def interpolate_section(space: LatentSpace) -> None:
 
     st.subheader("From one to the other")
     st.text(f"{start.name} → {end.name}")
-    paths.show_paths(space, codes_of, strips)
+    paths.show_paths(space, start, end, codes_of, strips)
     paths.show_movement(kind, strips[kind], changes)
     take_away(
         space, paths.paths_python(start, end, n_steps), dict(strips), csv=lambda: changes,

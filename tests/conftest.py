@@ -90,7 +90,7 @@ def fashion_folder(tmp_path_factory) -> Path:
 def modules(tmp_path_factory) -> Path:
     """The JavaScript where Node takes it for modules."""
     folder = tmp_path_factory.mktemp("modules")
-    for name in ("decoder.js", "live.js", "inbox.js"):
+    for name in ("decoder.js", "stage.js", "sheet.js", "live.js", "strip.js", "inbox.js"):
         shutil.copy(ROOT / "latent" / "browser" / name, folder)
     (folder / "package.json").write_text('{"type": "module"}')
     return folder
