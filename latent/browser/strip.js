@@ -324,7 +324,7 @@ class Strip {
     const text = [value, this.read(code)].filter(Boolean).join(", ")
     rows.forEach((row, index) => {
       const [from, to] = ends(row)
-      this.part("marker", index).style.transform = `translateX(${100 * (from + (to - from) * way)}%)`
+      this.part("marker", index).style.left = `${100 * (from + (to - from) * way)}%`
       Object.assign(this.part("scrub", index), { ariaValueNow: String(this.at), ariaValueText: text })
     })
     say(this.find("label"), label)
