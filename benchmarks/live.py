@@ -2,8 +2,8 @@
 
 Headless Chromium drags a slider for five seconds, a pointer event every frame: with the decoder in the browser,
 streamed through the server, with a plain ``st.slider``, and streamed over a network that takes 100 ms more there and
-back; and along the strip of the Dimensions section, with the decoder in the browser. A lag is the time from the pointer event that a picture shows to its drawing. ``--json`` prints the same for
-programs.
+back; and along the strip of the Dimensions section, with the decoder in the browser. A lag is the time from the
+pointer event that a picture shows to its drawing. ``--json`` prints the same for programs.
 """
 
 import argparse

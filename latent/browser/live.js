@@ -11,13 +11,11 @@
  * @typedef {(change: (code: Float32Array) => void) => void} Move what a control calls to change the code
  */
 import { decoder } from "./decoder.js"
-import { Streamed, finder, inbox, lerp, nearest, paint, say, slerp, stagesHere, support } from "./stage.js"
+import { Reader, Streamed, finder, inbox, lerp, nearest, paint, say, slerp, stagesHere, support } from "./stage.js"
 
 const FIRST = 16 // dimensions shown before the switch
 const VOTERS = 20 // nearest real codes whose digits are counted
 const SETTLED = 400 // milliseconds without movement, after which the code is chosen
-const BUDGET = 10 // milliseconds of a frame for what is computed in it; the browser needs the rest
-const SELDOM = 100 // milliseconds between readings where they do not fit into every frame
 
 /** @type {Record<string, number[]>} */
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }
@@ -47,7 +45,7 @@ class Live {
     /** @type {Send} */
     this.setStateValue = this.setTriggerValue = null
     this.adopted = this.chosen = "" // codes as JSON
-    this.way = this.readAt = this.cost = this.took = 0
+    this.way = this.took = 0
     this.playing = this.down = false
     this.streamed = new Streamed(() => this.changed())
     /** @type {Move} */
@@ -60,6 +58,7 @@ class Live {
     this.sliders = new Sliders(root, this.move)
     this.pad = new Pad(root, this.move)
     this.readings = new Readings(root)
+    this.reader = new Reader(() => this.readings.follow(this.code))
 
     this.find("keep").onclick = () => this.setTriggerValue("keep", Array.from(this.code))
     this.find("reset").onclick = () => this.move((code) => code.set(this.stage.start))
@@ -80,7 +79,8 @@ class Live {
   leave() {
     this.left.abort()
     this.streamed.leave()
-    for (const timer of [this.settling, this.later]) clearTimeout(timer)
+    this.reader.leave()
+    clearTimeout(this.settling)
     cancelAnimationFrame(this.frame)
     mounted.delete(this.root)
   }
@@ -201,19 +201,8 @@ class Live {
     else this.ask()
     this.sliders.follow(this.code, this.find("all").checked)
     this.pad.follow(this.code)
-    const late = started - this.readAt > SELDOM
-    if (late || performance.now() - started + this.cost < BUDGET) this.read()
-    else this.later ||= setTimeout(() => this.read(), SELDOM)
+    this.reader.follow(started)
     if (this.playing) this.changed()
-  }
-
-  read() {
-    clearTimeout(this.later)
-    this.later = 0
-    const started = performance.now()
-    this.readings.follow(this.code)
-    this.readAt = performance.now()
-    this.cost = this.readAt - started
   }
 
   /**

@@ -10,6 +10,8 @@
  */
 
 const PATIENCE = 5000 // milliseconds until a picture is asked for again
+const BUDGET = 10 // milliseconds of a frame for what is computed in it; the browser needs the rest
+const SELDOM = 100 // milliseconds between readings where they do not fit into every frame
 
 /** @returns {Map<string, any>} what `inbox.js` keeps */
 export function inbox() {
@@ -93,6 +95,35 @@ export class Streamed {
 
   leave() {
     clearTimeout(this.retry)
+  }
+}
+
+/** What the real codes say, read in every frame that has the time for it behind its picture, and else now and then. */
+export class Reader {
+  /** @param {() => void} read */
+  constructor(read) {
+    this.read = read
+    this.readAt = this.cost = 0
+  }
+
+  /** @param {number} started when the frame began */
+  follow(started) {
+    const late = started - this.readAt > SELDOM
+    if (late || performance.now() - started + this.cost < BUDGET) this.readNow()
+    else this.later ||= setTimeout(() => this.readNow(), SELDOM)
+  }
+
+  readNow() {
+    this.leave()
+    const started = performance.now()
+    this.read()
+    this.readAt = performance.now()
+    this.cost = this.readAt - started
+  }
+
+  leave() {
+    clearTimeout(this.later)
+    this.later = 0
   }
 }
 

@@ -18,7 +18,7 @@
  */
 import { decoder } from "./decoder.js"
 import { showSheet } from "./sheet.js"
-import { Streamed, finder, inbox, lerp, nearest, paint, say, slerp, stagesHere, support } from "./stage.js"
+import { Reader, Streamed, finder, inbox, lerp, nearest, paint, say, slerp, stagesHere, support } from "./stage.js"
 
 const SETTLED = 400 // milliseconds without movement, after which a place is fixed
 const A_DRAG = 4 // pixels
@@ -83,6 +83,7 @@ class Strip {
     this.press = null
     this.pinned = false // by a press, until the pointer leaves: on the way to the button it passes other places
     this.streamed = new Streamed(() => this.changed())
+    this.reader = new Reader(() => this.read())
     this.listen()
     this.left = new AbortController()
     const { signal } = this.left
@@ -105,6 +106,7 @@ class Strip {
   leave() {
     this.left.abort()
     this.streamed.leave()
+    this.reader.leave()
     clearTimeout(this.settling)
     cancelAnimationFrame(this.frame)
     mounted.delete(this.root)
@@ -152,7 +154,7 @@ class Strip {
     const row = document.createElement("div")
     row.innerHTML = `<div class="heading"></div>
       <div class="line"><figure class="latent-sheet"><img draggable="false"><div role="toolbar"></div></figure>
-      <div class="scrub" role="slider" tabindex="0"></div><i class="marker"></i></div>`
+      <div class="scrub" role="slider" tabindex="0"></div><div class="track"><i class="marker"></i></div></div>`
     const scrub = finder(row)("scrub")
     scrub.onkeydown = (/** @type {KeyboardEvent} */ event) => this.key(event)
     scrub.onfocus = () => {
@@ -313,34 +315,48 @@ class Strip {
 
   draw() {
     this.frame = 0
-    const { rows, places, digit, digits, sign } = this.data
+    const started = performance.now()
+    const { rows, places, digit, sign } = this.data
     const { line, label } = rows[this.row]
-    const code = codeAt(line, this.at)
-    if (this.decode) paint(this.find("picture"), this.image, this.decode(code, digit))
+    if (this.decode) paint(this.find("picture"), this.image, this.decode(codeAt(line, this.at), digit))
     else if (this.stage) this.ask()
     else this.showNearest()
     const way = (this.at - places[0]) / (places.at(-1) - places[0] || 1)
-    const value = this.at.toFixed(Math.max(2, digits))
-    const text = [value, this.read(code)].filter(Boolean).join(", ")
     rows.forEach((row, index) => {
       const [from, to] = ends(row)
-      this.part("marker", index).style.left = `${100 * (from + (to - from) * way)}%`
-      Object.assign(this.part("scrub", index), { ariaValueNow: String(this.at), ariaValueText: text })
+      this.part("marker", index).style.transform = `translateX(${100 * (from + (to - from) * way)}%)`
     })
     say(this.find("label"), label)
-    say(this.find("value"), `${sign} ${value}`)
-    this.find("picture").ariaLabel = `Decoded picture, ${label} ${sign} ${value}`
+    say(this.find("value"), `${sign} ${this.value()}`)
+    this.reader.follow(started)
+  }
+
+  /** The place as it is shown. */
+  value() {
+    return this.at.toFixed(Math.max(2, this.data.digits))
   }
 
   ask() {
     this.streamed.ask((serial) => this.setTriggerValue("ask", { serial, row: this.row, at: this.at }))
   }
 
-  /** What the real codes say: in words, empty where they are not here. @param {number[]} code */
-  read(code) {
+  /** What the real codes say, and all that is said to those who do not see it. */
+  read() {
+    const { rows, sign } = this.data
+    const text = [this.value(), this.readSupport()].filter(Boolean).join(", ")
+    rows.forEach((_, index) => {
+      Object.assign(this.part("scrub", index), { ariaValueNow: String(this.at), ariaValueText: text })
+    })
+    this.find("picture").ariaLabel = `Decoded picture, ${rows[this.row].label} ${sign} ${this.value()}`
+  }
+
+  /** How well the real codes support the place, in words; empty where they are not here. */
+  readSupport() {
     if (!this.stage) return ""
     const { codes, labels, neighbours } = this.stage
-    const { share, words } = support(this.stage, nearest(codes, code, Math.min(labels.length, neighbours)).distances)
+    const code = codeAt(this.data.rows[this.row].line, this.at)
+    const near = nearest(codes, code, Math.min(labels.length, neighbours))
+    const { share, words } = support(this.stage, near.distances)
     this.find("meter").firstElementChild.style.transform = `scaleX(${1 - share})`
     say(this.find("verdict"), words[0].toUpperCase() + words.slice(1))
     say(this.find("closer"), `${Math.round(100 * (1 - share))}% of real codes lie closer`)
