@@ -385,14 +385,16 @@ def directions_section(space: LatentSpace) -> None:
         reach = st.slider("How far", 0.5, 5.0, 2.0, 0.5, key="directions_reach", bind="query-params", help=text)
         n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
         base = choose_code(space, "directions", "Base")
-        at = walk.choose_place(reach)
 
     steps = np.linspace(-reach, reach, n_steps)
     z = directions.walk(base.code, direction.code, steps)
     pictures = cached.pictures_of(space, z)
 
-    sheet = walk.show_walk(space, base, direction, steps, z, pictures, at)
-    left, right = st.columns([1, 2])
+    strip, (left, right) = st.container(), st.columns([1, 2])
+    with left:
+        at = walk.choose_place(reach)
+    with strip:
+        sheet = walk.show_walk(space, base, direction, steps, z, pictures, at)
     with left:
         walk.offer_direction(space, direction)
     with right:
