@@ -28,6 +28,7 @@ from latent.images import data_uri, png_bytes
 
 COUNTS = (1, 5, 10, 20, 40, 100)
 SECONDS = 20.0
+STRIPS = ("dimensions_strip", "directions_walk", "interpolate_linear")  # components that a decoder is sent for
 MOVES_A_SECTION = 4  # then on to the next
 JOINING = 10  # visitors a second
 FORGETTING = 2.0  # seconds until a session that left is forgotten
@@ -91,6 +92,9 @@ async def use(session: Session, section: Section, chance: random.Random) -> Reru
             return await session.move(section.control, chance.choice(session.widgets[section.control].element.options))
         case "Arithmetic":
             return await session.move("arithmetic_a_mean_of", chance.randrange(10))
+    for key in STRIPS:
+        if shown := session.shown(key):
+            session.hold(key, holds=[json.loads(shown)["stage"]])  # the decoder is there now
     control = session.widgets[section.control].element
     steps = round((control.max - control.min) / control.step)
     return await session.move(section.control, control.min + control.step * chance.randrange(min(steps, 30) + 1))

@@ -140,9 +140,13 @@ class Session:
 
     async def put(self, key: str, **values: Any) -> Rerun:
         """What a component of the page keeps by itself, and takes to the page."""
-        widget = self.widgets[key]
-        self.states[widget.element.id] = WidgetState(id=widget.element.id, json_value=json.dumps(values))
-        return await self.rerun(widget.fragment)
+        self.hold(key, **values)
+        return await self.rerun(self.widgets[key].fragment)
+
+    def hold(self, key: str, **values: Any) -> None:
+        """The same, to be taken to the page with whatever comes next."""
+        identifier = self.widgets[key].element.id
+        self.states[identifier] = WidgetState(id=identifier, json_value=json.dumps(values))
 
     async def trigger(self, key: str, event: str, value: Any) -> Rerun:
         """What a component of the page tells once: a click."""
