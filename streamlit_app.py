@@ -22,7 +22,6 @@ from latent import (
     clustering,
     codes,
     directions,
-    drawing,
     encoded,
     images,
     interpolation,
@@ -30,18 +29,17 @@ from latent import (
     shelf,
     traversal,
 )
-from latent.errors import ArgumentError
 from latent.measure import properties, scores
 from latent.measure.evidence import N_SHOWN, SEED, Evidence
 from latent.page import cached
 from latent.page.choose import (
     choose_code,
     choose_direction,
-    choose_distribution,
-    choose_property,
+    choose_sampler,
     choose_scale_and_seed,
     choose_seed,
 )
+from latent.page.controls import NUMBER_WIDTH, controls
 from latent.page.panels import (
     arithmetic,
     canvas,
@@ -62,8 +60,8 @@ from latent.page.panels import (
     topics,
     walk,
 )
+from latent.page.panels.class_signal import show_class_signal
 from latent.page.panels.film import show_films
-from latent.page.panels.knowledge import show_knowledge
 from latent.page.panels.zoo import show_zoo
 from latent.page.sections import Page
 from latent.page.show import (
@@ -73,7 +71,6 @@ from latent.page.show import (
     show_chart,
     show_code_chart,
     show_codes,
-    show_error,
     show_rows,
     show_support,
     side_by_side,
@@ -90,11 +87,11 @@ page = Page()
 @page.section("Model", group="read")
 def model_section(space: LatentSpace) -> None:
     """What is this file, and how much of a digit is left after the way through it?"""
-    with st.sidebar:
+    model_file.show_file(space)
+    with controls():
         n = st.slider("Digits to reconstruct", 5, 30, 15, key="model_digits", bind="query-params")
         first = st.number_input("From test image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
 
-    model_file.show_file(space)
     show = model_file.show_reconstructions if space.signature.has_encoder else model_file.show_draws
     shown = show(space, first, n)
     if space.checkpoint.scored:
@@ -110,7 +107,7 @@ def model_section(space: LatentSpace) -> None:
 @page.section("Statistics", group="read", needs="encoder")
 def statistics_section(space: LatentSpace) -> None:
     """Are all dimensions used, and how do their values spread over real digits?"""
-    with st.sidebar:
+    with controls():
         file = codes_file.choose_codes(space)
         n = len(space.images)
         if file is None:
@@ -142,7 +139,7 @@ def statistics_section(space: LatentSpace) -> None:
 @page.section("Map", group="read")
 def map_section(space: LatentSpace) -> None:
     """Where does every digit lie? All 10,000 codes in two dimensions; click a place, drag a box."""
-    with st.sidebar:
+    with controls():
         kind = st.radio(
             "Map", code_map.PROJECTIONS, key="map_projection", bind="query-params", horizontal=True,
             help="\n".join(f"- **{name}**: {text}" for name, text in code_map.PROJECTIONS.items()),
@@ -170,7 +167,7 @@ def map_section(space: LatentSpace) -> None:
 @page.section("Clusters", group="read", needs="encoder")
 def clusters_section(space: LatentSpace) -> None:
     """Do the digits form groups by themselves? Clusters found without labels, against the labels."""
-    with st.sidebar:
+    with controls():
         method = st.radio(
             "Method", clustering.METHODS, key="clusters_method", bind="query-params", horizontal=True,
             help="\n".join(f"- **{name}**: {text}" for name, text in clustering.HELP.items()),
@@ -189,7 +186,7 @@ def clusters_section(space: LatentSpace) -> None:
         st.subheader("Clusters against digits")
         show_chart("How many of each digit every cluster holds", charts.match_chart, match.table[match.order], icons)
     st.subheader("What the space knows about digits")
-    knowledge = show_knowledge(space)
+    signal = show_class_signal(space)
     python = snippet(
         f"clusters = clustering.fit({method!r}, space.z, {n}, seed={seed})\n"
         "match = clustering.Match.of(clusters.labels, space.labels)\n"
@@ -197,18 +194,18 @@ def clusters_section(space: LatentSpace) -> None:
         clustering,
     )
     arrays = {"labels": found.labels, "table": match.table, "centroids": centroids}
-    take_away(space, python, arrays, png=sheet.png, csv=lambda: knowledge)
+    take_away(space, python, arrays, png=sheet.png, csv=lambda: signal)
 
 
 @page.section("Generate", group="sample")
 def generate_section(space: LatentSpace) -> None:
     """What can it produce? Random codes, decoded."""
-    with st.sidebar:
-        drawn = choose_distribution(space, "generate", "learned")
+    with controls():
+        drawn = choose_sampler(space, "generate", "learned")
         n = st.slider("Pictures", 1, 100, 36, key="generate_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("generate")
 
-    z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
+    z = sampling.sample(drawn.sampler, n, scale=scale, seed=seed)
     pictures = cached.pictures_of(space, z)
 
     table = {"sample": np.arange(1, n + 1)} | {f"dim {d}": z[:, d] for d in range(space.latent_dim)}
@@ -233,7 +230,7 @@ def generate_section(space: LatentSpace) -> None:
 @page.section("Sampler lab", group="sample")
 def samplers_section(space: LatentSpace) -> None:
     """Which sampler to use? Every distribution side by side, measured against real digits."""
-    with st.sidebar:
+    with controls():
         n = st.slider("Pictures of each", 5, N_SHOWN, 20, 5, key="samplers_pictures", bind="query-params")
         text = "Of every sampler. How much the measures move with it says how far they can be trusted."
         seed = choose_seed("samplers_seed", SEED, text)
@@ -254,19 +251,19 @@ def samplers_section(space: LatentSpace) -> None:
 @page.section("Real vs generated", group="sample", needs="encoder")
 def real_section(space: LatentSpace) -> None:
     """Could you tell generated from real, and has the model collapsed to a few digits?"""
-    with st.sidebar:
+    with controls():
         digit = st.selectbox(
             "Digit", [None, *range(10)], key="compare_digit", bind="query-params",
             format_func=lambda digit: "all digits" if digit is None else f"only {digit}s",
             help="One digit: real ones of it, and samples from a distribution fitted to its codes.",
         )  # fmt: skip
-        drawn = choose_distribution(space, "compare", "learned", digit)
+        drawn = choose_sampler(space, "compare", "learned", digit)
         n = st.slider("Pictures", 1, 100, 36, key="compare_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("compare")
 
     among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
     rows = np.random.default_rng(seed).choice(among, n, replace=False)
-    z = sampling.sample(drawn.distribution, n, scale=scale, seed=seed)
+    z = sampling.sample(drawn.sampler, n, scale=scale, seed=seed)
     generated, nearest = cached.pictures_of(space, z), space.nearest(z)[:, 0]
 
     real_and_generated.show_grids(space, rows, z, generated)
@@ -301,9 +298,9 @@ def live_section(space: LatentSpace) -> None:
 @page.section("Custom vector", group="move")
 def custom_section(space: LatentSpace) -> None:
     """What does this vector look like? Paste one, or start from a known one and change its numbers."""
-    with st.sidebar:
+    with controls():
         base = custom_vector.choose_start(space)
-        if st.button("Back to the start", key="custom_back", width="stretch"):
+        if st.button("Back to the start", key="custom_back"):
             st.session_state["custom_numbers"] = codes.text_of(base)
 
     code = custom_vector.enter_code(space, base)
@@ -313,7 +310,6 @@ def custom_section(space: LatentSpace) -> None:
     sheet = images.sheet(picture, 1, zoom=8)
     left, right = st.columns([1, 2])
     with left:
-        st.markdown("**Decoded**")
         show_codes("custom_grid", space, sheet, code[None], ["custom vector"], "Decoded picture of the vector")
         show_support(space, code)
         if space.signature.has_encoder:
@@ -330,28 +326,19 @@ def custom_section(space: LatentSpace) -> None:
 @page.section("Draw", group="move", needs="encoder")
 def draw_section(space: LatentSpace) -> None:
     """What does it make of your own digit? Draw one, or drop in a photo of one."""
-    with st.sidebar:
+    with controls():
         width = st.slider(
             "Pen width", 8, 40, 22, key="draw_width", bind="query-params", help="In pixels of the canvas."
         )
         kinds = ["png", "jpg", "jpeg", "webp", "bmp"]
         st.file_uploader("Or a photo of a digit", type=kinds, key="draw_photo", on_change=canvas.take_photo)
 
-    cells = side_by_side()
-    with cells.container(width=canvas.CANVAS + 2):  # its border has to fit in
-        canvas.show_canvas(width)
     text = canvas.drawing_in_use()
+    cells = side_by_side()
+    with cells.container(width=canvas.CANVAS):
+        canvas.show_surface(text, width)
     with cells.container(width="stretch"):
-        try:
-            picture = drawing.from_text(text) if text else None
-        except ArgumentError as error:
-            show_error(error)
-            return
-        if picture is None:
-            st.info("Draw a digit on the black square: one stroke is enough to begin.")
-            return
-        state().run.link["drawn"] = [text]
-        canvas.show_drawing(space, picture, text)
+        canvas.show_drawing(space, text)
 
 
 @page.section("Dimensions", group="move")
@@ -359,10 +346,11 @@ def dimensions_section(space: LatentSpace) -> None:
     """What does each dimension control? One at a time is moved, the others stay."""
     dimensions, effects = space.statistics.most_spread(charts.MOST_PANELS), cached.dimension_effects(space)
     order = dimensions[np.argsort(-effects, kind="stable")]
-    with st.sidebar:
+    with controls():
         text = "The one that changes the picture most comes first."
         dimension = st.selectbox(
-            "Dimension", order.tolist(), key="dimensions_dimension", bind="query-params", help=text
+            "Dimension", order.tolist(), key="dimensions_dimension", bind="query-params", help=text,
+            width=NUMBER_WIDTH,
         )  # fmt: skip
         low, high = sweep.choose_range(space, dimension)
         n_steps = st.slider("Steps", 3, 30, 11, key="dimensions_steps", bind="query-params")
@@ -391,35 +379,35 @@ def dimensions_section(space: LatentSpace) -> None:
 @page.section("Directions", group="move")
 def directions_section(space: LatentSpace) -> None:
     """Does a direction mean something? The difference of two sets of codes, walked along from any base."""
-    with st.sidebar:
+    with controls():
         direction = choose_direction(space)
         text = "Times the direction, both ways: 1 goes as far as from one set's mean to the other's."
         reach = st.slider("How far", 0.5, 5.0, 2.0, 0.5, key="directions_reach", bind="query-params", help=text)
         n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
         base = choose_code(space, "directions", "Base")
-        measured = choose_property("Measure along the way", "directions_measure", direction.measure)
-        at = walk.choose_place(reach)
 
     steps = np.linspace(-reach, reach, n_steps)
     z = directions.walk(base.code, direction.code, steps)
     pictures = cached.pictures_of(space, z)
-    values = properties.PROPERTIES[measured].measure(pictures)
-    crowd = cached.along_of_many(space, direction.code.tobytes(), measured, reach, n_steps)
 
-    sheet = walk.show_walk(space, base, direction, steps, z, pictures, at)
-    left, right = st.columns([1, 2])
+    strip, (left, right) = st.container(), st.columns([1, 2])
+    with left:
+        at = walk.choose_place(reach)
+    with strip:
+        sheet = walk.show_walk(space, base, direction, steps, z, pictures, at)
     with left:
         walk.offer_direction(space, direction)
     with right:
-        walk.show_property(measured, steps, values, crowd)
+        measured = walk.measure_property(space, direction, steps, pictures)
+        walk.show_property(steps, measured)
     python = snippet(
         f"base = {base.python}\ndirection = {direction.python}\n"
         f"z = directions.walk(base, direction, np.linspace({-reach}, {reach}, {n_steps}))\npictures = space.decode(z)\n"
-        f"measured = properties.PROPERTIES[{measured!r}].measure(pictures)",
+        f"measured = properties.PROPERTIES[{measured.name!r}].measure(pictures)",
         np, directions, properties, base.python, direction.python,
     )  # fmt: skip
-    arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": values}
-    table = {"step": steps, measured: values, "mean of 50": crowd}
+    arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": measured.values}
+    table = {"step": steps, measured.name: measured.values, "mean of 50": measured.crowd}
     gif = lambda: images.gif_bytes(pictures)  # noqa: E731
     take_away(space, python, arrays, png=sheet.png, csv=lambda: table, gif=gif)
 
@@ -427,18 +415,16 @@ def directions_section(space: LatentSpace) -> None:
 @page.section("Arithmetic", group="move")
 def arithmetic_section(space: LatentSpace) -> None:
     """Do differences of codes mean something? Codes added and subtracted, then decoded."""
-    with st.sidebar:
-        operation, operands = arithmetic.choose_operands(space)
+    cells = arithmetic.row_of_cells()
+    operation, operands = arithmetic.choose_operands(space, cells)
 
     result = operation.operate(*(operand.code for operand in operands.values()))
     z = np.stack([*(operand.code for operand in operands.values()), result])
     pictures = cached.pictures_of(space, z)
 
     names = [*(f"{letter}: {operand.name}" for letter, operand in operands.items()), f"= {operation.formula}"]
-    st.subheader(operation.formula)
-    arithmetic.show_terms(space, names, z, pictures)
+    arithmetic.show_terms(space, cells, names, z, pictures)
     show_support(space, result)
-    arithmetic.show_bars(space, names, z)
     letters = ", ".join(operands).lower()
     lines = [f"{letter.lower()} = {operand.python}" for letter, operand in operands.items()]
     lines += [
@@ -454,24 +440,18 @@ def arithmetic_section(space: LatentSpace) -> None:
 @page.section("Interpolate", group="move")
 def interpolate_section(space: LatentSpace) -> None:
     """Is the space smooth? The way from one code to another, in even steps."""
-    with st.sidebar:
+    with controls():
         start = choose_code(space, "interpolate_from", "From", digit=2)
-        end = choose_code(space, "interpolate_to", "To", digit=4)
         n_steps = st.slider("Steps", 3, 30, 12, key="interpolate_steps", bind="query-params")
-        kind = st.radio(
-            "GIF along", interpolation.PATHS, key="interpolate_path", bind="query-params", horizontal=True,
-            help="Linear: the straight line. Spherical: the arc, which keeps to codes of the norm of its ends.",
-        )  # fmt: skip
+        end = choose_code(space, "interpolate_to", "To", digit=4)
 
     codes_of = {name: interpolation.path(start.code, end.code, n_steps, name) for name in interpolation.PATHS}
     decoded = cached.pictures_of(space, np.concatenate(list(codes_of.values())))
     strips = dict(zip(codes_of, np.split(decoded, len(codes_of))))
     changes = paths.changes_of(strips)
 
-    st.subheader("From one to the other")
-    st.text(f"{start.name} → {end.name}")
     paths.show_paths(space, start, end, codes_of, strips)
-    paths.show_movement(kind, strips[kind], changes)
+    kind = paths.show_movement(strips, changes)
     take_away(
         space, paths.paths_python(start, end, n_steps), dict(strips), csv=lambda: changes,
         png=lambda: images.rows_sheet(list(strips.values()), zoom=4).png(), gif=lambda: images.gif_bytes(strips[kind]),
@@ -481,17 +461,17 @@ def interpolate_section(space: LatentSpace) -> None:
 @page.section("Diagnose", group="judge", needs="encoder")
 def diagnose_section(space: LatentSpace) -> None:
     """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
-    with st.sidebar:
-        topic = st.radio(
-            "Look at", topics.DIAGNOSES, key="diagnose_topic", bind="query-params", format_func=str.capitalize
-        )  # fmt: skip
-
     evidence = cached.evidence_of(space)
-    place = st.empty()
+    topic, sampler = topics.choose_topic(evidence)
+    left, right = st.columns([2, 3], gap="medium")
+    place = left.empty()
     findings.show_first(place, evidence)
-    table, arrays, python = topics.DIAGNOSES[topic](space, evidence)
+    with right:
+        topics.show_topic(evidence, topic, sampler)
     findings.measure_and_show(place, evidence)
-    take_away(space, snippet(f"evidence = Evidence(space)\n{python}", Evidence), arrays, csv=table)
+    files = topic.files(evidence, sampler=sampler)
+    python = snippet(f"evidence = Evidence(space)\n{files.python}", Evidence)
+    take_away(space, python, files.arrays, csv=lambda: files.table)
 
 
 @page.section("Compare runs", group="judge")
@@ -502,20 +482,22 @@ def runs_section(space: LatentSpace) -> None:
         show_films([space])
         show_zoo([space])
         return
-    versus = cached.versus_of(space, other)
+    both = cached.comparison_of(space, other)
     st.text(f"A: {space.name}\nB: {other.name}")
 
+    digits = runs.show_same_digits(both, rows) if both.encodes else runs.say_why_not()
     st.subheader("Scores")
     table, ask = st.empty(), st.empty()
-    numbers = runs.draw_scores(table, versus)
+    numbers = runs.draw_scores(table, both)
     if meanings := lazy_expander("What these numbers mean", "runs_meanings"):
         meanings.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
-    shown = runs.show_codes_of_both(versus, rows) if versus.encodes else runs.say_why_not()
-    numbers = runs.measure_scores(table, ask, versus, numbers)
+    shared = runs.show_codes_of_both(both, rows, digits) if both.encodes else {}
+    numbers = runs.measure_scores(table, ask, both, numbers)
     show_films([space, other])
     show_zoo([space, other])
-    arrays = shown.arrays | {"parameters": [scores.score(each, "parameters") for each in (versus.a, versus.b)]}
-    take_away(space, runs.runs_python(versus, rows), arrays, png=shown.png, csv=lambda: numbers)
+    parameters = [scores.score(each, "parameters") for each in (both.a, both.b)]
+    arrays = digits.arrays | shared | {"parameters": parameters}
+    take_away(space, runs.runs_python(both, rows), arrays, png=digits.png, csv=lambda: numbers)
 
 
 page.show()

@@ -8,7 +8,6 @@ programs.
 
 import argparse
 import asyncio
-import io
 import json
 import random
 import time
@@ -24,7 +23,8 @@ from benchmarks.comparison import machine
 from benchmarks.sections import SECTIONS, Section
 from benchmarks.serving import NAIVE, PAGE, Server, serve
 from benchmarks.session import Rerun, Session
-from latent.images import data_uri
+from latent import drawing
+from latent.images import data_uri, png_bytes
 
 COUNTS = (1, 5, 10, 20, 40, 100)
 SECONDS = 20.0
@@ -87,7 +87,7 @@ async def use(session: Session, section: Section, chance: random.Random) -> Reru
             code = [chance.gauss(0, 2) for _ in range(16)]
             return await session.put(key, code=code, holds=[key.removeprefix("live_")])  # the decoder is there now
         case "Draw":
-            return await session.put("draw_canvas", drawing=stroke(chance.randrange(40, 240)))
+            return await session.trigger("draw_canvas", "drawn", stroke(chance.randrange(20, 120)))
         case "Diagnose":
             return await session.move(section.control, chance.choice(session.widgets[section.control].element.options))
         case "Arithmetic":
@@ -159,13 +159,11 @@ async def warm(server: Server) -> None:
         await tour(session, random.Random(0))
 
 
-def stroke(y: int) -> dict[str, Any]:
-    """What the canvas tells of one stroke that begins at this height."""
-    image = Image.new("RGBA", (280, 280), "black")
-    ImageDraw.Draw(image).line([(60, y), (220, 140)], "white", 22)
-    buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
-    return {"raw": {"objects": [{"type": "path", "y": y}]}, "data": data_uri(buffer.getvalue())}
+def stroke(y: int) -> str:
+    """What the drawing surface tells of one stroke that begins at this height."""
+    image = Image.new("L", (drawing.CANVAS_SIDE, drawing.CANVAS_SIDE))
+    ImageDraw.Draw(image).line([(30, y), (110, 70)], 255, 11)
+    return data_uri(png_bytes(image))
 
 
 def loads(counts: list[int], seconds: float, naive: bool) -> list[Load]:

@@ -11,7 +11,6 @@ from benchmarks.chromium import chromium, fresh_page, open_until_drawn, settle
 from benchmarks.comparison import Row, at_95_percent, paired
 from benchmarks.sections import SECTIONS, Section
 from benchmarks.serving import BARE, BARE_TORCH, PAGE, serve
-from latent import data, drawing
 
 MOVES = 20  # of each control, after one that does not count
 STRETCH = 8  # moves to one side before turning round
@@ -47,8 +46,6 @@ def moving(checkpoint: Path, sections: tuple[Section, ...] = SECTIONS) -> list[R
 
 def address_of(server: str, section: Section, checkpoint: Path) -> str:
     query = {"section": section.name, "checkpoint": checkpoint.stem, **section.query}
-    if section.how == "stroke":
-        query["drawn"] = drawing.to_text(data.evaluation_digits()[0][3])
     return f"{server}/?{urllib.parse.urlencode(query)}"
 
 
@@ -78,7 +75,7 @@ def action(page: Any, section: Section) -> Callable[[int], None]:
         page.mouse.click(box["x"] + box["width"] * (0.3 + 0.02 * turn), box["y"] + box["height"] * 0.5)
 
     def stroke(turn: int) -> None:
-        box = page.locator(".st-key-draw_canvas canvas").last.bounding_box()
+        box = page.locator(".latent-draw canvas").bounding_box()
         page.mouse.move(box["x"] + 40 + 10 * turn, box["y"] + 60)
         page.mouse.down()
         page.mouse.move(box["x"] + 50 + 10 * turn, box["y"] + 200, steps=5)

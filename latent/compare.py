@@ -1,41 +1,42 @@
-"""Two training runs side by side: ``python -m latent.compare A B`` says what they share and which is better."""
+"""Two models side by side: ``python -m latent.compare A B`` says what they share and which is better."""
 
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from html import escape
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import charts, images, report
+from latent import charts, images
 from latent.arrays import Pictures, Rows
+from latent.document import document, figure, paragraph, picture, table
 from latent.errors import ArgumentError, LatentError
 from latent.files import write_atomically
 from latent.images import Sheet
-from latent.measure import alignment, scores
-from latent.measure.alignment import Comparison
+from latent.measure import scores
+from latent.measure.alignment import Alignment, stitch
 from latent.measure.evidence import Evidence
 from latent.measure.scores import SCORES
-from latent.report import plain
+from latent.plain import plain
 from latent.space import LatentSpace
 
-N_STITCHED = 2000  # digits on which stitching is measured
+N_STITCHED = 2000  # images on which stitching is measured
 
 DecodeIn = Callable[[LatentSpace, NDArray[np.float32], NDArray[np.integer[Any]]], Pictures]
 
 
 @dataclass(frozen=True)
 class Stitching:
-    """What B's decoder makes of A's codes, mapped: mean squared errors a pixel on ``n`` digits that the map was not
-    fitted to, pixels in [0, 1]: B's ``own`` and the ``stitched`` one."""
+    """A's codes, mapped and decoded by B: mean squared errors per pixel on ``n`` images that the map was not fitted to,
+    pixels in [0, 1]. ``own`` is B's error on its own codes, ``stitched`` that on A's."""
 
     own: float
     stitched: float
@@ -43,14 +44,14 @@ class Stitching:
 
 
 @dataclass(frozen=True, eq=False)
-class Versus:
-    """Two runs, ``a`` and ``b``, on the same images. What needs codes of both asks for an encoder in both."""
+class Comparison:
+    """Two models, ``a`` and ``b``, on the same images. What needs codes of both asks for an encoder in both."""
 
     a: Evidence
     b: Evidence
 
     @classmethod
-    def of(cls, a: LatentSpace, b: LatentSpace) -> Versus:
+    def of(cls, a: LatentSpace, b: LatentSpace) -> Comparison:
         """Two spaces of the same evaluation images."""
         return cls(Evidence(a), Evidence(b))
 
@@ -60,17 +61,17 @@ class Versus:
         return self.a.space.signature.has_encoder and self.b.space.signature.has_encoder
 
     @cached_property
-    def comparison(self) -> Comparison:
+    def alignment(self) -> Alignment:
         """What the codes share. Raises `ArgumentError` where one of the files holds a decoder alone."""
         for evidence in (self.a, self.b):
             if not evidence.space.signature.has_encoder:
                 raise ArgumentError(f"{evidence.space.name} holds a decoder alone, so there are no codes to compare.")
-        return Comparison.of(self.a.space.z, self.b.space.z)
+        return Alignment.of(self.a.space.z, self.b.space.z)
 
     @cached_property
     def stitching(self) -> Stitching:
-        """The cost of taking A's codes to B."""
-        rows = self.comparison.held_out[:N_STITCHED]
+        """What stitching adds to B's error."""
+        rows = self.alignment.held_out[:N_STITCHED]
         b = self.b.space
         real = b.images[rows] / np.float32(255)
         own, stitched = b.decode(b.z[rows], b.labels[rows]), self.stitched(rows)
@@ -82,15 +83,15 @@ class Versus:
         ``decode`` stands in for `LatentSpace.decode`, here and below: a page keeps what it has decoded.
         """
         b = self.b.space
-        return alignment.stitch(self.a.space.z[rows], self.comparison.there, lambda z: decode(b, z, b.labels[rows]))
+        return stitch(self.a.space.z[rows], self.alignment.a_to_b, lambda z: decode(b, z, b.labels[rows]))
 
     def reconstructions(self, rows: Rows, decode: DecodeIn = LatentSpace.decode) -> tuple[Pictures, Pictures]:
-        """What A and B leave of these images, each in its own size."""
+        """Reconstructions by A and by B of these images, each in its own size."""
         a, b = (decode(each.space, each.space.z[rows], each.space.labels[rows]) for each in (self.a, self.b))
         return a, b
 
     def better(self, which: Literal["a", "b"], n: int) -> Rows:
-        """The ``n`` images on which one of the two is better by most, the clearest first."""
+        """The ``n`` images on which one of the two has the smaller error by most, the largest difference first."""
         gain = self.b.space.errors - self.a.space.errors
         return np.argsort(-gain if which == "a" else gain, kind="stable")[:n]
 
@@ -105,7 +106,7 @@ class Versus:
         """
         found: dict[str, Any] = {}
         for side, evidence in (("a", self.a), ("b", self.b)):
-            found[side] = described(evidence, progress)
+            found[side] = numbers_of(evidence, progress)
         found["better"] = {
             name: score.winner(*(np.nan if found[side][name] is None else found[side][name] for side in "ab")) or None
             for name, score in SCORES.items()
@@ -113,16 +114,18 @@ class Versus:
         found |= {"shared": None, "stitching": None}
         if self.encodes:
             progress("what the two share")
-            names = ("overlap", "cka", "r2_there", "r2_back")
-            found["shared"] = {name: getattr(self.comparison, name) for name in names}
+            both = self.alignment
+            found["shared"] = {
+                "overlap": both.overlap, "cka": both.cka, "r2_there": both.r2_a_to_b, "r2_back": both.r2_b_to_a
+            }  # fmt: skip
             progress("stitching")
             found["stitching"] = asdict(self.stitching)
         plainly: dict[str, Any] = plain(found)
         return plainly
 
 
-def described(evidence: Evidence, progress: Callable[[str], object]) -> dict[str, Any]:
-    """One side of `Versus.numbers`."""
+def numbers_of(evidence: Evidence, progress: Callable[[str], object]) -> dict[str, Any]:
+    """One side of `Comparison.numbers`."""
     space = evidence.space
     signature, saved = space.signature, space.checkpoint
     found: dict[str, Any] = {
@@ -172,39 +175,39 @@ def sentences_of(numbers: dict[str, Any]) -> list[str]:
 
 def as_text(numbers: dict[str, Any]) -> str:
     """The numbers for people."""
-    table = [("", f"A: {numbers['a']['name']}", f"B: {numbers['b']['name']}", "better"), *table_of(numbers)]
-    widths = [max(len(line[column]) for line in table) for column in range(4)]
+    scored = [("", f"A: {numbers['a']['name']}", f"B: {numbers['b']['name']}", "better"), *table_of(numbers)]
+    widths = [max(len(line[column]) for line in scored) for column in range(4)]
     lines = [
-        f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}".rstrip() for line in table
+        f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}".rstrip() for line in scored
     ]
     return "\n".join([*lines, "", *sentences_of(numbers)])
 
 
-def as_html(versus: Versus, numbers: dict[str, Any]) -> str:
+def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
     """The numbers and some pictures as one page that needs no network."""
-    a, b = versus.a.space, versus.b.space
-    title = f"A: {escape(a.name)}, B: {escape(b.name)}"
-    shared = "".join(f"<p>{escape(sentence)}</p>" for sentence in sentences_of(numbers))
-    pictures = ""
-    if versus.encodes:
-        shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
-        of_a, of_b = versus.reconstructions(shown)
-        sheets = {
-            "Real digits, and what A leaves of them": {"real": a.images[shown], "A": of_a},
-            "As B takes them, what it leaves, and what it makes of A's codes": {
-                "real": b.images[shown], "B": of_b, "A to B": versus.stitched(shown)
-            },
-        }  # fmt: skip
-        pictures = "".join(report.picture(rows_sheet(rows), caption) for caption, rows in sheets.items())
-        spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
-        chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
-        pictures += report.figure(chart, "How much every dimension varies over real digits; hollow: not active")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{report.STYLE}</style></head><body><main>'
-        f"<h1>{title}</h1>{report.table(('score', 'A', 'B', 'better'), table_of(numbers))}"
-        f"<h2>What they share</h2>{shared}{pictures}</main></body></html>"
+    a, b = comparison.a.space, comparison.b.space
+    title = f"A: {a.name}, B: {b.name}"
+    return document(
+        title,
+        f"<h1>{html.escape(title)}</h1>",
+        table(("score", "A", "B", "better"), table_of(numbers)),
+        "<h2>What they share</h2>",
+        *map(paragraph, sentences_of(numbers)),
+        *(figures_of(comparison) if comparison.encodes else ()),
     )
+
+
+def figures_of(comparison: Comparison) -> Iterator[str]:
+    """Reconstructions, stitched ones among them, and the spread of the dimensions, as pieces of a document."""
+    a, b = comparison.a.space, comparison.b.space
+    shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
+    of_a, of_b = comparison.reconstructions(shown)
+    stitched = {"real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)}
+    yield picture(rows_sheet({"real": a.images[shown], "A": of_a}), "Real digits, and what A leaves of them")
+    yield picture(rows_sheet(stitched), "As B takes them, what it leaves, and what it makes of A's codes")
+    spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
+    chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
+    yield figure(chart, "How much every dimension varies over real digits; hollow: not active")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -216,10 +219,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write a page of HTML with pictures")
     options = parser.parse_args(arguments)
     try:
-        versus = Versus.of(LatentSpace.open(options.a), LatentSpace.open(options.b))
-        numbers = versus.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
+        comparison = Comparison.of(LatentSpace.open(options.a), LatentSpace.open(options.b))
+        numbers = comparison.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
         if options.out:
-            write_atomically(options.out, as_html(versus, numbers).encode())
+            write_atomically(options.out, as_html(comparison, numbers).encode())
     except LatentError as error:
         print(error, file=sys.stderr)
         return 1

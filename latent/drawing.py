@@ -24,6 +24,7 @@ CENTRE = 14  # the pixel, in both directions, that holds the centre of mass
 FAINTEST = 0.1  # a drawing all of whose ink is below has none
 EDGE = 0.2  # of the strongest ink: what is above lies in the box
 WORKING_SIDE = 800  # a photo is reduced to this before the digit is looked for
+CANVAS_SIDE = 140  # pixels in which a browser sends what was drawn
 PHOTO_FORMATS = ("PNG", "JPEG", "WEBP", "BMP")  # of the others, few are asked for and some are risky to decode
 MOST_PIXELS = 50_000_000  # of a photo
 
@@ -61,10 +62,20 @@ def normalise(ink: Ink) -> NDArray[np.uint8]:
     return np.rint(picture / picture.max() * 255).astype(np.uint8)
 
 
-def canvas_ink(pixels: NDArray[np.uint8]) -> Ink:
-    """The ink on a canvas, light strokes on black: red, green, blue and alpha (height, width, 4) uint8."""
-    brightness = pixels[..., :3].mean(axis=-1) / 255
-    return (brightness * (pixels[..., 3] / 255)).astype(np.float32)
+def canvas_ink(address: str) -> Ink:
+    """The ink on a surface in a browser: a ``data:`` address of a PNG of `CANVAS_SIDE` pixels a side, light on black.
+
+    Raises `ArgumentError` for any other text.
+    """
+    try:
+        content = base64.b64decode(address.removeprefix("data:image/png;base64,"), validate=True)
+        picture = Image.open(io.BytesIO(content), formats=["PNG"])
+        if picture.size != (CANVAS_SIDE, CANVAS_SIDE):  # before its pixels are read
+            raise ValueError(picture.size)
+        grey = picture.convert("L")
+    except Exception as error:  # a damaged picture fails in many ways
+        raise ArgumentError(f"This is not a drawing: a PNG of {CANVAS_SIDE} pixels a side is expected.") from error
+    return np.asarray(grey, np.float32) / np.float32(255)
 
 
 def photo_ink(content: bytes) -> Ink:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,18 @@ __all__ = [
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
 
-_opened: list[LatentSpace] = []  # the space in use, if any: the guide's functions take none as an argument
+
+@dataclass
+class Opened:
+    """The ``space`` in use, if any: the guide's functions take none as an argument."""
+
+    space: LatentSpace | None = None
+
+
+@lru_cache(maxsize=1)
+def opened() -> Opened:
+    """What this process has open."""
+    return Opened()
 
 
 def open_checkpoint(path: str | Path | None = None) -> LatentSpace:
@@ -43,7 +56,7 @@ def open_checkpoint(path: str | Path | None = None) -> LatentSpace:
     Shows real digits over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
     """
     space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path)
-    _opened[:] = [space]
+    opened().space = space
     history, scores = space.checkpoint.history, space.checkpoint.scores
     if in_jupyter():
         print(f"{space.name}: {space.latent_dim} latent dimensions, {len(history)} epochs, scores {scores}")
@@ -69,7 +82,7 @@ def generate_and_visualize_random(
 ) -> tuple[Codes, Pictures]:
     """Random codes (n_samples, latent_dim) and their pictures (n_samples, 28, 28).
 
-    ``distribution`` is one of `sampling.DISTRIBUTIONS`; raises `ArgumentError` for another.
+    ``distribution`` is one of `sampling.SAMPLERS`; raises `ArgumentError` for another.
     """
     space = current_space()
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
@@ -138,7 +151,7 @@ def compare_real_and_generated(
 
 
 def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str = "linear") -> Pictures:
-    """Pictures (n_steps, 28, 28) on the way from one code to another; ``kind`` is "linear" or "spherical"."""
+    """Pictures (n_steps, 28, 28) on the path from one code to another; ``kind`` is "linear" or "spherical"."""
     space = current_space()
     pictures = space.decode(interpolation.path(one_code(start, space), one_code(end, space), n_steps, kind))
     show(images.sheet(pictures, n_steps, zoom=2))
@@ -147,7 +160,7 @@ def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str =
 
 def current_space() -> LatentSpace:
     """The space that was opened last; the default one where none was."""
-    return _opened[0] if _opened else open_checkpoint()
+    return opened().space or open_checkpoint()
 
 
 def one_code(vector: ArrayLike, space: LatentSpace) -> NDArray[np.float32]:

@@ -7,37 +7,34 @@ from __future__ import annotations
 
 import argparse
 import html
-import io
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from latent import charts, images
+from latent.document import cell, document, facts, figure, lead, paragraph, picture, section, table
 from latent.errors import LatentError
 from latent.files import label, write_atomically
-from latent.images import Sheet
 from latent.measure import findings
-from latent.measure.evidence import CODES, PCA, SEED, Evidence
-from latent.measure.fidelity import MEASURES, Fidelity
+from latent.measure.evidence import CODES, PCA, Evidence, Part
+from latent.measure.exhibits import Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
 from latent.measure.smoothness import KINDS
+from latent.measure.topics import TOPICS, Topic, dimension_rows
+from latent.plain import plain
 from latent.space import LatentSpace
 
-if TYPE_CHECKING:  # it is loaded with the first chart
-    import altair as alt
-
-CHART_WIDTH = 640
+FOOTER = (
+    "Measured by Latent Space Explorer on the 10,000 MNIST test digits. Errors are mean squared errors a pixel, pixels "
+    "in [0, 1]; Fréchet distances are in the features of a small digit classifier and are not to be compared with an "
+    "Inception FID."
+)
 NAMES = {
     "reconstruction": "the reconstruction error",
     "pca_errors": "PCA as a yardstick",
     "dimensions": "what each dimension carries",
-    "meanings": "what each dimension stands for",
+    "property_correlations": "what each dimension stands for",
     "neighbours": "which digits lie among each other",
     "knowledge": "what can be told from the",
     "sampler": "samples:",
@@ -51,8 +48,13 @@ def gather(evidence: Evidence) -> Iterator[tuple[float, str]]:
     parts = evidence.parts()
     for place, part in enumerate(parts):
         if not evidence.has(*part):
-            yield place / len(parts), " ".join([NAMES[part[0]], *(str(each) for each in part[1:2])])
+            yield place / len(parts), name_of(part)
             evidence.measure(*part)
+
+
+def name_of(part: Part) -> str:
+    """What is measured in a part, in words."""
+    return " ".join([NAMES[part[0]], *(str(each) for each in part[1:2])])
 
 
 def numbers(evidence: Evidence) -> dict[str, Any]:
@@ -76,18 +78,18 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     if complete("reconstruction") and complete("pca_errors"):
         errors, pca = evidence.reconstruction(), evidence.pca_errors()
         found["reconstruction"] = {
-            "mse": errors.mse, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_digit": errors.by_digit
+            "mse": space.test_error, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_digit": errors.by_digit
         }  # fmt: skip
     if complete("sampler"):
-        found["samplers"] = {name: asdict(each) for name, each in evidence.fidelities().items()}
-    if complete("dimensions") and complete("meanings"):
+        found["samplers"] = {name: each.to_dict() for name, each in evidence.fidelities().items()}
+    if complete("dimensions") and complete("property_correlations"):
         found["dimensions"] = list(dimension_rows(evidence))
         found["effective_rank"] = evidence.dimensions().effective_rank
     if complete("smoothness"):
-        ways = {kind: evidence.smoothness(kind) for kind in KINDS}
+        paths = {kind: evidence.smoothness(kind) for kind in KINDS}
         found["smoothness"] = {
             kind: {name: getattr(each, name).mean() for name in ("evenness", "confidence", "off_data")}
-            for kind, each in ways.items()
+            for kind, each in paths.items()
         }
     if complete("knowledge"):
         codes, pca_knowledge = evidence.knowledge(CODES), evidence.knowledge(PCA)
@@ -100,239 +102,66 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     return plainly
 
 
-def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
-    """What is known of each diagnosed dimension, a row each; see `numbers`."""
-    carried = evidence.dimensions()
-    meant = {each.dimension: each for each in evidence.meanings().found()}
-    for place, dimension in enumerate(carried.dimensions.tolist()):
-        meaning = meant.get(dimension)
-        yield {
-            "dimension": dimension,
-            "variance": carried.variance[place],
-            "effect": carried.effect[place],
-            "digit_information": carried.digit_information[place],
-            "kl": None if carried.kl is None else carried.kl[place],
-            "active": bool(carried.active[place]),
-            "stands_for": meaning and meaning.name,
-            "correlation": meaning and meaning.correlation,
-        }
-
-
-def plain(value: Any) -> Any:
-    """Arrays as lists and numbers as Python's own, NaN and infinity as None: what strict JSON can say."""
-    if isinstance(value, dict):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(each) for each in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 # ---------------------------------------------------------------------------------------------------------------------
-# The same as a page: a part a topic, each with what it shows.
+# The same as a page: a part for each topic, with all that is to be seen of it.
 
 
 def page(evidence: Evidence) -> str:
     """The report as one HTML file, of what is measured already (`gather`)."""
-    space, complete = evidence.space, evidence.complete
-    parts: list[str] = []
-    for topic, (title, needed, body) in PARTS.items():
-        if all(complete(part) for part in needed):
-            parts.append(f'<section id="{topic}"><h2>{title}</h2>{"".join(body(evidence))}</section>')
+    space = evidence.space
+    parts = [part_of(topic, evidence) for topic in TOPICS.values() if topic.is_complete(evidence)]
     found = "".join(
         f'<li>{html.escape(each.text)} <a href="#{each.topic}">show</a></li>' for each in findings.findings(evidence)
     )
     saved = space.checkpoint
-    facts = [
+    about = [
         f"{'VAE' if space.signature.kind == 'vae' else 'autoencoder' if space.signature.has_encoder else 'decoder'}",
         f"{space.latent_dim} latent dimensions", f"{sum(p.numel() for p in space.model.parameters()):,} parameters",
         f"sha256 {saved.sha256[:16]}…",
     ]  # fmt: skip
-    refused = f"<p>{html.escape(evidence.refusal)}</p>" if evidence.refusal else ""
-    name = html.escape(space.name)
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}: latent space report</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head><body><main>'
-        f"<h1>{name}</h1><p class=facts>{html.escape(', '.join(facts))}</p>{refused}"
-        f"<section id=findings><h2>Findings</h2><ol>{found}</ol></section>{''.join(parts)}"
-        "<footer>Measured by Latent Space Explorer on the 10,000 MNIST test digits. Errors are mean squared errors a "
-        "pixel, pixels in [0, 1]; Fréchet distances are in the features of a small digit classifier and are not to be "
-        "compared with an Inception FID.</footer></main></body></html>"
+    return document(
+        f"{space.name}: latent space report",
+        f"<h1>{html.escape(space.name)}</h1>",
+        paragraph(", ".join(about), "facts"),
+        paragraph(evidence.refusal) if evidence.refusal else "",
+        section("findings", "Findings", f"<ol>{found}</ol>"),
+        *parts,
+        f"<footer>{html.escape(FOOTER)}</footer>",
     )
 
 
-def reconstruction_part(evidence: Evidence) -> Iterator[str]:
-    errors = evidence.reconstruction()
-    yield figure(
-        charts.errors_chart(errors.errors, error_lines(evidence)), "How large the error of the 10,000 test digits is."
-    )
-    yield figure(charts.digits_chart(errors.by_digit, "mean squared error a pixel"), "The error of each digit.")
-    for title, rows in (("The worst", errors.worst(16)), ("The best", errors.best(16))):
-        yield picture(
-            before_and_after(evidence, rows),
-            f"{title} 16: above the digits, below what is left of them"
-            + (", and what the judge reads before and after." if evidence.complete("reconstructions") else "."),
-        )
+def part_of(topic: Topic, evidence: Evidence) -> str:
+    """All that is to be seen of a topic."""
+    exhibits = (*topic.exhibits(evidence), *topic.besides(evidence))
+    return section(topic.name, topic.title, *(piece for each in exhibits for piece in as_html(each)))
 
 
-def error_lines(evidence: Evidence) -> dict[str, float]:
-    """The mean error, and what it is to be compared with."""
-    pca, own = evidence.pca_errors(), evidence.reconstruction().mse
-    return {"this model": own, f"PCA, {evidence.space.latent_dim} dimensions": pca[-1], "the mean picture": pca[0]}
+def as_html(exhibit: Exhibit) -> Iterator[str]:
+    """An exhibit as pieces of a document."""
+    if isinstance(exhibit, Heading):
+        yield f"<h3>{html.escape(exhibit.title)}</h3>"
+    elif exhibit.title:
+        yield lead(exhibit.title, exhibit.rest)
+    match exhibit:
+        case Figure():
+            yield figure(exhibit.drawn(), exhibit.caption, exhibit.alt)
+        case PictureSheet():
+            yield picture(exhibit.sheet(), exhibit.caption, exhibit.alt)
+        case Facts():
+            yield facts(exhibit.values, exhibit.means)
+        case Table():
+            yield table_of(exhibit)
+        case SideBySide():
+            yield from (piece for each in exhibit.exhibits for piece in as_html(each))
+    if exhibit.caption and not isinstance(exhibit, (Figure, PictureSheet)):
+        yield paragraph(exhibit.caption, "facts")
 
 
-def before_and_after(evidence: Evidence, rows: NDArray[np.intp], zoom: int = 2) -> Sheet:
-    """Real digits over their reconstructions, and below what the judge reads where that changes."""
-    space = evidence.space
-    pictures = np.concatenate(
-        [images.to_uint8(space.images[rows]), images.to_uint8(space.decode(space.z[rows], space.labels[rows]))]
-    )
-    names: list[str] = []
-    if not evidence.refusal:
-        before, after = evidence.originals().digits[rows], evidence.reconstructions().digits[rows]
-        names = [f"{a}" if a == b else f"{a} > {b}" for a, b in zip(before, after)]
-    return images.sheet(pictures, len(rows), zoom, column_names=names)
-
-
-def dimensions_part(evidence: Evidence) -> Iterator[str]:
-    space, carried, meant = evidence.space, evidence.dimensions(), evidence.meanings()
-    columns = ("dimension", "variance", "effect", "digit_information", "kl", "stands_for")
-    rows = [[row[name] for name in columns] for row in dimension_rows(evidence)]
-    yield table(("dimension", "variance", "effect", "digit information, bits", "KL, nats", "stands for"), rows)
-    yield f"<p>Effective rank of the codes: {carried.effective_rank:.1f} of {space.latent_dim}.</p>"
-    names = [str(dimension) for dimension in carried.dimensions]
-    yield figure(
-        charts.matrix_chart(carried.correlation, names, names, ("dimension", "with dimension", "correlation")),
-        "How dimensions go together among real digits.",
-    )
-    for values, text in (
-        (meant.correlation, "How dimensions go together with measured properties of the real digits."),
-        (
-            np.clip(meant.slope, -1, 1),
-            "How far a sweep of the dimension alone moves the property.",
-        ),
-    ):
-        yield figure(charts.matrix_chart(values, names, meant.names, ("dimension", "property", "r")), text)
-    order = np.argsort(-carried.effect, kind="stable")[:12]
-    low, high = space.statistics.quantile(0.01), space.statistics.quantile(0.99)
-    base, sweeps = space.statistics.mean, []
-    for dimension in carried.dimensions[order]:
-        codes = np.tile(base, (11, 1))
-        codes[:, dimension] = np.linspace(low[dimension], high[dimension], 11)
-        sweeps.append(codes)
-    sheet = images.sheet(space.decode(np.concatenate(sweeps)), 11, 2, row_names=[names[place] for place in order])
-    yield picture(sheet, "The strongest dimensions, from the 1st to the 99th percentile, from the mean of all codes.")
-
-
-def samplers_part(evidence: Evidence) -> Iterator[str]:
-    fidelities = evidence.fidelities()
-    references = [name for name in fidelities if name not in evidence.samplers]
-    frechet = {name: each.frechet for name, each in fidelities.items()}
-    yield figure(charts.samplers_chart(frechet, references), "The Fréchet distance of each sampler to real digits.")
-    order = sorted(fidelities, key=frechet.__getitem__)
-    rows = [[name, *(getattr(fidelities[name], measure) for measure in MEASURES)] for name in order]
-    yield table(("sampler", *MEASURES), rows)
-    drawn = np.concatenate([evidence.sampler(name, SEED).pictures[:20] for name in fidelities])
-    yield picture(images.sheet(drawn, 20, 1), f"From the top: {', '.join(fidelities)}.")
-
-
-def collapse_part(evidence: Evidence) -> Iterator[str]:
-    chart = charts.shares_chart(*judged_shares(evidence.fidelities()))
-    yield figure(chart, "Which digits the judge sees among the pictures of each sampler.")
-
-
-def judged_shares(fidelities: Mapping[str, Fidelity]) -> charts.Shares:
-    """Which digits the judge sees among the pictures of each sampler."""
-    shares = np.stack([each.digits / max(int(each.digits.sum()), 1) for each in fidelities.values()])
-    titles = ("sampler", "digit that the judge saw", "share")
-    return shares, list(fidelities), [str(digit) for digit in range(10)], titles
-
-
-def smoothness_part(evidence: Evidence) -> Iterator[str]:
-    ways = {kind: evidence.smoothness(kind) for kind in KINDS}
-    yield table(
-        ("way", "evenness of steps", "lowest confidence", "off the data"),
-        [[kind, each.evenness.mean(), each.confidence.mean(), each.off_data.mean()] for kind, each in ways.items()],
-    )
-    chart = charts.ways_chart({kind: each.confidence for kind, each in ways.items()})
-    yield figure(chart, "How sure the judge stays on the way: the farther right a line, the surer.")
-    for kind, each in ways.items():
-        codes = np.concatenate([each.codes[each.best], each.codes[each.worst]])
-        sheet = images.sheet(evidence.space.decode(codes), len(each.codes[0]), 2)
-        yield picture(sheet, f"{kind.capitalize()}: above the surest of {len(each.codes)} ways, below the least sure.")
-
-
-def digits_part(evidence: Evidence) -> Iterator[str]:
-    codes, pca = evidence.knowledge(CODES), evidence.knowledge(PCA)
-    names = ("probe", "neighbours", "clusters", "nmi")
-    yield table(
-        ("features", "linear probe", "5 nearest", "k-means accuracy", "k-means NMI"),
-        [["codes", *(getattr(codes, name) for name in names)], ["PCA", *(getattr(pca, name) for name in names)]],
-    )
-    chart = charts.shares_chart(*overlap_shares(evidence))
-    yield figure(chart, "Of which other digits the ten nearest neighbours of each digit are.")
-
-
-def overlap_shares(evidence: Evidence) -> charts.Shares:
-    """Which other digits lie among the neighbours of each digit."""
-    shares = evidence.neighbours().copy()
-    np.fill_diagonal(shares, np.nan)  # mostly near 1, it would leave no shade to the others
-    digits = [str(digit) for digit in range(10)]
-    return shares, digits, digits, ("digit", "digit of the neighbour", "of its neighbours")
-
-
-Body = Callable[[Evidence], Iterator[str]]
-PARTS: dict[findings.Topic, tuple[str, tuple[str, ...], Body]] = {
-    "reconstruction": ("Reconstruction", ("reconstruction", "pca_errors"), reconstruction_part),
-    "dimensions": ("Dimensions", ("dimensions", "meanings"), dimensions_part),
-    "samplers": ("Samplers", ("sampler",), samplers_part),
-    "collapse": ("Which digits are drawn", ("sampler",), collapse_part),
-    "smoothness": ("Ways between digits", ("smoothness",), smoothness_part),
-    "digits": ("What the codes know about the digits", ("neighbours", "knowledge"), digits_part),
-}
-STYLE = """
-body { margin: 0; background: #fff; color: #1c2330; font: 16px/1.5 system-ui, sans-serif }
-main { max-width: 900px; margin: 0 auto; padding: 32px 20px }
-h1 { margin: 0 } h2 { margin: 40px 0 8px; border-bottom: 1px solid #d5dae2; padding-bottom: 4px }
-.facts, figcaption, footer { color: #5b6575; font-size: 14px }
-figure { margin: 20px 0 } figure img { image-rendering: pixelated; max-width: 100%; height: auto }
-figure svg { max-width: 100%; height: auto }
-table { border-collapse: collapse; font-size: 14px; display: block; overflow-x: auto }
-th, td { padding: 3px 12px 3px 0; text-align: right; border-bottom: 1px solid #eceff3; white-space: nowrap }
-th:first-child, td:first-child { text-align: left }
-li { margin: 6px 0 } footer { margin-top: 48px }
-"""
-
-
-def figure(chart: alt.Chart | alt.LayerChart, caption: str) -> str:
-    """A chart as vector graphics, with what it shows."""
-    drawing = io.StringIO()
-    chart.properties(width=CHART_WIDTH).configure(background="white").save(drawing, format="svg")
-    return f"<figure>{drawing.getvalue()}<figcaption>{html.escape(caption)}</figcaption></figure>"
-
-
-def picture(sheet: Sheet, caption: str) -> str:
-    """Pictures in the page itself, with what they show."""
-    source, text = images.data_uri(sheet.png()), html.escape(caption)
-    return f'<figure><img src="{source}" alt="{text}"><figcaption>{text}</figcaption></figure>'
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Numbers under their names."""
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(cell(each))}</td>' for each in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def cell(value: Any) -> str:
-    """A number with three digits that count; nothing where there is none.
-
-    >>> cell(0.00440), cell(12), cell(None), cell(float("nan")), cell("mixture")
-    ('0.0044', '12', '', '', 'mixture')
-    """
-    value = plain(value)
-    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+def table_of(exhibit: Table) -> str:
+    """A table, its numbers as their columns write them."""
+    columns = exhibit.columns
+    rows = [[cell(row[column.key], column.form) for column in columns] for row in exhibit.rows]
+    return table([column.title for column in columns], rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,8 @@ from latent.errors import CheckpointError
 from latent.files import write_atomically
 
 MOST_IN_MEMORY = 128 * 1024**2  # bytes
-SETTINGS = ("LATENT_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")  # of the environment, that say where files are
+SETTINGS = ("LATENT_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")  # of the environment: where the files are
 DIGEST = 32  # bytes of a SHA-256
-memory: dict[Path, NDArray[Any]] = {}
 
 
 def folder() -> Path:
@@ -51,10 +51,42 @@ def path_in(where: Path, key: str) -> Path:
     return where / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npy"
 
 
+@dataclass(frozen=True)
+class Store:
+    """Arrays by the path of their file; ``memory`` holds those that were asked for last."""
+
+    memory: dict[Path, NDArray[Any]] = field(default_factory=dict)
+
+    def has(self, path: Path) -> bool:
+        """Whether the array need not be computed."""
+        return path in self.memory or path.exists()
+
+    def stored(self, compute: Callable[[], NDArray[Any]], path: Path) -> NDArray[Any]:
+        """The array of this file, computed where neither memory nor disk has it."""
+        array = self.memory.get(path)
+        if array is None:
+            array = self.memory[path] = read_or_compute(path, compute)
+            self.forget_oldest()
+        return array
+
+    def forget_oldest(self) -> None:
+        """Keep what came last, as much as `MOST_IN_MEMORY` has room for."""
+        room = MOST_IN_MEMORY
+        for path, array in reversed(list(self.memory.items())):
+            room -= array.nbytes
+            if room < 0:
+                self.memory.pop(path, None)  # another session may have been faster
+
+
+@lru_cache(maxsize=1)
+def store_of_process() -> Store:
+    """The one store that all sessions of this process share; to clear this cache is to forget all but the files."""
+    return Store()
+
+
 def has(*key: object) -> bool:
-    """Whether the array need not be computed."""
-    path = path_of(*key)
-    return path in memory or path.exists()
+    """Whether the array of this key need not be computed."""
+    return store_of_process().has(path_of(*key))
 
 
 def stored(compute: Callable[[], NDArray[Any]], *key: object) -> NDArray[Any]:
@@ -63,24 +95,10 @@ def stored(compute: Callable[[], NDArray[Any]], *key: object) -> NDArray[Any]:
     A file that is not byte for byte what was written counts as none; a disk that is full or read-only costs the next
     run its time and nothing else.
     """
-    path = path_of(*key)
-    array = memory.get(path)
-    if array is None:
-        array = memory[path] = found(path, compute)
-        forget_oldest()
-    return array
+    return store_of_process().stored(compute, path_of(*key))
 
 
-def forget_oldest() -> None:
-    """Keep what came last, as much as there is room for."""
-    room = MOST_IN_MEMORY
-    for path, array in reversed(list(memory.items())):
-        room -= array.nbytes
-        if room < 0:
-            memory.pop(path, None)  # another session may have been faster
-
-
-def found(path: Path, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+def read_or_compute(path: Path, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """The array in the file, or computed and written there, with its SHA-256 behind it."""
     with suppress(OSError, ValueError, EOFError):
         content = path.read_bytes()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from latent import checkpoint, compare, data, store
-from latent.compare import Versus
+from latent.compare import Comparison
 from latent.errors import ArgumentError
 from latent.measure import scores
 from latent.measure.evidence import Evidence
@@ -21,7 +21,7 @@ from tests.support.models import CHECKPOINTS, tiny
 @pytest.fixture(autouse=True)
 def own_store(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "store"))
-    store.memory.clear()
+    store.store_of_process.cache_clear()
 
 
 def turned(saved, seed=0):
@@ -44,50 +44,50 @@ def shipped():
 
 
 @pytest.fixture(scope="module")
-def versus(shipped, tmp_path_factory) -> Versus:
+def comparison(shipped, tmp_path_factory) -> Comparison:
     """A shipped run against its turned copy, on 2,000 of the digits."""
     path = tmp_path_factory.mktemp("turned") / "turned.pt"
     checkpoint.save(path, turned(shipped))
     spaces = (LatentSpace.of("ae-8", shipped), LatentSpace.open(path))
-    return Versus.of(*(replace(space, images=space.images[:2000], labels=space.labels[:2000]) for space in spaces))
+    return Comparison.of(*(replace(space, images=space.images[:2000], labels=space.labels[:2000]) for space in spaces))
 
 
-def test_a_turned_copy_has_other_codes_and_draws_the_same(versus):
+def test_a_turned_copy_has_other_codes_and_draws_the_same(comparison):
     rows = np.arange(50)
-    a, b = versus.reconstructions(rows)
-    assert np.abs(versus.a.space.z - versus.b.space.z).mean() > 0.5
+    a, b = comparison.reconstructions(rows)
+    assert np.abs(comparison.a.space.z - comparison.b.space.z).mean() > 0.5
     assert np.abs(a - b).max() < 1e-3
 
 
-def test_a_turned_copy_shares_everything(versus):
-    found = versus.comparison
+def test_a_turned_copy_shares_everything(comparison):
+    found = comparison.alignment
     assert found.overlap > 0.999
     assert found.cka == pytest.approx(1, abs=1e-6)
-    assert (found.r2_there, found.r2_back) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-6))
+    assert (found.r2_a_to_b, found.r2_b_to_a) == (pytest.approx(1, abs=1e-6), pytest.approx(1, abs=1e-6))
 
 
-def test_stitching_with_a_turned_copy_is_exact(versus):
-    rows = versus.comparison.held_out[:200]
-    assert np.abs(versus.stitched(rows) - versus.reconstructions(rows)[1]).max() < 1e-3
-    assert versus.stitching.stitched == pytest.approx(versus.stitching.own, rel=1e-4)
-    assert versus.stitching.n == len(versus.comparison.held_out) == 1000
+def test_stitching_with_a_turned_copy_is_exact(comparison):
+    rows = comparison.alignment.held_out[:200]
+    assert np.abs(comparison.stitched(rows) - comparison.reconstructions(rows)[1]).max() < 1e-3
+    assert comparison.stitching.stitched == pytest.approx(comparison.stitching.own, rel=1e-4)
+    assert comparison.stitching.n == len(comparison.alignment.held_out) == 1000
 
 
-def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(versus):
+def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(comparison):
     other = LatentSpace.of("untrained", tiny(latent_dim=8))
-    other = replace(other, images=versus.a.space.images, labels=versus.a.space.labels)
-    found = Versus(Evidence(other), versus.a)
-    assert found.comparison.overlap < 0.5
+    other = replace(other, images=comparison.a.space.images, labels=comparison.a.space.labels)
+    found = Comparison(Evidence(other), comparison.a)
+    assert found.alignment.overlap < 0.5
     assert found.stitching.stitched > 2 * found.stitching.own
 
 
 def test_better_finds_the_digits_that_differ_most():
     a, b = (LatentSpace.open(CHECKPOINTS / f"{name}.pt") for name in ("ae-8", "ae-2"))
     a, b = (replace(space, images=space.images[:500], labels=space.labels[:500]) for space in (a, b))
-    versus = Versus.of(a, b)
+    comparison = Comparison.of(a, b)
     gain = b.errors - a.errors
-    assert gain[versus.better("a", 10)].tolist() == sorted(gain, reverse=True)[:10]
-    assert gain[versus.better("b", 10)].tolist() == sorted(gain)[:10]
+    assert gain[comparison.better("a", 10)].tolist() == sorted(gain, reverse=True)[:10]
+    assert gain[comparison.better("b", 10)].tolist() == sorted(gain)[:10]
 
 
 class TestOtherSizesAndHalves:
@@ -95,23 +95,23 @@ class TestOtherSizesAndHalves:
         small, coloured = (
             LatentSpace.of(str(shape), tiny(latent_dim=4, image_shape=shape)) for shape in ((1, 28, 28), (3, 20, 24))
         )
-        versus = Versus.of(small, coloured)
+        comparison = Comparison.of(small, coloured)
         rows = np.arange(5)
-        a, b = versus.reconstructions(rows)
+        a, b = comparison.reconstructions(rows)
         assert a.shape == (5, 28, 28)
-        assert b.shape == versus.stitched(rows).shape == (5, 20, 24, 3)
-        assert np.isfinite(versus.stitching.stitched)
+        assert b.shape == comparison.stitched(rows).shape == (5, 20, 24, 3)
+        assert np.isfinite(comparison.stitching.stitched)
 
     def test_a_decoder_alone_has_scores_and_no_codes(self, tiny_space, monkeypatch):
         decoder = replace(tiny_space)
         signature = replace(tiny_space.signature, has_encoder=False)
         monkeypatch.setattr(type(decoder.model), "signature", property(lambda model: signature), raising=False)
         assert isinstance(decoder.signature, Signature)
-        versus = Versus.of(decoder, decoder)
-        assert not versus.encodes
+        comparison = Comparison.of(decoder, decoder)
+        assert not comparison.encodes
         with pytest.raises(ArgumentError, match="decoder alone"):
-            _ = versus.comparison
-        numbers = versus.numbers()
+            _ = comparison.alignment
+        numbers = comparison.numbers()
         assert numbers["shared"] is numbers["stitching"] is numbers["a"]["mse"] is None
         assert numbers["a"]["parameters"] > 0
         assert "decoder alone" in compare.as_text(numbers)
@@ -131,7 +131,7 @@ class TestScores:
         assert scores.known(key, "probe") is None
         measured = scores.score(evidence, "probe")
         monkeypatch.setattr(Evidence, "knowledge", lambda *given: pytest.fail("measured again"))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         assert scores.score(Evidence(tiny_space), "probe") == scores.known(key, "probe") == measured
 
     def test_spaces_are_compared_by_the_same_sampler_whatever_else_was_measured(self, space):
@@ -148,18 +148,18 @@ class TestScores:
 
     def test_the_saved_error_is_taken_only_where_it_is_of_these_digits(self):
         saved = tiny()
-        assert scores.test_error(Evidence(LatentSpace.of("mnist", saved))) == 0.1
+        assert scores.score(Evidence(LatentSpace.of("mnist", saved)), "mse") == 0.1
         fashion = LatentSpace.of("fashion", replace(saved, recipe={**saved.recipe, "dataset": "FashionMNIST"}))
-        assert scores.test_error(Evidence(fashion)) == pytest.approx(fashion.test_error)
+        assert scores.score(Evidence(fashion), "mse") == pytest.approx(fashion.errors.mean())
 
-    def test_a_glance_at_our_own_file_knows_its_size_and_error(self, tiny_file, tmp_path):
+    def test_our_own_file_says_its_kind_size_and_error(self, tiny_file, tmp_path):
         sha256 = checkpoint.fingerprint(tiny_file)
-        assert scores.glance(tiny_file, sha256) == ("ae", 2)
+        assert scores.kind_and_size(tiny_file, sha256) == ("ae", 2)
         assert scores.known((sha256, ""), "latent_dim") == 2
         assert scores.known((sha256, ""), "mse") == 0.1
         stranger = tmp_path / "stranger.pt"
         torch.save({"fc.weight": torch.zeros(3, 784)}, stranger)
-        assert scores.glance(stranger, "other") is None
+        assert scores.kind_and_size(stranger, "other") is None
 
     def test_spaces_of_no_file_are_not_confused(self):
         one, two = (Evidence(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from latent import data, drawing
 from latent.errors import ArgumentError
+from latent.images import data_uri
 
 IMAGES, LABELS = data.evaluation_digits()
 ROWS = np.random.default_rng(0).choice(10_000, 100, replace=False)
@@ -93,16 +94,37 @@ def test_a_speck_and_a_line_are_drawn_too(shape):
     assert drawing.normalise(ink).max() == 255
 
 
-def test_a_canvas_gives_its_strokes():
-    pixels = np.zeros((40, 40, 4), np.uint8)
-    pixels[..., 3] = 255
-    pixels[10:30, 18:22, :3] = 255
-    transparent = pixels.copy()
-    transparent[..., 3] = pixels[..., 0]
-    for canvas in (pixels, transparent):
-        ink = drawing.canvas_ink(canvas)
-        assert ink.sum() == 80
-        assert ink[15, 20] == 1
+def address(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return data_uri(buffer.getvalue())
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "1", "P"])
+def test_a_surface_gives_its_strokes(mode):
+    pixels = np.zeros((drawing.CANVAS_SIDE, drawing.CANVAS_SIDE), np.uint8)
+    pixels[10:30, 18:22] = 255
+    ink = drawing.canvas_ink(address(Image.fromarray(pixels).convert(mode)))
+    assert ink.shape == (drawing.CANVAS_SIDE, drawing.CANVAS_SIDE)
+    assert ink.dtype == np.float32
+    assert ink.sum() == 80
+    assert ink[15, 20] == 1
+
+
+SURFACE = Image.new("L", (drawing.CANVAS_SIDE, drawing.CANVAS_SIDE), 255)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "", "data:", "data:image/png;base64,", "data:image/png;base64,#", "data:image/png;base64,AAAA", "über",
+        address(SURFACE)[:-40], address(SURFACE, "JPEG"), address(SURFACE, "JPEG").replace("jpeg", "png"),
+        address(Image.new("L", (drawing.CANVAS_SIDE, 1))), address(Image.new("1", (20_000, 20_000))),
+    ],
+)  # fmt: skip
+def test_what_no_surface_sends_is_refused(other):
+    with pytest.raises(ArgumentError, match="not a drawing"):
+        drawing.canvas_ink(other)
 
 
 @pytest.mark.parametrize("inverted", [False, True])

@@ -26,7 +26,7 @@ assert z.shape == (16, 16) and imgs.shape == (16, 28, 28) and decoded.shape == (
 @pytest.fixture(autouse=True)
 def default_checkpoint():
     yield notebook.open_checkpoint()
-    notebook._opened.clear()
+    notebook.opened.cache_clear()
 
 
 def test_the_guides_session_runs_silently_in_plain_python():

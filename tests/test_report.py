@@ -5,13 +5,18 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from latent import checkpoint, data, report
+from latent.document import cell
 from latent.measure import smoothness
 from latent.measure.evidence import Evidence
+from latent.measure.exhibits import Figure, PictureSheet, SideBySide, Table
 from latent.measure.findings import findings
-from latent.report import cell, gather, main, numbers, page, plain
+from latent.measure.topics import TOPICS
+from latent.plain import plain
+from latent.report import gather, main, numbers, page
 from latent.space import LatentSpace
 from tests.support.models import tiny
 
@@ -27,7 +32,7 @@ def few():
     patch = pytest.MonkeyPatch()
     digits, labels = data.evaluation_digits()
     patch.setattr(data, "evaluation_digits", lambda: (digits[:500], labels[:500]))
-    patch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
+    patch.setattr(smoothness, "N_PAIRS", 20)
     yield
     patch.undo()
 
@@ -88,7 +93,7 @@ def test_the_page_holds_all_it_shows_and_runs_nothing(measured):
     for finding in findings(measured):
         assert f'id="{finding.topic}"' in text
     assert text.count("<svg") >= 8
-    assert text.count('<img src="data:image/png') == 2 + 1 + 1 + 3
+    assert text.count('<img src="data:image/png') == 4 + 1 + len(measured.rows) + 1 + 6 + 1
     assert all(re.search(r'alt="[^"]+"', image) for image in re.findall(r"<img [^>]+>", text))
 
 
@@ -106,6 +111,64 @@ def test_a_decoder_alone_and_a_model_of_other_images_have_their_report(measured)
     assert found["samplers"] is None
     assert found["smoothness"] is None
     assert found["dimensions"]
+
+
+def shown(topic, evidence):
+    """All exhibits of a topic, those beside each other one by one."""
+    for exhibit in (*topic.exhibits(evidence), *topic.besides(evidence)):
+        yield from exhibit.exhibits if isinstance(exhibit, SideBySide) else (exhibit,)
+
+
+@pytest.mark.parametrize("name", TOPICS)
+class TestTopics:
+    def test_every_exhibit_is_whole(self, measured, name):
+        exhibits = list(shown(TOPICS[name], measured))
+        for figure in (each for each in exhibits if isinstance(each, Figure)):
+            figure.drawn().to_dict()
+            assert figure.alt
+        for table in (each for each in exhibits if isinstance(each, Table)):
+            keys = [column.key for column in table.columns]
+            assert table.rows
+            assert all(set(keys) <= set(row) for row in table.rows)
+        for sheet in (each for each in exhibits if isinstance(each, PictureSheet)):
+            assert sheet.pictures.dtype == np.uint8
+            assert len(sheet.sheet().boxes) == len(sheet.names) == len(sheet.z)
+        keys = [each.key for each in exhibits if isinstance(each, PictureSheet)]
+        assert len(set(keys)) == len(keys), "they are told apart on a page"
+
+    def test_pictures_may_come_from_elsewhere(self, measured, name):
+        white = np.ones((28, 28), np.float32)
+        given = TOPICS[name].exhibits(measured, decode=lambda space, z, labels=None: np.repeat(white[None], len(z), 0))
+        decoded = [
+            each for each in given if isinstance(each, PictureSheet) and name in ("reconstruction", "smoothness")
+        ]
+        assert all(each.pictures[-1].min() == 255 for each in decoded)
+
+    def test_the_python_of_its_files_gives_its_arrays(self, measured, name):
+        files = TOPICS[name].files(measured)
+        found = {"evidence": measured}
+        exec(files.python, found)
+        for key, array in files.arrays.items():
+            assert np.array_equal(found[key], array), key
+        assert len({len(column) for column in files.table.values()}) == 1
+
+    def test_its_exhibits_ask_for_no_more_than_its_parts(self, measured, name):
+        fresh = Evidence(measured.space)
+        for part in TOPICS[name].parts(fresh):
+            fresh.measure(*part)
+        before = set(fresh.found)
+        list(TOPICS[name].exhibits(fresh))
+        new = {part[0] for part in set(fresh.found) - before}
+        assert new <= {"originals", "reconstructions", "mixed_neighbours", "judges_real_images"}
+
+
+def test_a_topic_of_one_sampler_shows_the_one_that_is_asked_for(measured):
+    usual, mixture = (list(TOPICS["collapse"].exhibits(measured, sampler=name)) for name in ("", "mixture"))
+    assert (usual[-1].key, mixture[-1].key) == ("samplers_normal", "samplers_mixture")
+
+
+def test_every_finding_has_a_topic_that_shows_it(measured):
+    assert {finding.topic for finding in findings(measured)} <= set(TOPICS)
 
 
 class TestCommandLine:
@@ -131,8 +194,6 @@ class TestCommandLine:
 
 
 def test_plain_values_are_what_json_can_say():
-    import numpy as np
-
     value = {"a": np.float32(0.5), "b": [np.nan, np.inf, 1], "c": np.arange(2), "d": None, "e": np.bool_(True)}
     assert plain(value) == {"a": 0.5, "b": [None, None, 1], "c": [0, 1], "d": None, "e": True}
     assert cell(0.123456) == "0.123"

@@ -11,7 +11,7 @@ TWO_CLUSTERS = np.concatenate([RNG.normal(-5, 0.3, (500, 2)), RNG.normal(5, 0.3,
 N = 20_000
 
 
-@pytest.mark.parametrize("name", sampling.DISTRIBUTIONS)
+@pytest.mark.parametrize("name", [*sampling.SAMPLERS])
 def test_the_same_seed_gives_the_same_codes_and_another_seed_others(name):
     distribution = sampling.fit(name, Z)
     a, b, c = (sampling.sample(distribution, 50, seed=seed) for seed in (1, 1, 2))
@@ -21,9 +21,9 @@ def test_the_same_seed_gives_the_same_codes_and_another_seed_others(name):
     assert not np.array_equal(a, c)
 
 
-@pytest.mark.parametrize("name", sampling.DISTRIBUTIONS)
+@pytest.mark.parametrize("name", [*sampling.SAMPLERS])
 def test_every_distribution_has_a_help_text_and_draws_a_single_code(name):
-    assert len(sampling.HELP[name]) > 40
+    assert len(sampling.SAMPLERS[name].help) > 40
     assert sampling.sample(sampling.fit(name, Z), 1).shape == (1, 3)
 
 

@@ -1,11 +1,15 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from latent import checkpoint, inference
+from latent import checkpoint, data, inference, report
+from latent.checkpoint.__main__ import account
 from latent.errors import ArgumentError, CheckpointError
+from latent.measure import scores, topics
+from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
 from tests.support.models import tiny
 
@@ -113,3 +117,34 @@ def test_a_class_mean_is_the_mean_of_its_codes(space):
 def test_opening_nothing_says_so(tmp_path):
     with pytest.raises(CheckpointError, match="absent"):
         LatentSpace.open(tmp_path / "absent.pt")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "counts"), [({"dataset": "MNIST"}, True), ({"dataset": "FashionMNIST"}, False), ({}, False)]
+)
+def test_a_saved_test_error_counts_everywhere_or_nowhere(tmp_path, monkeypatch, recipe, counts):
+    monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
+    digits, labels = data.evaluation_digits()
+    monkeypatch.setattr(data, "evaluation_digits", lambda: (digits[:200], labels[:200]))
+    path = tmp_path / "tiny.pt"
+    checkpoint.save(path, replace(tiny(), recipe=recipe, scores={"test_mse": 0.0123}))
+    space = LatentSpace.open(path)
+    evidence = Evidence(space)
+    for part in ("reconstruction", "pca_errors"):
+        evidence.measure(part)
+    measured = np.square(space.reconstruct(space.images) - space.images / 255).mean()
+    shown = {
+        "the space": space.test_error,
+        "Compare runs": scores.score(evidence, "mse"),
+        "python -m latent.checkpoint": account(path)["mse"],
+        "the report": report.numbers(evidence)["reconstruction"]["mse"],
+        "its chart": topics.error_lines(evidence)["this model"],
+    }
+    assert len(set(shown.values())) == 1, shown
+    assert space.test_error == pytest.approx(0.0123 if counts else measured, rel=1e-5)
+
+
+def test_a_file_that_is_read_another_way_has_its_error_measured(tiny_space):
+    saved = replace(tiny_space.checkpoint, scored=[None, None])
+    assert replace(tiny_space, checkpoint=saved).test_error == pytest.approx(tiny_space.errors.mean())
+    assert tiny_space.test_error == 0.1

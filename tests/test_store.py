@@ -9,9 +9,9 @@ from latent import store
 @pytest.fixture(autouse=True)
 def own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
-    store.memory.clear()
+    store.store_of_process.cache_clear()
     yield
-    store.memory.clear()
+    store.store_of_process.cache_clear()
 
 
 def counted():
@@ -29,7 +29,7 @@ def test_an_array_is_computed_once_also_across_restarts():
     assert not store.has("a", 1)
     for _ in range(2):
         assert np.array_equal(store.stored(compute, "a", 1), np.arange(5.0))
-        store.memory.clear()  # as a restart does
+        store.store_of_process.cache_clear()  # as a restart does
         assert store.has("a", 1)
     assert len(calls) == 1
     store.stored(compute, "a", 2)
@@ -41,7 +41,7 @@ def test_a_damaged_file_counts_as_none():
     store.stored(compute, "a")
     for damage in (b"", b"\x93NUMPY", store.path_of("a").read_bytes()[:-9], b"no array"):
         store.path_of("a").write_bytes(damage)
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         before = len(calls)
         assert np.array_equal(store.stored(compute, "a"), np.arange(5.0))
         assert len(calls) == before + 1
@@ -61,6 +61,6 @@ def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(store, "MOST_IN_MEMORY", 4 * each.nbytes)
     for i in range(10):
         store.stored(lambda i=i: each + i, i)
-    assert list(store.memory) == [store.path_of(i) for i in (6, 7, 8, 9)]
+    assert list(store.store_of_process().memory) == [store.path_of(i) for i in (6, 7, 8, 9)]
     assert np.array_equal(store.stored(lambda: each - 1, 0), each)  # from the disk
     assert len(os.listdir(store.folder())) == 10

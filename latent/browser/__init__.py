@@ -11,9 +11,9 @@ def source(name: str) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def joined(*names: str) -> str:
+def joined(*scripts: str) -> str:
     """JavaScript modules as one, each behind those that it imports from: Streamlit takes one for a component."""
-    return "".join(map(without_imports, map(source, names)))
+    return "".join(map(without_imports, scripts))
 
 
 def without_imports(script: str) -> str:

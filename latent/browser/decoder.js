@@ -12,6 +12,8 @@
  *   bias: Float32Array, label: Float32Array}} Place What a layer works on; `from` is the shape of its input.
  */
 
+import { ACTIVATIONS } from "./activations.js" // which `live.py` writes
+
 /** @typedef {() => void} Step What runs one layer. */
 
 const CLASSES = 10
@@ -42,7 +44,7 @@ export function decoder(program, weights) {
   }
 }
 
-const IN_PLACE = ["reshape", "activation", "affine", "prelu"]
+const IN_PLACE = ["reshape", "activation", "clamp", "affine", "prelu"]
 
 /** @type {Record<string, (place: Place) => Step>} For each kind of layer what makes its step. */
 const LAYERS = {
@@ -52,6 +54,9 @@ const LAYERS = {
     return () => {
       for (let i = 0; i < output.length; i++) output[i] = f(output[i])
     }
+  },
+  clamp: ({ output }) => () => {
+    for (let i = 0; i < output.length; i++) output[i] = Math.min(1, Math.max(0, output[i]))
   },
   affine: ({ output, weight, bias }) => () => {
     for (let i = 0; i < output.length; i++) output[i] = output[i] * weight[i % weight.length] + bias[i % bias.length]
@@ -214,39 +219,4 @@ function copy(source, start, target, to, n) {
 /** The bias of its channel in every place. @param {Float32Array} bias @param {Float32Array} output */
 function spread(bias, output) {
   for (let start = 0; start < output.length; start += bias.length) output.set(bias, start)
-}
-
-/** @typedef {(x: number) => number} Activation */
-
-/** @type {Activation} */
-const sigmoid = (x) => 1 / (1 + Math.exp(-x))
-/** @type {Activation} */
-const softplus = (x) => (x > 20 ? x : Math.log1p(Math.exp(x)))
-/** @type {(slope: number) => Activation} */
-const leaky = (slope) => (x) => (x < 0 ? slope * x : x)
-
-/** The error function to 1.5e-7: Abramowitz & Stegun 1964, formula 7.1.26. @type {Activation} */
-function erf(x) {
-  const t = 1 / (1 + 0.3275911 * Math.abs(x))
-  const series = ((((1.061405429 * t - 1.453152027) * t + 1.421413741) * t - 0.284496736) * t + 0.254829592) * t
-  return Math.sign(x) * (1 - series * Math.exp(-x * x))
-}
-
-/** Named as in `latent/foreign/reading.py`. @type {Record<string, Activation>} */
-const ACTIVATIONS = {
-  none: (x) => x,
-  ReLU: (x) => (x > 0 ? x : 0),
-  "LeakyReLU 0.01": leaky(0.01),
-  "LeakyReLU 0.1": leaky(0.1),
-  "LeakyReLU 0.2": leaky(0.2),
-  "LeakyReLU 0.3": leaky(0.3),
-  GELU: (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
-  SiLU: (x) => x * sigmoid(x),
-  ELU: (x) => (x > 0 ? x : Math.expm1(x)),
-  SELU: (x) => 1.0507009873554805 * (x > 0 ? x : 1.6732632423543772 * Math.expm1(x)),
-  tanh: Math.tanh,
-  sigmoid,
-  softplus,
-  Mish: (x) => x * Math.tanh(softplus(x)),
-  clamp: (x) => Math.min(1, Math.max(0, x)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -16,31 +17,18 @@ from latent.browser.inbox import parcel
 from latent.errors import DecoderError
 from latent.foreign.chains import Link
 from latent.foreign.geometry import SAME, Step
-from latent.foreign.layers import Layer
 from latent.foreign.network import Network
-from latent.foreign.reading import MEAN, STD, Reading
+from latent.foreign.normalisations import NORMALISATIONS, batch_norm_as_affine
+from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS
+from latent.foreign.reading import Reading
 from latent.images import png_bytes
 from latent.model import Autoencoder, LatentModel
 
-MOST_MULTIPLICATIONS = 60_000_000  # a picture: some 50 ms in a browser
+MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
 SPRITE_COLUMNS = 100
 
 Weights = NDArray[np.float64]
-
-# What the last layer puts out as pixels: the activation, then a factor and an offset. See `reading.OUTPUTS`.
-OUTPUTS: dict[str, tuple[str, float, float]] = {
-    "sigmoid": ("sigmoid", 1, 0),
-    "linear": ("none", 1, 0),
-    "tanh for [-1, 1]": ("tanh", 0.5, 0.5),
-    "tanh": ("tanh", 1, 0),
-    "linear for [-1, 1]": ("none", 0.5, 0.5),
-    "linear for standardised": ("none", STD, MEAN),
-    "sigmoid for standardised": ("sigmoid", STD, MEAN),
-    "sigmoid for [-1, 1]": ("sigmoid", 0.5, 0.5),
-    "tanh for standardised": ("tanh", STD, MEAN),
-    "linear for [0, 255]": ("none", 1 / 255, 0),
-}
 
 
 @dataclass(frozen=True)
@@ -160,7 +148,19 @@ def strip_component() -> dict[str, str]:
 
 def with_decoder(*names: str) -> str:
     """The module that runs a decoder and, behind it, these that need it, as one."""
-    return joined("decoder.js", *names)
+    scripts = source("special_functions.js"), activations(), *map(source, ("decoder.js", *names))
+    return joined(*scripts)
+
+
+def activations() -> str:
+    """The module ``activations.js`` that `decoder.js` imports: the activations' functions by name.
+
+    It is written from our own records alone; nothing of a file that somebody opens comes into it.
+    """
+    lines = [f"  {json.dumps(each.name)}: {each.javascript},\n" for each in ACTIVATIONS.values() if each.javascript]
+    head = 'import { erf, sigmoid, softplus } from "./special_functions.js"\n\n'
+    kind = '/** @type {Record<string, import("./special_functions.js").Activation>} */\n'
+    return f"{head}{kind}export const ACTIVATIONS = {{\n{''.join(lines)}}}\n"
 
 
 @dataclass
@@ -181,8 +181,12 @@ class Builder:
         self.arrays.append(dict(arrays or {}))
 
     def activation(self, name: str) -> None:
-        if name != "none":
-            self.add("activation", self.shape, name=name)
+        """An activation, by its name. Raises `DecoderError` for one that is not written in JavaScript."""
+        if name == "none":
+            return
+        if ACTIVATIONS[name].javascript is None:
+            raise DecoderError(f"The activation {name} in the decoder is none that the browser knows.")
+        self.add("activation", self.shape, name=name)
 
     def affine(self, scale: Weights, offset: Weights) -> None:
         """Times ``scale`` plus ``offset``, for each channel its own or one for all; folded into weights before it."""
@@ -193,26 +197,32 @@ class Builder:
         else:
             self.add("affine", self.shape, {"weight": scale, "bias": offset})
 
-    def batch_norm(self, tensors: Mapping[str, Tensor], eps: float) -> None:
-        """A batch normalisation with its running statistics (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
-        found = {name: numbers(tensor) for name, tensor in tensors.items()}
-        scale = found.get("weight", 1.0) / np.sqrt(found["running_var"] + eps)
-        self.affine(scale, found.get("bias", 0.0) - found["running_mean"] * scale)
+    def per_channel(self, op: str, tensors: Mapping[str, Tensor]) -> None:
+        """An operation with a number per channel in each of its arrays, or one for all channels."""
+        arrays = {name: as_numpy(tensor) for name, tensor in tensors.items()}
+        if op == "affine":
+            self.affine(arrays["weight"], arrays["bias"])
+        else:
+            self.add(op, self.shape, arrays)
 
-    def prelu(self, slope: Tensor) -> None:
-        self.add("prelu", self.shape, {"weight": numbers(slope)})
+    def normalisation(self, kind: str, tensors: Mapping[str, Tensor]) -> None:
+        """A normalisation, by the name of its kind. Raises `DecoderError` for one that the browser cannot run."""
+        in_browser = NORMALISATIONS[kind].browser
+        if in_browser is None:
+            raise DecoderError(f"A {kind} in the decoder is no layer that the browser knows.")
+        self.per_channel(*in_browser(tensors))
 
     def linear(self, weight: Tensor, bias: Tensor | None) -> None:
         n_out, n_in = weight.shape
         self.multiplications += n_in * n_out
-        self.add("linear", (n_out,), {"weight": numbers(weight), "bias": bias_of(bias, n_out)})
+        self.add("linear", (n_out,), {"weight": as_numpy(weight), "bias": bias_of(bias, n_out)})
 
     def conv(self, weight: Tensor, bias: Tensor | None, stride: int, before: int, behind: int) -> None:
         """Weight (out, in, height, width); zeros added ``before`` the map and ``behind`` it, on both axes."""
         n_out, _, *kernel = weight.shape
         height, width = ((n + before + behind - k) // stride + 1 for n, k in zip(self.shape, kernel))
         self.multiplications += height * width * weight.numel()
-        arrays = {"weight": numbers(weight.permute(0, 2, 3, 1)).reshape(n_out, -1), "bias": bias_of(bias, n_out)}
+        arrays = {"weight": as_numpy(weight.permute(0, 2, 3, 1)).reshape(n_out, -1), "bias": bias_of(bias, n_out)}
         self.add("conv", (height, width, n_out), arrays, kernel=kernel, stride=stride, padding=before)
 
     def conv_transpose(self, weight: Tensor, bias: Tensor | None, stride: int, before: int, behind: int) -> None:
@@ -221,7 +231,7 @@ class Builder:
         rows, columns, _ = self.shape
         height, width = ((n - 1) * stride + k - before - behind for n, k in zip(self.shape, kernel))
         self.multiplications += rows * columns * weight.numel()
-        arrays = {"weight": numbers(weight.permute(2, 3, 1, 0)), "bias": bias_of(bias, n_out)}
+        arrays = {"weight": as_numpy(weight.permute(2, 3, 1, 0)), "bias": bias_of(bias, n_out)}
         self.add("conv_transpose", (height, width, n_out), arrays, kernel=kernel, stride=stride, padding=before)
 
     def upsample(self, factor: int, mode: str) -> None:
@@ -271,7 +281,7 @@ def add_modules(builder: Builder, decoder: nn.Sequential) -> None:
                 builder.linear(module.weight, module.bias)
             case nn.BatchNorm1d() | nn.BatchNorm2d():
                 tensors = dict(module.named_buffers()) | dict(module.named_parameters())
-                builder.batch_norm(tensors, module.eps)
+                builder.per_channel(*batch_norm_as_affine(tensors, module.eps))
             case nn.SiLU():
                 builder.activation("SiLU")
             case nn.Sigmoid():
@@ -290,7 +300,7 @@ def add_modules(builder: Builder, decoder: nn.Sequential) -> None:
 
 
 def add_reading(builder: Builder, reading: Reading) -> None:
-    """The layers of somebody else's network, from the code on, as `Reading.through` runs them."""
+    """The layers of somebody else's network, from the code on, as `Reading.run_link` runs them."""
     links = reading.chain.links
     if len(reading.code_shape) == 3:
         channels, height, width = reading.code_shape
@@ -298,39 +308,32 @@ def add_reading(builder: Builder, reading: Reading) -> None:
     for index in range(reading.code, len(links)):
         link, step = links[index], reading.geometry.steps[index]
         if index not in (0, reading.code):
-            builder.activation(reading.gaps[index])
+            builder.activation(reading.activations[index])
         if link.is_conv and len(builder.shape) == 1:
             side = round((builder.shape[0] / link.n_in) ** 0.5)
             builder.unflatten((link.n_in, side, side), reading.channels_last)
         elif not link.is_conv and len(builder.shape) == 3:
             builder.flatten(reading.channels_last)
         for norm in link.before:
-            add_norm(builder, norm)
+            builder.normalisation(norm.kind, norm.tensors)
         if link.condition:
             builder.label(link.condition, reading.label_first)
-        add_weighted(builder, link, step, reading.upsampling)
+        add_layer(builder, link, step, reading.upsampling)
         for norm in link.after:
-            builder.activation(reading.norm_gap)
-            add_norm(builder, norm)
+            builder.activation(reading.norm_activation)
+            builder.normalisation(norm.kind, norm.tensors)
     if len(builder.shape) == 1:
         builder.unflatten((reading.channels, reading.side, reading.side))
-    activation, factor, offset = OUTPUTS[reading.output]
-    builder.activation(activation)
-    if (factor, offset) != (1, 0):
-        builder.affine(np.array([factor]), np.array([offset]))
-    builder.activation("clamp")
+    output = OUTPUTS[reading.output]
+    scale = PIXELS[output.pixels]
+    builder.activation(output.activation)
+    if (scale.factor, scale.offset) != (1, 0):
+        builder.affine(np.array([scale.factor]), np.array([scale.offset]))
+    builder.add("clamp", builder.shape)
 
 
-def add_norm(builder: Builder, norm: Layer) -> None:
-    """A batch normalisation, or a PReLU."""
-    if norm.kind == "prelu":
-        builder.prelu(norm.weight)
-    else:
-        builder.batch_norm(norm.tensors, eps=1e-5)
-
-
-def add_weighted(builder: Builder, link: Link, step: Step | None, upsampling: str) -> None:
-    """The link's own layer, as `reading.weighted` runs it."""
+def add_layer(builder: Builder, link: Link, step: Step | None, upsampling: str) -> None:
+    """The link's own layer, as `reading.run_layer` runs it."""
     weight, bias = link.layer.weight, link.layer.tensors.get("bias")
     if step is None:
         builder.linear(weight, bias)
@@ -354,9 +357,9 @@ def add_weighted(builder: Builder, link: Link, step: Step | None, upsampling: st
         builder.conv(weight, bias, step.stride, before, behind)
 
 
-def numbers(tensor: Tensor) -> Weights:
+def as_numpy(tensor: Tensor) -> Weights:
     return tensor.detach().cpu().double().numpy()
 
 
 def bias_of(bias: Tensor | None, n: int) -> Weights:
-    return np.zeros(n) if bias is None else numbers(bias)
+    return np.zeros(n) if bias is None else as_numpy(bias)

@@ -20,7 +20,7 @@ from torch import Tensor
 from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
-from latent.foreign import container, search
+from latent.foreign import container, formats, search
 from latent.foreign.network import Network
 from latent.foreign.reading import Reading
 from latent.foreign.search import Scored
@@ -29,7 +29,6 @@ from latent.snapshots import Snapshots
 
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
-SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".keras", ".onnx", ".npz", ".pkl", ".jit")
 PARTS = ("state", "history", "scores", "recipe", "progress")
 
 
@@ -39,7 +38,7 @@ class Checkpoint:
 
     ``config`` of our own network, or None where ``scored`` says how somebody else's is read: the readings that were
     tried, best first. ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss,
-    test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error a pixel, pixels in [0, 1]);
+    test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error per pixel, pixels in [0, 1]);
     ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
     is finished; ``snapshots`` the film of the training run, where one was kept; ``sha256`` of the file, empty before
     it is saved; ``container`` the kind of file, for people; ``path`` where it is, if it came from a file.
@@ -88,10 +87,10 @@ def find(folder: str | Path) -> list[Path]:
 
     Raises `CheckpointError` where the folder cannot be read.
     """
-    folder = Path(folder)
+    folder, suffixes = Path(folder), formats.suffixes()
     try:
         with os.scandir(folder) as entries:  # which tells files from folders without asking for each
-            files = [folder / each.name for each in entries if Path(each.name).suffix in SUFFIXES and each.is_file()]
+            files = [folder / each.name for each in entries if Path(each.name).suffix in suffixes and each.is_file()]
     except OSError as error:
         raise CheckpointError(f"The checkpoint folder {folder} cannot be read: {error.strerror}.") from error
     return sorted(

@@ -15,8 +15,8 @@ from latent.errors import LatentError
 from latent.space import LatentSpace
 
 
-def account(path: Path) -> dict[str, Any]:
-    """What can be said of a file, as plain values; ``ok`` is false and ``error`` a sentence where it was refused."""
+def description(path: Path) -> dict[str, Any]:
+    """How a file is read, as plain values; where it was refused, ``ok`` is false and ``error`` a sentence."""
     start = time.perf_counter()
     found: dict[str, Any] = {"path": str(path), "ok": False}
     found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
@@ -41,7 +41,7 @@ def account(path: Path) -> dict[str, Any]:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    """An account for people."""
+    """A `description` for people."""
     if not found["ok"]:
         return f"{found['path']}\n  refused: {found['error']}"
     lines = [str(found["path"])]
@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an object a file")
     options = parser.parse_args(arguments)
-    accounts = [account(path) for path in options.files]
-    print(json.dumps(accounts, indent=1) if options.json else "\n".join(map(as_text, accounts)))
-    return 0 if all(found["ok"] for found in accounts) else 1
+    descriptions = [description(path) for path in options.files]
+    print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))
+    return 0 if all(found["ok"] for found in descriptions) else 1
 
 
 if __name__ == "__main__":

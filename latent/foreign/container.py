@@ -19,18 +19,17 @@ from torch import Tensor
 from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
-from latent.foreign.formats import read_keras, read_onnx, read_safetensors, read_zip
-from latent.foreign.pickles import Record, check_tree, read_legacy, read_pickle
+from latent.foreign import formats
+from latent.foreign.pickles import Record, check_tree
 
 LARGEST_WEIGHTS = 1024**3  # bytes of all weights by name, where they may share memory
-LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 # Beside other weights, these are not the model: optimizers, averages, counters of a training run
-ASIDE = re.compile(
+NOT_THE_MODEL = re.compile(
     r"optim|sched|scaler|callback|loop|rng|hyper|hparams|config|(^|_)(ema|swa|args|loss|metrics|history|best)(_|$)",
     re.I,
 )
-MOMENTS = {"exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "max_exp_avg_sq", "param_groups"}
+OPTIMIZER_NAMES = {"exp_avg", "exp_avg_sq", "momentum_buffer", "square_avg", "max_exp_avg_sq", "param_groups"}
 WRAPPINGS = ("module.", "_orig_mod.", "model.")
 
 
@@ -84,9 +83,9 @@ def parse(content: bytes, name: str) -> Container:
     if not content:
         raise CheckpointError(f"{label(name)} is empty.")
     try:
-        kind, tree = _read(content)
+        format, tree = formats.read(content)
         check_tree(tree)
-        container = Container(kind, tree, name)
+        container = Container(format, tree, name)
         weights = _gather(tree).tensors
         if not weights:
             raise CheckpointError(_why_no_weights(tree))
@@ -96,39 +95,6 @@ def parse(content: bytes, name: str) -> Container:
     except (RecursionError, MemoryError) as error:
         raise CheckpointError(f"{label(name)} needs more memory than a checkpoint of its size should.") from error
     return container
-
-
-def _read(content: bytes) -> tuple[str, Any]:
-    """The format, in words, and the tree, by the first bytes; a name's ending may be anything."""
-    if content.startswith(b"PK"):
-        return read_zip(content)
-    if content.startswith(LEGACY_START):
-        return "PyTorch legacy file", read_legacy(content)
-    if content.startswith(b"\x89HDF\r\n\x1a\n"):
-        return "Keras HDF5", read_keras(content)
-    if content[8:9] == b"{" and content[6:8] == b"\0\0":  # a header of less than 2**48 bytes
-        return "safetensors", read_safetensors(content)
-    if re.match(rb"\x80[\x02-\x05]", content):
-        return "Python pickle", read_pickle(content)
-    if re.match(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x32\x3a\x42]", content):  # ir_version, then another field
-        return "ONNX model", read_onnx(content)
-    raise CheckpointError(_what_instead(content))
-
-
-def _what_instead(content: bytes) -> str:
-    start = content[:512].lstrip().lower()
-    expected = "PyTorch, TorchScript, safetensors, Keras, ONNX and .npz files are read"
-    if content.startswith(b"version https://git-lfs"):
-        return "is only a pointer to a file in Git LFS; download the file itself"
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not a checkpoint; the download saved the page instead of the file"
-    if content.startswith(b"\x93NUMPY"):
-        return "is a single array; weights need names, as in an .npz file"
-    if content[257:262] == b"ustar":
-        return "is a tar archive; unpack it, or save a PyTorch file of that age again with a newer version"
-    if start and all(byte >= 32 or byte in b"\t\n\r" for byte in start):
-        return f"is text, not a checkpoint; {expected}"
-    return f"is of no known kind; {expected}"
 
 
 def _check_weights(weights: Mapping[str, Tensor]) -> None:
@@ -168,7 +134,7 @@ def _gather(value: Any) -> _Weights:
     parts = {key: _gather(part) for key, part in value.items() if isinstance(key, str)}
     parts = {key: part for key, part in parts.items() if any(t.ndim for t in part.tensors.values())}
     # averages and the like count only where there is nothing else
-    parts = {key: part for key, part in parts.items() if not ASIDE.search(key)} or parts
+    parts = {key: part for key, part in parts.items() if not NOT_THE_MODEL.search(key)} or parts
     if not parts:
         return _Weights(_unwrapped(own))
     merged = _merge(parts)
@@ -180,7 +146,7 @@ def _merge(parts: dict[str, _Weights]) -> _Weights:
     """The weights of several parts under their names, such as encoder and decoder; of copies of one, the first."""
     kept: dict[str, _Weights] = {}
     for key, part in parts.items():
-        if not any(_copies(key, part, other, kept[other]) for other in kept):
+        if not any(_is_copy(key, part, other, kept[other]) for other in kept):
             kept[key] = part
     if len(kept) == 1:
         return next(iter(kept.values()))
@@ -190,7 +156,7 @@ def _merge(parts: dict[str, _Weights]) -> _Weights:
     )
 
 
-def _copies(key: str, part: _Weights, other_key: str, other: _Weights) -> bool:
+def _is_copy(key: str, part: _Weights, other_key: str, other: _Weights) -> bool:
     """Whether two parts are the same network twice, and not layer1 and layer2."""
     numbered = re.sub(r"\d+", "", key) == re.sub(r"\d+", "", other_key)
     return not numbered and part.shapes() == other.shapes()
@@ -207,7 +173,7 @@ def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _is_optimizer(table: dict[Any, Any]) -> bool:
-    return not MOMENTS.isdisjoint(key for key in table if isinstance(key, str))
+    return not OPTIMIZER_NAMES.isdisjoint(key for key in table if isinstance(key, str))
 
 
 def _is_module(record: Record) -> bool:

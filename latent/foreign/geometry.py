@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from latent.foreign.chains import SIDES, Chain, Link, image_shape, side_of
+from latent.foreign.chains import SIDES, Chain, Joint, Link, image_shape, side_of
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
-FURTHER = 2.5, 5.0  # how much dearer than the cheapest one a geometry may be
-BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0)  # of the cost, tried in turn
+MOST_ABOVE_CHEAPEST = 2.5, 5.0  # in cost, in a narrow and in a wide search
+COST_BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0)  # tried in turn
 SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
 MOST_RUNS = 60_000  # steps of the search for the ways through one half
 
-
 SAME = -1  # as a padding: whatever keeps the side, divided or multiplied by the stride (TensorFlow's "same")
+
+Known = tuple[int, int, int]  # the stride, padding and output padding of a convolution
 
 
 @dataclass(frozen=True, order=True)
@@ -64,8 +65,8 @@ class Geometry:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One half of a geometry: the way from the image, or the way back."""
+class Half:
+    """One half of a geometry: the way from the image to the code, or the way back."""
 
     steps: tuple[Step | None, ...] = ()
     sides: tuple[int, ...] = ()
@@ -73,33 +74,33 @@ class Part:
 
 
 def geometries(
-    chain: Chain, known: Mapping[str, tuple[int, int, int]], wide: bool = False, same: bool = False
+    chain: Chain, known: Mapping[str, Known], wide: bool = False, same_padding: bool = False
 ) -> list[Geometry]:
-    """The likeliest ways to run a chain, from an image of a usual side to an image of the same side.
+    """The likeliest ways to run a chain, from an image of a usual side to an image of the same side, cheapest first.
 
-    ``known`` the stride, padding and output padding of convolutions that the file tells; ``wide`` to look further;
-    ``same`` for files of a library that pads to keep the side.
+    ``known`` the stride, padding and output padding of the convolutions that the file says them of, by layer name;
+    ``wide`` to look further; ``same_padding`` for files of a library that pads to keep the side.
     """
     found: list[Geometry] = []
-    for bound in BOUNDS:
-        found = sorted(within(chain, known, bound, same), key=lambda geometry: geometry.cost)
-        enough = len(found) >= MOST_GEOMETRIES[wide] or (found and bound >= found[0].cost + FURTHER[wide])
+    for bound in COST_BOUNDS:
+        found = sorted(geometries_up_to(bound, chain, known, same_padding), key=lambda geometry: geometry.cost)
+        enough = len(found) >= MOST_GEOMETRIES[wide] or (found and bound >= found[0].cost + MOST_ABOVE_CHEAPEST[wide])
         if enough or not any(link.is_conv for link in chain.links):
             break
-    return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + FURTHER[wide]]
+    return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + MOST_ABOVE_CHEAPEST[wide]]
 
 
-def within(chain: Chain, known: Mapping[str, tuple[int, int, int]], bound: float, same: bool) -> Iterator[Geometry]:
+def geometries_up_to(bound: float, chain: Chain, known: Mapping[str, Known], same_padding: bool) -> Iterator[Geometry]:
     """Every geometry up to a cost: each way from the image joined with each way back from where it ends."""
     for side in image_sides(chain):
         extra = SIDE_COSTS[side] if len(image_sides(chain)) > 1 else 0.0
         for turn in turns(chain):
             start = side if chain.has_encoder else 1
-            backs: dict[int, list[Part]] = {}
-            for there in parts(chain, range(turn), start, known, bound - extra, same):
+            backs: dict[int, list[Half]] = {}
+            for there in halves(chain, range(turn), start, known, bound - extra, same_padding):
                 end = there.sides[-1] if there.sides else start
                 if end not in backs:
-                    ways = parts(chain, range(turn, len(chain.links)), end, known, bound - extra, same)
+                    ways = halves(chain, range(turn, len(chain.links)), end, known, bound - extra, same_padding)
                     backs[end] = [way for way in ways if way.sides[-1] in (0, side)]
                 for back in backs[end]:
                     cost = extra + there.cost + back.cost
@@ -111,7 +112,7 @@ def image_sides(chain: Chain) -> Sequence[int]:
     """Sides that the images can have: what a dense first or last layer says, else the usual ones."""
     first, last = chain.links[0], chain.links[-1]
     shape = None
-    if first.joint == "image" and not first.is_conv:
+    if first.joint == Joint.IMAGE and not first.is_conv:
         shape = image_shape(first.n_in - first.condition)
     elif not last.is_conv:
         shape = image_shape(last.n_out)
@@ -126,83 +127,81 @@ def turns(chain: Chain) -> list[int]:
     dense = [index for index, link in enumerate(links) if not link.is_conv]
     if dense:
         return [dense[0]]
-    parts = [link.layer.name.split(".")[0] for link in links]
-    changes = [index for index in range(1, len(links)) if parts[index] != parts[index - 1]]
+    tops = [link.layer.name.split(".")[0] for link in links]  # such as encoder and decoder
+    changes = [index for index in range(1, len(links)) if tops[index] != tops[index - 1]]
     if len(changes) == 1:
         return changes
     transposed = [index for index, link in enumerate(links) if link.transposed]
     return transposed[:1] or list(range(1, len(links)))
 
 
-def parts(
-    chain: Chain, places: range, start: int, known: Mapping[str, tuple[int, int, int]], bound: float, same: bool
-) -> list[Part]:
+def halves(
+    chain: Chain, places: range, start: int, known: Mapping[str, Known], bound: float, same_padding: bool
+) -> list[Half]:
     """Every way, up to a cost, to run the links in these places on a map of side ``start``."""
     links = chain.links
     largest = max(start, *SIDES) + 8
-    found: list[Part] = []
+    found: list[Half] = []
     budget = [MOST_RUNS]
 
-    def run(index: int, now: int, part: Part) -> None:
+    def run(index: int, side: int, half: Half) -> None:
         budget[0] -= 1
         if budget[0] < 0:
             return
         if index == places.stop:
-            found.append(part)
+            found.append(half)
             return
         link = links[index]
         if not link.is_conv:
             last = links[index - 1] if index else None
-            if last and last.is_conv and now * now * last.n_out != link.n_in - link.condition:
+            if last and last.is_conv and side * side * last.n_out != link.n_in - link.condition:
                 return
-            run(index + 1, 0, Part((*part.steps, None), (*part.sides, 0), part.cost))
+            run(index + 1, 0, Half((*half.steps, None), (*half.sides, 0), half.cost))
             return
-        if link.joint == "unflatten":
-            now = side_of(links[index - 1].n_out // link.n_in) or 0
-        choices = options(link, index >= places.start > 0 or not chain.has_encoder, *rooms(chain, index), same)
+        if link.joint == Joint.UNFLATTEN:
+            side = side_of(links[index - 1].n_out // link.n_in) or 0
+        growing = index >= places.start > 0 or not chain.has_encoder
+        steps = likely_steps(
+            link, growing, modules_before(chain, index), modules_before(chain, index + 1), same_padding
+        )
         if link.layer.name in known:
-            choices = as_told(choices, known[link.layer.name], link)
-        for step in choices:
-            if part.cost > bound:
+            steps = steps_as_known(steps, known[link.layer.name], link)
+        for step in steps:
+            if half.cost > bound:
                 break
-            total = part.cost + price(links[places.start : index], part.steps, link, step, now)
-            after = step.side(now, link.layer.kernel[0])
+            total = half.cost + cost_in_place(links[places.start : index], half.steps, link, step, side)
+            after = step.side(side, link.layer.kernel[0])
             if total <= bound and 1 <= after <= largest:
-                run(index + 1, after, Part((*part.steps, step), (*part.sides, after), total))
+                run(index + 1, after, Half((*half.steps, step), (*half.sides, after), total))
 
-    run(places.start, start, Part())
+    run(places.start, start, Half())
     return found
 
 
-def rooms(chain: Chain, index: int) -> tuple[int | None, int | None]:
-    """How many modules without weights stand before a link in its Sequential, and behind it."""
-    return room(chain, index), room(chain, index + 1)
-
-
-def room(chain: Chain, index: int) -> int | None:
-    """How many modules without weights stand before a link in its Sequential; None where the file does not say."""
+def modules_before(chain: Chain, index: int) -> int | None:
+    """How many modules without weights stand between a link and the one before; None where the file does not say."""
     if not 0 < index < len(chain.links):
         return None
     link, last = chain.links[index], chain.links[index - 1]
-    same = link.layer.name.rpartition(".")[0] == last.layer.name.rpartition(".")[0]
-    return link.layer.gap if same else None
+    same_sequential = link.layer.name.rpartition(".")[0] == last.layer.name.rpartition(".")[0]
+    return link.layer.modules_before if same_sequential else None
 
 
 @cache
-def options(link: Link, growing: bool, before: int | None, behind: int | None, same: bool) -> list[Step]:
+def likely_steps(link: Link, growing: bool, before: int | None, behind: int | None, same_padding: bool) -> list[Step]:
     """What a convolution is likely to do: on the way to the code shrink maps, on the way back grow them.
 
-    ``before`` and ``behind`` are how many modules without weights stand there, which upsampling and pools need;
-    ``same`` whether the file is of a library that pads to keep the side.
+    ``before`` and ``behind`` are how many modules without weights stand there, since upsampling and pools are such;
+    None where that is not known. ``same_padding`` whether the file is of a library that pads to keep the side.
     """
     kernel = link.layer.kernel[0]
     half = (kernel - 1) // 2
     found = []
     if link.transposed or (growing and link.transposed is None):
         for stride in (1, 2, 3):
-            if same:
+            if same_padding:
                 found.append(Step(0.3 * (stride == 3), True, stride, SAME))
-            for padding in range(1 if same else min(kernel, 4)):
+            for padding in range(1 if same_padding else min(kernel, 4)):
                 for more in range(2 if stride == 2 else 1):
                     doubles = stride == 2 and 2 * padding + 2 - more == kernel
                     keeps = stride == 1 and padding == half
@@ -210,7 +209,7 @@ def options(link: Link, growing: bool, before: int | None, behind: int | None, s
                     cost += 0.4 * (stride == 3) + 0.3 * (stride == 1 and kernel < 5)
                     found.append(Step(cost, True, stride, padding, more))
     if not link.transposed:
-        for padding in sorted({0, SAME} if same else {0, 1, half, kernel // 2}):
+        for padding in sorted({0, SAME} if same_padding else {0, 1, half, kernel // 2}):
             cost = 0.0 if padding in (half, SAME) else 0.3 if padding == 0 else 0.7
             if growing:
                 found.append(Step(cost + 0.3 * ((before or 0) > 1), False, 1, padding))
@@ -230,26 +229,26 @@ def options(link: Link, growing: bool, before: int | None, behind: int | None, s
     return sorted(found)
 
 
-def as_told(choices: list[Step], told: tuple[int, int, int], link: Link) -> list[Step]:
-    """The choices with the stride, padding and output padding that the file tells."""
-    agreeing = [step for step in choices if (step.stride, step.padding, step.output_padding) == told]
-    return agreeing or [Step(0.0, bool(link.transposed), *told)]
+def steps_as_known(steps: list[Step], known: Known, link: Link) -> list[Step]:
+    """Those steps that have the known stride, padding and output padding, else one that has."""
+    agreeing = [step for step in steps if (step.stride, step.padding, step.output_padding) == known]
+    return agreeing or [Step(0.0, bool(link.transposed), *known)]
 
 
-def price(links: tuple[Link, ...], steps: Sequence[Step | None], link: Link, step: Step, now: int) -> float:
-    """The cost of a step in its place.
+def cost_in_place(links: tuple[Link, ...], steps: Sequence[Step | None], link: Link, step: Step, side: int) -> float:
+    """The cost of a step on maps of a side, behind the ``steps`` of these ``links``.
 
     A kernel as large as its map is there to close it to a point, and a transposed one opens a point: nothing is
     likelier. Otherwise authors repeat themselves: a step unlike those of earlier convolutions with the same kernel
     costs more.
     """
     plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
-    if (step.transposed and now == 1) or (not step.transposed and link.layer.kernel[0] == now >= 4):
+    if (step.transposed and side == 1) or (not step.transposed and link.layer.kernel[0] == side >= 4):
         return 0.0 if plain else step.cost + 1.5
     earlier = [
         before
         for other, before in zip(links, steps, strict=False)
         if before is not None and (before.transposed, other.layer.kernel) == (step.transposed, link.layer.kernel)
     ]
-    likes = [before for before in earlier if before.stride > 1 or before.padding or before.pool]
-    return step.cost + 0.5 * bool(likes and step not in likes)
+    telling = [before for before in earlier if before.stride > 1 or before.padding or before.pool]
+    return step.cost + 0.5 * bool(telling and step not in telling)

@@ -1,7 +1,7 @@
 """Reads Keras weights from an HDF5 file, in a process of its own.
 
 ``python -m latent.foreign.hdf5 < file.h5 > weights.npz``. The HDF5 library is large and written in C; a forged file can
-make it hang or crash. So `latent.foreign.formats` starts this room as a program, with limits to its time and memory,
+make it hang or crash. So `latent.foreign.readers` starts this room as a program, with limits to its time and memory,
 and takes only arrays and text from it. It writes a NumPy archive: ``weights/NAME`` in the order of the layers,
 ``text/model_config`` and ``text/training_config``. A file that is refused ends in the status `REFUSED` and a sentence
 without its subject.
@@ -79,15 +79,15 @@ def _weights(group: h5py.Group, size: int) -> Iterator[tuple[str, np.ndarray[Any
 
 def _datasets(group: h5py.Group) -> Iterator[tuple[str, h5py.Dataset]]:
     """The datasets by name: in the order that the attributes give or, in files without, as a tree in natural order."""
-    layers = _names(group, "layer_names")
+    layers = _listed_names(group, "layer_names")
     if layers is None:
         yield from _tree(group, "", 0)
         return
     for layer in layers:
-        inside = _hard(group, layer)
-        for weight in _names(inside, "weight_names") or []:
+        inside = _inside(group, layer)
+        for weight in _listed_names(inside, "weight_names") or []:
             name = weight if weight.startswith(f"{layer}/") else f"{layer}/{weight}"
-            yield name, _hard(inside, weight)
+            yield name, _inside(inside, weight)
 
 
 def _tree(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5py.Dataset]]:
@@ -98,14 +98,14 @@ def _tree(group: h5py.Group, prefix: str, depth: int) -> Iterator[tuple[str, h5p
     for name in sorted(group, key=lambda name: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", name)]):
         if not prefix and name in ("optimizer", "optimizer_weights"):
             continue
-        child = _hard(group, name)
+        child = _inside(group, name)
         if isinstance(child, h5py.Dataset):
             yield f"{prefix}{name}", child
         else:
             yield from _tree(child, f"{prefix}{name}/", depth + 1)
 
 
-def _hard(group: h5py.Group, path: str) -> Any:
+def _inside(group: h5py.Group, path: str) -> Any:
     """What lies at a path inside the file. Raises `CheckpointError` for links that lead elsewhere."""
     import h5py
 
@@ -116,7 +116,7 @@ def _hard(group: h5py.Group, path: str) -> Any:
     return group
 
 
-def _names(group: h5py.Group, attribute: str) -> list[str] | None:
+def _listed_names(group: h5py.Group, attribute: str) -> list[str] | None:
     """A list of names among the attributes; Keras spreads long ones over attribute0, attribute1, …"""
     if attribute in group.attrs:
         parts = [attribute]

@@ -5,21 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from torch import Tensor
 
-Kind = Literal["linear", "conv", "batch_norm", "prelu", "other"]
+from latent.foreign.normalisations import NORMALISATIONS, Normalisation
 
-PARAMETERS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 KERAS = re.compile(r"/(kernel|gamma|moving_mean)(:0)?$")
-KERAS_NAMES = {
-    "kernel": "weight",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 # Names of tensors that only other kinds of networks have.
 RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_l\d|$)")
 DIFFUSION = re.compile(r"time_?(emb|mlp|step|proj)|timestep|alphas?_cumprod|(^|[._])betas$", re.IGNORECASE)
@@ -30,15 +21,16 @@ ATTENTION = re.compile(r"in_proj_weight|self_attn|attention\.|\.attn\.|pos_?embe
 class Layer:
     """One layer with weights.
 
-    ``name`` its path in the file; ``kind`` by shape, a "conv" being of either direction until its place in the
-    network tells which; ``tensors`` by parameter name; ``gap`` how many modules without weights (activations,
-    pools, …) stand before it in its Sequential, None where its name is no position in one.
+    ``name`` its path in the file; ``kind`` "linear", "conv" (of either direction until its place in the network tells
+    which), the name of a `Normalisation`, or "other"; ``tensors`` by parameter name; ``modules_before`` how many
+    modules without weights (activations, pools, …) stand before it in its Sequential, None where its name is no
+    position in one.
     """
 
     name: str
-    kind: Kind
+    kind: str
     tensors: dict[str, Tensor] = field(repr=False)
-    gap: int | None
+    modules_before: int | None
 
     @property
     def weight(self) -> Tensor:
@@ -52,6 +44,16 @@ class Layer:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(self.weight.shape)
+
+    @property
+    def is_weighted(self) -> bool:
+        """Whether it is dense or a convolution: what chains are made of."""
+        return self.kind in ("linear", "conv")
+
+    @property
+    def normalisation(self) -> Normalisation | None:
+        """The record of its kind, where it is a normalisation."""
+        return NORMALISATIONS.get(self.kind)
 
     def directions(self) -> list[tuple[bool, int, int]]:
         """What a convolution can be: (transposed, channels in, channels out), one or both ways.
@@ -76,39 +78,54 @@ def in_torch_layout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], b
     channels_last = any(KERAS.search(name) for name in tensors)
     if not channels_last:
         return dict(tensors), False
+    names = keras_names()
     turned = {}
     for name, tensor in tensors.items():
         path, _, parameter = name.removesuffix(":0").rpartition("/")
         if parameter == "kernel" and tensor.ndim in (2, 4):
             tensor = tensor.T if tensor.ndim == 2 else tensor.permute(3, 2, 0, 1)
-        turned[f"{path.replace('/', '.')}.{KERAS_NAMES.get(parameter, parameter)}"] = tensor.contiguous()
+        turned[f"{path.replace('/', '.')}.{names.get(parameter, parameter)}"] = tensor.contiguous()
     return turned, True
+
+
+def keras_names() -> dict[str, str]:
+    """The names in PyTorch of parameters that Keras names otherwise."""
+    return {"kernel": "weight"} | {
+        keras: name for kind in NORMALISATIONS.values() for keras, name in kind.keras_names.items()
+    }
+
+
+def parameter_names() -> set[str]:
+    """The last parts of names that belong to a layer; any other name is that of a tensor by itself."""
+    return {"weight", "bias"} | {name for kind in NORMALISATIONS.values() for name in kind.parameters}
 
 
 def layers_of(tensors: Mapping[str, Tensor]) -> list[Layer]:
     """The layers in the order of the file."""
+    known = parameter_names()
     grouped: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in merged_norms(tensors).items():
+    for name, tensor in without_weight_normalisation(tensors).items():
         path, _, parameter = name.rpartition(".")
-        if parameter not in PARAMETERS:
+        if parameter not in known:
             path, parameter = name, "weight"
         grouped.setdefault(path, {})[parameter] = tensor
     layers: list[Layer] = []
     last_position: dict[str, int] = {}
     for path, parameters in grouped.items():
         parent, _, leaf = path.rpartition(".")
-        gap = None
+        modules_before = None
         if leaf.isdigit():
-            gap = int(leaf) - last_position.get(parent, -1) - 1
+            modules_before = int(leaf) - last_position.get(parent, -1) - 1
             last_position[parent] = int(leaf)
-        layers.append(Layer(path, kind_of(parameters), parameters, gap))
+        layers.append(Layer(path, kind_of(parameters), parameters, modules_before))
     return layers
 
 
-def kind_of(parameters: Mapping[str, Tensor]) -> Kind:
+def kind_of(parameters: Mapping[str, Tensor]) -> str:
     """The kind of layer that has these parameters."""
-    if "running_mean" in parameters and "running_var" in parameters:
-        return "batch_norm"
+    for kind in NORMALISATIONS.values():
+        if kind.recognises(parameters):
+            return kind.name
     weight = parameters.get("weight")
     if weight is None:
         return "other"
@@ -116,21 +133,19 @@ def kind_of(parameters: Mapping[str, Tensor]) -> Kind:
         return "linear"
     if weight.ndim == 4:
         return "conv"
-    if weight.ndim == 1 and set(parameters) == {"weight"}:
-        return "prelu"
     return "other"
 
 
-def merged_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with weight normalisation (Salimans & Kingma 2016) folded into plain weights."""
-    merged: dict[str, Tensor] = {}
+def without_weight_normalisation(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with plain weights where a file keeps lengths and directions (Salimans & Kingma 2016)."""
+    plain: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
         if name.endswith((".weight_g", ".parametrizations.weight.original0")):
             stem = name.removesuffix(".weight_g").removesuffix(".parametrizations.weight.original0")
             direction = tensors.get(f"{stem}.weight_v", tensors.get(f"{stem}.parametrizations.weight.original1"))
             if direction is not None and tensor.ndim == direction.ndim:
                 length = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
-                merged[f"{stem}.weight"] = direction * (tensor / length)
+                plain[f"{stem}.weight"] = direction * (tensor / length)
         elif not name.endswith((".weight_v", ".parametrizations.weight.original1", ".weight_u")):
-            merged[name] = tensor
-    return merged
+            plain[name] = tensor
+    return plain

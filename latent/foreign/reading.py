@@ -10,48 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latent.foreign.chains import N_CLASSES, Chain, Link, image_shape
+from latent.foreign.chains import N_CLASSES, Chain, Joint, Link, image_shape
 from latent.foreign.geometry import SAME, Geometry, Step, geometries
 from latent.foreign.layers import Layer, in_torch_layout, layers_of
-
-MEAN, STD = 0.1307, 0.3081  # of MNIST's pixels, by which many authors standardise
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "none": lambda x: x,
-    "ReLU": F.relu,
-    "LeakyReLU 0.01": lambda x: F.leaky_relu(x, 0.01),
-    "LeakyReLU 0.2": lambda x: F.leaky_relu(x, 0.2),
-    "GELU": F.gelu,
-    "SiLU": F.silu,
-    "ELU": F.elu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-    "LeakyReLU 0.1": lambda x: F.leaky_relu(x, 0.1),
-    "LeakyReLU 0.3": lambda x: F.leaky_relu(x, 0.3),
-    "SELU": F.selu,
-    "softplus": F.softplus,
-    "Mish": F.mish,
-}
-
-PIXELS: dict[str, Callable[[Tensor], Tensor]] = {
-    "[0, 1]": lambda x: x,
-    "[-1, 1]": lambda x: 2 * x - 1,
-    "standardised": lambda x: (x - MEAN) / STD,
-    "[0, 255]": lambda x: 255 * x,
-}
-
-OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sigmoid": torch.sigmoid,
-    "linear": lambda y: y,
-    "tanh for [-1, 1]": lambda y: (torch.tanh(y) + 1) / 2,
-    "tanh": torch.tanh,
-    "linear for [-1, 1]": lambda y: (y + 1) / 2,
-    "linear for standardised": lambda y: y * STD + MEAN,
-    "sigmoid for standardised": lambda y: torch.sigmoid(y) * STD + MEAN,
-    "sigmoid for [-1, 1]": lambda y: (torch.sigmoid(y) + 1) / 2,
-    "tanh for standardised": lambda y: torch.tanh(y) * STD + MEAN,
-    "linear for [0, 255]": lambda y: y / 255,
-}
+from latent.foreign.normalisations import NORMALISATIONS
+from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS
 
 SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
     "first half": lambda h: h.chunk(2, dim=1)[0],
@@ -61,25 +24,31 @@ SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 LARGEST_CHOICE = 128  # of sides, strides and the like in a saved reading
-PLAIN_CHOICES = (
-    "code", "norm_gap", "code_activation", "split", "pixels", "output", "label_first", "upsampling", "channels_last",
-)  # fmt: skip
+PLAIN_CHOICES = {  # by the names under which they are saved in files and links, which stay
+    "code": "code", "norm_gap": "norm_activation", "code_activation": "code_activation", "split": "split",
+    "pixels": "pixels", "output": "output", "label_first": "label_first", "upsampling": "upsampling",
+    "channels_last": "channels_last",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Reading:
     """One way to run a file's weights as an autoencoder.
 
-    ``gaps`` the activation before each link (the first is never used); ``norm_gaps`` the activation between a link
-    and the normalisation behind it; ``code`` the index of the first link behind the code; ``split`` which half of a
-    double head is the mean, where there is one; ``label_first`` whether a label stands before what it joins.
+    ``code`` the index of the first link behind the code; ``activations`` the one before each link (that before the
+    first link and that before ``code`` are never used); ``norm_activation`` the one between a link and the
+    normalisation behind it; ``code_activation`` the one that the code has gone through; ``split`` which half of a
+    double head is the mean, where there is one; ``pixels`` the scale of the pixels that go in, ``output`` how those
+    that come out are made; ``label_first`` whether a label stands before what it joins; ``channels_last`` whether
+    maps are flattened with the channels last, as Keras does. Activations, ``split``, ``pixels`` and ``output`` are
+    names of records.
     """
 
     chain: Chain
     geometry: Geometry
     code: int
-    gaps: tuple[str, ...]
-    norm_gap: str = "none"
+    activations: tuple[str, ...]
+    norm_activation: str = "none"
     code_activation: str = "none"
     split: str = "first half"
     pixels: str = "[0, 1]"
@@ -105,7 +74,7 @@ class Reading:
     @property
     def variational(self) -> bool:
         """Whether a log-variance stands beside the code's mean."""
-        if self.chain.links[self.code].joint == "halve":
+        if self.chain.links[self.code].joint == Joint.HALVE:
             return True
         if not self.chain.has_encoder:
             return False
@@ -116,13 +85,13 @@ class Reading:
     def code_shape(self) -> tuple[int, ...]:
         """(latent_dim,) of a flat code, (channels, height, width) of a spatial one."""
         behind = self.chain.links[self.code]
-        if behind.is_conv and behind.joint not in ("unflatten", "code"):
+        if behind.is_conv and behind.joint not in (Joint.UNFLATTEN, Joint.CODE):
             side = self.geometry.sides[self.code - 1]
             return behind.n_in, side, side
-        if behind.joint == "flatten":
+        if behind.joint == Joint.FLATTEN:
             before, side = self.chain.links[self.code - 1], self.geometry.sides[self.code - 1]
             return before.n_out, side, side
-        if behind.joint == "unflatten":
+        if behind.joint == Joint.UNFLATTEN:
             return (self.chain.links[self.code - 1].n_out,)
         return (behind.n_in - behind.condition,)
 
@@ -133,16 +102,16 @@ class Reading:
     def choices(self) -> dict[str, str]:
         """What was inferred, by name, in words."""
         links, places = self.chain.links, range(1, len(self.chain.links))
-        gaps = {self.gaps[index] for index in places if index != self.code}
+        activations = {self.activations[index] for index in places if index != self.code}
         found = {
             "pixels in": self.pixels,
             "pixels out": self.output,
-            "activations": ", ".join(sorted(gaps)) or "none",
+            "activations": ", ".join(sorted(activations)) or "none",
             "activation of the code": self.code_activation,
             "code": " × ".join(map(str, self.code_shape)),
             "image side": str(self.side),
         }
-        if links[self.code].joint == "halve":
+        if links[self.code].joint == Joint.HALVE:
             found["mean"] = self.split
         elif self.variational:
             found["mean"] = links[self.code - 1].layer.name
@@ -166,7 +135,7 @@ class Reading:
             | {name: replace(self, code_activation=name) for name in ACTIVATIONS},
         }
         links = self.chain.links
-        if links[self.code].joint == "halve":
+        if links[self.code].joint == Joint.HALVE:
             found["Mean of the code"] = {self.split: self} | {name: replace(self, split=name) for name in SPLITS}
         elif self.variational:
             head = links[self.code - 1]
@@ -182,7 +151,7 @@ class Reading:
             }
         steps = [step for step in self.geometry.steps if step is not None]
         if steps:
-            others = geometries(self.chain, {}, same=self.channels_last)
+            others = geometries(self.chain, {}, same_padding=self.channels_last)
             found["Convolutions"] = {"as inferred": self}
             found["Convolutions"] |= {
                 f"{geometry.side}: " + " | ".join(str(step) for step in geometry.steps if step): replace(
@@ -205,28 +174,28 @@ class Reading:
             words = [f"{link.layer.name}: {kind} {link.n_in} → {link.n_out}"]
             if step is not None:
                 words += [f"kernel {link.layer.kernel[0]}", str(step), f"maps of {self.geometry.sides[index]}"]
-            if index not in (0, self.code) and self.gaps[index] != "none":
-                words.append(f"{self.gaps[index]} before")
+            if index not in (0, self.code) and self.activations[index] != "none":
+                words.append(f"{self.activations[index]} before")
             if link.after:
                 words.append(f"{' and '.join(norm.name for norm in link.after)} behind")
             lines.append(", ".join(words) + (" ⟵ code" if index == self.code else ""))
         return lines
 
     def differences(self, other: Reading) -> str:
-        """What is otherwise in another reading, in words."""
+        """What another reading has that differs, in words: its choices or, where those agree, its layers."""
         mine, theirs = self.choices(), other.choices()
-        told = [f"{name} {theirs.get(name, '–')}" for name in theirs if theirs.get(name) != mine.get(name)]
-        if self.layer_lines() != other.layer_lines() and not told:
+        differing = [f"{name} {theirs.get(name, '–')}" for name in theirs if theirs.get(name) != mine.get(name)]
+        if self.layer_lines() != other.layer_lines() and not differing:
             pairs = zip(self.layer_lines(), other.layer_lines(), strict=False)
-            told = [theirs for mine_line, theirs in pairs if mine_line != theirs]
-        return "; ".join(told) or "another order of layers"
+            differing = [their_line for my_line, their_line in pairs if my_line != their_line]
+        return "; ".join(differing) or "another order of layers"
 
     def to_dict(self) -> dict[str, object]:
         """The choices as plain values, from which `from_dict` makes the reading again without a search."""
         links = [
             {
                 "layer": link.layer.name, "transposed": link.transposed, "n_in": link.n_in, "n_out": link.n_out,
-                "joint": link.joint, "condition": link.condition,
+                "joint": link.joint.value, "condition": link.condition,
                 "before": [norm.name for norm in link.before], "after": [norm.name for norm in link.after],
             }
             for link in self.chain.links
@@ -239,8 +208,8 @@ class Reading:
             "steps": [None if step is None else list(astuple(step)) for step in geometry.steps],
             "sides": list(geometry.sides),
             "variational": self.variational,
-            "gaps": list(self.gaps),
-            **{name: getattr(self, name) for name in PLAIN_CHOICES},
+            "gaps": list(self.activations),
+            **{saved: getattr(self, name) for saved, name in PLAIN_CHOICES.items()},
         }
 
     @classmethod
@@ -251,14 +220,17 @@ class Reading:
         layers = {layer.name: layer for layer in layers_of(floats)}
         links = []
         for each in values["links"]:
-            norms = [tuple(layers[name] for name in each[place]) for place in ("before", "after")]
-            rest = [each[name] for name in ("transposed", "n_in", "n_out", "joint", "condition")]
-            links.append(Link(layers[each["layer"]], *rest, *norms))
+            layer, joint = layers[each["layer"]], Joint(each["joint"])
+            before, after = (tuple(layers[name] for name in each[place]) for place in ("before", "after"))
+            sizes = each["transposed"], each["n_in"], each["n_out"]
+            links.append(Link(layer, *sizes, joint, each["condition"], before, after))
         used = {link.layer.name for link in links}
-        chain = Chain(tuple(links), tuple(layer for name, layer in layers.items() if name not in used))
+        unused = tuple(layer for name, layer in layers.items() if layer.is_weighted and name not in used)
+        chain = Chain(tuple(links), unused)
         steps = tuple(None if step is None else Step(*step) for step in values["steps"])
         geometry = Geometry(values["side"], values["turn"], steps, tuple(values["sides"]), 0.0)
-        reading = cls(chain, geometry, gaps=tuple(values["gaps"]), **{name: values[name] for name in PLAIN_CHOICES})
+        choices = {name: values[saved] for saved, name in PLAIN_CHOICES.items()}
+        reading = cls(chain, geometry, activations=tuple(values["gaps"]), **choices)
         reading.check()
         return reading
 
@@ -266,7 +238,7 @@ class Reading:
         """Raise `ValueError` where the choices do not fit the weights, before anything large is computed."""
         numbers = [self.geometry.side, *self.geometry.sides, self.code]
         numbers += [int(number) for step in self.geometry.steps if step for number in astuple(step)[1:]]
-        if len({len(self.chain.links), len(self.gaps), len(self.geometry.steps), len(self.geometry.sides)}) > 1:
+        if len({len(self.chain.links), len(self.activations), len(self.geometry.steps), len(self.geometry.sides)}) > 1:
             raise ValueError("its reading names different numbers of layers")
         if not all(isinstance(number, int) and SAME <= number <= LARGEST_CHOICE for number in numbers):
             raise ValueError("its reading holds sizes that no network for digits has")
@@ -284,32 +256,32 @@ class Reading:
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Images (n, channels, side, side) in [0, 1] to codes (n, *code_shape), ``label`` one-hot (n, 10)."""
-        h = PIXELS[self.pixels](x)
+        h = PIXELS[self.pixels].from_unit(x)
         if not self.chain.links[0].is_conv:
             h = h.flatten(1)
         for index in range(self.code):
-            h = self.through(index, h, label)
-        if self.chain.links[self.code].joint == "halve":
+            h = self.run_link(index, h, label)
+        if self.chain.links[self.code].joint == Joint.HALVE:
             h = SPLITS[self.split](h)
-        return ACTIVATIONS[self.code_activation](h)
+        return ACTIVATIONS[self.code_activation].torch(h)
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes to what the last layer puts out, (n, channels, side, side), before `OUTPUTS`."""
         h = z
         for index in range(self.code, len(self.chain.links)):
-            h = self.through(index, h, label)
+            h = self.run_link(index, h, label)
         return h.reshape(len(h), self.channels, self.side, self.side)
 
     def picture(self, y: Tensor) -> Tensor:
         """What the last layer puts out as pixels in [0, 1]."""
-        return OUTPUTS[self.output](y).clamp(0, 1)
+        return OUTPUTS[self.output].torch(y).clamp(0, 1)
 
-    def through(self, index: int, h: Tensor, label: Tensor | None) -> Tensor:
-        """What comes to a link, as it leaves the link."""
+    def run_link(self, index: int, h: Tensor, label: Tensor | None) -> Tensor:
+        """What a link makes of what comes to it, with the activation before it and the normalisations around it."""
         link = self.chain.links[index]
         if index not in (0, self.code):
-            h = ACTIVATIONS[self.gaps[index]](h)
-        if link.joint == "unflatten" or (link.is_conv and h.ndim == 2):
+            h = ACTIVATIONS[self.activations[index]].torch(h)
+        if link.joint == Joint.UNFLATTEN or (link.is_conv and h.ndim == 2):
             side = round((h.shape[1] / link.n_in) ** 0.5)
             if self.channels_last:
                 h = h.reshape(len(h), side, side, link.n_in).movedim(3, 1)
@@ -321,13 +293,13 @@ class Reading:
             h = normalised(norm, h)
         if link.condition and label is not None:
             h = torch.cat([label, h] if self.label_first else [h, label], dim=1)
-        h = weighted(link, self.geometry.steps[index], h, self.upsampling)
+        h = run_layer(link, self.geometry.steps[index], h, self.upsampling)
         for norm in link.after:
-            h = normalised(norm, ACTIVATIONS[self.norm_gap](h))
+            h = normalised(norm, ACTIVATIONS[self.norm_activation].torch(h))
         return h
 
 
-def weighted(link: Link, step: Step | None, h: Tensor, upsampling: str) -> Tensor:
+def run_layer(link: Link, step: Step | None, h: Tensor, upsampling: str) -> Tensor:
     """The link's own layer, with the pool behind it."""
     weight, bias = link.layer.weight, link.layer.tensors.get("bias")
     if step is None:
@@ -335,7 +307,7 @@ def weighted(link: Link, step: Step | None, h: Tensor, upsampling: str) -> Tenso
     if step.upsample > 1:
         h = F.interpolate(h, scale_factor=step.upsample, mode=upsampling)
     if step.padding == SAME:
-        h = convolved_same(h, weight, bias, step)
+        h = same_padded_convolution(h, weight, bias, step)
     elif step.transposed:
         h = F.conv_transpose2d(h, weight, bias, step.stride, step.padding, step.output_padding)
     else:
@@ -343,7 +315,7 @@ def weighted(link: Link, step: Step | None, h: Tensor, upsampling: str) -> Tenso
     return F.max_pool2d(h, 2, step.pool) if step.pool else h
 
 
-def convolved_same(h: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -> Tensor:
+def same_padded_convolution(h: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -> Tensor:
     """A convolution with TensorFlow's "same" padding, whose odd pixel goes to the right and the bottom."""
     kernel, stride, side = weight.shape[2], step.stride, h.shape[2]
     if step.transposed:
@@ -356,28 +328,25 @@ def convolved_same(h: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -
 
 
 def normalised(norm: Layer, h: Tensor) -> Tensor:
-    """A batch normalisation with its running statistics, or a PReLU."""
-    if norm.kind == "prelu":
-        return F.prelu(h, norm.weight)
-    tensors = norm.tensors
-    return F.batch_norm(
-        h, tensors["running_mean"], tensors["running_var"], tensors.get("weight"), tensors.get("bias"), eps=1e-5
-    )
+    """What a normalisation makes of what comes to it."""
+    return NORMALISATIONS[norm.kind].torch(h, norm.tensors)
 
 
-def splits(reading: Reading) -> list[str]:
-    """The ways to take the mean from a double head; one that means nothing where there is none."""
-    return list(SPLITS) if reading.chain.links[reading.code].joint == "halve" else [reading.split]
+def possible_splits(reading: Reading) -> list[str]:
+    """The ways to take the mean from a double head; where there is none, the one that the reading has, unused."""
+    return list(SPLITS) if reading.chain.links[reading.code].joint == Joint.HALVE else [reading.split]
 
 
-def gaps_with(reading: Reading, activation: str, where: Callable[[int], bool]) -> tuple[str, ...]:
-    """The reading's gaps with this activation in the places meant that have one."""
-    return tuple(activation if gap != "none" and where(index) else gap for index, gap in enumerate(reading.gaps))
+def with_activation(reading: Reading, activation: str, where: Callable[[int], bool] = lambda index: True) -> Reading:
+    """The reading with this activation in every place that has one; with ``where``, only before the links meant."""
+    before = enumerate(reading.activations)
+    changed = tuple(activation if each != "none" and where(index) else each for index, each in before)
+    return replace(reading, activations=changed)
 
 
-def with_activation(reading: Reading, activation: str) -> Reading:
-    """The reading with this activation in every place that has one."""
-    return replace(reading, gaps=gaps_with(reading, activation, lambda index: True))
+def with_activation_before(reading: Reading, index: int, activation: str) -> Reading:
+    """The reading with this activation before one link."""
+    return replace(reading, activations=(*reading.activations[:index], activation, *reading.activations[index + 1 :]))
 
 
 def with_head(reading: Reading, layer: Layer) -> Reading:
@@ -387,7 +356,3 @@ def with_head(reading: Reading, layer: Layer) -> Reading:
     unused = tuple(head.layer if each is layer else each for each in reading.chain.unused)
     changed = (*links[:place], replace(head, layer=layer), *links[place + 1 :])
     return replace(reading, chain=replace(reading.chain, links=changed, unused=unused))
-
-
-def with_gap(reading: Reading, index: int, activation: str) -> Reading:
-    return replace(reading, gaps=(*reading.gaps[:index], activation, *reading.gaps[index + 1 :]))

@@ -19,41 +19,31 @@ from torch import Tensor
 
 from latent import data
 from latent.errors import CheckpointError
-from latent.foreign.chains import N_CLASSES, Chain, Link, candidates, chains, from_image
-from latent.foreign.geometry import Geometry, geometries
+from latent.foreign.chains import N_CLASSES, Chain, Joint, Link, as_first, candidates, chains
+from latent.foreign.geometry import Geometry, Known, geometries
 from latent.foreign.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
+from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS, Round, tried_in
 from latent.foreign.pickles import Record
-from latent.foreign.reading import ACTIVATIONS, OUTPUTS, PIXELS, Reading, gaps_with, splits, with_activation, with_gap
+from latent.foreign.reading import Reading, possible_splits, with_activation, with_activation_before
 
-USUAL_ACTIVATIONS = tuple(ACTIVATIONS)[1:9]
-COARSE_ACTIVATIONS = ("ReLU", "tanh")
-COARSE_PIXELS = ("[0, 1]", "[-1, 1]")
-USUAL_PIXELS = ("[0, 1]", "[-1, 1]", "standardised")
+USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 16, 24, 64, 500
 KEPT, REFINED, JUDGED = 6, 2, 6  # readings after the coarse and the full round, in the fine one, and on most images
-KEPT_ALIKE = 2  # of those with the same sizes of image and code
+KEPT_ALIKE = 2  # readings of those with the same sizes of image and code
 FAR_BEHIND = 1.0  # in the logarithm of the error
-PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
+ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 GEOMETRY_PRICE = 0.03  # of a unit of the cost of a geometry
 CODE_PRICE = 1.0  # of a code e times as long
 SIDE_PRICES = {32: 0.5, 64: 1.0}  # of digits enlarged
-DOES_NOT_WORK = 10.0  # readings that do not work come after all that do, and among them only the error counts
-WORKS = 0.045  # an error below this is a reading that works
+WORKING_ERROR = 0.045  # a reading with an error below this works
+NOT_WORKING_PRICE = 10.0  # readings that do not work come after all that do, and among them only the error counts
 MEAN_DIGIT_ERROR = 0.067  # of the mean digit as the answer to every digit
 SECONDS = 6.5  # of computing for the search; what is left of it then is not tried
-
-MODULE_NAMES = {"Tanh": "tanh", "Sigmoid": "sigmoid", "Softplus": "softplus"}
-LIKELY_OUTPUTS = {
-    "[0, 1]": ("sigmoid", "linear"),
-    "[-1, 1]": ("tanh for [-1, 1]", "linear for [-1, 1]"),
-    "standardised": ("linear for standardised", "sigmoid", "linear"),
-    "[0, 255]": ("linear for [0, 255]",),
-}
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A reading and its mean squared error a pixel on real digits, pixels in [0, 1]."""
+    """A reading and its mean squared error per pixel on real digits, pixels in [0, 1]."""
 
     reading: Reading
     error: float
@@ -61,7 +51,7 @@ class Scored:
 
 @dataclass
 class Digits:
-    """Real digits in the sizes that readings ask for."""
+    """Real digits, ``fitted`` to each side and number of channels that readings ask for."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
@@ -88,20 +78,21 @@ def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = N
     refuse_others(layers, tensors)
     found = chains(layers)
     if not found:
-        raise CheckpointError(what_it_is(layers))
+        raise CheckpointError(what_it_seems_to_be(layers))
     images, labels = data.evaluation_digits()
     search = Search(Digits(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES]), time.thread_time() + SECONDS)
-    found = [replace(chain, named=activations_named(modules or {})) for chain in found]
+    known = known_convolutions(modules or {})
+    found = [replace(chain, named_activations=activations_named(modules or {})) for chain in found]
     longest = len(found[0].links)
-    tiers = [(longest, False), (longest, True), (longest - 1, False)]
+    attempts = [(longest, False), (longest, True), (longest - 1, False)]
     results: list[Scored] = []
     with torch.inference_mode():
-        for n_links, wide in tiers:  # rare strides, or leaving a layer aside: only where nothing likelier works
-            tier = [chain for chain in found if len(chain.links) == n_links]
-            bases = [base for chain in tier for base in first_readings(chain, told(modules or {}), wide, channels_last)]
+        for n_links, wide in attempts:  # rare strides, or leaving a layer aside: only where nothing likelier works
+            tried = [chain for chain in found if len(chain.links) == n_links]
+            bases = [base for chain in tried for base in first_readings(chain, known, wide, channels_last)]
             if bases:
-                results = sorted([*results, *search.run(bases)], key=merit)
-            if (results and results[0].error < WORKS) or time.thread_time() > search.deadline:
+                results = sorted([*results, *search.run(bases)], key=final_cost)
+            if (results and results[0].error < WORKING_ERROR) or time.thread_time() > search.deadline:
                 break
     if not results:
         raise CheckpointError("its convolutions cannot be given strides that lead from an image back to one")
@@ -113,8 +104,8 @@ def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = N
     return results
 
 
-def told(modules: Mapping[str, Record]) -> dict[str, tuple[int, int, int]]:
-    """What a file with its modules tells of its convolutions, by name: stride, padding and output padding."""
+def known_convolutions(modules: Mapping[str, Record]) -> dict[str, Known]:
+    """The stride, padding and output padding of the convolutions that a file holds as modules, by layer name."""
     found = {}
     for path, record in modules.items():
         if record.class_name.rpartition(".")[2].startswith(("Conv2d", "ConvTranspose2d")):
@@ -126,14 +117,12 @@ def told(modules: Mapping[str, Record]) -> dict[str, tuple[int, int, int]]:
 
 def activations_named(modules: Mapping[str, Record]) -> frozenset[str]:
     """The activations that a file's modules are, by the names that readings use."""
-    found = set()
-    for record in modules.values():
-        name = MODULE_NAMES.get(record.class_name.rpartition(".")[2], record.class_name.rpartition(".")[2])
-        if name == "LeakyReLU":
-            name = f"LeakyReLU {record.attributes.get('negative_slope', 0.01)}"
-        if name in ACTIVATIONS:
-            found.add(name)
-    return frozenset(found)
+    return frozenset(
+        activation.name
+        for record in modules.values()
+        for activation in ACTIVATIONS.values()
+        if activation.is_module(record.class_name.rpartition(".")[2], record.attributes)
+    )
 
 
 def first_number(value: object) -> int | None:
@@ -143,21 +132,21 @@ def first_number(value: object) -> int | None:
     return value if isinstance(value, int) and 0 <= value < 100 else None
 
 
-def first_readings(
-    chain: Chain, known: Mapping[str, tuple[int, int, int]], wide: bool, channels_last: bool
-) -> Iterator[Reading]:
+def first_readings(chain: Chain, known: Mapping[str, Known], wide: bool, channels_last: bool) -> Iterator[Reading]:
     """A reading to start from for every geometry of a chain."""
-    for geometry in geometries(chain, known, wide, same=channels_last):
+    activations = tuple(
+        "none" if surely_no_activation(chain, index) else USUAL_ACTIVATION for index in range(len(chain.links))
+    )
+    for geometry in geometries(chain, known, wide, same_padding=channels_last):
         code = code_position(chain, geometry)
-        gaps = tuple("none" if closed(chain, index) else "ReLU" for index in range(len(chain.links)))
-        yield Reading(chain, geometry, code, gaps, channels_last=channels_last)
+        yield Reading(chain, geometry, code, activations, channels_last=channels_last)
 
 
-def closed(chain: Chain, index: int) -> bool:
+def surely_no_activation(chain: Chain, index: int) -> bool:
     """Whether the file shows that no activation stands before this link: nothing stands there in its Sequential."""
     layer = chain.links[index].layer
     inside = index > 0 and layer.name.rpartition(".")[0] == chain.links[index - 1].layer.name.rpartition(".")[0]
-    return inside and layer.gap == 0 and not chain.links[index].before
+    return inside and layer.modules_before == 0 and not chain.links[index].before
 
 
 def code_position(chain: Chain, geometry: Geometry) -> int:
@@ -166,7 +155,7 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
         return 0
     links = chain.links
     for index, link in enumerate(links):
-        if link.joint == "halve":
+        if link.joint == Joint.HALVE:
             return index
     twins = [any(is_twin(link, layer) for layer in chain.unused) for link in links]
     if any(twins[1:-1]):
@@ -175,13 +164,13 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
     if all(link.is_conv for link in links):
         return geometry.turn
 
-    def numbers(index: int) -> tuple[int, int]:
+    def size_before(index: int) -> tuple[int, int]:
         side = geometry.sides[index - 1]
-        through = links[index - 1].n_out * (side * side if side else 1)
+        size = links[index - 1].n_out * (side * side if side else 1)
         same_part = links[index].layer.name.split(".")[0] == links[index - 1].layer.name.split(".")[0]
-        return through, same_part
+        return size, same_part
 
-    return min(range(1, len(links)), key=numbers)
+    return min(range(1, len(links)), key=size_before)
 
 
 def is_twin(link: Link, layer: Layer) -> bool:
@@ -192,7 +181,10 @@ def is_twin(link: Link, layer: Layer) -> bool:
 
 
 class Search:
-    """The three rounds. Every score is kept, so nothing is run twice."""
+    """The three rounds, until ``deadline``, in seconds of this thread's computing.
+
+    The error of every reading on so many images is kept, so nothing is run twice.
+    """
 
     def __init__(self, digits: Digits, deadline: float) -> None:
         self.digits = digits
@@ -201,15 +193,15 @@ class Search:
 
     def run(self, bases: list[Reading]) -> list[Scored]:
         """The best readings, best first."""
-        kept = self.best(coarse(bases), COARSE_IMAGES, 0.4)
-        kept = self.best(full([scored.reading for scored in kept]), FULL_IMAGES, 0.6)
-        for scored in sorted(kept, key=merit)[:REFINED]:
+        kept = self.best_of(coarse_readings(bases), COARSE_IMAGES, 0.4)
+        kept = self.best_of(full_readings([scored.reading for scored in kept]), FULL_IMAGES, 0.6)
+        for scored in sorted(kept, key=final_cost)[:REFINED]:
             self.refine(scored.reading)
         fine = [Scored(reading, error) for (reading, n), error in self.errors.items() if n == FINE_IMAGES]
-        fine = sorted(fine, key=merit)[:JUDGED]
-        return sorted((Scored(each.reading, self.error(each.reading, JUDGING_IMAGES)) for each in fine), key=merit)
+        fine = sorted(fine, key=final_cost)[:JUDGED]
+        return sorted((Scored(each.reading, self.error(each.reading, JUDGING_IMAGES)) for each in fine), key=final_cost)
 
-    def best(self, readings: Iterable[Reading], n: int, share: float) -> list[Scored]:
+    def best_of(self, readings: Iterable[Reading], n: int, share: float) -> list[Scored]:
         """The best of these readings on ``n`` images, each of another chain or geometry, in a share of the time left.
 
         Of those with the same sizes of image and code only the best `KEPT_ALIKE`, and none that is far behind.
@@ -219,23 +211,23 @@ class Search:
         for reading in readings:
             base = reading.chain, reading.geometry
             try:
-                outcome = self.with_outputs(reading, n)
+                outcome = self.with_each_output(reading, n)
             except RuntimeError:  # sizes that do not meet after all: no reading
                 continue
             for scored in outcome:
-                if base not in best or rough(scored) < rough(best[base]):
+                if base not in best or early_cost(scored) < early_cost(best[base]):
                     best[base] = scored
             if time.thread_time() > until:
                 break
         if not best:
             return []
         alike: dict[object, list[Scored]] = {}
-        for scored in sorted(best.values(), key=rough):
+        for scored in sorted(best.values(), key=early_cost):
             alike.setdefault((scored.reading.side, scored.reading.code_shape), []).append(scored)
-        ranked = sorted((scored for group in alike.values() for scored in group[:KEPT_ALIKE]), key=rough)[:KEPT]
-        return [scored for scored in ranked if rough(scored) < rough(ranked[0]) + FAR_BEHIND]
+        ranked = sorted((scored for group in alike.values() for scored in group[:KEPT_ALIKE]), key=early_cost)[:KEPT]
+        return [scored for scored in ranked if early_cost(scored) < early_cost(ranked[0]) + FAR_BEHIND]
 
-    def with_outputs(self, reading: Reading, n: int) -> list[Scored]:
+    def with_each_output(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
         images, labels = self.digits.batch(reading, n)
         if reading.chain.has_encoder:
@@ -247,40 +239,42 @@ class Search:
         for output in OUTPUTS:
             each = replace(reading, output=output)
             pictures = each.picture(y)
-            error = float(F.mse_loss(pictures, images)) if reading.chain.has_encoder else self.strangeness(pictures)
+            error = (
+                float(F.mse_loss(pictures, images)) if reading.chain.has_encoder else self.distance_to_digits(pictures)
+            )
             self.errors[each, n] = error = error if np.isfinite(error) else np.inf
             found.append(Scored(each, error))
         return found
 
-    def strangeness(self, pictures: Tensor) -> float:
-        """How far pictures are from the nearest real digits, mean squared a pixel: what tells for a decoder alone."""
+    def distance_to_digits(self, pictures: Tensor) -> float:
+        """Mean squared difference per pixel from the nearest real digit: the error of a decoder alone."""
         side, channels = pictures.shape[2], pictures.shape[1]
         real = self.digits.fitted[side, channels].flatten(1)
         return float(torch.cdist(pictures.flatten(1), real).min(dim=1).values.square().mean()) / real.shape[1]
 
     def error(self, reading: Reading, n: int) -> float:
-        """Mean squared error a pixel of one reading on ``n`` images."""
+        """Mean squared error per pixel of one reading on ``n`` images."""
         if (reading, n) not in self.errors:
-            self.with_outputs(reading, n)
+            self.with_each_output(reading, n)
         return self.errors[reading, n]
 
     def refine(self, reading: Reading) -> None:
         """Make the one change that helps most, for as long as one helps."""
-        best = min(self.with_outputs(reading, FINE_IMAGES), key=merit)
+        best = min(self.with_each_output(reading, FINE_IMAGES), key=final_cost)
         while True:
             tried = [best]
-            for changed in neighbours(best.reading):
-                tried += self.with_outputs(changed, FINE_IMAGES)
+            for changed in single_changes(best.reading):
+                tried += self.with_each_output(changed, FINE_IMAGES)
                 if time.thread_time() > self.deadline:
                     return
-            better = min(tried, key=merit)
+            better = min(tried, key=final_cost)
             if better is best:
                 return
             best = better
 
 
-def rough(scored: Scored) -> float:
-    """What readings are ranked by in the first rounds: the logarithm of the error, and the price of the sizes.
+def early_cost(scored: Scored) -> float:
+    """What readings are ranked by in the first rounds, the smaller the better: the log error and a price of the sizes.
 
     A longer code reconstructs better whatever the network is, and so do larger digits, which are smoother.
     """
@@ -289,68 +283,74 @@ def rough(scored: Scored) -> float:
     return float(np.log(max(scored.error, 1e-12)) + price + SIDE_PRICES.get(reading.side, 0.0))
 
 
-def merit(scored: Scored) -> float:
+def final_cost(scored: Scored) -> float:
     """What readings are ranked by in the end, the smaller the better: as in the first rounds, and a price for oddity.
 
     Of two readings that reconstruct about equally well, the one that an author is likelier to have written is meant:
     each activation unlike the others, and each unusual choice, has to lower the error by some per cent to be believed.
     """
     reading = scored.reading
-    if scored.error >= WORKS:
-        return float(np.log(scored.error)) + DOES_NOT_WORK
-    open_gaps = [gap for index, gap in enumerate(reading.gaps) if index not in (0, reading.code)]
-    usual = max(set(open_gaps), key=open_gaps.count, default="ReLU")
-    odd = sum(gap != usual and not closed(reading.chain, index) for index, gap in enumerate(reading.gaps)
-              if index not in (0, reading.code))  # fmt: skip
+    if scored.error >= WORKING_ERROR:
+        return float(np.log(scored.error)) + NOT_WORKING_PRICE
+    usual_ones = tried_in(Round.FULL, ACTIVATIONS)
+    used = {index: name for index, name in enumerate(reading.activations) if index not in (0, reading.code)}
+    names = list(used.values())
+    main = max(dict.fromkeys(names), key=names.count, default=USUAL_ACTIVATION)  # of equally many the first
+    odd = sum(name != main and not surely_no_activation(reading.chain, index) for index, name in used.items())
     odd += reading.code_activation != "none"
-    odd += 2 * (reading.code_activation not in ("none", *USUAL_ACTIVATIONS))
-    odd += 2 * (usual not in USUAL_ACTIVATIONS)
-    odd += bool(reading.chain.named) and usual not in reading.chain.named
-    odd += reading.pixels not in USUAL_PIXELS
-    odd += reading.output not in LIKELY_OUTPUTS[reading.pixels]
+    odd += 2 * (reading.code_activation not in ("none", *usual_ones))
+    odd += 2 * (main not in usual_ones)
+    odd += bool(reading.chain.named_activations) and main not in reading.chain.named_activations
+    odd += reading.pixels not in tried_in(Round.FULL, PIXELS)
+    odd += reading.pixels not in OUTPUTS[reading.output].likely_for
     odd += reading.label_first
-    odd += reading.norm_gap != "none"
-    return rough(scored) + PRICE * odd
+    odd += reading.norm_activation != "none"
+    return early_cost(scored) + ODDITY_PRICE * odd
 
 
-def coarse(bases: list[Reading]) -> Iterator[Reading]:
+def coarse_readings(bases: list[Reading]) -> Iterator[Reading]:
     """Each base, the likeliest first, with a few activations and pixel scales.
 
     Where the code is a stack of feature maps, they may well have gone through the activation, too.
     """
+    activations, scales = tried_in(Round.COARSE, ACTIVATIONS), tried_in(Round.COARSE, PIXELS)
     for base in sorted(bases, key=lambda base: base.geometry.cost):
-        for pixels in COARSE_PIXELS:
-            for activation in COARSE_ACTIVATIONS:
-                for split in splits(base):
+        for pixels in scales:
+            for activation in activations:
+                for split in possible_splits(base):
                     yield replace(with_activation(base, activation), pixels=pixels, split=split)
         if len(base.code_shape) > 1:
-            usual = with_activation(base, COARSE_ACTIVATIONS[0])
-            yield replace(usual, pixels=COARSE_PIXELS[0], code_activation=COARSE_ACTIVATIONS[0])
+            usual = with_activation(base, USUAL_ACTIVATION)
+            yield replace(usual, pixels=scales[0], code_activation=USUAL_ACTIVATION)
 
 
-def full(bases: list[Reading]) -> Iterator[Reading]:
+def full_readings(bases: list[Reading]) -> Iterator[Reading]:
     """Each base with everything that holds for the whole network."""
+    activations, scales = tried_in(Round.FULL, ACTIVATIONS), tried_in(Round.FULL, PIXELS)
     for base in bases:
-        for activation in USUAL_ACTIVATIONS:
-            for pixels in USUAL_PIXELS:
+        for activation in activations:
+            for pixels in scales:
                 one = replace(with_activation(base, activation), pixels=pixels)
                 yield one
                 if not one.variational:
                     yield replace(one, code_activation=activation)
-                elif one.code > 1 and one.gaps[one.code - 1] != "none":
-                    yield with_gap(one, one.code - 1, "none")
+                elif one.code > 1 and one.activations[one.code - 1] != "none":
+                    yield with_activation_before(one, one.code - 1, "none")
 
 
-def neighbours(reading: Reading) -> Iterator[Reading]:
+def single_changes(reading: Reading) -> Iterator[Reading]:
     """The reading with one choice changed."""
-    places = [i for i in range(1, len(reading.gaps)) if i != reading.code and not closed(reading.chain, i)]
+    places = [index for index in range(1, len(reading.activations)) if index != reading.code]
     for index in places:
-        for activation in ("none", "ReLU", "tanh"):
-            if activation != reading.gaps[index]:
-                yield with_gap(reading, index, activation)
-    for activation in USUAL_ACTIVATIONS:  # authors who mix do so between encoder and decoder
-        yield replace(reading, gaps=gaps_with(reading, activation, lambda index: index < reading.code))
-        yield replace(reading, gaps=gaps_with(reading, activation, lambda index: index > reading.code))
+        if surely_no_activation(reading.chain, index):
+            continue
+        for activation in ("none", *tried_in(Round.COARSE, ACTIVATIONS)):
+            if activation != reading.activations[index]:
+                yield with_activation_before(reading, index, activation)
+    usual_ones = tried_in(Round.FULL, ACTIVATIONS)
+    for activation in usual_ones:  # authors who mix do so between encoder and decoder
+        yield with_activation(reading, activation, lambda index: index < reading.code)
+        yield with_activation(reading, activation, lambda index: index > reading.code)
     for activation in ACTIVATIONS:
         if activation != "none":
             yield with_activation(reading, activation)
@@ -359,17 +359,23 @@ def neighbours(reading: Reading) -> Iterator[Reading]:
     for pixels in PIXELS:
         if pixels != reading.pixels:
             yield replace(reading, pixels=pixels)
-    if any(norm.kind == "batch_norm" and norm.gap != 0 for link in reading.chain.links for norm in link.after):
-        for activation in ("none", *USUAL_ACTIVATIONS):
-            if activation != reading.norm_gap:
-                yield replace(reading, norm_gap=activation)
+    if any(may_follow_activation(norm) for link in reading.chain.links for norm in link.after):
+        for activation in ("none", *usual_ones):
+            if activation != reading.norm_activation:
+                yield replace(reading, norm_activation=activation)
     if reading.conditional:
         yield replace(reading, label_first=not reading.label_first)
     if any(step and step.upsample > 1 for step in reading.geometry.steps):
         yield replace(reading, upsampling="bilinear" if reading.upsampling == "nearest" else "nearest")
-    for split in splits(reading):
+    for split in possible_splits(reading):
         if split != reading.split:
             yield replace(reading, split=split)
+
+
+def may_follow_activation(norm: Layer) -> bool:
+    """Whether an activation may stand between a normalisation and the layer before it, by what the file shows."""
+    kind = norm.normalisation
+    return kind is not None and not kind.is_activation and norm.modules_before != 0
 
 
 def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
@@ -380,14 +386,14 @@ def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
         raise CheckpointError("it is a diffusion model, which removes noise step by step and has no code")
     if any(ATTENTION.search(name) for name in tensors):
         raise CheckpointError("it is a transformer, whose layers attend to each other and do not form a chain")
-    if not any(layer.kind in ("linear", "conv") for layer in layers):
+    if not any(layer.is_weighted for layer in layers):
         raise CheckpointError("it holds no dense or convolutional layers")
 
 
-def what_it_is(layers: list[Layer]) -> str:
+def what_it_seems_to_be(layers: list[Layer]) -> str:
     """What a file seems to hold that has no chain to an image."""
     links = candidates(layers)
-    if any(from_image(link) for link in links):
+    if any(as_first(link) for link in links):
         last = links[-1]
         if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
             return (

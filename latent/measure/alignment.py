@@ -41,26 +41,26 @@ class AffineMap:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """What two spaces say of the same images.
+class Alignment:
+    """What the codes of two models, A and B, share on the same images.
 
-    ``overlap`` the share of nearest neighbours in common, ``cka`` the likeness of their geometries, both from 0 to 1;
-    ``there`` and ``back`` the best affine maps from A to B and from B to A, ``r2_there`` and ``r2_back`` the share
-    of the variance that they explain of codes they were not fitted to: 1 for all of it, 0 for no more than the mean.
-    ``held_out`` says which codes those are.
+    ``overlap`` is the share of nearest neighbours in common, ``cka`` the similarity of their geometries, both from 0 to
+    1; ``a_to_b`` and ``b_to_a`` are the best affine maps, ``r2_a_to_b`` and ``r2_b_to_a`` the share of the variance
+    that they explain of codes they were not fitted to: 1 for all of it, 0 for no more than the mean. ``held_out`` are
+    the rows of those codes.
     """
 
     overlap: float
     cka: float
-    there: AffineMap
-    back: AffineMap
-    r2_there: float
-    r2_back: float
+    a_to_b: AffineMap
+    b_to_a: AffineMap
+    r2_a_to_b: float
+    r2_b_to_a: float
     held_out: NDArray[np.intp] = field(repr=False)
 
     @classmethod
-    def of(cls, z_a: NDArray[np.floating], z_b: NDArray[np.floating], seed: int = 0) -> Comparison:
-        """The comparison of codes (n, dim_a) and (n, dim_b) of the same images.
+    def of(cls, z_a: NDArray[np.floating], z_b: NDArray[np.floating], seed: int = 0) -> Alignment:
+        """The alignment of codes (n, dim_a) and (n, dim_b) of the same images.
 
         The maps are fitted to a random half, so that their R² holds for the other one; the seed chooses it. Raises
         `ArgumentError` where the two are not codes of the same images.
@@ -68,22 +68,22 @@ class Comparison:
         z_a, z_b = paired(z_a, z_b)
         order = np.random.default_rng(seed).permutation(len(z_a))
         fitting, testing = order[: len(z_a) // 2], order[len(z_a) // 2 :]
-        there, back = AffineMap.fitted(z_a[fitting], z_b[fitting]), AffineMap.fitted(z_b[fitting], z_a[fitting])
+        a_to_b, b_to_a = AffineMap.fitted(z_a[fitting], z_b[fitting]), AffineMap.fitted(z_b[fitting], z_a[fitting])
         return cls(
             neighbour_overlap(z_a, z_b),
             linear_cka(z_a, z_b),
-            there,
-            back,
-            explained(z_b[testing], there(z_a[testing])),
-            explained(z_a[testing], back(z_b[testing])),
+            a_to_b,
+            b_to_a,
+            explained(z_b[testing], a_to_b(z_a[testing])),
+            explained(z_a[testing], b_to_a(z_b[testing])),
             testing,
         )
 
 
-def stitch(z_a: NDArray[np.floating], there: AffineMap, decode_b: Decode) -> NDArray[np.float32]:
-    """Pictures that B's decoder makes of A's codes (n, dim_a), taken over by the map (Lenc & Vedaldi 2015,
+def stitch(z_a: NDArray[np.floating], a_to_b: AffineMap, decode_b: Decode) -> NDArray[np.float32]:
+    """Pictures that B's decoder makes of A's codes (n, dim_a), mapped to codes of B (Lenc & Vedaldi 2015,
     arXiv:1411.5908; Bansal et al. 2021, arXiv:2106.07682)."""
-    return decode_b(there(z_a))
+    return decode_b(a_to_b(z_a))
 
 
 def neighbour_overlap(z_a: NDArray[np.floating], z_b: NDArray[np.floating], k: int = N_NEIGHBOURS) -> float:

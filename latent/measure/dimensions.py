@@ -1,4 +1,4 @@
-"""What a trained model does: what its dimensions carry and stand for, and which images it loses."""
+"""What a trained model does: what its dimensions carry and represent, and how well it reconstructs images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ N_CLASSES = 10
 MANY_DIMENSIONS = 1024
 MOST_DECODES = 4096  # pictures that are drawn to see what the dimensions do
 MOST_BASES = 64  # real codes from which a dimension is changed
-SWEEP = np.linspace(-1.5, 1.5, 7)  # standard deviations of the dimension about the base
-UNUSED = 0.01  # of the mean effect on the picture: below it a dimension is dead
+STEPS = np.linspace(-1.5, 1.5, 7)  # of a traversal: standard deviations of the dimension about the base
+INACTIVE_BELOW = 0.01  # of the mean effect on the picture: below it a dimension is inactive
 BINS = 32  # of equal frequency
-STANDS_FOR = 0.5  # the least correlation with a property that gives a dimension its name …
-CONFIRMED = 0.25  # … and the least slope of a sweep that confirms it
+LEAST_CORRELATION = 0.5  # with a property that a dimension represents …
+LEAST_SLOPE = 0.25  # … and of the traversal that confirms it
 
 Properties = Mapping[str, NDArray[np.floating[Any]]]
 
@@ -60,7 +60,7 @@ class Dimensions:
         ``dimensions`` are by default all. The effects are seen from real codes that the seed chooses.
         """
         chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
-        bases = some_rows(z, MOST_DECODES // (2 * len(chosen)), seed)
+        bases = random_rows(z, MOST_DECODES // (2 * len(chosen)), seed)
         own = z[:, chosen]
         return cls(
             chosen,
@@ -75,15 +75,15 @@ class Dimensions:
     @property
     def active(self) -> NDArray[np.bool_]:
         """Which of the dimensions change the picture by at least 1 % of what they do on average."""
-        return self.effect >= max(UNUSED * self.effect.mean(), np.finfo(np.float32).tiny)
+        return self.effect >= max(INACTIVE_BELOW * self.effect.mean(), np.finfo(np.float32).tiny)
 
     @property
-    def dead(self) -> list[int]:
+    def inactive(self) -> list[int]:
         """The dimensions that are not active."""
         return self.dimensions[~self.active].tolist()
 
 
-def some_rows(rows: NDArray[np.float32], n: int, seed: int) -> NDArray[np.float32]:
+def random_rows(rows: NDArray[np.float32], n: int, seed: int) -> NDArray[np.float32]:
     """``n`` of the rows at random, at least 4 and at most `MOST_BASES`."""
     n = min(max(n, 4), MOST_BASES, len(rows))
     return rows[np.random.default_rng(seed).choice(len(rows), n, replace=False)]
@@ -137,8 +137,8 @@ def effective_rank(z: NDArray[np.floating]) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def neighbour_digits(z: NDArray[np.floating], labels: Labels, k: int = 10) -> NDArray[np.float64]:
-    """Of which digits the ``k`` nearest neighbours of each digit's codes are: shares (10, 10), every row's sum 1.
+def neighbour_classes(z: NDArray[np.floating], labels: Labels, k: int = 10) -> NDArray[np.float64]:
+    """The classes of the ``k`` nearest neighbours of each class's codes: shares (10, 10), every row's sum 1.
 
     Row 4, column 9 is the share of 9s among the neighbours of 4s. Of codes (n, latent_dim) and their digits (n,);
     NaN in the row of a digit that is not there.
@@ -165,8 +165,8 @@ def standardized(columns: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class Meaning:
-    """A dimension and the property of pictures that it stands for; see `Meanings`."""
+class RepresentedProperty:
+    """The property of pictures, by its ``name``, that a ``dimension`` represents; see `PropertyCorrelations`."""
 
     dimension: int
     name: str
@@ -175,12 +175,12 @@ class Meaning:
 
 
 @dataclass(frozen=True)
-class Meanings:
-    """How ``dimensions`` (n_dimensions,) go together with measured properties of pictures, seen both ways.
+class PropertyCorrelations:
+    """How ``dimensions`` (n_dimensions,) are related to measured properties of pictures, called ``names``.
 
-    ``correlation`` (n_dimensions, n_properties): Pearson's, over the real images. ``slope``, of the same shape:
-    what is caused, as the dimension alone is changed and the decoded pictures are measured: how many of the property's
-    standard deviations among real images it moves for one of the dimension's own.
+    ``correlation`` (n_dimensions, n_properties): Pearson's, over the real images. ``slope``, of the same shape: the
+    effect of the dimension alone, measured on decoded pictures of a traversal, in standard deviations of the property
+    among real images for one standard deviation of the dimension.
     """
 
     names: tuple[str, ...]
@@ -197,40 +197,40 @@ class Meanings:
         measure: Callable[[NDArray[np.float32]], Properties],
         dimensions: NDArray[np.intp] | None = None,
         seed: int = 0,
-    ) -> Meanings:
+    ) -> PropertyCorrelations:
         """``properties`` name -> values (n,) of the real images whose codes are ``z`` (n, latent_dim).
 
-        ``measure`` gives the same properties of any pictures; ``dimensions`` are by default all. The sweeps start from
-        real codes that the seed chooses.
+        ``measure`` gives the same properties of any pictures; ``dimensions`` are by default all. The traversals start
+        from real codes that the seed chooses.
         """
         names = tuple(properties)
         real = np.stack([properties[name] for name in names], axis=1)
         if len(real) != len(z):
             raise ArgumentError(f"Properties are needed of all {len(z)} images; got {len(real)} values.")
         chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
-        bases = some_rows(z, MOST_DECODES // (len(SWEEP) * len(chosen)), seed)
+        bases = random_rows(z, MOST_DECODES // (len(STEPS) * len(chosen)), seed)
         std = z.std(axis=0)
         slope = np.empty((len(chosen), len(names)))
         for place, dimension in enumerate(chosen.tolist()):
-            codes = [traverse(base, dimension, base[dimension] + SWEEP * std[dimension]) for base in bases]
+            codes = [traverse(base, dimension, base[dimension] + STEPS * std[dimension]) for base in bases]
             measured = measure(decode(np.concatenate(codes)))
-            swept = np.stack([measured[name] for name in names], axis=1).reshape(len(bases), len(SWEEP), len(names))
-            slope[place] = SWEEP @ swept.mean(axis=0) / np.square(SWEEP).sum()  # least squares about a mean of 0
+            values = np.stack([measured[name] for name in names], axis=1).reshape(len(bases), len(STEPS), len(names))
+            slope[place] = STEPS @ values.mean(axis=0) / np.square(STEPS).sum()  # least squares about a mean of 0
         spread = real.std(axis=0, dtype=np.float64)
         slope = np.divide(slope, spread, out=np.zeros_like(slope), where=spread > 0)
         return cls(names, chosen, correlations(z[:, chosen], real), slope)
 
-    def found(self) -> list[Meaning]:
-        """The dimensions that stand for something, the clearest first, each with the property it follows best.
+    def represented(self) -> list[RepresentedProperty]:
+        """The dimensions that represent a property, the highest correlation first, each with its best property.
 
-        That is a correlation of 0.5 at least, with a sweep that moves the property the same way by 0.25 at least.
+        That is a correlation of 0.5 or more, and a slope of 0.25 or more of the same sign.
         """
-        agreeing = (np.abs(self.correlation) >= STANDS_FOR) & (self.slope * np.sign(self.correlation) >= CONFIRMED)
-        strength = np.where(agreeing, np.abs(self.correlation), 0)
+        size, slope = np.abs(self.correlation), self.slope * np.sign(self.correlation)
+        strength = np.where((size >= LEAST_CORRELATION) & (slope >= LEAST_SLOPE), size, 0)
         best = strength.argmax(axis=1)
         order = np.argsort(-strength.max(axis=1), kind="stable")
         return [
-            Meaning(
+            RepresentedProperty(
                 int(self.dimensions[row]), self.names[best[row]],
                 float(self.correlation[row, best[row]]), float(self.slope[row, best[row]]),
             )
@@ -248,7 +248,7 @@ class Reconstruction:
 
     @classmethod
     def of(cls, images: NDArray[np.uint8], x_hat: NDArray[np.float32], labels: Labels) -> Reconstruction:
-        """Of ``images`` (n, height, width[, channels]) uint8 and what is left of them, ``x_hat`` in [0, 1]."""
+        """Of ``images`` (n, height, width[, channels]) uint8 and their reconstructions ``x_hat`` in [0, 1]."""
         if images.shape != x_hat.shape or len(labels) != len(images):
             raise ArgumentError(
                 f"Each image has a reconstruction of its shape and a label; got {images.shape}, {x_hat.shape} and "

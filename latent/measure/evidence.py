@@ -12,23 +12,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent import components, inference, sampling, store
+from latent.arrays import Rows
 from latent.errors import ArgumentError
 from latent.images import to_uint8
 from latent.measure import dimensions, judge, knowledge, properties
-from latent.measure.dimensions import Dimensions, Meanings, Reconstruction
+from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.fidelity import Fidelity, Reference, halves
 from latent.measure.judge import Judge, Judgement
 from latent.measure.knowledge import Knowledge
-from latent.measure.smoothness import KINDS, Smoothness, Ways
+from latent.measure.smoothness import KINDS, Paths, Smoothness
+from latent.sampling import Sampler
 from latent.space import LatentSpace
 
 BLOCK = 1000  # pictures in memory at a time
 N_SHOWN = 60  # pictures of a sampler that are kept to be looked at
 MOST_DIMENSIONS = 64  # that are diagnosed, the most spread ones
 REAL, RECONSTRUCTIONS = "real images", "reconstructions"
-REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one that knows the codes, would reach
+REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one with the real codes, would reach
 CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
-FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the yardsticks that it should beat
+FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the baselines
+
+Part = tuple[Any, ...]  # of the evidence: the name of a measurement, and its arguments
 
 SEED = 0  # of the samples that findings and reports speak of
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
@@ -36,11 +40,11 @@ MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
 T = TypeVar("T")
 
 
-def once(measure: Callable[Concatenate[Evidence, ...], T]) -> Callable[Concatenate[Evidence, ...], T]:
+def measured_once(measure: Callable[Concatenate[Evidence, ...], T]) -> Callable[Concatenate[Evidence, ...], T]:
     """A measurement that is made when it is first asked for; whoever asks meanwhile waits for it."""
 
     @wraps(measure)
-    def measured(evidence: Evidence, *arguments: Hashable) -> T:
+    def kept_or_measured(evidence: Evidence, *arguments: Hashable) -> T:
         key = (measure.__name__, *arguments)
         with evidence.lock:
             found: T = evidence.found.pop(key) if key in evidence.found else measure(evidence, *arguments)
@@ -49,7 +53,7 @@ def once(measure: Callable[Concatenate[Evidence, ...], T]) -> Callable[Concatena
                 evidence.found.pop(next(iter(evidence.found)))
             return found
 
-    return measured
+    return kept_or_measured
 
 
 @dataclass(frozen=True)
@@ -92,31 +96,32 @@ class Evidence:
 
     @property
     def samplers(self) -> tuple[str, ...]:
-        """The distributions that can be compared: without real codes, nothing can be fitted."""
-        return sampling.DISTRIBUTIONS if self.space.signature.has_encoder else ("normal",)
+        """The samplers that can be compared: without real codes, those that need none."""
+        encodes = self.space.signature.has_encoder
+        return tuple(name for name, each in sampling.SAMPLERS.items() if encodes or not each.needs_codes)
 
     @property
     def rows(self) -> tuple[str, ...]:
         """What is measured against real images: the references that there are, then the samplers."""
         return (*(REFERENCES if self.space.signature.has_encoder else REFERENCES[:1]), *self.samplers)
 
-    @once
+    @measured_once
     def judges_real_images(self) -> bool:
         """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
         return self.judge.applies(self.space.images[:BLOCK], self.space.labels[:BLOCK])
 
-    @once
+    @measured_once
     def originals(self) -> Judgement:
         """The judge's opinion of the evaluation images."""
         return self.judge(self.space.images)
 
-    @once
+    @measured_once
     def reconstructions(self) -> Judgement:
-        """The judge's opinion of what is left of them."""
-        return self.judged(self.space.z, self.space.labels)
+        """The judge's opinion of their reconstructions."""
+        return self.judge_codes(self.space.z, self.space.labels)
 
-    def judged(self, z: NDArray[np.float32], labels: NDArray[np.integer[Any]] | None = None) -> Judgement:
-        """The judge's opinion of the pictures of codes (n, latent_dim), few of which are in memory at a time."""
+    def judge_codes(self, z: NDArray[np.float32], labels: NDArray[np.integer[Any]] | None = None) -> Judgement:
+        """The judge's opinion of codes (n, latent_dim), decoded; few pictures are in memory at a time."""
         parts = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
         verdicts = [self.judge(self.space.decode(z[part], None if labels is None else labels[part])) for part in parts]
         return Judgement(
@@ -126,16 +131,16 @@ class Evidence:
 
     # What comes out of the decoder, against real images.
 
-    @once
+    @measured_once
     def reference(self) -> Reference:
         """Half of the evaluation images; samplers are fitted to the codes of the other half."""
         known, held_out = halves(len(self.space.z))
         z = self.space.z
         return Reference.of(self.originals().features[held_out], z[known], z[held_out])
 
-    @once
-    def distribution(self, name: str) -> sampling.Distribution:
-        """A distribution fitted to the codes of the half that the reference is not of."""
+    @measured_once
+    def fitted_sampler(self, name: str) -> Sampler:
+        """A sampler fitted to the codes of the half that the reference is not of."""
         known, _ = halves(len(self.space.z))
         return sampling.fit(name, self.space.z[known], labels=self.space.labels[known])
 
@@ -143,7 +148,7 @@ class Evidence:
         """The fidelity of each of ``rows``, the references first."""
         return {name: self.sampler(name, SEED if name in REFERENCES else seed).fidelity for name in self.rows}
 
-    @once
+    @measured_once
     def sampler(self, name: str, seed: int) -> Sampled:
         """One of ``rows``: as many pictures as the reference has, measured against it; no reference needs the seed."""
         if self.refusal:
@@ -151,15 +156,15 @@ class Evidence:
         space, reference = self.space, self.reference()
         known, held_out = halves(len(space.z))
         if name == REAL:
-            verdict, z = of_rows(self.originals(), known), space.z[known]
+            verdict, z = self.originals().select(known), space.z[known]
             pictures: NDArray[Any] = space.images[known[:N_SHOWN]]
         elif name == RECONSTRUCTIONS:
-            verdict, z = of_rows(self.reconstructions(), known), space.z[known]
+            verdict, z = self.reconstructions().select(known), space.z[known]
             pictures = space.decode(z[:N_SHOWN], space.labels[known[:N_SHOWN]])
         else:
-            z = sampling.sample(self.distribution(name), len(held_out), seed=seed)
+            z = sampling.sample(self.fitted_sampler(name), len(held_out), seed=seed)
             labels = space.labels[known] if space.signature.conditional else None  # digits as often as they are
-            verdict = self.judged(z, labels)
+            verdict = self.judge_codes(z, labels)
             pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])
         drawn = name not in REFERENCES and space.signature.has_encoder
         fidelity = reference.measure(verdict.features, verdict.digits, verdict.confidence, z if drawn else None)
@@ -167,33 +172,42 @@ class Evidence:
 
     # What the codes hold.
 
-    @once
-    def diagnosed(self) -> NDArray[np.intp]:
-        """Which dimensions are diagnosed: all, or of very many the most spread."""
+    @measured_once
+    def diagnosed_dimensions(self) -> NDArray[np.intp]:
+        """The dimensions that are diagnosed: all, or of very many the most spread."""
         return self.space.statistics.most_spread(MOST_DIMENSIONS)
 
-    @once
+    @measured_once
     def dimensions(self) -> Dimensions:
         """What each of the diagnosed dimensions carries."""
         space = self.space
         logvar = inference.log_variances(space.model, space.images)
-        return Dimensions.of(space.z, space.labels, space.decode, logvar, self.diagnosed())
+        return Dimensions.of(space.z, space.labels, space.decode, logvar, self.diagnosed_dimensions())
 
-    @once
-    def meanings(self) -> Meanings:
-        """What each of the diagnosed dimensions stands for."""
-        space = self.space
+    @measured_once
+    def property_correlations(self) -> PropertyCorrelations:
+        """How each of the diagnosed dimensions is related to measured properties of pictures."""
+        space, chosen = self.space, self.diagnosed_dimensions()
         measured = properties.measure_all(space.images)
-        return Meanings.of(space.z, measured, space.decode, properties.measure_all, self.diagnosed())
+        return PropertyCorrelations.of(space.z, measured, space.decode, properties.measure_all, chosen)
 
-    @once
+    @measured_once
     def neighbours(self) -> NDArray[np.float64]:
-        """Of which digits the nearest neighbours of each digit are, (10, 10)."""
-        return dimensions.neighbour_digits(components.condensed(self.space.z), self.space.labels)
+        """The classes of the nearest neighbours of each class, shares (10, 10)."""
+        return dimensions.neighbour_classes(components.condensed(self.space.z), self.space.labels)
 
-    @once
+    @measured_once
+    def mixed_neighbours(self, a: int, b: int) -> tuple[Rows, Rows]:
+        """Images of class ``a`` whose nearest neighbour is of class ``b``, and these neighbours, (n,) each."""
+        space = self.space
+        rows = np.flatnonzero(space.labels == a)
+        neighbours = space.nearest(space.z[rows], 2)[:, 1]
+        is_b = space.labels[neighbours] == b
+        return rows[is_b], neighbours[is_b]
+
+    @measured_once
     def knowledge(self, features: str) -> Knowledge:
-        """How well digits can be told from one of `FEATURES`, kept on disk across restarts.
+        """How well classes can be told from one of `FEATURES`, kept on disk across restarts.
 
         "PCA" are principal components of the pixels, as many as the code has dimensions.
         """
@@ -211,37 +225,37 @@ class Evidence:
         key = of.get(features, space.signature.image_shape)  # what the features are made of
         return Knowledge(*store.stored(measure, "knowledge", features, len(space.images), key).tolist())
 
-    # What the way through the code costs, and what lies between codes.
+    # What encoding and decoding loses, and what lies between codes.
 
-    @once
+    @measured_once
     def reconstruction(self) -> Reconstruction:
         """The error of every evaluation image."""
         return Reconstruction(self.space.errors.astype(np.float64), self.space.labels)
 
-    @once
+    @measured_once
     def pca_errors(self) -> NDArray[np.float64]:
         """The error of principal components as codes, from none (the mean picture) to as many as dimensions."""
         return dimensions.pca_errors(self.space.images, self.space.latent_dim)
 
-    @once
+    @measured_once
     def smoothness(self, kind: str) -> Smoothness:
-        """What happens on ways of one of `KINDS` between random pairs of real digits."""
+        """What happens on paths of one of `KINDS` between random pairs of real images."""
         if self.refusal:
             raise ArgumentError(self.refusal)
-        return self.ways().along(kind)
+        return self.paths().along(kind)
 
-    @once
-    def ways(self) -> Ways:
-        """The pairs of real digits between which smoothness is measured, and how."""
-        return Ways.of(self.space.z, self.space.decode, lambda pictures: self.judge(pictures).confidence)
+    @measured_once
+    def paths(self) -> Paths:
+        """The pairs of real images between which smoothness is measured, and how."""
+        return Paths.of(self.space.z, self.space.decode, lambda pictures: self.judge(pictures).confidence)
 
-    def parts(self) -> list[tuple[Any, ...]]:
+    def parts(self) -> list[Part]:
         """All that there is to measure of this space, in a good order: the names and arguments of its measures."""
         encodes, judges = self.space.signature.has_encoder, not self.refusal
-        parts: list[tuple[Any, ...]] = []
+        parts: list[Part] = []
         if encodes:
-            parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("meanings",), ("neighbours",)]
-            parts += [("knowledge", CODES), ("knowledge", PCA)]
+            parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("property_correlations",)]
+            parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)]
         if judges:
             parts += [("sampler", name, SEED) for name in self.rows]
         if judges and encodes:
@@ -256,8 +270,3 @@ class Evidence:
         """Whether all that there is of a part was measured already; false where there is nothing of it."""
         wanted = [each for each in self.parts() if each[0] == part]
         return bool(wanted) and all(self.has(*each) for each in wanted)
-
-
-def of_rows(judgement: Judgement, rows: NDArray[np.intp]) -> Judgement:
-    """The judgement of some of the pictures."""
-    return Judgement(judgement.features[rows], judgement.probabilities[rows])

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latent.errors import ArgumentError
+from latent.measure.measures import Measure
 from latent.neighbours import nearest, nearest_others, squared_distances
 
 N_NEIGHBOURS = 5  # of the balls about real and about sampled features: Naeem et al.'s own choice
 DUPLICATE_QUANTILE = 0.01  # of real pictures have another one so near that it counts as a duplicate
 N_CLASSES = 10
-
-MEASURES = {  # what each says, for people
-    "frechet": "Distance of Gaussians fitted to both sets of judge features: 0 is alike. Not comparable with an "
-    "Inception FID, nor with that of another number of pictures.",
-    "precision": "The share of pictures that lie among the real ones.",
-    "recall": "The share of real pictures that lie among the drawn ones.",
-    "density": "How many real neighbourhoods a picture lies in, of 5: may pass 1 where pictures are typical.",
-    "coverage": "The share of real pictures with a drawn one in their neighbourhood.",
-    "entropy": "Of the digits that the judge sees, in bits: 3.32 where all ten are as frequent.",
-    "confidence": "How sure the judge is on average of the digit that it names.",
-    "duplicates": "The share of pictures with another one nearer than 99 % of real pictures have.",
-    "novelty": "How far codes lie from those that the sampler was fitted to, over how far unseen real ones do: 0 for "
-    "copies.",
-}
 
 
 @dataclass(frozen=True)
@@ -40,7 +30,8 @@ class Fidelity:
     that histogram's in bits (log2 10 = 3.32 for ten equally frequent digits), ``confidence`` the judge's mean.
     ``duplicates`` is the share of pictures that have another one nearer than 1 % of real pictures have.
     ``novelty`` compares distances to the nearest code that the sampler was fitted to: 0 for copies, 1 for codes as
-    new as unseen real ones; NaN where no codes were given, or all real ones are the same.
+    new as unseen real ones; NaN where no codes were given, or all real ones are the same. ``added`` holds the
+    values of all `MEASURES` besides these, by their keys.
     """
 
     frechet: float
@@ -53,6 +44,17 @@ class Fidelity:
     confidence: float
     duplicates: float
     novelty: float
+    added: Mapping[str, float] = field(default_factory=dict)
+
+    def value(self, key: str) -> float:
+        """The value of one of `MEASURES`, by its key; NaN for one that was added after this was measured."""
+        return float(self.to_dict().get(key, np.nan))
+
+    def to_dict(self) -> dict[str, Any]:
+        """All values by their names, the added ones last."""
+        values = asdict(self)
+        added = values.pop("added")
+        return values | added
 
 
 @dataclass(frozen=True)
@@ -92,17 +94,43 @@ class Reference:
         ``z`` (n, latent_dim) are their codes, where they have any. Take as many as the reference has: all of these
         measures but entropy and confidence depend on how many are compared.
         """
-        distances, _ = nearest_others(features, N_NEIGHBOURS)
-        counts = np.bincount(digits, minlength=N_CLASSES)
-        return Fidelity(
-            frechet_distance(self.features, features),
-            *overlap(self.features, self.radii, features, distances[:, -1]),
-            digits=counts,
-            entropy=entropy(counts),
-            confidence=float(np.mean(confidence)),
-            duplicates=float(np.mean(distances[:, 0] <= self.near)),
-            novelty=np.nan if z is None or self.unseen == 0 else median_distance(z, self.known) / self.unseen,
-        )
+        samples = Samples(self, features, digits, confidence, z)
+        values = {key: measure.of(samples) for key, measure in MEASURES.items()}
+        own = {key: values.pop(key) for key in tuple(values) if key in Fidelity.__dataclass_fields__}
+        return Fidelity(**own, digits=samples.counts, added=values)
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Pictures that are measured against a ``reference``; see `Reference.measure` for what the rest is."""
+
+    reference: Reference
+    features: NDArray[np.float32]
+    digits: NDArray[np.integer]
+    confidence: NDArray[np.floating]
+    z: NDArray[np.float32] | None = None
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How many pictures were judged to be of each class, (10,)."""
+        return np.bincount(self.digits, minlength=N_CLASSES)
+
+    @cached_property
+    def distances(self) -> NDArray[np.float64]:
+        """From each picture to the `N_NEIGHBOURS` nearest others, (n, `N_NEIGHBOURS`), nearest first."""
+        return nearest_others(self.features, N_NEIGHBOURS)[0]
+
+    @cached_property
+    def overlap(self) -> tuple[float, float, float, float]:
+        """Precision, recall, density and coverage; see `overlap`."""
+        return overlap(self.reference.features, self.reference.radii, self.features, self.distances[:, -1])
+
+    @property
+    def novelty(self) -> float:
+        """How far the codes lie from the known ones, over how far unseen real ones do; NaN where that says nothing."""
+        if self.z is None or self.reference.unseen == 0:
+            return np.nan
+        return median_distance(self.z, self.reference.known) / self.reference.unseen
 
 
 def halves(n: int, seed: int = 0) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -172,3 +200,54 @@ def entropy(counts: NDArray[np.integer]) -> float:
 def median_distance(z: NDArray[np.floating], known: NDArray[np.floating]) -> float:
     """The median distance from codes (n, latent_dim) to the nearest of the known ones (m, latent_dim)."""
     return float(np.median(nearest(z, known)[0]))
+
+
+KYNKAANNIEMI = "Kynkäänniemi et al. 2019, arXiv:1904.06991"
+NAEEM = "Naeem et al. 2020, arXiv:2002.09797"
+# All that is measured of a sampler, by its key in JSON and links. To add a measure, add its record here.
+MEASURES: dict[str, Measure[Samples]] = {
+    "frechet": Measure(
+        "Fréchet distance", "squared units of the features", "less", ".3g",
+        "Distance of Gaussians fitted to both sets of judge features: 0 is alike. Not comparable with an "
+        "Inception FID, nor with that of another number of pictures.",
+        lambda samples: frechet_distance(samples.reference.features, samples.features),
+        "Dowson & Landau 1982; Heusel et al. 2017, arXiv:1706.08500",
+    ),
+    "precision": Measure(
+        "precision", "share", "more", ".1%", "The share of pictures that lie among the real ones.",
+        lambda samples: samples.overlap[0], KYNKAANNIEMI,
+    ),
+    "recall": Measure(
+        "recall", "share", "more", ".1%", "The share of real pictures that lie among the drawn ones.",
+        lambda samples: samples.overlap[1], KYNKAANNIEMI,
+    ),
+    "density": Measure(
+        "density", "", "more", ".3g",
+        "How many real neighbourhoods a picture lies in, of 5: may pass 1 where pictures are typical.",
+        lambda samples: samples.overlap[2], NAEEM,
+    ),
+    "coverage": Measure(
+        "coverage", "share", "more", ".1%", "The share of real pictures with a drawn one in their neighbourhood.",
+        lambda samples: samples.overlap[3], NAEEM,
+    ),
+    "entropy": Measure(
+        "entropy", "bits", "more", ".3g",
+        "Of the digits that the judge sees, in bits: 3.32 where all ten are as frequent.",
+        lambda samples: entropy(samples.counts), "Shannon 1948",
+    ),
+    "confidence": Measure(
+        "confidence", "share", "more", ".1%", "How sure the judge is on average of the digit that it names.",
+        lambda samples: float(np.mean(samples.confidence)),
+    ),
+    "duplicates": Measure(
+        "duplicates", "share", "less", ".1%",
+        "The share of pictures with another one nearer than 99 % of real pictures have.",
+        lambda samples: float(np.mean(samples.distances[:, 0] <= samples.reference.near)),
+    ),
+    "novelty": Measure(
+        "novelty", "", "neither", ".3g",
+        "How far codes lie from those that the sampler was fitted to, over how far unseen real ones do: 0 for "
+        "copies.",
+        lambda samples: samples.novelty,
+    ),
+}  # fmt: skip

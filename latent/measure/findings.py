@@ -4,65 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 
 from latent.measure.evidence import CODES, PCA, REAL, REFERENCES, Evidence
 from latent.measure.fidelity import Fidelity
 from latent.measure.smoothness import KINDS, THROUGH_CODES
+from latent.sampling import SAMPLERS
 
-Topic = Literal["reconstruction", "dimensions", "samplers", "collapse", "smoothness", "digits"]
-
-COPIES = 0.75  # novelty below which a sampler rather repeats the codes it was fitted to than draws new ones
-OVERLAPPING = 0.05  # of a digit's nearest neighbours are of one other digit
-GOING_TOGETHER = 0.6  # the correlation at which two dimensions say partly the same
-RARE = 0.3  # of a digit's share among real images: less of it among samples is a gap
+COPIES = 0.75  # novelty below which a sampler repeats the codes it was fitted to rather than drawing new ones
+OVERLAPPING = 0.05  # of the nearest neighbours of a class are of one other class
+CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
+RARE = 0.3  # of the share of a class among real images: less among samples is a gap
 MOST_NAMED = 6  # of many dimensions
 
-NOUNS = {
-    "normal": "N(0, 1)",
-    "learned": "the learned distribution",
-    "uniform": "the uniform distribution",
-    "gaussian": "one full Gaussian",
-    "mixture": "the mixture",
-    "classes": "one Gaussian a digit",
-    "around": "codes moved around real ones",
-}
-WAYS = {"linear": "straight lines", "spherical": "arcs", THROUGH_CODES: "paths through real codes"}
+PATHS = {"linear": "straight lines", "spherical": "arcs", THROUGH_CODES: "paths through real codes"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence, the number it rests on, and which picture shows it: a ``topic``, or one ``dimension``."""
+    """One sentence, the number it rests on, and what shows it: one of `topics.TOPICS`, or one ``dimension``."""
 
     text: str
     value: float
-    topic: Topic
+    topic: str
     dimension: int | None = None
 
 
-Rule = Callable[[Evidence], Iterator[Finding]]
-RULES: list[tuple[tuple[str, ...], Rule]] = []
+class Rule(NamedTuple):
+    """What makes findings of evidence, and the parts of the evidence that it ``needs``."""
+
+    needs: tuple[str, ...]
+    findings: Callable[[Evidence], Iterator[Finding]]
+
+
+def rule(*needs: str) -> Callable[[Callable[[Evidence], Iterator[Finding]]], Rule]:
+    """Makes a function of this file one of `RULES`, which speak in the order in which they stand here."""
+    return lambda findings: Rule(needs, findings)
 
 
 def findings(evidence: Evidence) -> list[Finding]:
     """What can be said of a space from what is measured of it already; nothing is measured for it."""
     complete = {part[0] for part in evidence.parts() if evidence.complete(part[0])}
-    return [finding for parts, rule in RULES if complete.issuperset(parts) for finding in rule(evidence)]
+    return [found for rule in RULES if complete.issuperset(rule.needs) for found in rule.findings(evidence)]
 
 
-def rests_on(*parts: str) -> Callable[[Rule], Rule]:
-    """The parts of the evidence that a rule needs; rules speak in the order in which they stand here."""
-
-    def add(rule: Rule) -> Rule:
-        RULES.append((parts, rule))
-        return rule
-
-    return add
-
-
-@rests_on("reconstruction", "pca_errors")
+@rule("reconstruction", "pca_errors")
 def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
     mse, errors = evidence.reconstruction().mse, evidence.pca_errors()
     ratio = float(errors[-1] / mse)
@@ -74,8 +62,8 @@ def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@rests_on("reconstruction", "reconstructions")
-def what_reconstruction_loses(evidence: Evidence) -> Iterator[Finding]:
+@rule("reconstruction", "reconstructions")
+def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
     errors = evidence.reconstruction().by_digit
     worst, best = int(np.nanargmax(errors)), int(np.nanargmin(errors))
     changed = float(np.mean(evidence.originals().digits != evidence.reconstructions().digits))
@@ -86,15 +74,15 @@ def what_reconstruction_loses(evidence: Evidence) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@rests_on("dimensions")
-def unused_dimensions(evidence: Evidence) -> Iterator[Finding]:
+@rule("dimensions")
+def inactive_dimensions(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.dimensions()
-    dead, mean = found.dead, float(found.effect.mean())
-    if dead:
-        are = "Dimension {} is" if len(dead) == 1 else "Dimensions {} are"
-        change = "it changes" if len(dead) == 1 else "they change"
-        text = f"{are.format(named(dead))} unused: {change} the picture by less than 1 % of the average."
-        yield Finding(text, len(dead), "dimensions", dead[0])
+    inactive, mean = found.inactive, float(found.effect.mean())
+    if inactive:
+        are = "Dimension {} is" if len(inactive) == 1 else "Dimensions {} are"
+        change = "it changes" if len(inactive) == 1 else "they change"
+        text = f"{are.format(named(inactive))} unused: {change} the picture by less than 1 % of the average."
+        yield Finding(text, len(inactive), "dimensions", inactive[0])
     elif len(found.dimensions) > 1:
         row = int(found.effect.argmin())
         weakest, share = int(found.dimensions[row]), float(found.effect[row] / mean)
@@ -104,11 +92,11 @@ def unused_dimensions(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(text, share, "dimensions", weakest)
 
 
-@rests_on("dimensions")
-def dimensions_going_together(evidence: Evidence) -> Iterator[Finding]:
+@rule("dimensions")
+def correlated_dimensions(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.dimensions()
     strength = np.abs(np.tril(found.correlation, -1))
-    if strength.max() >= GOING_TOGETHER:
+    if strength.max() >= CORRELATED:
         row, column = (int(place) for place in np.unravel_index(strength.argmax(), strength.shape))
         r, a, b = float(found.correlation[row, column]), int(found.dimensions[column]), int(found.dimensions[row])
         yield Finding(
@@ -116,26 +104,26 @@ def dimensions_going_together(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-@rests_on("meanings")
-def meanings_of_dimensions(evidence: Evidence) -> Iterator[Finding]:
-    meanings = evidence.meanings()
-    for each in meanings.found()[:1]:
+@rule("property_correlations")
+def represented_properties(evidence: Evidence) -> Iterator[Finding]:
+    related = evidence.property_correlations()
+    for each in related.represented()[:1]:
         yield Finding(
             f"Dimension {each.dimension} follows {each.name} (r = {each.correlation:.2f} among real digits), and "
             f"moving it alone moves the {each.name} of the decoded picture the same way.",
             each.correlation, "dimensions", each.dimension,
         )  # fmt: skip
-    if not meanings.found():
-        row, column = np.unravel_index(np.abs(meanings.correlation).argmax(), meanings.correlation.shape)
-        r, dimension = float(meanings.correlation[row, column]), int(meanings.dimensions[row])
+    if not related.represented():
+        row, column = np.unravel_index(np.abs(related.correlation).argmax(), related.correlation.shape)
+        r, dimension = float(related.correlation[row, column]), int(related.dimensions[row])
         yield Finding(
             "No dimension stands for ink, thickness, slant, size or holes by itself: the nearest to it is dimension "
-            f"{dimension} with {meanings.names[column]} (r = {r:.2f}).",
+            f"{dimension} with {related.names[column]} (r = {r:.2f}).",
             r, "dimensions", dimension,
         )  # fmt: skip
 
 
-@rests_on("sampler")
+@rule("sampler")
 def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
     best, found = fidelities[recommended(fidelities)], advice(fidelities)
@@ -144,7 +132,7 @@ def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
         if each.novelty < COPIES and each.frechet < best.frechet:  # why it is not the one to use
             found = replace(
                 found,
-                text=f"{found.text} Nearer still, {each.frechet:.2f}, come {NOUNS[name]}, but nearly copies: "
+                text=f"{found.text} Nearer still, {each.frechet:.2f}, come {noun(name)}, but nearly copies: "
                 f"{each.novelty:.2f} times as far from known codes as unseen real ones are.",
             )
     yield found
@@ -157,11 +145,11 @@ def advice(fidelities: Mapping[str, Fidelity]) -> Finding:
     against = "normal" if best == "learned" else "learned"
     if against not in frechet:
         of_both = f"{frechet[best]:.2f}; real images, {frechet[REAL]:.2f}"
-        return Finding(f"Samples of {NOUNS[best]} have a Fréchet distance of {of_both}.", frechet[best], "samplers")
+        return Finding(f"Samples of {noun(best)} have a Fréchet distance of {of_both}.", frechet[best], "samplers")
     ratio = frechet[against] / max(frechet[best], np.finfo(float).tiny)
     return Finding(
-        f"Sample with {NOUNS[best]}: its Fréchet distance, {frechet[best]:.2f}, is {ratio:.1f} times smaller than "
-        f"that of {NOUNS[against]}, {frechet[against]:.2f}.",
+        f"Sample with {noun(best)}: its Fréchet distance, {frechet[best]:.2f}, is {ratio:.1f} times smaller than "
+        f"that of {noun(against)}, {frechet[against]:.2f}.",
         ratio, "samplers",
     )  # fmt: skip
 
@@ -173,19 +161,19 @@ def recommended(fidelities: Mapping[str, Fidelity]) -> str:
     return min(new or samplers, key=lambda name: samplers[name].frechet)
 
 
-@rests_on("sampler")
-def missing_digits(evidence: Evidence) -> Iterator[Finding]:
+@rule("sampler")
+def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
     name = usual_sampler(evidence)
     drawn, real = fidelities[name], fidelities[REAL]
     relative = drawn.digits / np.maximum(real.digits, 1)  # of as many pictures
     rare, bits = np.flatnonzero(relative < RARE), f"{drawn.entropy:.2f} of {real.entropy:.2f} bits"
     if len(rare):
-        text = f"Samples of {NOUNS[name]} hardly show {enumeration([f'{d}s' for d in rare])}: the digits have {bits}."
+        text = f"Samples of {noun(name)} hardly show {enumeration([f'{d}s' for d in rare])}: the digits have {bits}."
     else:
         rarest = int(relative.argmin())
         text = (
-            f"No digit is missing among samples of {NOUNS[name]}: the digits have {bits}, and the rarest, {rarest}, is "
+            f"No digit is missing among samples of {noun(name)}: the digits have {bits}, and the rarest, {rarest}, is "
             f"{relative[rarest]:.0%} as frequent as among real images."
         )
     yield Finding(text, drawn.entropy, "collapse")
@@ -196,8 +184,8 @@ def usual_sampler(evidence: Evidence) -> str:
     return "normal" if evidence.space.signature.kind == "vae" or "learned" not in evidence.samplers else "learned"
 
 
-@rests_on("neighbours")
-def overlapping_digits(evidence: Evidence) -> Iterator[Finding]:
+@rule("neighbours")
+def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
     shares = np.nan_to_num(evidence.neighbours())
     np.fill_diagonal(shares, 0)
     a, b = (int(digit) for digit in np.unravel_index(shares.argmax(), shares.shape))
@@ -209,8 +197,8 @@ def overlapping_digits(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(text, share, "digits")
 
 
-@rests_on("knowledge")
-def what_codes_know(evidence: Evidence) -> Iterator[Finding]:
+@rule("knowledge")
+def class_signal(evidence: Evidence) -> Iterator[Finding]:
     codes, pca = evidence.knowledge(CODES), evidence.knowledge(PCA)
     yield Finding(
         f"From the codes a linear probe tells {codes.probe:.1%} of the digits and a vote of neighbours "
@@ -219,16 +207,21 @@ def what_codes_know(evidence: Evidence) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@rests_on("smoothness")
-def surest_ways(evidence: Evidence) -> Iterator[Finding]:
+@rule("smoothness")
+def surest_paths(evidence: Evidence) -> Iterator[Finding]:
     sure = {kind: float(evidence.smoothness(kind).confidence.mean()) for kind in KINDS}
     best, second = sorted(sure, key=sure.__getitem__, reverse=True)[:2]
     other = "linear" if best != "linear" else second
     yield Finding(
-        f"Between two digits, {WAYS[best]} are surest: the judge's lowest confidence on the way is {sure[best]:.2f} on "
-        f"average, on {WAYS[other]} {sure[other]:.2f}.",
+        f"Between two digits, {PATHS[best]} are surest: the judge's lowest confidence on the way is {sure[best]:.2f} "
+        f"on average, on {PATHS[other]} {sure[other]:.2f}.",
         sure[best], "smoothness",
     )  # fmt: skip
+
+
+def noun(sampler: str) -> str:
+    """A sampler as a sentence calls it."""
+    return SAMPLERS[sampler].noun
 
 
 def named(dimensions: Sequence[int]) -> str:
@@ -249,3 +242,6 @@ def enumeration(words: Sequence[str]) -> str:
     ('1s', '1s, 4s and 7s')
     """
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+RULES = tuple(each for each in list(globals().values()) if isinstance(each, Rule))

@@ -48,6 +48,10 @@ class Judgement:
     features: NDArray[np.float32] = field(repr=False)
     probabilities: NDArray[np.float32] = field(repr=False)
 
+    def select(self, rows: NDArray[np.intp]) -> Judgement:
+        """The judgement of some of the pictures."""
+        return Judgement(self.features[rows], self.probabilities[rows])
+
     @property
     def digits(self) -> NDArray[np.intp]:
         """The likeliest digit of each picture, (n,)."""
@@ -198,7 +202,7 @@ def train(
 ) -> dict[str, Any]:
     """The values of a judge's file, trained by ``recipe``; ``training`` and ``test`` are images and labels.
 
-    The weights are rounded to float16, and what is left of the training images chooses the temperature.
+    The weights are rounded to float16, and held-out training images choose the temperature.
     """
     generator = torch.Generator().manual_seed(recipe.seed)
     device = best_device()

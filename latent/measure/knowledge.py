@@ -1,4 +1,4 @@
-"""What a space knows about the digits: how well they can be told from its codes alone."""
+"""Class signal: how well the classes of images can be told from their codes alone."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ LOGIT_VARIANCE = 10.0
 
 @dataclass(frozen=True)
 class Knowledge:
-    """How well digits can be told from features (n, d): codes, pixels, or principal components of pixels.
+    """How well classes can be told from features (n, d): codes, pixels, or principal components of pixels.
 
     ``probe`` and ``neighbours`` are the accuracies of `linear_probe` and `neighbour_vote`; ``clusters`` and ``nmi``
-    the one-to-one accuracy and normalised mutual information of ten k-means clusters (`clustering.Match`), which see
-    no label. All from 0 to 1.
+    the one-to-one accuracy and normalised mutual information of ten k-means clusters (`clustering.Match`), fitted
+    without labels. All from 0 to 1.
 
     Figures of the usual protocol, which fits on the 60,000 training digits and scores the 10,000 test digits, are
     higher: here the test digits are all there is, and the probe and the vote learn from 8,000 of them at a time.
@@ -55,17 +55,17 @@ class Knowledge:
 
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Images (n, …) uint8 as features (n, d) in [0, 1], every pixel a dimension: the yardstick a space should beat."""
+    """Images (n, …) uint8 as features (n, d) in [0, 1], every pixel a dimension: a baseline."""
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 
 def linear_probe(features: ArrayLike, labels: Labels, seed: int = 0) -> float:
-    """The accuracy, on digits it was not fitted to, of telling them by a linear function of features (n, d).
+    """The accuracy, on images it was not fitted to, of telling classes by a linear function of features (n, d).
 
     Alain & Bengio 2016 (arXiv:1610.01644): logistic regression on standardised features (mean 0 and standard
     deviation 1 over all n, dead ones 0), 5-fold cross-validated in a stratified random split. Its L2 penalty is
     the Gaussian prior under which every logit has a variance of 10 whatever the number of dimensions, so that
-    neither 2 nor 784 are favoured. Of more than 1024 it sees the first 256 principal components of the standardised
+    neither 2 nor 784 are favoured. Of more than 1024 it is given the first 256 principal components of the standardised
     features, at their own widths: to such a penalty a rotation is nothing new.
     """
     from sklearn.linear_model import LogisticRegression  # where used: importing it costs a second
@@ -80,10 +80,10 @@ def linear_probe(features: ArrayLike, labels: Labels, seed: int = 0) -> float:
 
 
 def neighbour_vote(features: ArrayLike, labels: Labels, seed: int = 0) -> float:
-    """The accuracy of the most frequent digit among the 5 nearest features (n, d), in the same split.
+    """The accuracy of the most frequent class among the 5 nearest features (n, d), in the same split.
 
-    The distance is Euclidean in the features' own units. What it tells beyond the linear probe is whether digits
-    lie apart in whatever shape (Cover & Hart 1967).
+    The distance is Euclidean in the features' own units. Unlike the linear probe it also finds classes that lie apart
+    in other shapes than half-spaces (Cover & Hart 1967).
     """
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -92,7 +92,7 @@ def neighbour_vote(features: ArrayLike, labels: Labels, seed: int = 0) -> float:
 
 
 def held_out_accuracy(model: Any, rows: NDArray[np.float32], labels: Labels, seed: int) -> float:
-    """The share of rows (n, d) whose label a scikit-learn classifier tells when fitted to the other folds.
+    """The share of rows (n, d) whose class a scikit-learn classifier predicts rightly when fitted to the other folds.
 
     Raises `ArgumentError` where there are not at least two digits with five rows each, and none with fewer.
     """

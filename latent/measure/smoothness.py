@@ -1,4 +1,4 @@
-"""Is the space smooth? Many ways from one real code to another, and what happens to the picture along them."""
+"""Is the space smooth? Many paths from one real code to another, and what happens to the picture along them."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from latent.neighbours import nearest, nearest_others
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-N_PAIRS = 500
-N_STEPS = 16
+N_PAIRS = 500  # of real codes between which paths are measured
+N_STEPS = 16  # points on a path, its ends included
 N_NEIGHBOURS = 10  # of a code in the graph
-USUAL = 0.99  # of real codes lie nearer to another one than a point that is off the data
+IN_DISTRIBUTION = 0.99  # of real codes lie nearer to another one than a point that is off the data
 THROUGH_CODES = "through codes"
 KINDS = (*PATHS, THROUGH_CODES)
-BATCH = 125  # ways whose pictures are in memory at a time
+BATCH = 125  # paths whose pictures are in memory at a time
 
 Confidence = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """What was measured on ways between real codes: ``codes`` (n_pairs, n_steps, latent_dim), a way in each row.
+    """What was measured on paths between real codes: ``codes`` (n_pairs, n_steps, latent_dim), a path in each row.
 
     ``evenness`` (n_pairs,) the mean step over the largest one, each the distance between two pictures: 1 where the
     picture changes at an even pace, 1 / (n_steps − 1) where all of the change is one jump. ``confidence`` (n_pairs,)
-    the judge's lowest on the way. ``off_data`` (n_pairs,) the share of the inner points that are farther from the
+    the judge's lowest on the path. ``off_data`` (n_pairs,) the share of the inner points that are farther from the
     nearest real code than 99 % of real codes are from theirs.
     """
 
@@ -45,26 +45,26 @@ class Smoothness:
 
     @property
     def best(self) -> int:
-        """The way whose worst picture the judge is surest of; of those alike, the most even."""
+        """The path with the highest lowest confidence; of several, the most even one."""
         return int(np.lexsort((self.evenness, self.confidence))[-1])
 
     @property
     def worst(self) -> int:
-        """The way with the picture that the judge is least sure of."""
+        """The path with the lowest confidence of all."""
         return int(np.argmin(self.confidence))
 
 
 @dataclass(frozen=True)
-class Ways:
-    """What ways are measured with: real codes ``z`` (n, latent_dim), the ``pairs`` (n_pairs, 2) of them to connect.
+class Paths:
+    """What paths are measured with: real codes ``z`` (n, latent_dim), the ``pairs`` (n_pairs, 2) of them to connect.
 
-    ``decode`` makes pictures (n, …) of codes, ``confidence`` (n,) of pictures; a point farther than ``usual`` from the
-    nearest real code is off the data. The same pairs are connected whatever the kind of way.
+    ``decode`` makes pictures (n, …) of codes, ``confidence`` gives (n,) of pictures; a point farther than ``threshold``
+    from the nearest real code is off the data. The same pairs are connected by every kind of path.
     """
 
     z: NDArray[np.float32] = field(repr=False)
     pairs: NDArray[np.intp] = field(repr=False)
-    usual: float
+    threshold: float
     decode: Decode
     confidence: Confidence
     n_steps: int = N_STEPS
@@ -76,19 +76,23 @@ class Ways:
         decode: Decode,
         confidence: Confidence,
         *,
-        n_pairs: int = N_PAIRS,
+        n_pairs: int | None = None,
         n_steps: int = N_STEPS,
         seed: int = 0,
-    ) -> Ways:
-        """Between random pairs of codes. Raises `ArgumentError` for fewer than two codes, three steps or one pair."""
+    ) -> Paths:
+        """Between random pairs of codes, by default `N_PAIRS`.
+
+        Raises `ArgumentError` for fewer than two codes, three steps or one pair.
+        """
+        n_pairs = N_PAIRS if n_pairs is None else n_pairs
         if len(z) < 2 or n_steps < 3 or n_pairs < 1:
             raise ArgumentError(f"Ways need 2 codes, 3 steps and a pair; got {len(z)}, {n_steps} and {n_pairs}.")
-        usual = float(np.quantile(nearest_others(z)[0], USUAL))
-        return cls(z, random_pairs(len(z), n_pairs, seed), usual, decode, confidence, n_steps)
+        threshold = float(np.quantile(nearest_others(z)[0], IN_DISTRIBUTION))
+        return cls(z, random_pairs(len(z), n_pairs, seed), threshold, decode, confidence, n_steps)
 
     def along(self, kind: str) -> Smoothness:
-        """The smoothness along ways of one of `KINDS`. Raises `ArgumentError` for another."""
-        codes = ways(kind, self.z, self.pairs, self.n_steps)
+        """The smoothness along paths of one of `KINDS`. Raises `ArgumentError` for another."""
+        codes = paths(kind, self.z, self.pairs, self.n_steps)
         n_pairs, n_steps, latent_dim = codes.shape
         evenness, lowest = np.empty(n_pairs), np.empty(n_pairs)
         for start in range(0, n_pairs, BATCH):
@@ -96,15 +100,15 @@ class Ways:
             pictures = self.decode(codes[part].reshape(-1, latent_dim))
             lowest[part] = self.confidence(pictures).reshape(-1, n_steps).min(axis=1)
             steps = np.diff(pictures.reshape(-1, n_steps, pictures[0].size), axis=1)
-            evenness[part] = paces(np.linalg.norm(steps, axis=2))
+            evenness[part] = mean_over_largest(np.linalg.norm(steps, axis=2))
         distances, _ = nearest(codes[:, 1:-1].reshape(-1, latent_dim), self.z)
-        return Smoothness(codes, evenness, lowest, (distances > self.usual).reshape(n_pairs, -1).mean(axis=1))
+        return Smoothness(codes, evenness, lowest, (distances > self.threshold).reshape(n_pairs, -1).mean(axis=1))
 
 
-def paces(steps: NDArray[np.floating]) -> NDArray[np.float64]:
-    """How even the lengths of steps (n, n_steps) are, (n,): mean over largest, 1 where there is no change at all.
+def mean_over_largest(steps: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The evenness of steps of these lengths (n, n_steps), (n,): mean over largest, 1 where there is no change at all.
 
-    >>> paces(np.array([[1, 1, 1, 1], [4, 0, 0, 0], [0, 0, 0, 0]])).tolist()
+    >>> mean_over_largest(np.array([[1, 1, 1, 1], [4, 0, 0, 0], [0, 0, 0, 0]])).tolist()
     [1.0, 0.25, 1.0]
     """
     largest = steps.max(axis=1).astype(np.float64)
@@ -118,7 +122,7 @@ def random_pairs(n: int, n_pairs: int, seed: int) -> NDArray[np.intp]:
     return np.stack([first, (first + rng.integers(1, n, size=n_pairs)) % n], axis=1)
 
 
-def ways(kind: str, z: NDArray[np.float32], pairs: NDArray[np.intp], n_steps: int) -> NDArray[np.float32]:
+def paths(kind: str, z: NDArray[np.float32], pairs: NDArray[np.intp], n_steps: int) -> NDArray[np.float32]:
     """Codes (n_pairs, n_steps, latent_dim) from one code of ``z`` to another, for each of ``pairs`` (n_pairs, 2).
 
     ``kind`` is one of `KINDS`; "through codes" follows the shortest path in the graph of nearest neighbours

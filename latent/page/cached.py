@@ -38,13 +38,14 @@ from latent import (
 from latent.arrays import Codes, Labels, Pictures
 from latent.arrow import Columns
 from latent.browser import joined, live, source
-from latent.compare import Versus
+from latent.compare import Comparison
 from latent.encoded import Encoded
 from latent.errors import CheckpointError, DecoderError
 from latent.foreign.reading import Reading
 from latent.images import Sheet
 from latent.measure import properties, scores
 from latent.measure.evidence import Evidence
+from latent.sampling import Sampler
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
@@ -101,8 +102,8 @@ def alternatives_of(sha256: str, _reading: Reading) -> dict[str, dict[str, Readi
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …")
 def fitted(
     space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
-) -> sampling.Distribution:
-    """A distribution fitted to the codes of the evaluation images, or of those of one digit."""
+) -> Sampler:
+    """A sampler fitted to the codes of the evaluation images, or of those of one digit."""
     rows = slice(None) if digit is None else space.labels == digit
     return sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
 
@@ -145,9 +146,8 @@ def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Codes, list[str
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
 def test_error(space: LatentSpace) -> float:
-    """The saved score, or where there is none, or the file is read another way, the error measured now."""
-    scores = space.checkpoint.scores
-    return scores["test_mse"] if scores and len(space.checkpoint.scored) < 2 else space.test_error
+    """`LatentSpace.test_error`, which may have to be measured."""
+    return space.test_error
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -198,19 +198,19 @@ def evidence_of(space: LatentSpace) -> Evidence:
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …")
-def versus_of(a: LatentSpace, b: LatentSpace) -> Versus:
+def comparison_of(a: LatentSpace, b: LatentSpace) -> Comparison:
     """Two spaces side by side; what their codes share is measured now."""
-    versus = Versus(evidence_of(a), evidence_of(b))
-    if versus.encodes:
-        _ = versus.stitching  # and the comparison before it
-    return versus
+    comparison = Comparison(evidence_of(a), evidence_of(b))
+    if comparison.encodes:
+        _ = comparison.stitching  # and the alignment before it
+    return comparison
 
 
 @lru_cache(maxsize=256)
-def glance(path: str, sha256: str, within: str) -> tuple[str, int] | None:
+def kind_and_size(path: str, sha256: str, within: str) -> tuple[str, int] | None:
     """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
     try:
-        return scores.glance(Path(path), sha256, within=Path(within))
+        return scores.kind_and_size(Path(path), sha256, within=Path(within))
     except CheckpointError:
         return None
 
@@ -221,15 +221,6 @@ def property_direction(space: LatentSpace, name: str) -> Codes:
     measured = properties.PROPERTIES[name].measure(space.images)
     direction: Codes = directions.of_property(space.z, measured, space.labels)
     return direction
-
-
-@st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def strays_of(space: LatentSpace, a: int, b: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Images of digit ``a`` whose nearest neighbour is a ``b``, and these neighbours."""
-    rows = np.flatnonzero(space.labels == a)
-    nearest = space.nearest(space.z[rows], 2)[:, 1]
-    strays = space.labels[nearest] == b
-    return rows[strays], nearest[strays]
 
 
 @st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -387,7 +378,7 @@ def component(name: str) -> Callable[..., Any]:
         case "strip":
             parts = live.strip_component()
         case "grid":
-            parts = {"html": source("grid.html"), "js": joined("sheet.js", "grid.js")}
+            parts = {"html": source("grid.html"), "js": joined(source("sheet.js"), source("grid.js"))}
         case _:
             parts = {"html": source(f"{name}.html"), "js": source(f"{name}.js")}
     mounted: Callable[..., Any] = st.components.v2.component(

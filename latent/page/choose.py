@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -13,10 +13,11 @@ from latent.arrays import Code
 from latent.components import PrincipalAxes
 from latent.measure import properties
 from latent.page import cached
+from latent.page.controls import DIGIT_WIDTH
 from latent.page.keeping import custom_code, shelf_of
 from latent.page.snippet import Snippet, literal, snippet
 from latent.page.state import state
-from latent.sampling import Distribution
+from latent.sampling import SAMPLERS, Sampler
 from latent.space import LatentSpace
 
 SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "kept vector", "custom vector")
@@ -25,6 +26,8 @@ OF_REAL_DIGITS = ("property", "two digits")
 DEFAULT_PROPERTY = "thickness"
 MOST_COMPONENTS = 64
 LARGEST_SEED = 2**31 - 1
+
+Width = int | Literal["stretch"]  # of a control, in pixels
 
 
 class Operand(NamedTuple):
@@ -36,9 +39,9 @@ class Operand(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """A distribution that was chosen, and the Python that fits it."""
+    """A sampler that was chosen, and the Python that fits it."""
 
-    distribution: Distribution
+    sampler: Sampler
     python: Snippet
 
 
@@ -51,8 +54,8 @@ class Direction(NamedTuple):
     measure: str = DEFAULT_PROPERTY
 
 
-def choose_digit(label: str, key: str, default: int) -> int:
-    return st.selectbox(label, range(10), index=default, key=key, bind="query-params")
+def choose_digit(label: str, key: str, default: int, width: Width = DIGIT_WIDTH) -> int:
+    return st.selectbox(label, range(10), index=default, key=key, bind="query-params", width=width)
 
 
 def choose_seed(key: str, default: int = 0, text: str | None = "The same seed, the same pictures.") -> int:
@@ -69,17 +72,14 @@ def choose_scale_and_seed(key: str) -> tuple[float, int]:
     return scale, choose_seed(f"{key}_seed")
 
 
-def choose_image(space: LatentSpace, key: str, digit: int, label: str = "") -> int:
+def choose_image(space: LatentSpace, key: str, digit: int) -> int:
     """The index of an evaluation image: a digit, and which of its images."""
-    left, right = st.columns(2)
-    with left:
-        digit = choose_digit(f"{label} digit".strip().capitalize(), f"{key}_digit", digit)
+    digit = choose_digit("Digit", f"{key}_digit", digit)
     indices = np.flatnonzero(space.labels == digit)
-    with right:
-        which = st.number_input(
-            "Which one", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
-            help=f"There are {len(indices)} test images of this digit.",
-        )  # fmt: skip
+    which = st.number_input(
+        "Which one", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
+        help=f"There are {len(indices)} test images of this digit.",
+    )  # fmt: skip
     return int(indices[which - 1])
 
 
@@ -132,24 +132,24 @@ def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Oper
     return Operand(kept.name, kept.vector, literal(kept.vector))
 
 
-def choose_distribution(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
-    """Controls that choose a distribution, which is fitted to the codes of one digit where one is given."""
+def choose_sampler(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
+    """Controls that choose a sampler, which is fitted to the codes of one digit where one is given."""
+    names = list(SAMPLERS)
     name = st.selectbox(
-        "Distribution", sampling.DISTRIBUTIONS, index=sampling.DISTRIBUTIONS.index(default), key=f"{key}_distribution",
-        bind="query-params", help="\n".join(f"- **{name}**: {text}" for name, text in sampling.HELP.items()),
+        "Distribution", names, index=names.index(default), key=f"{key}_distribution", bind="query-params",
+        help="\n".join(f"- **{name}**: {each.help}" for name, each in SAMPLERS.items()),
     )  # fmt: skip
-    st.caption(sampling.HELP[name])
+    chosen = SAMPLERS[name]
     rows = "" if digit is None else f"[space.labels == {digit}]"
-    if name == "uniform" and st.toggle(
+    if chosen.takes_range and st.toggle(
         "Choose the range", key=f"{key}_bounded", bind="query-params",
         help="Off: every dimension runs over the values that real codes take in it.",
     ):  # fmt: skip
-        left, right = st.columns(2)
-        low = left.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
-        high = right.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
+        low = st.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
+        high = st.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
         python = snippet(f"sampling.fit({name!r}, space.z{rows}, low={low}, high={high})", sampling)
         return Drawn(cached.fitted(space, name, digit, low, high), python)
-    labels = f", labels=space.labels{rows}" if name == "classes" else ""
+    labels = f", labels=space.labels{rows}" if chosen.needs_labels else ""
     return Drawn(cached.fitted(space, name, digit), snippet(f"sampling.fit({name!r}, space.z{rows}{labels})", sampling))
 
 
@@ -204,10 +204,10 @@ CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
 }
 
 
-def choose_property(label: str, key: str, default: str) -> str:
+def choose_property(label: str, key: str, default: str, width: Width = "stretch") -> str:
     """A control that chooses a property that can be measured of images."""
     names = list(properties.PROPERTIES)
-    return st.selectbox(label, names, index=names.index(default), key=key, bind="query-params")
+    return st.selectbox(label, names, index=names.index(default), key=key, bind="query-params", width=width)
 
 
 def reset_when_changed(key: str, value: Any, origin: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Literal
 import streamlit as st
 
 from latent.errors import LatentError
+from latent.foreign import formats
 from latent.page import cached, widgets
 from latent.page.choose import choose_digit
 from latent.page.fragment import fragment_in_turn
@@ -78,7 +79,9 @@ class Page:
             with st.sidebar:
                 st.markdown("### Latent Space Explorer")
                 space = open_model()
-                session.section = st.radio("Section", self.sections, key="section", bind="query-params")
+                session.section = st.radio(
+                    "Section", self.sections, key="section", bind="query-params", label_visibility="collapsed"
+                )
                 widgets.copy_link()
                 widgets.reconnect()
                 show_shelf(space)
@@ -100,7 +103,7 @@ def open_model() -> LatentSpace:
     try:
         space = choose_model()
         if space.signature.conditional:
-            space = space.for_digit(choose_digit("Digit to draw", "digit", 3))
+            space = space.for_digit(choose_digit("Digit to draw", "digit", 3, width="stretch"))
     except LatentError as error:
         show_error(error)
     if device_complaint():
@@ -108,8 +111,7 @@ def open_model() -> LatentSpace:
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
             "Any trained autoencoder", key="upload", on_change=take_upload,
-            help="PyTorch, TorchScript, safetensors, Keras .h5 or .npz, at most 200 MB. Nothing in it is executed; "
-            "it is kept for this session only.",
+            help=f"{formats.names('or')}, at most 200 MB. Nothing in it is executed; it is kept for this session only.",
         )  # fmt: skip
     if space is None:
         st.stop()
@@ -118,9 +120,8 @@ def open_model() -> LatentSpace:
 
 @fragment_in_turn
 def show_section(space: LatentSpace, section: Section) -> None:
-    """A section, with its controls in the sidebar."""
+    """A section, with its controls."""
     state().run = Run()
-    st.sidebar.divider()
     try:
         if section.needs == "encoder" and not space.signature.has_encoder:
             st.info(WHERE_MISSING[section.needs])

@@ -25,6 +25,7 @@ from latent.space import LatentSpace
 A_FRAME = 0.035  # seconds in which a browser draws a picture that came
 FIRST_PICTURE = 0.4  # seconds in which it fetches the code for pictures, too, and draws the first
 MILLISECONDS = 80  # that a moving picture stays
+LETTER, CELL_PADDING, BAR = 8, 20, 104  # pixels of a table: a letter, both sides of a cell, a bar with its number
 
 
 def show_error(error: LatentError) -> None:
@@ -133,7 +134,23 @@ def show_support(space: LatentSpace, code: Code) -> None:
 
 def show_table(rows: Any, columns: Mapping[str, Any], alt_text: str, *, place: Any = st, **choices: Any) -> None:
     """Rows by column name, or a data frame, in a table whose ``columns`` say how each is shown."""
-    place.dataframe(arrow.to_table(rows), hide_index=True, column_config=columns, alt=alt_text, **choices)
+    columns = {name: of_width(columns.get(name), name, rows[name]) for name in rows}
+    place.dataframe(
+        arrow.to_table(rows), hide_index=True, column_config=columns, alt=alt_text, placeholder="–", **choices
+    )
+
+
+def of_width(column: Any, name: str, values: Any) -> Any:
+    """How a column is shown, as wide as its title and its texts, and bars no wider than they need; for other columns
+    what the browser finds is right."""
+    column = {"label": column} if isinstance(column, str) else dict(column or {})
+    title, values = column.get("label") or name, np.asarray(values)
+    kind = (column.get("type_config") or {}).get("type")
+    if kind == "progress":
+        column["width"] = max(BAR, LETTER * len(title) + CELL_PADDING)
+    elif values.dtype.kind in "UO":
+        column["width"] = LETTER * max(len(title), *map(len, map(str, values))) + CELL_PADDING
+    return column
 
 
 def lazy_expander(label: str, key: str) -> Any:

@@ -56,6 +56,7 @@ class State:
     last run of the whole page, which was ``complete`` where it came to its end. ``shelves``, ``codes`` (the custom
     code), ``overruled`` (choices of a reading) and ``refused`` (why a file cannot be measured) belong to the model file
     of a SHA-256, ``uploads`` to a name in the picker; ``origins`` says by widget key what a control was last set from.
+    ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
     ``places`` are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
     ``downloads`` make the newest files of the section. What is None was not asked for yet: it comes from the link.
     """
@@ -77,7 +78,7 @@ class State:
     click: Click | None = None
     box: str | None = None
     drawing: str | None = None
-    strokes: str | None = None
+    photos: int = 0
     stages_in_browser: list[str] = field(default_factory=list)
     has_seen_pictures: bool = False
 

@@ -49,6 +49,11 @@ def training_film(key: str, data: dict[str, Any]) -> None:
     component("film")(key=key, data=data)
 
 
+def drawing_surface(key: str, data: dict[str, Any], *, on_drawn: Callback) -> None:
+    """A surface to draw on; the session holds what it shows after a stroke, "drawn", as draw.js says."""
+    component("draw")(key=key, data=data, on_drawn_change=on_drawn)
+
+
 def shelf_list(rows: list[dict[str, str]], *, on_renamed: Callback, on_removed: Callback) -> None:
     """The items of the shelf; the session holds what was "renamed", {name, new}, and what was "removed", a name."""
     data = {"items": rows, "longest": LONGEST_NAME}

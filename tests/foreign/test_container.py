@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from latent.errors import CheckpointError
-from latent.foreign import formats
+from latent.foreign import readers
 from latent.foreign.container import Record, open_container, parse
 from tests.support.forgery import Block, Call, changed, entry, forged, refusal, safetensors_file, tensor_call
 from tests.support.model_files import (
@@ -304,7 +304,7 @@ def test_a_reader_of_hdf5_that_hangs_or_crashes_is_noticed(monkeypatch, tmp_path
     (tmp_path / "h5py.py").write_text("import os; os.abort()")
     assert "cannot be read to its end" in refusal(keras_bytes(True))
     (tmp_path / "h5py.py").write_text("while True: pass")
-    monkeypatch.setattr(formats, "LONGEST_READING", 1)
+    monkeypatch.setattr(readers, "LONGEST_READING", 1)
     assert "does not come to an end" in refusal(keras_bytes(True))
 
 
@@ -586,7 +586,7 @@ def test_no_module_that_a_file_names_is_imported():
 
 
 def test_the_rooms_that_read_files_never_load_a_pickle():
-    for room in ("container", "formats", "hdf5", "pickles"):
+    for room in ("container", "formats", "readers", "hdf5", "pickles"):
         text = (ROOT / "latent" / "foreign" / f"{room}.py").read_text()
         for forbidden in ("import pickle\n", "torch.load", "allow_pickle=True", "importlib", "eval(", "exec("):
             assert forbidden not in text.replace("literal_eval(", "")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from latent.foreign import formats
+from latent.foreign import readers
 from latent.foreign.container import parse
 from tests.support.forgery import changed, entry, refusal, safetensors_file
 from tests.support.model_files import assert_same, entries_of, keras_bytes, onnx_bytes, rezipped, saved, weights
@@ -79,7 +79,7 @@ def test_constants_that_are_no_tuple_are_refused(scripted):
 
 
 def test_more_code_than_any_network_has_is_refused(scripted, monkeypatch):
-    monkeypatch.setattr(formats, "LARGEST_TEXT", 100)
+    monkeypatch.setattr(readers, "LARGEST_TEXT", 100)
     assert "of code" in refusal(scripted)
 
 
@@ -89,13 +89,13 @@ def test_more_code_than_any_network_has_is_refused(scripted, monkeypatch):
 def test_a_safetensors_header_that_no_honest_file_has_is_refused(monkeypatch):
     huge = entry(0, 0, [0, 2**30, 2**30])
     assert "is impossible" in refusal(safetensors_file({"w": huge}, b""), "a.safetensors")
-    monkeypatch.setattr(formats, "MOST_ENTRIES", 1)
+    monkeypatch.setattr(readers, "MOST_ENTRIES", 1)
     many = {"a": entry(0, 8), "b": entry(8, 16)}
     assert "more than 1 tensors" in refusal(safetensors_file(many), "a.safetensors")
 
 
 def test_a_keras_archive_of_too_much_configuration_is_refused(monkeypatch):
-    monkeypatch.setattr(formats, "LARGEST_TEXT", 10)
+    monkeypatch.setattr(readers, "LARGEST_TEXT", 10)
     entries = {"config.json": b'{"name": "a long name"}', "model.weights.h5": keras_bytes(False)}
     assert "of configuration" in refusal(rezipped(entries), "a.keras")
 
@@ -120,7 +120,7 @@ def listed(name="w", kind="FLOAT", shape=(2, 2), values=(1, 2, 3, 4)):
 
 @pytest.mark.parametrize("kind", ["FLOAT", "DOUBLE", "FLOAT16", "BFLOAT16", "INT32", "INT64", "UINT8"])
 def test_values_that_an_onnx_model_lists_one_by_one_are_read(kind):
-    dtype = formats.ONNX_DTYPES[listed(kind=kind).data_type]
+    dtype = readers.ONNX_DTYPES[listed(kind=kind).data_type]
     found = parse(onnx_of(listed(kind=kind)), "a.onnx").tensors()
     assert_same(found, {"w": torch.tensor([[1, 2], [3, 4]]).to(dtype)})
 
@@ -144,7 +144,7 @@ def test_an_onnx_model_that_is_damaged_or_forged_is_refused(monkeypatch):
     sparse = helper.make_sparse_tensor(listed(shape=(4,)), listed("i", "INT64", (4,), (0, 1, 2, 3)), [9])
     assert "sparse" in refusal(onnx_of(listed(), sparse=[sparse]), "a.onnx")
     assert "no ONNX model" in refusal(onnx_bytes()[:-5], "a.onnx")
-    monkeypatch.setattr(formats, "MOST_ENTRIES", 1)
+    monkeypatch.setattr(readers, "MOST_ENTRIES", 1)
     assert "more than 1 parts" in refusal(onnx_of(listed("a"), listed("b")), "a.onnx")
-    monkeypatch.setattr(formats, "LARGEST_GRAPH", 10)
+    monkeypatch.setattr(readers, "LARGEST_GRAPH", 10)
     assert "larger than" in refusal(onnx_bytes(), "a.onnx")

@@ -11,6 +11,7 @@ from torch import nn
 
 from latent import checkpoint
 from latent.checkpoint import Checkpoint
+from latent.checkpoint.__main__ import main
 from latent.errors import CheckpointError
 from latent.space import LatentSpace
 from tests.support.authors import AUTHORS, Author, mlp, network_of, true_error
@@ -156,7 +157,7 @@ def test_the_activations_that_a_whole_network_names_are_believed():
     for name in ("ReLU", "LeakyReLU 0.01"):
         record = container.Record(f"torch.nn.modules.activation.{name.split()[0]}", {"negative_slope": 0.01})
         found = search.read(weights, {"encoder.1": record})[0].reading
-        assert set(found.gaps[1:]) == {name}
+        assert set(found.activations[1:]) == {name}
 
 
 def test_a_classifier_head_is_left_aside_and_named():
@@ -235,7 +236,7 @@ def test_every_published_file_that_is_read_draws_in_javascript_what_torch_draws(
 def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tmp_path, capsys):
     (tmp_path / "good.pt").write_bytes(saved(network_of("tanh").state_dict()))
     (tmp_path / "bad.pt").write_bytes(b"nothing")
-    assert checkpoint.main([str(tmp_path / "good.pt"), "--json"]) == 0
+    assert main([str(tmp_path / "good.pt"), "--json"]) == 0
     (good,) = json.loads(capsys.readouterr().out)
     assert set(good) == {
         "path", "ok", "kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error",
@@ -243,14 +244,14 @@ def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tm
     assert (good["ok"], good["kind"], good["latent_dim"], good["image_shape"]) == (True, "ae", 12, [1, 28, 28])
     assert good["mse"] == pytest.approx(true_error(AUTHORS["tanh"], network_of("tanh")), rel=0.1)
     assert good["runner_up"]["margin"] >= 0.9
-    assert checkpoint.main([str(tmp_path / "good.pt"), str(tmp_path / "bad.pt")]) == 1
+    assert main([str(tmp_path / "good.pt"), str(tmp_path / "bad.pt")]) == 1
     text = capsys.readouterr().out
     assert "refused: bad.pt" in text
     assert "tanh" in text
 
 
 def test_the_command_knows_our_own_files(capsys):
-    assert checkpoint.main([str(CHECKPOINTS / "ae-16.pt"), "--json"]) == 0
+    assert main([str(CHECKPOINTS / "ae-16.pt"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["latent_dim"], found["reading"]) == (True, 16, None)
     assert found["mse"] == pytest.approx(checkpoint.load(CHECKPOINTS / "ae-16.pt").scores["test_mse"], rel=1e-3)
@@ -262,7 +263,7 @@ def test_authors_are_told_apart_by_what_they_do():
     reading = read("tanh").scored[0].reading
     from dataclasses import replace
 
-    wrong = read("tanh").overruled(replace(reading, gaps=tuple("ReLU" for _ in reading.gaps)))
+    wrong = read("tanh").overruled(replace(reading, activations=tuple("ReLU" for _ in reading.activations)))
     assert error_of(wrong) > 1.5 * true_error(author, network_of("tanh"))
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from latent.errors import ArgumentError
-from latent.measure.alignment import AffineMap, Comparison, explained, linear_cka, neighbour_overlap, stitch
+from latent.measure.alignment import AffineMap, Alignment, explained, linear_cka, neighbour_overlap, stitch
 
 RNG = np.random.default_rng(0)
 Z = (RNG.normal(size=(1000, 6)) * [3, 2, 1, 1, 0.5, 0.2]).astype(np.float32)
@@ -11,33 +11,33 @@ NOISE = RNG.normal(size=(1000, 6)).astype(np.float32)
 
 
 def test_a_rotated_shifted_copy_is_the_same_space():
-    found = Comparison.of(Z, (2 * Z @ ROTATION + 5).astype(np.float32))
+    found = Alignment.of(Z, (2 * Z @ ROTATION + 5).astype(np.float32))
     assert found.overlap > 0.999
     assert found.cka == pytest.approx(1)
-    assert (found.r2_there, found.r2_back) == (pytest.approx(1), pytest.approx(1))
-    assert np.allclose(found.there.matrix, 2 * ROTATION, atol=1e-5)
-    assert np.allclose(found.there.offset, 5, atol=1e-5)
+    assert (found.r2_a_to_b, found.r2_b_to_a) == (pytest.approx(1), pytest.approx(1))
+    assert np.allclose(found.a_to_b.matrix, 2 * ROTATION, atol=1e-5)
+    assert np.allclose(found.a_to_b.offset, 5, atol=1e-5)
 
 
 def test_noise_is_another_space():
-    found = Comparison.of(Z, NOISE)
+    found = Alignment.of(Z, NOISE)
     assert found.overlap == pytest.approx(10 / 999, abs=0.01)
     assert found.cka < 0.02
-    assert max(found.r2_there, found.r2_back) < 0.05
+    assert max(found.r2_a_to_b, found.r2_b_to_a) < 0.05
 
 
 def test_a_map_that_loses_dimensions_explains_one_way_only():
-    found = Comparison.of(Z, Z[:, :2])
-    assert found.r2_there == pytest.approx(1)
+    found = Alignment.of(Z, Z[:, :2])
+    assert found.r2_a_to_b == pytest.approx(1)
     variance = Z.var(axis=0)
-    assert found.r2_back == pytest.approx(variance[:2].sum() / variance.sum(), abs=0.02)
-    assert found.there.matrix.shape == (6, 2)
+    assert found.r2_b_to_a == pytest.approx(variance[:2].sum() / variance.sum(), abs=0.02)
+    assert found.a_to_b.matrix.shape == (6, 2)
 
 
 def test_the_r2_is_that_of_codes_the_map_has_not_seen():
     few_a, few_b = RNG.normal(size=(2, 24, 11))
-    found = Comparison.of(few_a, few_b)  # twelve codes fit a map of eleven dimensions and an offset exactly
-    assert found.r2_there < 0
+    found = Alignment.of(few_a, few_b)  # twelve codes fit a map of eleven dimensions and an offset exactly
+    assert found.r2_a_to_b < 0
 
 
 def test_cka_agrees_with_its_definition_by_kernels():
@@ -63,7 +63,7 @@ def test_stitching_a_space_with_its_rotated_copy_is_exact():
         return np.tanh(z)
 
     rotated = Z @ ROTATION.astype(np.float32)
-    there = Comparison.of(rotated, Z).there
+    there = Alignment.of(rotated, Z).a_to_b
     assert np.allclose(stitch(rotated, there, decode), decode(Z), atol=1e-5)
 
 
@@ -84,4 +84,4 @@ def test_a_space_that_never_changes_shares_nothing_and_explains_nothing():
 @pytest.mark.parametrize("wrong", [Z[:-1], Z[0]])
 def test_codes_of_other_images_are_refused(wrong):
     with pytest.raises(ArgumentError, match="same images"):
-        Comparison.of(Z, wrong)
+        Alignment.of(Z, wrong)

@@ -5,7 +5,7 @@ from latent import inference
 from latent.errors import ArgumentError
 from latent.measure.dimensions import (
     Dimensions,
-    Meanings,
+    PropertyCorrelations,
     Reconstruction,
     correlations,
     digit_information,
@@ -33,7 +33,7 @@ def test_a_planted_dead_dimension_is_named_though_its_codes_vary_most():
 
     z = (RNG.normal(size=(500, 5)) * [1, 1, 1, 9, 0.5]).astype(np.float32)
     found = Dimensions.of(z, LABELS[:500], decode)
-    assert found.dead == [3]
+    assert found.inactive == [3]
     assert found.active.tolist() == [True, True, True, False, True]
     assert found.variance.argmax() == 3
     assert found.kl is None
@@ -41,7 +41,7 @@ def test_a_planted_dead_dimension_is_named_though_its_codes_vary_most():
 
 def test_where_no_dimension_does_anything_all_are_dead():
     found = Dimensions.of(RNG.normal(size=(50, 2)).astype(np.float32), LABELS[:50], lambda z: np.zeros((len(z), 4)))
-    assert found.dead == [0, 1]
+    assert found.inactive == [0, 1]
 
 
 def test_information_of_dimensions_that_tell_all_one_bit_and_nothing():
@@ -126,13 +126,13 @@ class Bars:
         return {"length": (rows != 0).mean(axis=1), "brightness": rows[:, 0]}
 
 
-def meanings(properties=None, decode=Bars.decode):
+def correlated(properties=None, decode=Bars.decode):
     properties = Bars.measure(Bars.decode(Bars.z)) if properties is None else properties
-    return Meanings.of(Bars.z, properties, decode, Bars.measure)
+    return PropertyCorrelations.of(Bars.z, properties, decode, Bars.measure)
 
 
 def test_dimensions_stand_for_the_properties_that_they_were_made_to():
-    found = {each.dimension: each for each in meanings().found()}
+    found = {each.dimension: each for each in correlated().represented()}
     assert {dimension: each.name for dimension, each in found.items()} == {0: "length", 2: "brightness"}
     assert found[0].correlation < -0.95
     assert found[0].slope == pytest.approx(-1, abs=0.2)
@@ -141,26 +141,26 @@ def test_dimensions_stand_for_the_properties_that_they_were_made_to():
 
 
 def test_the_clearest_meaning_comes_first():
-    strengths = [abs(each.correlation) for each in meanings().found()]
+    strengths = [abs(each.correlation) for each in correlated().represented()]
     assert strengths == sorted(strengths, reverse=True)
     assert len(strengths) == 2
 
 
 def test_a_correlation_that_the_decoder_does_not_bear_out_is_no_meaning():
-    deaf = meanings(decode=lambda z: Bars.decode(np.zeros_like(z)))
+    deaf = correlated(decode=lambda z: Bars.decode(np.zeros_like(z)))
     assert np.abs(deaf.correlation).max() > 0.95
     assert not deaf.slope.any()
-    assert deaf.found() == []
-    contrary = meanings(decode=lambda z: Bars.decode(-z))
-    assert contrary.found() == []
+    assert deaf.represented() == []
+    contrary = correlated(decode=lambda z: Bars.decode(-z))
+    assert contrary.represented() == []
 
 
 def test_a_property_that_never_changes_has_no_meaning_and_one_of_other_images_is_refused():
-    still = meanings({"length": np.ones(800), "brightness": np.zeros(800)})
+    still = correlated({"length": np.ones(800), "brightness": np.zeros(800)})
     assert not still.slope.any()
-    assert still.found() == []
+    assert still.represented() == []
     with pytest.raises(ArgumentError, match="800"):
-        meanings({"length": np.ones(3), "brightness": np.ones(3)})
+        correlated({"length": np.ones(3), "brightness": np.ones(3)})
 
 
 def test_errors_are_those_of_each_image_and_of_each_digit():
@@ -195,7 +195,7 @@ def test_the_errors_of_components_start_at_the_mean_picture_and_fall_to_0_at_the
 
 
 def test_more_components_than_there_are_add_nothing():
-    images = RNG.integers(0, 256, (40, 2, 2), dtype=np.uint8)
+    images = np.random.default_rng(1).integers(0, 256, (40, 2, 2), dtype=np.uint8)
     found = pca_errors(images, 7)
     assert np.allclose(found[4:], 0, atol=1e-9)
     assert found.shape == (8,)
@@ -208,7 +208,7 @@ def test_sixteen_components_of_digits_have_the_error_that_is_known(space):
 
 def test_a_shipped_space_uses_all_of_its_dimensions_and_each_knows_a_little(space):
     found = Dimensions.of(space.z, space.labels, space.decode)
-    assert found.dead == []
+    assert found.inactive == []
     assert 10 < found.effective_rank <= 16
     assert np.all((found.digit_information > 0.01) & (found.digit_information < 1))
     assert found.correlation.shape == (16, 16)

@@ -69,10 +69,10 @@ def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
     parts = few.parts()
     assert len(set(parts)) == len(parts)
     assert {part[0] for part in parts} == {
-        "reconstruction", "pca_errors", "dimensions", "meanings", "neighbours", "knowledge", "sampler",
+        "reconstruction", "pca_errors", "dimensions", "property_correlations", "neighbours", "knowledge", "sampler",
         "reconstructions", "smoothness",
     }  # fmt: skip
-    assert [part[1] for part in parts if part[0] == "sampler"] == [REAL, RECONSTRUCTIONS, *sampling.DISTRIBUTIONS]
+    assert [part[1] for part in parts if part[0] == "sampler"] == [REAL, RECONSTRUCTIONS, *sampling.SAMPLERS]
     assert not any(few.complete(part[0]) for part in parts)
     for part in parts:
         few.measure(*part)
@@ -109,9 +109,9 @@ def test_neighbours_are_mostly_of_the_same_digit_and_4_and_9_overlap(evidence):
     assert shares[4].argsort()[-2] == 9
 
 
-def test_neighbour_digits_worked_out_by_hand():
+def test_neighbour_classes_worked_out_by_hand():
     z = np.array([[0.0], [1.0], [10.0], [12.0], [13.5]])
-    found = dimensions.neighbour_digits(z, np.array([0, 1, 1, 1, 2]), k=1)
+    found = dimensions.neighbour_classes(z, np.array([0, 1, 1, 1, 2]), k=1)
     assert found[0].tolist() == [0, 1] + [0] * 8
     assert found[1].tolist() == pytest.approx([1 / 3, 1 / 3, 1 / 3] + [0] * 7)
     assert np.isnan(found[5]).all()
@@ -137,12 +137,12 @@ def test_the_judge_is_not_asked_where_it_does_not_recognise_the_images(space):
 def test_of_very_many_dimensions_the_most_spread_are_diagnosed():
     wide = LatentSpace.of("wide", tiny(latent_dim=100))
     few = Evidence(small(wide, 300))
-    chosen = few.diagnosed()
+    chosen = few.diagnosed_dimensions()
     assert len(chosen) == 64
     spread = few.space.z.std(axis=0)
     assert spread[chosen].min() >= np.delete(spread, chosen).max()
     assert few.dimensions().dimensions.tolist() == chosen.tolist()
-    assert set(few.dimensions().dead) <= set(chosen.tolist())
+    assert set(few.dimensions().inactive) <= set(chosen.tolist())
 
 
 def test_a_variational_space_has_its_kl(space):

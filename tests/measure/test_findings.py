@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latent import sampling
-from latent.measure.dimensions import Dimensions, Meanings, Reconstruction
+from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Sampled
 from latent.measure.fidelity import Fidelity
 from latent.measure.findings import COPIES, RULES, advice, findings, recommended
@@ -40,22 +40,22 @@ def planted():
     effect[[3, 9]] = 0.001
     correlation = np.eye(12)
     correlation[2, 7] = correlation[7, 2] = -0.8
-    meant = np.zeros((12, 2))
-    meant[5, 1] = 0.81
+    related = np.zeros((12, 2))
+    related[5, 1] = 0.81
     overlap = np.eye(10) * 0.69
     overlap[4, 9] = 0.31
     errors = np.where(evidence.space.labels == 8, 0.02, np.where(evidence.space.labels == 1, 0.005, 0.01))
     certain = np.eye(10, dtype=np.float32)[evidence.space.labels]
     changed = certain.copy()
     changed[:20] = np.roll(changed[:20], 1, axis=1)
-    ways = {"linear": 0.6, "spherical": 0.7, "through codes": 0.9}
+    lowest = {"linear": 0.6, "spherical": 0.7, "through codes": 0.9}
     evidence.found.update(
         {
             ("judges_real_images",): True,
             ("reconstruction",): Reconstruction(errors, evidence.space.labels),
             ("pca_errors",): np.linspace(0.08, 0.0212, 13),
             ("dimensions",): Dimensions(np.arange(12), np.ones(12), effect, np.ones(12), None, correlation, 8.0),
-            ("meanings",): Meanings(("ink", "slant"), np.arange(12), meant, meant),
+            ("property_correlations",): PropertyCorrelations(("ink", "slant"), np.arange(12), related, related),
             ("neighbours",): overlap,
             ("knowledge", CODES): Knowledge(0.93, 0.97, 0.6, 0.6),
             ("knowledge", PCA): Knowledge(0.85, 0.94, 0.5, 0.5),
@@ -64,7 +64,7 @@ def planted():
         }
         | {("sampler", name, SEED): Sampled(each, np.zeros((1, 12)), None) for name, each in FIDELITIES.items()}
         | {
-            ("smoothness", kind): Smoothness(np.zeros((5, 16, 12)), np.ones(5), np.full(5, ways[kind]), np.zeros(5))
+            ("smoothness", kind): Smoothness(np.zeros((5, 16, 12)), np.ones(5), np.full(5, lowest[kind]), np.zeros(5))
             for kind in KINDS
         }
     )
@@ -140,8 +140,10 @@ def test_advice_compares_with_the_usual_choice_or_with_real_images():
     assert alone.text == "Samples of N(0, 1) have a Fréchet distance of 3.00; real images, 0.10."
 
 
-def test_a_space_of_one_dimension_and_one_without_meanings_have_their_sentences(planted):
-    planted.found["meanings",] = Meanings(("ink", "slant"), np.arange(12), np.full((12, 2), 0.1), np.zeros((12, 2)))
+def test_a_space_of_one_dimension_and_one_without_represented_properties_have_their_sentences(planted):
+    planted.found["property_correlations",] = PropertyCorrelations(
+        ("ink", "slant"), np.arange(12), np.full((12, 2), 0.1), np.zeros((12, 2))
+    )
     assert any(text.startswith("No dimension stands for ink") for text in texts(planted))
     planted.found["dimensions",] = Dimensions(
         np.array([4]), np.ones(1), np.ones(1), np.ones(1), None, np.ones((1, 1)), 1.0
@@ -156,4 +158,4 @@ def test_a_space_of_one_dimension_and_one_without_meanings_have_their_sentences(
 def test_every_rule_needs_something_that_there_is_to_measure(planted):
     known = {part[0] for part in planted.parts()}
     assert all(known.issuperset(parts) and parts for parts, _ in RULES)
-    assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.DISTRIBUTIONS}
+    assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.SAMPLERS}

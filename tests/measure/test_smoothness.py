@@ -4,13 +4,13 @@ import pytest
 from latent.errors import ArgumentError
 from latent.measure.smoothness import (
     KINDS,
-    Ways,
+    Paths,
     evenly_along,
+    mean_over_largest,
     neighbour_graph,
-    paces,
+    paths,
     random_pairs,
     shortest_paths,
-    ways,
 )
 
 RNG = np.random.default_rng(0)
@@ -29,7 +29,7 @@ def nearness(pictures):
 
 
 def measured(z=HORSESHOE, decode=drawn, confidence=nearness, **options):
-    between = Ways.of(z, decode, confidence, **options)
+    between = Paths.of(z, decode, confidence, **options)
     return {kind: between.along(kind) for kind in KINDS}
 
 
@@ -64,7 +64,7 @@ def test_steps_are_even_where_the_picture_follows_the_code_and_uneven_where_it_j
 
 
 def test_evenness_of_steps_worked_out_by_hand():
-    assert paces(np.array([[1.0, 2, 3], [2, 2, 2], [0, 0, 0]])).tolist() == [2 / 3, 1, 1]
+    assert mean_over_largest(np.array([[1.0, 2, 3], [2, 2, 2], [0, 0, 0]])).tolist() == [2 / 3, 1, 1]
 
 
 def test_the_best_and_the_worst_way_are_those_the_judge_is_surest_and_least_sure_of():
@@ -79,7 +79,7 @@ def test_the_best_and_the_worst_way_are_those_the_judge_is_surest_and_least_sure
 def test_off_the_data_is_beyond_the_distance_of_real_neighbours():
     z = np.array([[0.0], [1.0], [2.0], [50.0], [51.0]], np.float32)  # neighbours at 1: farther is off the data
     pairs = np.array([[0, 2], [2, 3]])
-    found = Ways(z, pairs, 1.0, lambda z: z, lambda x: np.ones(len(x)), n_steps=25).along("linear")
+    found = Paths(z, pairs, 1.0, lambda z: z, lambda x: np.ones(len(x)), n_steps=25).along("linear")
     assert found.off_data[0] == 0
     inner = found.codes[1, 1:-1, 0]
     assert found.off_data[1] == np.mean((inner > 3) & (inner < 49)) > 0.9
@@ -130,4 +130,4 @@ def test_what_makes_no_way_is_refused(options):
 
 def test_an_unknown_kind_of_way_is_refused():
     with pytest.raises(ArgumentError, match="linear"):
-        ways("crooked", HORSESHOE, np.array([[0, 1]]), 3)
+        paths("crooked", HORSESHOE, np.array([[0, 1]]), 3)

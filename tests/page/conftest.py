@@ -10,6 +10,17 @@ from latent import checkpoint
 from tests.support.browser import chromium, served
 from tests.support.models import ROOT, tiny
 
+FEW_DIGITS = f"""
+from latent import data
+from latent.measure import smoothness
+
+digits, labels = data.evaluation_digits()
+data.evaluation_digits = lambda: (digits[:1000], labels[:1000])
+smoothness.N_PAIRS = 20
+__file__ = {str(ROOT / "streamlit_app.py")!r}
+exec(compile(open(__file__, encoding="utf-8").read(), __file__, "exec"))
+"""
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
@@ -25,6 +36,15 @@ def folder(tmp_path, monkeypatch):
 def address() -> Iterator[str]:
     with served(ROOT / "streamlit_app.py") as address:
         yield address
+
+
+@pytest.fixture(scope="module")
+def address_of_few(tmp_path_factory) -> Iterator[str]:
+    """The page on few digits: what is to be seen looks the same."""
+    script = tmp_path_factory.mktemp("page") / "page.py"
+    script.write_text(FEW_DIGITS, encoding="utf-8")
+    with served(script, LATENT_CACHE=str(tmp_path_factory.mktemp("few"))) as few:
+        yield few
 
 
 @pytest.fixture(scope="module")

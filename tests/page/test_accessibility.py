@@ -7,8 +7,7 @@ from playwright.sync_api import Page, expect
 
 from latent import shelf
 from latent.shelf import Kept
-from tests.support.browser import FITS, IMAGES, compact, kept_names, open_section, served, settled
-from tests.support.models import ROOT
+from tests.support.browser import FITS, IMAGES, compact, kept_names, open_section, settled
 from tests.support.page import MEASURED, SECTIONS
 
 pytestmark = pytest.mark.browser
@@ -16,16 +15,6 @@ pytestmark = pytest.mark.browser
 KEPT = shelf.to_link(Kept("mine", "Map", np.ones(16, np.float32), np.zeros((28, 28), np.uint8)))
 MANY_TABS = 60
 NARROW = (600, 400)  # pixels
-FEW_DIGITS = f"""
-from latent import data
-from latent.measure import smoothness
-
-digits, labels = data.evaluation_digits()
-data.evaluation_digits = lambda: (digits[:1000], labels[:1000])
-smoothness.Ways.of.__func__.__kwdefaults__["n_pairs"] = 20
-__file__ = {str(ROOT / "streamlit_app.py")!r}
-exec(compile(open(__file__, encoding="utf-8").read(), __file__, "exec"))
-"""
 
 
 def open_everything(page: Page) -> None:
@@ -48,15 +37,6 @@ def serious_violations(page: Page) -> list[str]:
         if found["impact"] in ("serious", "critical")
         for node in found["nodes"]
     ]
-
-
-@pytest.fixture(scope="module")
-def address_of_few(tmp_path_factory):
-    """The page on few digits: what is to be seen looks the same."""
-    script = tmp_path_factory.mktemp("page") / "page.py"
-    script.write_text(FEW_DIGITS, encoding="utf-8")
-    with served(script, LATENT_CACHE=str(tmp_path_factory.mktemp("few"))) as few:
-        yield few
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -139,8 +119,11 @@ class TestNarrow:
         page.set_viewport_size({"width": self.WIDTH, "height": 800})
         return page
 
-    def test_the_sidebar_opens_and_closes_and_its_controls_work(self, narrow, address):
+    def test_the_controls_work_and_the_sidebar_opens_and_closes(self, narrow, address):
         open_section(narrow, address, "Generate")
+        before = narrow.evaluate(IMAGES)
+        narrow.get_by_role("slider", name="Pictures").press("ArrowLeft")
+        narrow.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
         sidebar = narrow.get_by_test_id("stSidebar")
         expect(sidebar).to_have_attribute("data-collapsed", "true")
         narrow.get_by_test_id("stExpandSidebarButton").click()
@@ -150,8 +133,5 @@ class TestNarrow:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= self.WIDTH
         assert narrow.get_by_test_id("stSidebarContent").evaluate("it => it.scrollWidth - it.clientWidth") <= 1
-        before = narrow.evaluate(IMAGES)
-        narrow.get_by_role("slider", name="Pictures").press("ArrowLeft")
-        narrow.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
         narrow.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
         expect(sidebar).to_have_attribute("data-collapsed", "true")

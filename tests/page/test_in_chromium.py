@@ -15,6 +15,7 @@ from tests.support.browser import (
     choose,
     click_a_picture,
     compact,
+    draw_a_seven,
     expect_kept,
     fill,
     kept_names,
@@ -37,7 +38,7 @@ MOVES = {
     "Generate": fill("Seed", "5"),
     "Live": lambda page: page.get_by_role("slider", name="Dimension").first.press("ArrowRight"),
     "Custom vector": fill("16 numbers", NUMBERS),
-    "Draw": lambda page: draw_a_seven(page),
+    "Draw": draw_a_seven,
     "Dimensions": press("Steps", "ArrowRight"),
     "Directions": press("Steps", "ArrowRight"),
     "Arithmetic": choose("Operation", "average"),
@@ -115,18 +116,6 @@ def click_map(page: Page, x: float, y: float) -> None:
     page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
 
-def draw_a_seven(page: Page) -> None:
-    canvas = page.locator(".st-key-draw_canvas canvas").last
-    expect(canvas).to_be_visible(timeout=60_000)
-    box = canvas.bounding_box()
-    assert box
-    page.mouse.move(box["x"] + 80, box["y"] + 60)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 200, box["y"] + 60, steps=10)
-    page.mouse.move(box["x"] + 120, box["y"] + 230, steps=10)
-    page.mouse.up()
-
-
 @pytest.fixture
 def with_clipboard(page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -147,8 +136,10 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
     settled(page)
 
     sidebar_section(page, "Draw")
-    expect(page.get_by_text("Draw a digit on the black square")).to_be_visible()
+    before = page.evaluate(IMAGES)
     draw_a_seven(page)
+    page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
+    settled(page)
     page.get_by_role("button", name="Keep it on the shelf").click()
     expect(page.locator(".latent-shelf li")).to_have_count(2)
     assert kept_names(page)[0].startswith("drawn, like a 7")

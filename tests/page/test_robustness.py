@@ -175,7 +175,7 @@ class TestAFullDisk:
     @pytest.mark.parametrize("where", ["write", "mkstemp", "mkdir"])
     def test_caching_costs_the_next_run_its_time_and_nothing_else(self, tmp_path, monkeypatch, where):
         monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         with monkeypatch.context() as patch:
             if where == "write":
                 patch.setattr(checkpoint.os, "fsync", full)
@@ -185,13 +185,13 @@ class TestAFullDisk:
                 patch.setattr(Path, "mkdir", full)
             assert np.array_equal(store.stored(lambda: np.arange(4), "a"), np.arange(4))
             assert np.array_equal(store.stored(lambda: np.arange(9), "a"), np.arange(4)), "not kept in memory"
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         assert not store.has("a")
         assert not list(tmp_path.glob("cache/*"))
         assert np.array_equal(store.stored(lambda: np.arange(4), "a"), np.arange(4))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         assert store.has("a")
-        store.memory.clear()
+        store.store_of_process.cache_clear()
 
 
 class TestTheStore:
@@ -200,11 +200,11 @@ class TestTheStore:
     @pytest.fixture
     def entry(self, tmp_path, monkeypatch):
         monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         store.stored(lambda: self.RIGHT, "key")
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         yield store.path_of("key")
-        store.memory.clear()
+        store.store_of_process.cache_clear()
 
     def again(self):
         """What the store has under the key now, and whether it had to be computed."""
@@ -227,7 +227,7 @@ class TestTheStore:
         array, computed = self.again()
         assert computed
         assert np.array_equal(array, self.RIGHT)
-        store.memory.clear()
+        store.store_of_process.cache_clear()
         assert not self.again()[1], "the entry was not mended"
 
     def test_nor_is_one_with_any_bit_turned_or_any_tail_missing(self, entry):
@@ -236,7 +236,7 @@ class TestTheStore:
         damaged += [whole[:length] for length in range(len(whole))]
         for content in damaged:
             entry.write_bytes(content)
-            store.memory.clear()
+            store.store_of_process.cache_clear()
             array, computed = self.again()
             assert computed
             assert np.array_equal(array, self.RIGHT)

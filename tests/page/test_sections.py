@@ -109,7 +109,7 @@ def few_digits(request, monkeypatch, tmp_path_factory):
     digits, labels = data.evaluation_digits()
     monkeypatch.setattr(data, "evaluation_digits", lambda: (digits[:1000], labels[:1000]))
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path_factory.getbasetemp() / "few digits"))
-    monkeypatch.setitem(smoothness.Ways.of.__func__.__kwdefaults__, "n_pairs", 20)
+    monkeypatch.setattr(smoothness, "N_PAIRS", 20)
 
 
 @pytest.mark.parametrize("section", IN_TURN)
@@ -332,7 +332,7 @@ class TestCompareRuns:
     @pytest.fixture(autouse=True)
     def own_store(self, folder, monkeypatch):
         monkeypatch.setenv("LATENT_CACHE", str(folder / "store"))
-        store.memory.clear()
+        store.store_of_process.cache_clear()
 
     def scores(self, app):
         table = app.dataframe[0].value.set_index("score")

@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.chromium import ARGUMENTS, CHROMIUM
-from latent import data, drawing
 from tests.support.models import ROOT
 
 # Also inside the shadow roots that components may have.
@@ -71,8 +70,6 @@ def settled(page: Page) -> None:
 
 
 def open_section(page: Page, address: str, section: str, query: str = "") -> None:
-    if section == "Draw":
-        query += f"&drawn={drawing.to_text(data.evaluation_digits()[0][3])}"
     page.goto(f"{address}/?section={section.replace(' ', '+')}{query}")
     expect(page.get_by_role("heading", name=section, exact=True)).to_be_visible(timeout=60_000)
     settled(page)
@@ -104,6 +101,19 @@ def choose(label: str, option: str):
         page.get_by_role("option", name=option).first.click()
 
     return pick
+
+
+def draw_a_seven(page: Page) -> None:
+    """Draw one on the surface with the mouse, in one stroke."""
+    canvas = page.locator(".latent-draw canvas")
+    expect(canvas).to_be_visible(timeout=60_000)
+    box = canvas.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 80, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 60, steps=10)
+    page.mouse.move(box["x"] + 120, box["y"] + 230, steps=10)
+    page.mouse.up()
 
 
 def sidebar_section(page: Page, section: str) -> None:

@@ -6,7 +6,6 @@ from html import unescape
 
 from streamlit.testing.v1 import AppTest
 
-from latent import data, drawing
 from tests.support.models import ROOT
 
 SECTIONS = [
@@ -29,12 +28,9 @@ SECTIONS = [
 ]
 MEASURED = ("Sampler lab", "Diagnose", "Compare runs")  # tested on few digits: on all of them they take a minute
 IN_TURN = sorted(SECTIONS, key=MEASURED.__contains__)  # all that are tested on few digits together
-DRAWN = drawing.to_text(data.evaluation_digits()[0][3])
 
 
 def opened(section="Model", *, python=False, **query):
-    if section == "Draw":
-        query.setdefault("drawn", DRAWN)
     app = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     app.query_params.update({"section": section, **query})
     app.session_state["python"] = python  # whether the lines at the end of the section are open

@@ -7,11 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from latent import images, interpolation
 from latent.arrays import Code, Codes, Pictures
 from latent.page.choose import Operand, choose_code
-from latent.page.show import show_code_chart, show_codes, show_real, side_by_side
+from latent.page.controls import controls
+from latent.page.show import show_code_chart, show_codes, show_real
 from latent.space import LatentSpace
 
 
@@ -31,42 +33,56 @@ OPERATIONS = {
 }
 
 
-def choose_operands(space: LatentSpace) -> tuple[Operation, dict[str, Operand]]:
-    """Controls that choose the operation, and an operand for each of its letters."""
-    name = st.selectbox(
+CELL = 176  # pixels: as wide as the controls of an operand
+
+
+class Cells(NamedTuple):
+    """Where each operand, the result and the real digit nearest to it stand; what stays empty takes no room."""
+
+    operands: dict[str, DeltaGenerator]
+    result: DeltaGenerator
+    nearest: DeltaGenerator
+
+
+def row_of_cells() -> Cells:
+    """Cells beside each other, with their pictures at the same height, whatever controls are above."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        *operands, result, nearest = (st.container(width=CELL) for _ in range(5))
+    return Cells(dict(zip("ABC", operands)), result, nearest)
+
+
+def choose_operands(space: LatentSpace, cells: Cells) -> tuple[Operation, dict[str, Operand]]:
+    """Controls that choose the operation, above its result, and an operand for each of its letters."""
+    name = cells.result.selectbox(
         "Operation", OPERATIONS, index=len(OPERATIONS) - 1, key="arithmetic_operation", bind="query-params",
         format_func=lambda name: f"{name}: {OPERATIONS[name].formula}",
     )  # fmt: skip
-    operation = OPERATIONS[name]
-    operands = {
-        letter: choose_code(space, f"arithmetic_{letter.lower()}", letter, source="class mean", digit=digit)
-        for letter, digit in operation.digits.items()
-    }
+    operation, operands = OPERATIONS[name], {}
+    for letter, digit in operation.digits.items():
+        key = f"arithmetic_{letter.lower()}"
+        with cells.operands[letter], controls(key):
+            operands[letter] = choose_code(space, key, letter, source="class mean", digit=digit)
     return operation, operands
 
 
-def show_terms(space: LatentSpace, names: Sequence[str], z: Codes, pictures: Pictures) -> None:
-    """Each operand and, last, the result, with the real digit nearest to it."""
-    with side_by_side():
-        for place, name in enumerate(names):
-            with st.container(width="content"):
-                st.text(name)
-                key, sheet = f"arithmetic_grid_{place}", images.sheet(pictures[[place]], 1, zoom=6)
-                show_codes(key, space, sheet, z[[place]], [name], f"Decoded picture: {name}")
-        if space.signature.has_encoder:
-            nearest = space.nearest(z[-1])[0]
-            digit = space.labels[nearest[0]]
-            with st.container(width="content"):
-                st.text(f"Nearest real: a {digit}")
-                show_real("arithmetic_nearest", space, nearest, f"The nearest real digit, a {digit}", 6)
-
-
-def show_bars(space: LatentSpace, names: Sequence[str], z: Codes) -> None:
-    """The codes as bars, in the same order."""
-    for cell, name, code in zip(st.columns(len(names)), names, np.asarray(z)):
+def show_terms(space: LatentSpace, cells: Cells, names: Sequence[str], z: Codes, pictures: Pictures) -> None:
+    """Each operand and, last, the result, with the real digit nearest to it; below each its code as bars."""
+    shown = [*list(cells.operands.values())[: len(names) - 1], cells.result]
+    for place, (cell, name) in enumerate(zip(shown, names)):
         with cell:
+            key, sheet = f"arithmetic_grid_{place}", images.sheet(pictures[[place]], 1, zoom=6)
+            show_codes(key, space, sheet, z[[place]], [name], f"Decoded picture: {name}")
+    bars = [*zip(shown, names, np.asarray(z))]
+    if space.signature.has_encoder:
+        nearest = space.nearest(z[-1])[0]
+        name = f"Nearest real: a {space.labels[nearest[0]]}"
+        with cells.nearest:
             st.text(name)
-            show_code_chart(space, code, "The code above as bars", height=200)
+            show_real("arithmetic_nearest", space, nearest, name, 6)
+        bars.append((cells.nearest, name, space.z[nearest[0]]))
+    for cell, name, code in bars:
+        with cell:
+            show_code_chart(space, code, f"{name}, its code as bars", height=200)
     st.caption(
         "The grey bands hold 98 % of the real codes. A difference or a sum usually leaves them: it is a direction, or "
         "twice a picture, and decodes to something no real digit looks like. An average or an analogy stays inside."

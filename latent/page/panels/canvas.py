@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import base64
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -12,42 +11,73 @@ from numpy.typing import NDArray
 
 from latent import data, drawing, images
 from latent.errors import ArgumentError
-from latent.page import cached
+from latent.page import cached, widgets
 from latent.page.keeping import keep
 from latent.page.panels.code_map import map_data, map_places, mount_map
-from latent.page.show import counted, show_code_chart, show_codes, show_real, show_support, side_by_side
+from latent.page.show import (
+    counted,
+    let_pictures_be_drawn,
+    show_code_chart,
+    show_codes,
+    show_error,
+    show_real,
+    show_support,
+    side_by_side,
+)
 from latent.page.snippet import snippet
 from latent.page.state import state
 from latent.page.take_away import take_away
 from latent.space import LatentSpace
 
 CANVAS = 280  # pixels of the square to draw on
+LONGEST_TOLD = 120_000  # characters; the pixels of a drawing as they are would take 105,000
+EXAMPLE = 0  # the test image that is shown until something is drawn
 
 
-def show_canvas(width: int) -> None:
-    """The square to draw on, with a pen of this width in pixels."""
-    from streamlit_drawable_canvas import st_canvas  # where used: a component of its own
-
-    st.markdown("**Draw here**")
-    canvas = st_canvas(
-        stroke_width=width, stroke_color="#ffffff", background_color="#000000", height=CANVAS, width=CANVAS,
-        return_image_data=True, key="draw_canvas",
-    )  # fmt: skip
-    take_strokes(canvas)
-    st.caption("With the mouse, a pen or a finger. The bin in the toolbar starts afresh.")
-
-
-def take_strokes(canvas: Any) -> None:
-    """The drawing on the canvas, where it is another than at the last run."""
+def drawing_in_use() -> str:
+    """The drawing as text, empty where the surface was cleared: the session's, what the address says, or an example."""
     session = state()
-    strokes = (canvas.json_data or {}).get("objects") or []
-    seen = json.dumps(strokes)
-    if seen == session.strokes or (session.strokes is None and not strokes):
-        return
-    session.strokes, session.drawing = seen, ""
-    if strokes:
-        with suppress(ArgumentError):  # a stroke that leaves nothing is none
-            session.drawing = drawing.to_text(drawing.normalise(drawing.canvas_ink(canvas.image_data)))
+    if session.drawing is None:
+        session.drawing = st.query_params.get("drawn")
+    if session.drawing is None:
+        return drawing.to_text(data.evaluation_digits()[0][EXAMPLE])
+    return session.drawing
+
+
+def show_surface(text: str, width: int) -> None:
+    """The square to draw on, with this drawing on it, and a pen of this width in pixels."""
+    session = state()
+    is_example = session.drawing is None
+    pixels = b""
+    with suppress(ArgumentError):  # of a damaged link, which is spoken of beside it
+        pixels = drawing.from_text(text).tobytes() if text else b""
+    st.markdown("**Draw here**")
+    widgets.drawing_surface("draw_canvas", {
+        "drawn": text, "pixels": base64.b64encode(pixels).decode(), "example": is_example, "brought": session.photos,
+        "side": CANVAS, "width": width, "ink": drawing.CANVAS_SIDE,
+    }, on_drawn=take_drawing)  # fmt: skip
+    st.caption(
+        f"An example, test image {EXAMPLE}: the first stroke replaces it."
+        if is_example
+        else "With a mouse, a pen or a finger."
+    )
+
+
+def take_drawing() -> None:
+    """What the surface tells after a stroke; what no surface tells is passed over."""
+    with suppress(ArgumentError):
+        state().drawing = drawing_told(st.session_state["draw_canvas"]["drawn"])
+
+
+def drawing_told(told: object) -> str:
+    """The drawing as text that a surface tells, empty for an empty one. Raises `ArgumentError` for anything else."""
+    if told == "":
+        return ""
+    if not isinstance(told, str) or len(told) > LONGEST_TOLD:
+        raise ArgumentError("This is not a drawing.")
+    if told.startswith("data:"):
+        return drawing.to_text(drawing.normalise(drawing.canvas_ink(told)))
+    return drawing.to_text(drawing.from_text(told))  # a picture that was brought, after Undo
 
 
 def take_photo() -> None:
@@ -55,21 +85,31 @@ def take_photo() -> None:
     file = st.session_state["draw_photo"]
     if file is None:
         return
+    session = state()
     try:
-        state().drawing = drawing.to_text(drawing.normalise(drawing.photo_ink(file.getvalue())))
+        session.drawing = drawing.to_text(drawing.normalise(drawing.photo_ink(file.getvalue())))
+        session.photos += 1
     except ArgumentError as error:
         st.toast(str(error), icon=":material/error:")
 
 
-def drawing_in_use() -> str:
-    """The drawing as text; at first what the address says, empty where there is none."""
+def show_drawing(space: LatentSpace, text: str) -> None:
+    """What the model makes of a drawing, or where there is none, what to do."""
+    try:
+        picture = drawing.from_text(text) if text else None
+    except ArgumentError as error:
+        show_error(error)
+        return
     session = state()
-    if session.drawing is None:
-        session.drawing = st.query_params.get("drawn", "")
-    return session.drawing
+    if session.drawing is not None:  # an example need not be in the address
+        session.run.link["drawn"] = [text]
+    if picture is None:
+        st.info("Draw a digit on the black square: one stroke is enough to begin.")
+    else:
+        show_reading(space, picture, text)
 
 
-def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> None:
+def show_reading(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> None:
     """A drawn digit: as the network sees it, encoded, reconstructed, among the real ones."""
     seen = data.fit(picture[None], space.signature.image_shape)
     z = space.encode(seen)
@@ -90,6 +130,7 @@ def show_drawing(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
     show_support(space, z[0])
     st.markdown(f"**Its ten nearest real digits**: {counted(digits)}")
     show_real("draw_nearest", space, nearest, "The ten real digits whose codes are nearest", 3)
+    let_pictures_be_drawn()
     st.markdown("**Its place on the map**")
     x, y = cached.plane_of(space).project(z)[0].tolist()
     drawn = map_data(space, "PCA", map_places(space, "PCA"))

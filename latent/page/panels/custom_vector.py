@@ -41,7 +41,7 @@ def enter_code(space: LatentSpace, base: Code) -> Code:
     """The code in the text field, which starts from ``base``; the last good one where it is none."""
     reset_when_changed("custom_numbers", codes.text_of(base), (space.checkpoint.sha256, base.tobytes()))
     text = st.text_area(
-        f"{space.latent_dim} numbers", key="custom_numbers", height=90,
+        f"{space.latent_dim} numbers", key="custom_numbers", height=68,
         bind="query-params" if space.latent_dim <= LONGEST_LITERAL else None,
         help="Separated by commas, spaces or lines; brackets and JSON are fine.",
     )  # fmt: skip

@@ -11,6 +11,8 @@ from latent import report
 from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.measure.findings import Finding
+from latent.measure.topics import TOPICS
+from latent.page.take_away import downloads
 
 
 def show_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
@@ -26,16 +28,16 @@ def show_findings(evidence: Evidence) -> None:
     """All findings, and the report as a file."""
     st.subheader("Findings")
     for place, finding in enumerate(findings.findings(evidence)):
-        text, show_it = st.columns([12, 1], vertical_alignment="center")
-        text.markdown(f"{place + 1}. {finding.text}")
-        show_it.button(
+        row = st.container(horizontal=True, wrap=False, vertical_alignment="center")
+        row.markdown(f"{place + 1}. {finding.text}")
+        row.button(
             "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
             help=f"The picture that shows finding {place + 1}",
         )  # fmt: skip
     if evidence.refusal:
         st.info(evidence.refusal)
     name = f"{evidence.space.name}-report"
-    with st.container(horizontal=True):
+    with downloads("report"):
         st.download_button(
             "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
             type="primary", help="All findings, charts and pictures in one file, which opens without a network.",
@@ -47,14 +49,14 @@ def show_findings(evidence: Evidence) -> None:
 
 
 def go_to(finding: Finding) -> None:
-    """Open the picture that shows a finding."""
+    """Open what shows a finding: a dimension, or the section of its topic."""
     if finding.dimension is not None:
         st.session_state["section"] = "Dimensions"
         st.session_state["dimensions_dimension"] = finding.dimension
-    elif finding.topic == "samplers":
-        st.session_state["section"] = "Sampler lab"
-    else:
-        st.session_state["section"] = "Diagnose"
+        return
+    section = TOPICS[finding.topic].section
+    st.session_state["section"] = section
+    if section == "Diagnose":
         st.session_state["diagnose_topic"] = finding.topic
 
 

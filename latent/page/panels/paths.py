@@ -49,17 +49,21 @@ def changes_of(strips: Mapping[str, Pictures]) -> dict[str, NDArray[np.float32]]
     }
 
 
-def show_movement(kind: str, strip: Pictures, changes: Mapping[str, NDArray[np.float32]]) -> None:
-    """One path as it moves, beside how evenly all of them do."""
+def show_movement(strips: Mapping[str, Pictures], changes: Mapping[str, NDArray[np.float32]]) -> str:
+    """One path as it moves, which a control chooses, beside how evenly all of them do; the name of that path."""
     left, right = st.columns([1, 3])
     with left:
-        st.markdown(f"**As it moves ({kind})**")
-        show_moving(strip, f"Animation of the {kind} interpolation")
+        kind: str = st.radio(
+            "GIF along", interpolation.PATHS, key="interpolate_path", bind="query-params", horizontal=True,
+            help="Linear: the straight line. Spherical: the arc, which keeps to codes of the norm of its ends.",
+        )  # fmt: skip
+        show_moving(strips[kind], f"Animation of the {kind} interpolation")
     with right:
         st.markdown("**How evenly it moves**")
         text, rows = "Change of the picture at every step of both paths", charts.steps_rows(changes)
         show_rows(text, charts.steps_chart, rows, paths=list(changes))
         st.caption("A smooth space has an even line; a peak is where one digit jumps to another.")
+    return kind
 
 
 def paths_python(start: Operand, end: Operand, n_steps: int) -> Snippet:

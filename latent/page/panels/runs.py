@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from latent import charts, compare
 from latent.arrays import Labels, Pictures, Rows
-from latent.compare import Versus
+from latent.compare import Comparison
 from latent.errors import LatentError
-from latent.images import Sheet
 from latent.measure import scores
 from latent.page import cached
+from latent.page.controls import controls
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
 from latent.page.snippet import Snippet, opening, snippet
@@ -38,7 +38,7 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
         return None, np.arange(0)
     if st.session_state.get("runs_other") not in names:  # what is open now was B before
         st.session_state.pop("runs_other", None)
-    with st.sidebar:
+    with controls():
         index = names.index(most_alike(space, names, files))
         name = st.selectbox("B, to compare with", names, index=index, key="runs_other", bind="query-params")
         shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
@@ -54,7 +54,7 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
         return None, np.arange(0)
     if shown in DIGITS_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
         with st.spinner("Measuring the error of both on 10,000 digits …"):
-            return other, cached.versus_of(space, other).better("a" if shown == "where A is better" else "b", n)
+            return other, cached.comparison_of(space, other).better("a" if shown == "where A is better" else "b", n)
     if shown == "one of each digit":
         return other, one_of_each(space.labels[:1000])[:n]
     return other, np.arange(first, first + n)
@@ -76,7 +76,7 @@ def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Pat
         same = False
         if name in files:
             with suppress(LatentError):
-                same = cached.glance(str(files[name]), sha256_of(files[name]), str(model_folder())) == (
+                same = cached.kind_and_size(str(files[name]), sha256_of(files[name]), str(model_folder())) == (
                     space.signature.kind,
                     space.latent_dim,
                 )
@@ -85,12 +85,12 @@ def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Pat
     return max(names, key=likeness)
 
 
-def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) -> dict[str, NDArray[Any]]:
+def draw_scores(place: Any, both: Comparison, now: tuple[str, str] | None = None) -> dict[str, NDArray[Any]]:
     """The scores known so far as a table, ``now`` the one that is being measured; the bare numbers by column."""
     known, rows = {}, []
     for name, score in scores.SCORES.items():
         values, texts = [], []
-        for side, evidence in (("a", versus.a), ("b", versus.b)):
+        for side, evidence in (("a", both.a), ("b", both.b)):
             value = scores.known(scores.key_of(evidence.space), name)
             text = "not measured" if value is None else score.text(value)
             values.append(np.nan if value is None else value)
@@ -99,7 +99,7 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
         known[score.name] = values
         rows.append([score.name, *texts, winner.upper()])
     table = {name: np.array(column) for name, column in zip(("score", "a", "b", "better"), zip(*rows))}
-    columns = {"a": f"A: {versus.a.space.name}", "b": f"B: {versus.b.space.name}", "score": "", "better": "better"}
+    columns = {"a": f"A: {both.a.space.name}", "b": f"B: {both.b.space.name}", "score": "", "better": "better"}
     height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
     text = "The scores of both checkpoints, and which is better"
     show_table(table, columns, text, place=place, height=height)
@@ -107,9 +107,9 @@ def draw_scores(place: Any, versus: Versus, now: tuple[str, str] | None = None) 
     return {"score": np.array(list(known)), "A": of_a, "B": of_b}
 
 
-def measure_scores(place: Any, ask: Any, versus: Versus, numbers: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def measure_scores(place: Any, ask: Any, both: Comparison, numbers: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Fill the table of scores with what is not known yet; samplers, which take longest, when they are asked for."""
-    sides = {"a": versus.a, "b": versus.b}
+    sides = {"a": both.a, "b": both.b}
     missing = [
         (name, side)
         for name in scores.SCORES
@@ -119,17 +119,17 @@ def measure_scores(place: Any, ask: Any, versus: Versus, numbers: dict[str, NDAr
     slow = [each for each in missing if each[0] == "frechet"]
     quick = [each for each in missing if each not in slow]
     for name, side in quick:
-        draw_scores(place, versus, (name, side))
+        draw_scores(place, both, (name, side))
         scores.score(sides[side], name)
     if quick:
-        numbers = draw_scores(place, versus)
+        numbers = draw_scores(place, both)
     text = "About ten seconds each, once a checkpoint."
     if slow and ask.button("Measure how well they can be sampled", key="runs_samplers", help=text):
         for name, side in slow:
-            draw_scores(place, versus, (name, side))
+            draw_scores(place, both, (name, side))
             scores.score(sides[side], name)
         ask.empty()
-        numbers = draw_scores(place, versus)
+        numbers = draw_scores(place, both)
     return numbers
 
 
@@ -140,12 +140,9 @@ class Shown(NamedTuple):
     png: Callable[[], bytes] | None
 
 
-def show_codes_of_both(versus: Versus, rows: Rows) -> Shown:
-    """The same digits by both, how their dimensions spread, and what their codes share."""
-    a, b = versus.a.space, versus.b.space
-    st.subheader("The same digits")
-    of_a, of_b = versus.reconstructions(rows, cached.pictures_of)
-    sheet, arrays = show_same_digits(versus, rows, of_a, of_b)
+def show_codes_of_both(both: Comparison, rows: Rows, digits: Shown) -> dict[str, Any]:
+    """How the dimensions of both spread, and what their codes share; the arrays of that."""
+    a, b = both.a.space, both.b.space
     st.subheader("The same code statistics")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
     text = "How much every dimension of A and of B varies over real digits"
@@ -155,7 +152,7 @@ def show_codes_of_both(versus: Versus, rows: Rows) -> Shown:
         "heights. A hollow point is a dimension that is not active."
     )
     st.subheader("What the codes share")
-    return Shown(arrays | show_shared(versus, rows, of_b), sheet.png)
+    return show_shared(both, rows, digits.arrays["b"])
 
 
 def say_why_not() -> Shown:
@@ -164,27 +161,28 @@ def say_why_not() -> Shown:
     return Shown({}, None)
 
 
-def runs_python(versus: Versus, rows: Rows) -> Snippet:
+def runs_python(both: Comparison, rows: Rows) -> Snippet:
     """The Python that gives the arrays of both."""
-    other = opening(versus.b.space, "other")
+    other = opening(both.b.space, "other")
     python = snippet(
-        f"{other}\nversus = compare.Versus.of(space, other)\n"
-        'parameters = [scores.score(each, "parameters") for each in (versus.a, versus.b)]',
+        f"{other}\nboth = compare.Comparison.of(space, other)\n"
+        'parameters = [scores.score(each, "parameters") for each in (both.a, both.b)]',
         compare, scores, other,
     )  # fmt: skip
-    if not versus.encodes:
+    if not both.encodes:
         return python
     return snippet(
-        f"{python}\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = versus.reconstructions(rows)\n"
-        "stitched = versus.stitched(rows)\nfound = versus.comparison\n"
-        "shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])",
+        f"{python}\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = both.reconstructions(rows)\n"
+        "stitched = both.stitched(rows)\nfound = both.alignment\n"
+        "shared = np.array([found.overlap, found.cka, found.r2_a_to_b, found.r2_b_to_a])",
         np, python,
     )  # fmt: skip
 
 
-def show_same_digits(versus: Versus, rows: Rows, of_a: Pictures, of_b: Pictures) -> tuple[Sheet, dict[str, Any]]:
+def show_same_digits(both: Comparison, rows: Rows) -> Shown:
     """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
-    a, b = versus.a.space, versus.b.space
+    of_a, of_b = both.reconstructions(rows, cached.pictures_of)
+    a, b = both.a.space, both.b.space
     real = a.images[rows]
     alike = a.images.shape == b.images.shape
     shown: dict[str, NDArray[Any]] = {"real": real, "A": of_a}
@@ -197,18 +195,18 @@ def show_same_digits(versus: Versus, rows: Rows, of_a: Pictures, of_b: Pictures)
         show_sheet(sheet_of_b, "The same digits as B takes and leaves them")
     errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
     st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
-    return sheet, {"rows": rows, "real": real, "a": of_a, "b": of_b}
+    return Shown({"rows": rows, "real": real, "a": of_a, "b": of_b}, sheet.png)
 
 
-def show_shared(versus: Versus, rows: Rows, of_b: Pictures) -> dict[str, Any]:
+def show_shared(both: Comparison, rows: Rows, of_b: Pictures) -> dict[str, Any]:
     """What can be found in both codes, and B's decoder at work on A's codes."""
-    found, stitching = versus.comparison, versus.stitching
+    found, stitching = both.alignment, both.stitching
     show_facts(
         {
             "Shared neighbours": f"{found.overlap:.1%}",
             "Linear CKA": f"{found.cka:.3f}",
-            "R² from A to B": f"{found.r2_there:.3f}",
-            "R² from B to A": f"{found.r2_back:.3f}",
+            "R² from A to B": f"{found.r2_a_to_b:.3f}",
+            "R² from B to A": f"{found.r2_b_to_a:.3f}",
         },
         {
             "Shared neighbours": "Of an image's ten nearest codes, how many are the same.",
@@ -218,7 +216,7 @@ def show_shared(versus: Versus, rows: Rows, of_b: Pictures) -> dict[str, Any]:
         },
     )
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
-    b, stitched = versus.b.space, versus.stitched(rows, cached.pictures_of)
+    b, stitched = both.b.space, both.stitched(rows, cached.pictures_of)
     sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
     show_sheet(sheet, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
     times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
@@ -227,5 +225,5 @@ def show_shared(versus: Versus, rows: Rows, of_b: Pictures) -> dict[str, Any]:
         f"much, on {stitching.n:,} digits that the map was not fitted to. By chance {10 / (len(b.z) - 1):.1%} of "
         "neighbours would be shared."
     )
-    shared = np.array([found.overlap, found.cka, found.r2_there, found.r2_back])
+    shared = np.array([found.overlap, found.cka, found.r2_a_to_b, found.r2_b_to_a])
     return {"stitched": stitched, "shared": shared}

@@ -37,8 +37,9 @@ def show_sweep(
 ) -> Sheet:  # fmt: skip
     """The pictures as the dimension takes these values, and how each differs from that of the base."""
     low, high, n_steps = values[0], values[-1], len(values)
-    st.subheader(f"Dimension {dimension} from {low:.2f} to {high:.2f}")
-    st.text(f"The rest as in {base.name}. Below each picture the value of dimension {dimension}.")
+    st.text(
+        f"Dimension {dimension} from {low:.2f} to {high:.2f}, the rest as in {base.name}. Below each picture its value."
+    )
     names = [f"dim {dimension} = {value:.2f}" for value in values]
     sheet = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
     text = f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}"

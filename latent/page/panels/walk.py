@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -12,7 +12,9 @@ from latent import charts, directions, images, shelf
 from latent.arrays import Codes, Pictures
 from latent.images import Sheet
 from latent.measure import properties
-from latent.page.choose import Direction, Operand, reset_when_changed
+from latent.page import cached
+from latent.page.choose import Direction, Operand, choose_property, reset_when_changed
+from latent.page.controls import PICKER_WIDTH
 from latent.page.keeping import keep
 from latent.page.panels.strips import Line, Row, show_strip
 from latent.page.show import show_rows
@@ -31,7 +33,6 @@ def show_walk(
     space: LatentSpace, base: Operand, direction: Direction, steps: Values, z: Codes, pictures: Pictures, at: float
 ) -> Sheet:
     """The pictures along the direction, how each differs from that of the base, and the place ``at`` which one is."""
-    st.subheader("The walk")
     st.text(f"From {base.name} along {direction.name}")
     n_steps, names = len(steps), [f"{direction.name} × {step:.2f}" for step in steps]
     sheet = images.sheet(pictures, n_steps, zoom=4, column_names=[f"{step:.1f}" for step in steps])
@@ -73,13 +74,29 @@ def offer_direction(space: LatentSpace, direction: Direction) -> None:
         st.rerun()
 
 
-def show_property(measured: str, steps: Values, values: Values, crowd: Values) -> None:
-    """The property along this walk, ``values``, and along the same walk from many real digits, ``crowd``."""
-    unit = properties.PROPERTIES[measured].unit
-    st.markdown(f"**Does it change the {measured}?**")
+class Measured(NamedTuple):
+    """A property along a walk: its name, its values (n_steps,), and their mean over the same walk from many digits."""
+
+    name: str
+    values: Values
+    crowd: Values
+
+
+def measure_property(space: LatentSpace, direction: Direction, steps: Values, pictures: Pictures) -> Measured:
+    """The property that a control chooses, measured of the pictures along the direction."""
+    name = choose_property("Measure along the way", "directions_measure", direction.measure, width=PICKER_WIDTH)
+    values = properties.PROPERTIES[name].measure(pictures)
+    crowd = cached.along_of_many(space, direction.code.tobytes(), name, float(steps[-1]), len(steps))
+    return Measured(name, values, crowd)
+
+
+def show_property(steps: Values, measured: Measured) -> None:
+    """The property along this walk, and along the same walk from many real digits."""
+    name, values, crowd = measured
+    unit = properties.PROPERTIES[name].unit
     rows = charts.walk_rows(steps, values, crowd)
-    text = f"The {measured} of the pictures along the walk"
-    show_rows(text, charts.walk_chart, rows, title=f"{measured}, {unit}")
+    text = f"The {name} of the pictures along the walk"
+    show_rows(text, charts.walk_chart, rows, title=f"{name}, {unit}")
     with np.errstate(invalid="ignore"):
         r = np.nan_to_num(np.corrcoef(steps, crowd)[0, 1]) if crowd.std() > 0 else 0.0
     st.caption(

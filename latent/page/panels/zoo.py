@@ -19,7 +19,7 @@ from latent.page.show import show_chart
 from latent.page.state import state
 from latent.space import LatentSpace
 
-MEASURED_IN_ZOO = (*scores.ZOO, "pca_probe")
+MEASURED_IN_ZOO = (*scores.OVERVIEW, "pca_probe")
 
 
 def show_zoo(chosen: Sequence[LatentSpace]) -> None:
@@ -58,7 +58,7 @@ def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict
     for name, path in offered_files().items():
         try:
             sha256 = sha256_of(path)
-            cached.glance(str(path), sha256, str(model_folder()))
+            cached.kind_and_size(str(path), sha256, str(model_folder()))
             if sha256 in refused:
                 unread[name] = refused[sha256]
             else:

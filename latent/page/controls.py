@@ -1,0 +1,20 @@
+"""Where the controls of a section stand: in a row above what they change."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+DIGIT_WIDTH = 80  # pixels of a control that shows one digit
+NUMBER_WIDTH = 104  # of one that shows the number of a dimension
+PICKER_WIDTH = 192  # of one that stands alone
+
+
+def controls(of: str = "") -> DeltaGenerator:
+    """A row for controls; ``of`` tells it from the other rows of the same section.
+
+    They are as wide as the style sheet says, all on one line where there is room, and end at the same height, so that
+    what has no label stands beside the fields and not beside their labels.
+    """
+    key = f"controls_{of}" if of else "controls"
+    return st.container(horizontal=True, vertical_alignment="bottom", key=key)

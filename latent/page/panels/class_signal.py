@@ -1,0 +1,30 @@
+"""How well the class of an image can be predicted from its code, beside pixels and their principal components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent.measure.evidence import FEATURES
+from latent.measure.topics import class_signal
+from latent.page import cached
+from latent.page.panels.exhibits import show_exhibit, values_of
+from latent.space import LatentSpace
+
+
+def show_class_signal(space: LatentSpace) -> dict[str, NDArray[Any]]:
+    """Probe, neighbours and clusters of the codes and of the baselines, as they come in; the table by column."""
+    place, evidence = st.empty(), cached.evidence_of(space)
+    for n_done, features in enumerate(FEATURES):
+        if not evidence.has("knowledge", features):
+            with place.container():
+                if n_done:
+                    show_exhibit(space, class_signal(evidence, FEATURES[:n_done]))
+                st.caption(f"{features}: measuring …")
+            evidence.knowledge(features)
+    table = class_signal(evidence)
+    with place.container():
+        show_exhibit(space, table)
+    return values_of(table)

@@ -1,0 +1,100 @@
+"""Exhibits on the page: what `latent.measure.topics` says is shown of a topic, drawn by Streamlit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent.measure.exhibits import Column, Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
+from latent.page.show import show_chart, show_codes, show_facts, show_sheet, show_table
+from latent.space import LatentSpace
+
+MARKUP = re.compile(r"([\\`*_\[\]<>$])")
+
+
+def show_exhibit(space: LatentSpace, exhibit: Exhibit) -> None:
+    """One exhibit: its line of text, what it is, its caption."""
+    if isinstance(exhibit, Heading):
+        st.subheader(exhibit.title)
+    elif exhibit.title:
+        st.markdown(f"**{plain_markdown(exhibit.title)}**{plain_markdown(exhibit.rest)}")
+    match exhibit:
+        case Facts():
+            show_facts(exhibit.values, exhibit.means)
+        case Figure():
+            show_chart(exhibit.alt, exhibit.chart, *exhibit.given, **exhibit.choices)
+        case Table():
+            show_rows_of(exhibit)
+        case PictureSheet():
+            show_pictures(space, exhibit)
+        case SideBySide():
+            for cell, each in zip(st.columns(list(exhibit.widths)), exhibit.exhibits):
+                with cell:
+                    show_exhibit(space, each)
+    if exhibit.caption:
+        st.caption(plain_markdown(exhibit.caption))
+
+
+def plain_markdown(text: str) -> str:
+    """Plain text as Markdown that shows it letter by letter.
+
+    >>> plain_markdown("a_b < c")
+    'a\\\\_b \\\\< c'
+    """
+    return MARKUP.sub(r"\\\1", text)
+
+
+def show_pictures(space: LatentSpace, exhibit: PictureSheet) -> None:
+    """Pictures, whose codes a click keeps where they have any."""
+    sheet = exhibit.sheet()
+    if exhibit.z is None:
+        show_sheet(sheet, exhibit.alt, stretch=exhibit.stretch)
+    else:
+        show_codes(exhibit.key, space, sheet, exhibit.z, exhibit.names, exhibit.alt, stretch=exhibit.stretch)
+
+
+def show_rows_of(exhibit: Table) -> None:
+    """A table, its columns shown by their kind."""
+    columns = {column.key: shown_as(column) for column in exhibit.columns}
+    show_table(values_of(exhibit), columns, exhibit.alt)
+
+
+def values_of(exhibit: Table) -> dict[str, NDArray[Any]]:
+    """The columns of a table by their keys; numbers of which some are not known as text, those as a dash."""
+    return {column.key: column_values(column, [row[column.key] for row in exhibit.rows]) for column in exhibit.columns}
+
+
+def column_values(column: Column, values: list[Any]) -> NDArray[Any]:
+    """The values of one column.
+
+    >>> column_values(Column("r", "r", "number", ".2f"), [0.5, None]).tolist()
+    ['0.50', '–']
+    """
+    if column.kind == "text":
+        return np.array([value or "" for value in values], str)
+    if column.kind in ("number", "bar"):
+        known = np.array([np.nan if value is None else value for value in values], np.float64)
+        if column.kind == "number" and np.isnan(known).any():
+            return np.array(["–" if np.isnan(value) else format(value, column.form) for value in known])
+        return known
+    return np.array(values)
+
+
+def shown_as(column: Column) -> Any:
+    """How Streamlit shows a column of a table."""
+    written = "percent" if column.is_share else f"%{column.form.lstrip(',')}"
+    text = column.help or None
+    match column.kind:
+        case "bar":
+            return st.column_config.ProgressColumn(
+                column.title, format=written, min_value=0, max_value=column.most, help=text
+            )
+        case "number":
+            return st.column_config.NumberColumn(column.title, format=written, help=text)
+        case "text":
+            return st.column_config.TextColumn(column.title, help=text)
+    return st.column_config.Column(column.title, help=text)

@@ -1,0 +1,77 @@
+"""The page at a glance: what is seen of every section before anybody scrolls, and where its controls are."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.browser import FITS, MAIN, open_section
+from tests.support.page import MEASURED, SECTIONS
+
+pytestmark = pytest.mark.browser
+
+LAPTOP, PHONE = {"width": 1366, "height": 650}, {"width": 400, "height": 800}
+FIRST_PICTURE = 330  # pixels from the top within which the first picture begins
+WITHOUT_CONTROLS = ("Live",)  # it has all of its own, in the browser
+CONTROLS = ".stSlider, .stSelectbox, .stNumberInput, .stRadio, .stCheckbox, .stTextArea, .stFileUploader"
+SEEN = f"""([controls, pictures]) => {{
+    const box = element => {{
+        const {{ left, top, right, bottom }} = element.getBoundingClientRect()
+        return {{ left, top, right, bottom, name: element.closest('[class*=st-key]')?.className ?? element.tagName }}
+    }}
+    const seen = selector => ({MAIN})()(selector)
+        .filter(element => !element.closest('[data-testid=stExpanderDetails]'))
+        .map(box).filter(box => box.right - box.left > 20 && box.bottom - box.top > 20)
+    return [seen(controls), seen(pictures)]
+}}"""
+PICTURES = "img, canvas, [data-testid=stVegaLiteChart], [data-testid=stDataFrame]"
+COMPLETE = """() => !document.querySelector('[data-testid=stMain] [data-testid=stSkeleton]')
+    && [...document.querySelectorAll('[data-testid=stMain] img')].every(image => image.complete)"""
+
+
+def seen(page: Page):
+    """Where the controls of the section and its pictures, charts and tables are, once all are there; from the top."""
+    page.wait_for_function(COMPLETE, timeout=60_000)
+    for chart in page.get_by_test_id("stVegaLiteChart").all():
+        expect(chart).to_have_attribute("role", "graphics-document", timeout=60_000)
+    found = page.evaluate(SEEN, [CONTROLS, PICTURES])
+    return [sorted(boxes, key=lambda box: (box["top"], box["left"])) for boxes in found]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, address_of_few, section):
+    page.set_viewport_size(LAPTOP)
+    open_section(page, address_of_few if section in MEASURED else address, section)
+    controls, pictures = seen(page)
+    first = pictures[0]
+    assert bool(controls) != (section in WITHOUT_CONTROLS)
+    for control in controls:
+        assert control["bottom"] <= LAPTOP["height"], control["name"]
+        assert control["right"] <= LAPTOP["width"], control["name"]
+    assert first["top"] < FIRST_PICTURE
+    assert (first["top"] + first["bottom"]) / 2 <= LAPTOP["height"]
+    of_sidebar = page.locator(".stSidebar :is(.stSlider, .stSelectbox, .stNumberInput, .stRadio, .stCheckbox)")
+    assert of_sidebar.count() == 2  # which model, which section
+
+    page.set_viewport_size(PHONE)
+    page.wait_for_function(FITS)
+    controls, pictures = seen(page)
+    if controls:
+        assert controls[0]["top"] < min(pictures[0]["top"], 0.75 * PHONE["height"])
+
+
+@pytest.mark.parametrize("section", ["Sampler lab", "Compare runs"])
+def test_no_column_of_a_table_is_cut_off(page, address_of_few, section):
+    page.set_viewport_size(LAPTOP)
+    open_section(page, address_of_few, section)
+    seen(page)
+    tables = page.locator("[data-testid=stMain] [data-testid=stDataFrame] .dvn-scroller")
+    expect(tables.first).to_be_attached()
+    assert tables.evaluate_all("tables => tables.map(table => table.scrollWidth - table.clientWidth)") == [0]
+
+
+def test_the_whole_sidebar_fits_a_low_window(page, address):
+    page.set_viewport_size(LAPTOP)
+    open_section(page, address, "Generate")
+    sidebar = page.get_by_test_id("stSidebar")
+    for text in ("Open a file", "Compare runs", "Copy link", "Shelf"):
+        box = sidebar.get_by_text(text, exact=True).first.bounding_box()
+        assert box["y"] + box["height"] <= LAPTOP["height"], text
