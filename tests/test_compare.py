@@ -206,7 +206,7 @@ class TestCommand:
         assert set(found["better"]) == set(scores.SCORES)
         assert set(found["shared"]) == {"overlap", "cka", "r2_there", "r2_back"}
         assert found["stitching"]["n"] == compare.N_STITCHED
-        assert "one: Test error" in printed.err  # progress
+        assert "one: Test MSE" in printed.err  # progress
 
     def test_text_and_html_say_the_same(self, files, capsys, tmp_path):
         out = tmp_path / "page.html"

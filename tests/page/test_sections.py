@@ -357,12 +357,12 @@ class TestCompareRuns:
     def test_every_score_but_the_samplers_is_measured_at_once_and_those_when_asked(self, folder):
         app = opened("Compare runs", checkpoint="first")
         before = self.scores(app)
-        samplers = before.pop("Mixture's Fréchet distance")
+        samplers = before.pop("Fréchet distance, mixture")
         assert samplers == ["not measured", "not measured", ""]
         assert all(a and b and "measuring" not in a + b for a, b, _ in before.values())
         assert before["Dimensions"] == ["2", "3", ""]
         healthy(app.button(key="runs_samplers").click().run())
-        a, b, better = self.scores(app)["Mixture's Fréchet distance"]
+        a, b, better = self.scores(app)["Fréchet distance, mixture"]
         assert (better == "A") == (float(a) < float(b))
         assert not [button for button in healthy(app.run()).button if button.key == "runs_samplers"]
 
