@@ -385,15 +385,16 @@ def directions_section(space: LatentSpace) -> None:
         reach = st.slider("How far", 0.5, 5.0, 2.0, 0.5, key="directions_reach", bind="query-params", help=text)
         n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
         base = choose_code(space, "directions", "Base")
+        at = walk.choose_place(reach)
 
     steps = np.linspace(-reach, reach, n_steps)
     z = directions.walk(base.code, direction.code, steps)
     pictures = cached.pictures_of(space, z)
 
-    sheet = walk.show_walk(space, base, direction, steps, z, pictures)
+    sheet = walk.show_walk(space, base, direction, steps, z, pictures, at)
     left, right = st.columns([1, 2])
     with left:
-        walk.show_place(space, base, direction, reach)
+        walk.offer_direction(space, direction)
     with right:
         measured = walk.measure_property(space, direction, steps, pictures)
         walk.show_property(steps, measured)
@@ -447,7 +448,7 @@ def interpolate_section(space: LatentSpace) -> None:
     strips = dict(zip(codes_of, np.split(decoded, len(codes_of))))
     changes = paths.changes_of(strips)
 
-    paths.show_paths(space, codes_of, strips)
+    paths.show_paths(space, start, end, codes_of, strips)
     kind = paths.show_movement(strips, changes)
     take_away(
         space, paths.paths_python(start, end, n_steps), dict(strips), csv=lambda: changes,
@@ -459,11 +460,11 @@ def interpolate_section(space: LatentSpace) -> None:
 def diagnose_section(space: LatentSpace) -> None:
     """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
     evidence = cached.evidence_of(space)
+    topic, sampler = topics.choose_topic(evidence)
     left, right = st.columns([2, 3], gap="medium")
     place = left.empty()
     findings.show_first(place, evidence)
     with right:
-        topic, sampler = topics.choose_topic(evidence)
         topics.show_topic(evidence, topic, sampler)
     findings.measure_and_show(place, evidence)
     files = topic.files(evidence, sampler=sampler)

@@ -2,8 +2,8 @@
 
 Headless Chromium drags a slider for five seconds, a pointer event every frame: with the decoder in the browser,
 streamed through the server, with a plain ``st.slider``, and streamed over a network that takes 100 ms more there and
-back. A lag is the time from the pointer event that a picture shows to its drawing. ``--json`` prints the same for
-programs.
+back; and along the strip of the Dimensions section, with the decoder in the browser. A lag is the time from the
+pointer event that a picture shows to its drawing. ``--json`` prints the same for programs.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.chromium import ARGUMENTS, CHROMIUM, WINDOW
 from benchmarks.comparison import MissingPeer, Row, machine, peer
-from benchmarks.serving import free_port, serve
+from benchmarks.serving import PAGE, free_port, serve
 
 LIVE_PAGE = "benchmarks/live_page.py"
 SECONDS = 5.0
@@ -116,6 +116,9 @@ async def measure(page: Any, way: str, address: str) -> Way:
     if "way=slider" in address:
         slider = page.get_by_role("slider")
         await page.get_by_role("img").last.wait_for(timeout=60_000)
+    elif "section=Dimensions" in address:
+        slider = page.locator(".st-key-dimensions_strip .line").first
+        await page.get_by_text("of real codes lie closer").wait_for(timeout=60_000)
     else:
         slider = page.get_by_role("slider", name="Dimension").first
         await page.get_by_text("nearest: a real").wait_for(timeout=60_000)
@@ -133,20 +136,21 @@ async def measured(checkpoint: str) -> list[Way]:
     playwright = peer("playwright.async_api", "playwright")
     if CHROMIUM is None:
         raise MissingPeer("no Chromium was found; the variable CHROMIUM names one")
-    with serve(LIVE_PAGE) as server:
+    with serve(LIVE_PAGE) as server, serve(PAGE) as whole:
         ways = {
-            "in the browser": (server.port, "browser"),
-            "streamed": (server.port, "server"),
-            "plain st.slider, at its release": (server.port, "slider"),
-            "streamed, 100 ms away": (start_distant(server.port), "server"),
+            "in the browser": (server.port, "way=browser"),
+            "strip of Dimensions": (whole.port, "section=Dimensions"),
+            "streamed": (server.port, "way=server"),
+            "plain st.slider, at its release": (server.port, "way=slider"),
+            "streamed, 100 ms away": (start_distant(server.port), "way=server"),
         }
         async with playwright.async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
             found = []
-            for name, (way_port, way) in ways.items():
+            for name, (way_port, query) in ways.items():
                 page = await browser.new_page(viewport=WINDOW)
                 await page.add_init_script(STOPWATCH)
-                address = f"http://127.0.0.1:{way_port}/?checkpoint={checkpoint}&way={way}"
+                address = f"http://127.0.0.1:{way_port}/?checkpoint={checkpoint}&{query}"
                 found.append(await measure(page, name, address))
                 await page.close()
             await browser.close()

@@ -30,7 +30,7 @@ SECTIONS = (
     Section("Custom vector", "custom_which", ".st-key-custom_grid img"),
     Section("Draw", "draw_canvas", ".st-key-draw_reconstructed img", how="stroke"),
     Section("Dimensions", "dimensions_steps", ".st-key-dimensions_strip img"),
-    Section("Directions", "directions_at", ".st-key-directions_at_picture img"),
+    Section("Directions", "directions_at", ".st-key-directions_walk canvas"),
     Section(
         "Arithmetic", "arithmetic_a_which", ".st-key-arithmetic_grid_3 img", query={"arithmetic_a_source": "real image"}
     ),

@@ -9,3 +9,13 @@ def source(name: str) -> str:
     """The text of a file of this wing, empty where there is none of that name."""
     path = Path(__file__).parent / name
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def joined(*scripts: str) -> str:
+    """JavaScript modules as one, each behind those that it imports from: Streamlit takes one for a component."""
+    return "".join(map(without_imports, scripts))
+
+
+def without_imports(script: str) -> str:
+    """A module's source for a place behind those that it imports from."""
+    return "".join(line for line in script.splitlines(keepends=True) if not line.startswith("import "))

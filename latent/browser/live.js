@@ -4,23 +4,18 @@
  * What belongs to a checkpoint, its weights and real codes, comes once as a parcel (`inbox.js`). Nothing is sent to
  * the page while a code moves, but where the decoder cannot run here: then each picture is asked for, one at a time.
  *
- * @typedef {{name: string, program: import("./decoder.js").Program | null, weights: Float32Array, codes: Float32Array,
- *   labels: Uint8Array, images: Uint8Array, columns: number, picture: number[], order: number[], low: Float32Array,
- *   high: Float32Array, start: Float32Array, axes: Float32Array, colours: string[],
- *   neighbours: number, distances: Float32Array, edges: number[]}} Stage as `Stage.parcel` in `live.py` makes it
+ * @typedef {import("./stage.js").Stage} Stage
+ * @typedef {import("./stage.js").Send} Send
  * @typedef {{stage: string, holds: string[], base: number[] | null, digit: number, shelf: number[][], refusal: string}}
  *   Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder cannot run here
- * @typedef {(name: string, value: unknown) => void} Send
  * @typedef {(change: (code: Float32Array) => void) => void} Move what a control calls to change the code
  */
 import { decoder } from "./decoder.js"
+import { Reader, Streamed, finder, inbox, lerp, nearest, paint, say, slerp, stagesHere, support } from "./stage.js"
 
 const FIRST = 16 // dimensions shown before the switch
 const VOTERS = 20 // nearest real codes whose digits are counted
 const SETTLED = 400 // milliseconds without movement, after which the code is chosen
-const BUDGET = 10 // milliseconds of a frame for what is computed in it; the browser needs the rest
-const SELDOM = 100 // milliseconds between readings where they do not fit into every frame
-const PATIENCE = 5000 // milliseconds until a picture is asked for again
 
 /** @type {Record<string, number[]>} */
 const WAYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }
@@ -50,8 +45,9 @@ class Live {
     /** @type {Send} */
     this.setStateValue = this.setTriggerValue = null
     this.adopted = this.chosen = "" // codes as JSON
-    this.serial = this.asked = this.way = this.readAt = this.cost = this.took = 0
-    this.outdated = this.playing = this.down = false
+    this.way = this.took = 0
+    this.playing = this.down = false
+    this.streamed = new Streamed(() => this.changed())
     /** @type {Move} */
     this.move = (change) => {
       this.play(false)
@@ -62,6 +58,7 @@ class Live {
     this.sliders = new Sliders(root, this.move)
     this.pad = new Pad(root, this.move)
     this.readings = new Readings(root)
+    this.reader = new Reader(() => this.readings.follow(this.code))
 
     this.find("keep").onclick = () => this.setTriggerValue("keep", Array.from(this.code))
     this.find("reset").onclick = () => this.move((code) => code.set(this.stage.start))
@@ -81,7 +78,9 @@ class Live {
 
   leave() {
     this.left.abort()
-    for (const timer of [this.settling, this.retry, this.later]) clearTimeout(timer)
+    this.streamed.leave()
+    this.reader.leave()
+    clearTimeout(this.settling)
     cancelAnimationFrame(this.frame)
     mounted.delete(this.root)
   }
@@ -105,7 +104,7 @@ class Live {
   /** A parcel is here, perhaps. @param {string} name */
   arrived(name) {
     if (name === "answer") return this.answered()
-    const holds = [...inbox().values()].filter((parcel) => "program" in parcel).map((stage) => stage.name)
+    const holds = stagesHere()
     if (String(holds) !== String(this.data.holds)) this.setStateValue("holds", holds)
     const stage = inbox().get(this.data.stage)
     if (stage && stage.name !== this.stage?.name) this.enter(stage)
@@ -159,7 +158,7 @@ class Live {
     clearTimeout(this.settling)
     this.settling = setTimeout(() => {
       if (this.down || this.playing) return
-      if (this.asked) return this.settle() // another word would cut the answer off
+      if (this.streamed.asked) return this.settle() // another word would cut the answer off
       this.sayHowLong()
       if (this.asJSON() === this.chosen) return
       this.chosen = this.asJSON()
@@ -202,19 +201,8 @@ class Live {
     else this.ask()
     this.sliders.follow(this.code, this.find("all").checked)
     this.pad.follow(this.code)
-    const late = started - this.readAt > SELDOM
-    if (late || performance.now() - started + this.cost < BUDGET) this.read()
-    else this.later ||= setTimeout(() => this.read(), SELDOM)
+    this.reader.follow(started)
     if (this.playing) this.changed()
-  }
-
-  read() {
-    clearTimeout(this.later)
-    this.later = 0
-    const started = performance.now()
-    this.readings.follow(this.code)
-    this.readAt = performance.now()
-    this.cost = this.readAt - started
   }
 
   /**
@@ -223,14 +211,7 @@ class Live {
    * @param {number} wanted
    */
   paint(picture, wanted) {
-    const { data } = this.image
-    const channels = picture.length / (data.length / 4)
-    const scale = picture instanceof Float32Array ? 255 : 1
-    for (let pixel = 0, from = 0; pixel < data.length; pixel += 4, from += channels) {
-      for (let c = 0; c < 3; c++) data[pixel + c] = picture[from + (channels === 3 ? c : 0)] * scale
-      data[pixel + 3] = 255
-    }
-    this.find("picture").getContext("2d").putImageData(this.image, 0, 0)
+    paint(this.find("picture"), this.image, picture)
     this.took += (this.took ? 0.1 : 1) * (performance.now() - wanted - this.took)
   }
 
@@ -240,27 +221,14 @@ class Live {
     say(this.find("note"), `${this.took.toFixed(1)} ms a picture, ${where}`)
   }
 
-  /** Asks the server for the picture; while one is under way it is only noted that another is wanted. */
+  /** Asks the server for the picture. */
   ask() {
-    this.outdated = this.asked > 0
-    if (this.outdated) return
-    this.asked = performance.now()
-    this.setTriggerValue("ask", { serial: ++this.serial, code: Array.from(this.code) })
-    this.retry = setTimeout(() => {
-      this.asked = 0
-      this.changed()
-    }, PATIENCE)
+    this.streamed.ask((serial) => this.setTriggerValue("ask", { serial, code: Array.from(this.code) }))
   }
 
   answered() {
-    const { serial, pixels } = inbox().get("answer")
-    if (!this.asked || serial !== this.serial) return
-    clearTimeout(this.retry)
-    const wanted = this.asked
-    this.asked = 0
-    if (this.find("local").checked) return
-    this.paint(pixels, wanted)
-    if (this.outdated) this.ask()
+    const answer = this.streamed.answered()
+    if (answer && !this.find("local").checked) this.paint(answer.pixels, answer.wanted)
   }
 }
 
@@ -446,12 +414,11 @@ class Readings {
 
   /** @param {Float32Array} code */
   follow(code) {
-    const { codes, labels, neighbours, distances, edges } = this.stage
+    const { codes, labels, neighbours } = this.stage
     const near = nearest(codes, code, Math.min(labels.length, Math.max(VOTERS, neighbours)))
-    const mean = near.distances.subarray(0, neighbours).reduce((a, b) => a + b) / neighbours
-    const support = distances.filter((distance) => distance > mean).length / distances.length
-    this.find("support").value = support
-    say(this.find("where"), support >= edges[0] ? "on the data" : support >= edges[1] ? "at the edge" : "off the data")
+    const { share, words } = support(this.stage, near.distances)
+    this.find("support").value = share
+    say(this.find("where"), words)
     const votes = this.bars.map(() => 0)
     for (const row of near.places.subarray(0, VOTERS)) votes[labels[row]]++
     this.bars.forEach((bar, digit) => (bar.style.transform = `scaleY(${votes[digit] / VOTERS})`))
@@ -467,80 +434,4 @@ class Readings {
     const [left, top] = [(row % columns) * width, Math.floor(row / columns) * height]
     this.find("nearest").getContext("2d").drawImage(this.sprite, left, top, width, height, 0, 0, width, height)
   }
-}
-
-/** @returns {Map<string, any>} what `inbox.js` keeps */
-function inbox() {
-  return /** @type {any} */ (window).latentInbox ?? new Map()
-}
-
-/**
- * @param {ShadowRoot} root
- * @returns {(name: string) => any} the element of a class
- */
-function finder(root) {
-  return (name) => root.querySelector(`.${name}`)
-}
-
-/**
- * Text, where it is another one: the browser lays out anew whatever is touched.
- * @param {Element} place
- * @param {string} text
- */
-function say(place, text) {
-  if (place.textContent !== text) place.textContent = text
-}
-
-/**
- * The `count` rows of `codes` nearest to `code`, nearest first, and their Euclidean distances.
- * @param {Float32Array} codes
- * @param {ArrayLike<number>} code
- * @param {number} count
- */
-export function nearest(codes, code, count) {
-  const n = code.length
-  const distances = new Float64Array(count).fill(Infinity)
-  const places = new Int32Array(count)
-  for (let row = 0, start = 0; start < codes.length; row++, start += n) {
-    let square = 0
-    for (let i = 0; i < n; i++) {
-      const offset = codes[start + i] - code[i]
-      square += offset * offset
-    }
-    if (square >= distances[count - 1]) continue
-    let rank = count - 1
-    for (; rank > 0 && distances[rank - 1] > square; rank--) {
-      distances[rank] = distances[rank - 1]
-      places[rank] = places[rank - 1]
-    }
-    distances[rank] = square
-    places[rank] = row
-  }
-  return { places, distances: distances.map(Math.sqrt) }
-}
-
-/**
- * A point on the straight line from `a` at t = 0 to `b` at t = 1.
- * @param {number[]} a
- * @param {number[]} b
- * @param {number} t
- */
-export function lerp(a, b, t) {
-  return a.map((value, i) => value + t * (b[i] - value))
-}
-
-/**
- * A point on the arc, as in `latent/interpolation.py`; where the arc is not defined, on the straight line.
- * @param {number[]} a
- * @param {number[]} b
- * @param {number} t
- */
-export function slerp(a, b, t) {
-  const [lengthA, lengthB] = [Math.hypot(...a), Math.hypot(...b)]
-  const difference = Math.hypot(...a.map((value, i) => value / lengthA - b[i] / lengthB))
-  const sum = Math.hypot(...a.map((value, i) => value / lengthA + b[i] / lengthB))
-  const angle = 2 * Math.atan2(difference, sum)
-  if (!(angle > 1e-6 && angle < Math.PI - 1e-6)) return lerp(a, b, t)
-  const [partA, partB] = [Math.sin((1 - t) * angle), Math.sin(t * angle)]
-  return a.map((value, i) => (partA * value + partB * b[i]) / Math.sin(angle))
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from latent.browser import source
+from latent.browser import joined, source
 from latent.browser.inbox import parcel
 from latent.errors import DecoderError
 from latent.foreign.chains import Link
@@ -133,8 +133,23 @@ def live_component() -> dict[str, str]:
     sent again; and the triggers ``keep``, a code, and ``ask``, a ``serial`` and a ``code``, which is answered
     with the parcel "answer": that ``serial``, and ``pixels`` (height, width[, 3]) uint8.
     """
-    scripts = source("special_functions.js"), activations(), source("decoder.js"), source("live.js")
-    return {"html": source("live.html"), "css": source("live.css"), "js": "".join(map(without_imports, scripts))}
+    return {"html": source("live.html"), "css": source("live.css"), "js": with_decoder("stage.js", "live.js")}
+
+
+def strip_component() -> dict[str, str]:
+    """``html`` and ``js`` of the component that is a strip of pictures along a line, styled by the page.
+
+    Its data are described in `strip.js`. It sets the triggers ``clicked``, the index of a picture to be kept,
+    ``placed``, the place on the line that was fixed, and ``added``, the place whose code is to be kept; the state
+    ``holds`` and the trigger ``ask`` are those of `live_component`, but that it asks with a ``serial`` and ``at``.
+    """
+    return {"html": source("strip.html"), "js": with_decoder("stage.js", "sheet.js", "strip.js")}
+
+
+def with_decoder(*names: str) -> str:
+    """The module that runs a decoder and, behind it, these that need it, as one."""
+    scripts = source("special_functions.js"), activations(), *map(source, ("decoder.js", *names))
+    return joined(*scripts)
 
 
 def activations() -> str:
@@ -146,11 +161,6 @@ def activations() -> str:
     head = 'import { erf, sigmoid, softplus } from "./special_functions.js"\n\n'
     kind = '/** @type {Record<string, import("./special_functions.js").Activation>} */\n'
     return f"{head}{kind}export const ACTIVATIONS = {{\n{''.join(lines)}}}\n"
-
-
-def without_imports(script: str) -> str:
-    """A module's source for a place behind those that it imports from, each on a line of its own."""
-    return "".join(line for line in script.splitlines(keepends=True) if not line.startswith("import "))
 
 
 @dataclass

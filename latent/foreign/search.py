@@ -295,7 +295,7 @@ def final_cost(scored: Scored) -> float:
     usual_ones = tried_in(Round.FULL, ACTIVATIONS)
     used = {index: name for index, name in enumerate(reading.activations) if index not in (0, reading.code)}
     names = list(used.values())
-    main = max(set(names), key=names.count, default=USUAL_ACTIVATION)
+    main = max(dict.fromkeys(names), key=names.count, default=USUAL_ACTIVATION)  # of equally many the first
     odd = sum(name != main and not surely_no_activation(reading.chain, index) for index, name in used.items())
     odd += reading.code_activation != "none"
     odd += 2 * (reading.code_activation not in ("none", *usual_ones))

@@ -37,7 +37,7 @@ from latent import (
 )
 from latent.arrays import Codes, Labels, Pictures
 from latent.arrow import Columns
-from latent.browser import live, source
+from latent.browser import joined, live, source
 from latent.compare import Comparison
 from latent.encoded import Encoded
 from latent.errors import CheckpointError, DecoderError
@@ -261,8 +261,13 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
         colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
         edges=(1 - support.EDGE, 0.5 / len(distances)),
     )  # fmt: skip
-    name = hashlib.sha256(repr(space.identity[:2]).encode()).hexdigest()[:16]
+    name = stage_name(space)
     return name, stage.parcel(name), refusal
+
+
+def stage_name(space: LatentSpace) -> str:
+    """What the browser keeps the stage of a checkpoint under; the same for every digit that is asked of it."""
+    return hashlib.sha256(repr(space.identity[:2]).encode()).hexdigest()[:16]
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -367,11 +372,16 @@ def style(group_starts: tuple[int, ...]) -> str:
 @cache
 def component(name: str) -> Callable[..., Any]:
     """One of our own parts of the page, written in latent/browser: NAME.js, and NAME.html where there is one."""
-    if name == "live":
-        parts = live.live_component()
-        html, css, js = parts["html"], parts["css"], parts["js"]
-        mounted: Callable[..., Any] = st.components.v2.component("latent_live", html=html, css=css, js=js)
-        return mounted
-    html, js = source(f"{name}.html"), source(f"{name}.js")
-    mounted = st.components.v2.component(f"latent_{name}", html=html, js=js, isolate_styles=False)
+    match name:
+        case "live":
+            parts = live.live_component()
+        case "strip":
+            parts = live.strip_component()
+        case "grid":
+            parts = {"html": source("grid.html"), "js": joined(source("sheet.js"), source("grid.js"))}
+        case _:
+            parts = {"html": source(f"{name}.html"), "js": source(f"{name}.js")}
+    mounted: Callable[..., Any] = st.components.v2.component(
+        f"latent_{name}", **parts, isolate_styles="css" in parts
+    )  # fmt: skip
     return mounted

@@ -12,7 +12,9 @@ from latent.page.picker import overruled_by
 from latent.page.state import state
 from latent.space import LatentSpace
 
-PARAMETERS = ("custom", "kept", "map_at", "map_dot", "map_box", "drawn", "reading")
+PARAMETERS = (
+    "custom", "kept", "map_at", "map_dot", "map_box", "drawn", "reading", "dimensions_at", "interpolate_at",
+)  # fmt: skip
 LONGEST_SHELF = 4000  # characters
 
 

@@ -57,6 +57,7 @@ class State:
     code), ``overruled`` (choices of a reading) and ``refused`` (why a file cannot be measured) belong to the model file
     of a SHA-256, ``uploads`` to a name in the picker; ``origins`` says by widget key what a control was last set from.
     ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
+    ``places`` are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
     ``downloads`` make the newest files of the section. What is None was not asked for yet: it comes from the link.
     """
 
@@ -70,6 +71,7 @@ class State:
     uploads: dict[str, Upload] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     origins: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, tuple[Any, float | None]] = field(default_factory=dict)
     downloads: dict[str, Callable[[], Any]] = field(default_factory=dict)
     toast: str = ""
     shelf_mistake: str = ""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from latent.page.show import lazy_expander, let_pictures_be_drawn
 from latent.page.snippet import Snippet, program
@@ -39,13 +40,20 @@ def take_away(
     if csv is not None:
         files["CSV"] = (lambda: csv_text(csv()), "text/csv", "The numbers as a table.")
     let_pictures_be_drawn()
-    with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
-        st.text("Download", width="content")
+    with downloads():
         offer(name, files)
     if lines := lazy_expander("Python", "python"):  # to colour them, the browser loads 1.5 MB of code
         lines.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
         # Lines that scroll sideways would be out of a keyboard's reach.
         lines.code(program(space, python), "python", wrap_lines=True)
+
+
+def downloads(of: str = "") -> DeltaGenerator:
+    """A row for buttons that download, which says so; ``of`` tells it from the row at the end of the section."""
+    key = f"downloads_{of}" if of else "downloads"
+    row = st.container(horizontal=True, vertical_alignment="center", key=key)
+    row.text("Download", width="content")
+    return row
 
 
 def offer(name: str, files: Mapping[str, tuple[Any, str, str]]) -> None:

@@ -15,11 +15,28 @@ Callback = Callable[[], object]
 
 def grid(key: str, sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bool, on_clicked: Callback) -> None:
     """Pictures, each a button of its name; the session holds the index of the one that was "clicked"."""
-    data = {  # tuples: of a list, Streamlit loads pandas to see whether it is a data frame
+    component("grid")(key=key, data=sheet_data(sheet, names, alt_text, stretch=stretch), on_clicked_change=on_clicked)
+
+
+def sheet_data(sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bool) -> dict[str, Any]:
+    """What `sheet.js` takes: tuples, since of a list, Streamlit loads pandas to see whether it is a data frame."""
+    return {
         "src": sheet.address, "alt": alt_text, "size": sheet.size, "stretch": stretch,
         "boxes": tuple(sheet.boxes.tolist()), "names": tuple(names), "verb": "Keep", "chosen": None,
     }  # fmt: skip
-    component("grid")(key=key, data=data, on_clicked_change=on_clicked)
+
+
+def strip(
+    key: str, data: dict[str, Any], *, on_clicked: Callback, on_placed: Callback, on_added: Callback, on_held: Callback
+) -> Any:
+    """A strip of pictures along a line, see `latent.browser.live`; the result's ``ask`` is what it asks the server for.
+
+    The session holds the index of the picture that was "clicked", and the places that were "placed" and "added".
+    """
+    return component("strip")(
+        key=key, data=data, on_ask_change=lambda: None, on_clicked_change=on_clicked, on_placed_change=on_placed,
+        on_added_change=on_added, on_holds_change=on_held,
+    )  # fmt: skip
 
 
 def scatter(key: str, data: dict[str, Any], *, on_clicked: Callback, on_boxed: Callback) -> None:

@@ -225,9 +225,9 @@ def test_a_parcel_brings_what_was_put_in(modules):
 
 
 def called(modules: Path, name: str, calls: list) -> list:
-    """What a function of live.js gives for each list of arguments."""
+    """What a function of stage.js gives for each list of arguments."""
     script = f"""
-        import {{ {name} }} from "./live.js"
+        import {{ {name} }} from "./stage.js"
         const plain = (value) => (ArrayBuffer.isView(value) ? [...value] : value)
         const found = {json.dumps(calls)}.map((call) => {name}(...call))
         console.log(JSON.stringify(found, (key, value) => plain(value)))
@@ -241,6 +241,7 @@ def test_the_way_between_kept_codes_is_that_of_the_interpolate_section(modules, 
     rng = np.random.default_rng(0)
     pairs = [rng.standard_normal((2, 5)) for _ in range(3)]
     pairs += [np.array([[1.0, 2, 3], [2, 4, 6]]), np.array([[0.0, 0], [1, 2]]), np.array([[1.0, 0], [1, 0]])]
+    pairs += [np.array([[1.0, 2, 3], [-2, -4, -6]]), np.array([[1.5], [-3.0]])]  # opposite
     calls = [[a.tolist(), b.tolist(), t] for a, b in pairs for t in (0, 0.3, 1)]
     expected = [path(a, b, t)[0] for a, b, t in calls]
     for found, want in zip(called(modules, name, calls), expected, strict=True):

@@ -239,7 +239,7 @@ class TestCustomVector:
         real = shown(app)
         move(app, "selectbox", "dimensions_source", "custom vector")
         assert shown(app) != real
-        assert any("is 0.50: red" in caption.value for caption in app.caption)
+        assert "is 0.50: red" in parts(app, "strip")["dimensions_strip"]["note"]
 
     def test_a_link_carries_the_numbers(self):
         app = move(opened("Custom vector"), "text_area", "custom_numbers", self.NUMBERS)

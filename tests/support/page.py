@@ -80,8 +80,9 @@ def delivered(app):
 
 
 def sheets(app):
-    """The data of every sheet of pictures, by key."""
-    return parts(app, "grid")
+    """The data of every sheet of pictures, by key; the rows of a strip by its key and their place."""
+    rows = {f"{key} {i}": row for key, strip in parts(app, "strip").items() for i, row in enumerate(strip["rows"])}
+    return parts(app, "grid") | rows
 
 
 def move(app, kind, key, value):

@@ -12,6 +12,7 @@ from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.measure.findings import Finding
 from latent.measure.topics import TOPICS
+from latent.page.take_away import downloads
 
 
 def show_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
@@ -36,7 +37,7 @@ def show_findings(evidence: Evidence) -> None:
     if evidence.refusal:
         st.info(evidence.refusal)
     name = f"{evidence.space.name}-report"
-    with st.container(horizontal=True):
+    with downloads("report"):
         st.download_button(
             "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
             type="primary", help="All findings, charts and pictures in one file, which opens without a network.",

@@ -20,7 +20,7 @@ from latent.space import LatentSpace
 def show_live(space: LatentSpace) -> Code:
     """The component; the code that is chosen in it."""
     session, sha256 = state(), space.checkpoint.sha256
-    name, stage, refusal = cached.stage_of(space)
+    name, _, refusal = cached.stage_of(space)
     key = f"live_{name}"  # of its own for every model file, whose codes have their own length
 
     def take_code() -> None:
@@ -34,8 +34,7 @@ def show_live(space: LatentSpace) -> Code:
     def take_held() -> None:
         session.stages_in_browser = st.session_state[key]["holds"]
 
-    if name not in session.stages_in_browser:
-        widgets.deliver("live_stage", stage)
+    deliver_stage(space)
     code = custom_code(space)
     data = {
         "stage": name,
@@ -51,6 +50,13 @@ def show_live(space: LatentSpace) -> Code:
         answer = parcel("answer", serial=int(result.ask["serial"]), pixels=pixels)
         widgets.deliver("live_answer", answer)
     return code
+
+
+def deliver_stage(space: LatentSpace) -> None:
+    """Bring what belongs to the checkpoint to the browser, where it is not yet."""
+    if cached.stage_name(space) not in state().stages_in_browser:
+        _, stage, _ = cached.stage_of(space)
+        widgets.deliver("live_stage", stage)
 
 
 def as_code(numbers: Any, space: LatentSpace) -> Code:

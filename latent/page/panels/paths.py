@@ -11,18 +11,34 @@ from numpy.typing import NDArray
 from latent import charts, images, interpolation
 from latent.arrays import Codes, Pictures
 from latent.page.choose import Operand
-from latent.page.show import show_codes, show_moving, show_rows
+from latent.page.panels.strips import FixedPlace, Line, Row, digits_for, show_strip
+from latent.page.show import show_moving, show_rows
 from latent.page.snippet import Snippet, snippet
 from latent.space import LatentSpace
 
 
-def show_paths(space: LatentSpace, paths: Mapping[str, Codes], strips: Mapping[str, Pictures]) -> None:
+def show_paths(
+    space: LatentSpace, start: Operand, end: Operand, paths: Mapping[str, Codes], strips: Mapping[str, Pictures]
+) -> None:
     """The pictures of every path, step by step."""
+    rows = []
     for name, strip in strips.items():
-        st.markdown(f"**{name.capitalize()}**")
         n, sheet = len(strip), images.rows_sheet([strip], zoom=4)
         names, text = [f"{name}, step {i + 1}" for i in range(n)], f"{name} interpolation in {n} steps"
-        show_codes(f"interpolate_{name}", space, sheet, paths[name], names, text, stretch=True)
+        rows.append(Row(sheet, paths[name], names, text, path_line(start, end, n, name), name.capitalize()))
+    fixed, picture = FixedPlace("interpolate_at"), next(iter(strips.values())).shape[1:]
+    at = fixed.read()
+    show_strip("interpolate_linear", space, rows, picture, at=0.5 if at is None else at, on_placed=fixed.write)
+
+
+def path_line(start: Operand, end: Operand, n_steps: int, kind: str) -> Line:
+    """A path from one code to the other, whose places are the shares of it that lie behind, from 0 to 1."""
+    return Line(
+        places=np.linspace(0, 1, n_steps),
+        code_at=lambda at: interpolation.PATHS[kind](start.code, end.code, [at])[0],
+        in_browser={"kind": kind, "start": tuple(start.code.tolist()), "end": tuple(end.code.tolist())},
+        label=kind.capitalize(), sign="t =", name=f"{kind}, t = ", digits=digits_for(0, 1),
+    )  # fmt: skip
 
 
 def changes_of(strips: Mapping[str, Pictures]) -> dict[str, NDArray[np.float32]]:

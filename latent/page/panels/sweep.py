@@ -8,11 +8,12 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import images
+from latent import images, traversal
 from latent.arrays import Code, Codes, Pictures
 from latent.images import Sheet
 from latent.page import cached
 from latent.page.choose import Operand, reset_when_changed
+from latent.page.panels.strips import FixedPlace, Line, Row, digits_for, show_strip
 from latent.page.show import show_codes
 from latent.space import LatentSpace
 
@@ -42,15 +43,31 @@ def show_sweep(
     names = [f"dim {dimension} = {value:.2f}" for value in values]
     sheet = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
     text = f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}"
-    show_codes("dimensions_strip", space, sheet, z, names, text, stretch=True)
     differences = images.sheet(images.signed_to_rgb(strip - of_base), n_steps, zoom=4)
-    text = "Difference of each picture from the base"
-    show_codes("dimensions_change", space, differences, z, names, text, stretch=True)
-    st.caption(
-        f"The difference from the base, whose dimension {dimension} is {base.code[dimension]:.2f}: red is brighter, "
-        "blue is darker."
-    )
+    fixed = FixedPlace("dimensions_at", (space.checkpoint.sha256, dimension))
+    at = fixed.read()
+    show_strip(
+        "dimensions_strip", space,
+        [
+            Row(sheet, z, names, text, sweep_line(base, dimension, values)),
+            Row(differences, z, names, "Difference of each picture from the base", None),
+        ],
+        strip.shape[1:], at=float(base.code[dimension]) if at is None else at, on_placed=fixed.write,
+        note=f"The difference from the base, whose dimension {dimension} is {base.code[dimension]:.2f}: red is "
+        "brighter, blue is darker.",
+    )  # fmt: skip
     return sheet
+
+
+def sweep_line(base: Operand, dimension: int, values: NDArray[np.floating[Any]]) -> Line:
+    """The line along one dimension, whose places are its values."""
+    return Line(
+        places=values,
+        code_at=lambda at: traversal.traverse(base.code, dimension, [at])[0],
+        in_browser={"kind": "sweep", "base": tuple(base.code.tolist()), "dimension": dimension},
+        label=f"Dimension {dimension}", sign="=", name=f"dim {dimension} = ",
+        digits=digits_for(values[0], values[-1]),
+    )  # fmt: skip
 
 
 def show_overview(space: LatentSpace, base: Code, order: NDArray[np.intp]) -> None:

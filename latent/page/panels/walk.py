@@ -1,4 +1,4 @@
-"""A walk along a direction: its pictures, one place on it, and what it does to a measured property."""
+"""A walk along a direction: its pictures, and what it does to a measured property."""
 
 from __future__ import annotations
 
@@ -13,34 +13,61 @@ from latent.arrays import Codes, Pictures
 from latent.images import Sheet
 from latent.measure import properties
 from latent.page import cached
-from latent.page.choose import Direction, Operand, choose_property
+from latent.page.choose import Direction, Operand, choose_property, reset_when_changed
 from latent.page.controls import PICKER_WIDTH
 from latent.page.keeping import keep
-from latent.page.show import show_codes, show_rows, show_support
+from latent.page.panels.strips import Line, Row, show_strip
+from latent.page.show import show_rows
 from latent.space import LatentSpace
 
 Values = NDArray[np.floating[Any]]
 
 
+def choose_place(reach: float) -> float:
+    """A control for the place on the walk that is shown large; the strip of the walk moves it, too."""
+    reset_when_changed("directions_at", reach / 2, reach)  # no default of its own, since the strip sets it
+    return st.slider("Walk to", -reach, reach, step=0.01, key="directions_at", bind="query-params")
+
+
 def show_walk(
-    space: LatentSpace, base: Operand, direction: Direction, steps: Values, z: Codes, pictures: Pictures
+    space: LatentSpace, base: Operand, direction: Direction, steps: Values, z: Codes, pictures: Pictures, at: float
 ) -> Sheet:
-    """The pictures along the direction."""
+    """The pictures along the direction, how each differs from that of the base, and the place ``at`` which one is."""
     st.text(f"From {base.name} along {direction.name}")
-    names = [f"{direction.name} × {step:.2f}" for step in steps]
-    sheet = images.sheet(pictures, len(steps), zoom=4, column_names=[f"{step:.1f}" for step in steps])
-    show_codes("directions_walk", space, sheet, z, names, "Pictures along the direction", stretch=True)
+    n_steps, names = len(steps), [f"{direction.name} × {step:.2f}" for step in steps]
+    sheet = images.sheet(pictures, n_steps, zoom=4, column_names=[f"{step:.1f}" for step in steps])
+    differences = images.sheet(images.signed_to_rgb(pictures - pictures[n_steps // 2]), n_steps, zoom=4)
+    line = walk_line(base, direction, steps)
+
+    def walk_to(place: float) -> None:
+        st.session_state["directions_at"] = place
+
+    show_strip(
+        "directions_walk", space,
+        [
+            Row(sheet, z, names, "Pictures along the direction", line),
+            Row(differences, z, names, "Difference of each picture from the base", None),
+        ],
+        pictures.shape[1:], at=at, on_placed=walk_to,
+        note="The difference from the base: red is brighter, blue is darker.",
+    )  # fmt: skip
     return sheet
 
 
-def show_place(space: LatentSpace, base: Operand, direction: Direction, reach: float) -> None:
-    """The picture at a place on the walk, which a slider chooses, and a button that keeps the direction."""
-    at = st.slider("Walk to", -reach, reach, reach / 2, 0.05, key="directions_at", bind="query-params")
-    z = directions.walk(base.code, direction.code, np.array([at]))
-    picture = space.decode(z)
-    name, sheet = f"{direction.name} × {at:.2f}", images.sheet(picture, 1, 7)
-    show_codes("directions_at_picture", space, sheet, z, [name], "Where the slider is")
-    show_support(space, z[0])
+def walk_line(base: Operand, direction: Direction, steps: Values) -> Line:
+    """The line along a direction, whose places are multiples of it; of both, a hand chooses two decimals."""
+    return Line(
+        places=steps,
+        code_at=lambda at: directions.walk(base.code, direction.code, [at])[0],
+        in_browser={
+            "kind": "walk", "base": tuple(base.code.tolist()), "direction": tuple(direction.code.tolist())
+        },
+        label=direction.name, sign="×", name=f"{direction.name} × ", digits=2,
+    )  # fmt: skip
+
+
+def offer_direction(space: LatentSpace, direction: Direction) -> None:
+    """A button that keeps the direction, and its name."""
     kept_name = st.text_input("Name of the direction", direction.name, max_chars=shelf.LONGEST_NAME)
     if st.button("Keep the direction"):
         keep(space, kept_name, direction.code, "direction")

@@ -1,0 +1,183 @@
+"""Strips of pictures along a line through the latent space, scrubbed in the browser: every place on it has a code."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import images
+from latent.arrays import Code, Codes
+from latent.browser.inbox import parcel
+from latent.errors import ArgumentError
+from latent.images import Sheet
+from latent.page import cached, widgets
+from latent.page.keeping import keep
+from latent.page.panels.live_decoder import deliver_stage
+from latent.page.state import state
+from latent.space import LatentSpace
+
+FINENESS = 1000  # places on a strip, at least: finer than its pixels
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line through the latent space, and where on it the pictures of a strip are.
+
+    ``places`` (n,) of the pictures, evenly spaced; ``code_at`` gives the code (latent_dim,) at any place between the
+    first and the last, and ``in_browser`` says the same to `strip.js`. ``label`` and ``sign`` stand before the place
+    where it is shown, and ``name`` where its code is kept. ``digits``: decimals of a place that a hand chooses.
+    """
+
+    places: NDArray[np.floating[Any]]
+    code_at: Callable[[float], Code]
+    in_browser: Mapping[str, Any]
+    label: str
+    sign: str
+    name: str
+    digits: int
+
+    def name_at(self, at: float) -> str:
+        """What the code at a place is called."""
+        return f"{self.name}{at:.2f}"
+
+    def limited(self, at: float) -> float:
+        """The place on the line that is nearest to ``at``."""
+        return min(max(at, float(self.places[0])), float(self.places[-1]))
+
+    def place_of(self, told: Any) -> float:
+        """What the browser says is a place. Raises `ArgumentError` where it is no finite number."""
+        if not isinstance(told, int | float) or not math.isfinite(told):
+            raise ArgumentError(f"A place on a strip is a finite number; got {told!r}.")
+        return self.limited(float(told))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of pictures: a ``sheet`` of those of the codes ``z``, their ``names``, and what it all shows.
+
+    Its ``line`` is None where the pictures are about those of the first row.
+    """
+
+    sheet: Sheet
+    z: Codes
+    names: Sequence[str]
+    alt_text: str
+    line: Line | None
+    heading: str = ""
+
+    def in_browser(self) -> dict[str, Any]:
+        """The row as `strip.js` takes it."""
+        data = widgets.sheet_data(self.sheet, self.names, self.alt_text, stretch=True)
+        line, label = (self.line.in_browser, self.line.label) if self.line else (None, "")
+        return data | {"line": line, "label": label, "heading": self.heading}
+
+
+def digits_for(low: float, high: float) -> int:
+    """Decimals with which at least `FINENESS` places lie between two numbers.
+
+    >>> digits_for(0, 1), digits_for(-3, 3), digits_for(0, 5000)
+    (3, 3, 0)
+    """
+    return max(0, min(6, math.ceil(-math.log10((high - low) / FINENESS)))) if high > low else 3
+
+
+@dataclass(frozen=True)
+class FixedPlace:
+    """Where a strip was last fixed in this session, at first by the address, whose ``parameter`` goes on saying so.
+
+    ``origin`` stands for all that makes a place another one: what is fixed for one is forgotten for another.
+    """
+
+    parameter: str
+    origin: Any = None
+
+    def read(self) -> float | None:
+        """The place, or None where there is none."""
+        places = state().places
+        if self.parameter not in places:
+            self.write(None)
+            with suppress(ValueError):
+                at = float(st.query_params.get(self.parameter, ""))
+                self.write(at if math.isfinite(at) else None)
+        origin, place = places[self.parameter]
+        if origin != self.origin or place is None:
+            return None
+        state().run.link[self.parameter] = [repr(place)]
+        return place
+
+    def write(self, at: float | None) -> None:
+        state().places[self.parameter] = (self.origin, at)
+
+
+def show_strip(
+    key: str, space: LatentSpace, rows: Sequence[Row], picture: tuple[int, ...], *, at: float,
+    on_placed: Callable[[float], None], note: str = "",
+) -> None:  # fmt: skip
+    """Rows of pictures under the hand, and beside them the picture, (height, width[, 3]), of the place ``at`` which it
+    is, in the hand's own time.
+
+    A click on a picture keeps its code, and a button that of the place. ``on_placed`` is called with another place
+    when the hand lets go there. A ``note`` stands below the rows.
+    """
+    first = rows[0].line
+    assert first is not None  # of the others, those without are about the same places
+    codes, names = np.concatenate([row.z for row in rows]), [name for row in rows for name in row.names]
+
+    def keep_clicked() -> None:
+        index = st.session_state[key]["clicked"]
+        if isinstance(index, int) and 0 <= index < len(codes):
+            keep(space, names[index], codes[index])
+            on_placed(float(first.places[index % len(first.places)]))
+
+    def take_place() -> None:
+        with suppress(ArgumentError):
+            on_placed(first.place_of(st.session_state[key]["placed"]))
+
+    def keep_place() -> None:
+        with suppress(ArgumentError):
+            line, place = pointed_at(rows, st.session_state[key]["added"])
+            keep(space, line.name_at(place), line.code_at(place))
+            on_placed(place)
+
+    def take_held() -> None:
+        state().stages_in_browser = st.session_state[key]["holds"]
+
+    name, held = cached.stage_name(space), state().stages_in_browser
+    data = {
+        "rows": tuple(row.in_browser() for row in rows), "places": tuple(first.places.tolist()),
+        "at": first.limited(at), "digits": first.digits, "sign": first.sign, "note": note, "digit": space.digit,
+        "picture": picture[:2], "stage": name, "holds": tuple(held),
+    }  # fmt: skip
+    result = widgets.strip(
+        key, data, on_clicked=keep_clicked, on_placed=take_place, on_added=keep_place, on_held=take_held
+    )
+    state().run.has_sent_pictures = True
+    # Behind the strip, so that the strip is there first; hidden, in a place of its own, so that nothing moves.
+    with st.empty().container(key=f"inbox_{key}"):
+        deliver_stage(space)
+        if result.ask:
+            answer_with_picture(key, space, rows, result.ask)
+
+
+def pointed_at(rows: Sequence[Row], told: Any) -> tuple[Line, float]:
+    """What the browser says is a place on one of the rows. Raises `ArgumentError` where it is none."""
+    index = told.get("row") if isinstance(told, dict) else None
+    line = rows[index].line if isinstance(index, int) and 0 <= index < len(rows) else None
+    if line is None:
+        raise ArgumentError(f"A place on a strip is on one of its lines; got {told!r}.")
+    return line, line.place_of(told.get("at"))
+
+
+def answer_with_picture(key: str, space: LatentSpace, rows: Sequence[Row], asked: Any) -> None:
+    """Send the picture of a place to a browser that cannot run the decoder."""
+    with suppress(ArgumentError, TypeError, KeyError):
+        line, place = pointed_at(rows, asked)
+        pixels = images.to_uint8(space.decode(line.code_at(place))[0])
+        widgets.deliver(f"{key}_answer", parcel("answer", serial=int(asked["serial"]), pixels=pixels))
