@@ -147,7 +147,9 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     is not symmetric is taken, and covariances of any rank will do. Raises `ArgumentError` for fewer than two rows.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ArgumentError(f"Two tables of one width, of two rows or more, are needed; got {a.shape} and {b.shape}.")
+        raise ArgumentError(
+            f"Expected two tables of the same width with at least two rows, got {a.shape} and {b.shape}."
+        )
     factor_a, factor_b = covariance_factor(a), covariance_factor(b)
     shift = np.square(a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)).sum()
     shared = np.linalg.svd(factor_a @ factor_b.T, compute_uv=False).sum()
