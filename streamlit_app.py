@@ -86,11 +86,11 @@ page = Page()
 
 @page.section("Model", group="read")
 def model_section(space: LatentSpace) -> None:
-    """What is this file, and how much of a digit is left after the way through it?"""
+    """What the file contains and how well the model reconstructs."""
     model_file.show_file(space)
     with controls():
-        n = st.slider("Digits to reconstruct", 5, 30, 15, key="model_digits", bind="query-params")
-        first = st.number_input("From test image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
+        n = st.slider("Images", 5, 30, 15, key="model_digits", bind="query-params")
+        first = st.number_input("First image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
 
     show = model_file.show_reconstructions if space.signature.has_encoder else model_file.show_draws
     shown = show(space, first, n)
@@ -100,13 +100,13 @@ def model_section(space: LatentSpace) -> None:
     history = space.checkpoint.history
     if history:
         st.subheader("Training")
-        show_chart("Training and test loss over the epochs", charts.history_chart, history)
+        show_chart("Training and test loss per epoch", charts.history_chart, history)
     take_away(space, shown.python, shown.arrays, png=shown.png, csv=(lambda: history) if history else None)
 
 
 @page.section("Statistics", group="read", needs="encoder")
 def statistics_section(space: LatentSpace) -> None:
-    """Are all dimensions used, and how do their values spread over real digits?"""
+    """Distribution of each dimension; which are active."""
     with controls():
         file = codes_file.choose_codes(space)
         n = len(space.images)
@@ -138,7 +138,7 @@ def statistics_section(space: LatentSpace) -> None:
 
 @page.section("Map", group="read")
 def map_section(space: LatentSpace) -> None:
-    """Where does every digit lie? All 10,000 codes in two dimensions; click a place, drag a box."""
+    """All codes in 2D. Click a point to inspect it, drag to select."""
     with controls():
         kind = st.radio(
             "Map", code_map.PROJECTIONS, key="map_projection", bind="query-params", horizontal=True,
@@ -153,9 +153,9 @@ def map_section(space: LatentSpace) -> None:
             shown = st.number_input("Dimension", 0, space.latent_dim - 1, key="map_dimension", bind="query-params")
         tiles = 0
         if kind == "PCA" and st.toggle(
-            "Decoded pictures underneath", value=space.latent_dim <= 2, key="map_atlas", bind="query-params"
+            "Decoded images in the background", value=space.latent_dim <= 2, key="map_atlas", bind="query-params"
         ):
-            tiles = st.slider("Pictures across", 8, 40, 24, 4, key="map_tiles", bind="query-params")
+            tiles = st.slider("Images per row", 8, 40, 24, 4, key="map_tiles", bind="query-params")
 
     places = code_map.map_places(space, kind)
     dot, at = code_map.clicked_place(places, plane_is_shown=kind == "PCA")
@@ -166,7 +166,7 @@ def map_section(space: LatentSpace) -> None:
 
 @page.section("Clusters", group="read", needs="encoder")
 def clusters_section(space: LatentSpace) -> None:
-    """Do the digits form groups by themselves? Clusters found without labels, against the labels."""
+    """Unsupervised clusters compared with the true classes."""
     with controls():
         method = st.radio(
             "Method", clustering.METHODS, key="clusters_method", bind="query-params", horizontal=True,
@@ -183,9 +183,11 @@ def clusters_section(space: LatentSpace) -> None:
     with right:
         sheet = cluster_members.show_members(space, found, match, centroids)
     with left:
-        st.subheader("Clusters against digits")
-        show_chart("How many of each digit every cluster holds", charts.match_chart, match.table[match.order], icons)
-    st.subheader("What the space knows about digits")
+        st.subheader("Classes by cluster")
+        show_chart(
+            "Number of images of each class in each cluster", charts.match_chart, match.table[match.order], icons
+        )
+    st.subheader("Class information in the codes")
     signal = show_class_signal(space)
     python = snippet(
         f"clusters = clustering.fit({method!r}, space.z, {n}, seed={seed})\n"
@@ -199,10 +201,10 @@ def clusters_section(space: LatentSpace) -> None:
 
 @page.section("Generate", group="sample")
 def generate_section(space: LatentSpace) -> None:
-    """What can it produce? Random codes, decoded."""
+    """Images decoded from random codes."""
     with controls():
         drawn = choose_sampler(space, "generate", "learned")
-        n = st.slider("Pictures", 1, 100, 36, key="generate_pictures", bind="query-params")
+        n = st.slider("Samples", 1, 100, 36, key="generate_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("generate")
 
     z = sampling.sample(drawn.sampler, n, scale=scale, seed=seed)
@@ -213,13 +215,13 @@ def generate_section(space: LatentSpace) -> None:
     left, right = st.columns([3, 2])
     with left:
         names = [f"sample {i + 1}" for i in range(n)]
-        show_codes("generate_grid", space, sheet, z, names, f"{n} generated pictures", stretch=n >= 25)
+        show_codes("generate_grid", space, sheet, z, names, f"{n} samples", stretch=n >= 25)
     with right:
-        st.markdown("**Their vectors**")
+        st.markdown("**Codes**")
         rows, reach = charts.codes_rows(z), charts.reach_of(z)
-        show_rows(f"Heat map of the {n} vectors", charts.codes_chart, rows, reach=reach)
-        if numbers := lazy_expander("As numbers", "generate_numbers"):
-            numbers.dataframe(arrow.to_table(table), alt="The vectors as numbers")
+        show_rows(f"Heat map of the {n} codes", charts.codes_chart, rows, reach=reach)
+        if numbers := lazy_expander("Numbers", "generate_numbers"):
+            numbers.dataframe(arrow.to_table(table), alt="The codes as numbers")
     python = snippet(
         f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\npictures = space.decode(z)",
         sampling, drawn.python,
@@ -229,10 +231,10 @@ def generate_section(space: LatentSpace) -> None:
 
 @page.section("Sampler lab", group="sample")
 def samplers_section(space: LatentSpace) -> None:
-    """Which sampler to use? Every distribution side by side, measured against real digits."""
+    """Samplers compared on quality, coverage and novelty."""
     with controls():
-        n = st.slider("Pictures of each", 5, N_SHOWN, 20, 5, key="samplers_pictures", bind="query-params")
-        text = "Of every sampler. How much the measures move with it says how far they can be trusted."
+        n = st.slider("Samples per sampler", 5, N_SHOWN, 20, 5, key="samplers_pictures", bind="query-params")
+        text = "Change it to see how much scores vary."
         seed = choose_seed("samplers_seed", SEED, text)
 
     evidence = cached.evidence_of(space)
@@ -250,15 +252,15 @@ def samplers_section(space: LatentSpace) -> None:
 
 @page.section("Real vs generated", group="sample", needs="encoder")
 def real_section(space: LatentSpace) -> None:
-    """Could you tell generated from real, and has the model collapsed to a few digits?"""
+    """Samples beside their nearest test images: mode collapse, copying."""
     with controls():
         digit = st.selectbox(
-            "Digit", [None, *range(10)], key="compare_digit", bind="query-params",
-            format_func=lambda digit: "all digits" if digit is None else f"only {digit}s",
-            help="One digit: real ones of it, and samples from a distribution fitted to its codes.",
+            "Class", [None, *range(10)], key="compare_digit", bind="query-params",
+            format_func=lambda digit: "all classes" if digit is None else f"class {digit}",
+            help="One class: its test images, and samples from a sampler fitted to its codes.",
         )  # fmt: skip
         drawn = choose_sampler(space, "compare", "learned", digit)
-        n = st.slider("Pictures", 1, 100, 36, key="compare_pictures", bind="query-params")
+        n = st.slider("Images", 1, 100, 36, key="compare_pictures", bind="query-params")
         scale, seed = choose_scale_and_seed("compare")
 
     among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
@@ -281,13 +283,13 @@ def real_section(space: LatentSpace) -> None:
 
 @page.section("Live", group="move", needs="encoder")
 def live_section(space: LatentSpace) -> None:
-    """What does the hand feel? Move a slider or the dot on the plane, and the digit follows in the next frame."""
+    """Move a slider or point; the image follows at once."""
     code = live_decoder.show_live(space)
     if space.checkpoint.sha256 in state().codes:
         state().run.link["custom"] = [shelf.vector_to_text(code)]
     st.caption(
-        "Double-click a slider to reset it. Play goes through the kept vectors of the shelf, from two of them up. The "
-        "code chosen here is the “custom vector” of the other sections."
+        "Double-click a slider to reset it. Play interpolates through the shelf (two or more codes). The code "
+        "chosen here is the “custom vector” of the other sections."
     )
     picture = space.decode(code)
     written = literal(code)
@@ -297,10 +299,10 @@ def live_section(space: LatentSpace) -> None:
 
 @page.section("Custom vector", group="move")
 def custom_section(space: LatentSpace) -> None:
-    """What does this vector look like? Paste one, or start from a known one and change its numbers."""
+    """Decode a code you type, paste or edit."""
     with controls():
         base = custom_vector.choose_start(space)
-        if st.button("Back to the start", key="custom_back"):
+        if st.button("Reset", key="custom_back"):
             st.session_state["custom_numbers"] = codes.text_of(base)
 
     code = custom_vector.enter_code(space, base)
@@ -310,13 +312,13 @@ def custom_section(space: LatentSpace) -> None:
     sheet = images.sheet(picture, 1, zoom=8)
     left, right = st.columns([1, 2])
     with left:
-        show_codes("custom_grid", space, sheet, code[None], ["custom vector"], "Decoded picture of the vector")
+        show_codes("custom_grid", space, sheet, code[None], ["custom vector"], "Decoded image of the code")
         show_support(space, code)
         if space.signature.has_encoder:
             custom_vector.show_nearest(space, code)
     with right:
-        show_code_chart(space, code, "The vector as bars over the range of real codes")
-        st.caption("The grey band holds 98 % of the real codes: a bar that leaves it leaves the data.")
+        show_code_chart(space, code, "The code as bars over the range of the real codes")
+        st.caption("Grey: 1st–99th percentile of the real codes, per dimension.")
         custom_vector.edit_as_table(code, table)
     written = literal(code)
     python = snippet(f"z = {written}\npicture = space.decode(z)", written)
@@ -325,13 +327,11 @@ def custom_section(space: LatentSpace) -> None:
 
 @page.section("Draw", group="move", needs="encoder")
 def draw_section(space: LatentSpace) -> None:
-    """What does it make of your own digit? Draw one, or drop in a photo of one."""
+    """Encode and reconstruct your own digit."""
     with controls():
-        width = st.slider(
-            "Pen width", 8, 40, 22, key="draw_width", bind="query-params", help="In pixels of the canvas."
-        )
+        width = st.slider("Pen width", 8, 40, 22, key="draw_width", bind="query-params", help="Width in canvas pixels.")
         kinds = ["png", "jpg", "jpeg", "webp", "bmp"]
-        st.file_uploader("Or a photo of a digit", type=kinds, key="draw_photo", on_change=canvas.take_photo)
+        st.file_uploader("Photo of a digit", type=kinds, key="draw_photo", on_change=canvas.take_photo)
 
     text = canvas.drawing_in_use()
     cells = side_by_side()
@@ -343,11 +343,11 @@ def draw_section(space: LatentSpace) -> None:
 
 @page.section("Dimensions", group="move")
 def dimensions_section(space: LatentSpace) -> None:
-    """What does each dimension control? One at a time is moved, the others stay."""
+    """Change one dimension, keep the others fixed."""
     dimensions, effects = space.statistics.most_spread(charts.MOST_PANELS), cached.dimension_effects(space)
     order = dimensions[np.argsort(-effects, kind="stable")]
     with controls():
-        text = "The one that changes the picture most comes first."
+        text = "Ordered by effect on the image."
         dimension = st.selectbox(
             "Dimension", order.tolist(), key="dimensions_dimension", bind="query-params", help=text,
             width=NUMBER_WIDTH,
@@ -362,8 +362,8 @@ def dimensions_section(space: LatentSpace) -> None:
     strip, of_base = decoded[:-1], decoded[-1]
 
     sheet = sweep.show_sweep(space, dimension, values, z, strip, of_base, base)
-    st.subheader("Every dimension, by how much it changes the picture")
-    show_chart("How much each dimension changes the picture", charts.effects_chart, dimensions, effects, dimension)
+    st.subheader("Dimensions by effect on the image")
+    show_chart("Effect of each dimension on the image", charts.effects_chart, dimensions, effects, dimension)
     sweep.show_overview(space, base.code, order)
     python = snippet(
         f"base = {base.python}\nvalues = np.linspace({low}, {high}, {n_steps})\n"
@@ -378,11 +378,11 @@ def dimensions_section(space: LatentSpace) -> None:
 
 @page.section("Directions", group="move")
 def directions_section(space: LatentSpace) -> None:
-    """Does a direction mean something? The difference of two sets of codes, walked along from any base."""
+    """How a property, such as thickness, changes along a direction."""
     with controls():
         direction = choose_direction(space)
-        text = "Times the direction, both ways: 1 goes as far as from one set's mean to the other's."
-        reach = st.slider("How far", 0.5, 5.0, 2.0, 0.5, key="directions_reach", bind="query-params", help=text)
+        text = "1 = from one group mean to the other."
+        reach = st.slider("Range", 0.5, 5.0, 2.0, 0.5, key="directions_reach", bind="query-params", help=text)
         n_steps = st.slider("Steps", 3, 21, 11, 2, key="directions_steps", bind="query-params")
         base = choose_code(space, "directions", "Base")
 
@@ -407,14 +407,14 @@ def directions_section(space: LatentSpace) -> None:
         np, directions, properties, base.python, direction.python,
     )  # fmt: skip
     arrays = {"direction": direction.code, "z": z, "pictures": pictures, "measured": measured.values}
-    table = {"step": steps, measured.name: measured.values, "mean of 50": measured.crowd}
+    table = {"step": steps, measured.name: measured.values, "mean over 50": measured.crowd}
     gif = lambda: images.gif_bytes(pictures)  # noqa: E731
     take_away(space, python, arrays, png=sheet.png, csv=lambda: table, gif=gif)
 
 
 @page.section("Arithmetic", group="move")
 def arithmetic_section(space: LatentSpace) -> None:
-    """Do differences of codes mean something? Codes added and subtracted, then decoded."""
+    """Add, subtract and average codes."""
     cells = arithmetic.row_of_cells()
     operation, operands = arithmetic.choose_operands(space, cells)
 
@@ -439,7 +439,7 @@ def arithmetic_section(space: LatentSpace) -> None:
 
 @page.section("Interpolate", group="move")
 def interpolate_section(space: LatentSpace) -> None:
-    """Is the space smooth? The way from one code to another, in even steps."""
+    """Linear and spherical paths between two codes."""
     with controls():
         start = choose_code(space, "interpolate_from", "From", digit=2)
         n_steps = st.slider("Steps", 3, 30, 12, key="interpolate_steps", bind="query-params")
@@ -460,7 +460,7 @@ def interpolate_section(space: LatentSpace) -> None:
 
 @page.section("Diagnose", group="judge", needs="encoder")
 def diagnose_section(space: LatentSpace) -> None:
-    """What has it learned, and what goes wrong? Findings made from numbers, each with the picture that shows it."""
+    """Findings, each with its number and figure."""
     evidence = cached.evidence_of(space)
     topic, sampler = topics.choose_topic(evidence)
     left, right = st.columns([2, 3], gap="medium")
@@ -476,7 +476,7 @@ def diagnose_section(space: LatentSpace) -> None:
 
 @page.section("Compare runs", group="judge")
 def runs_section(space: LatentSpace) -> None:
-    """How do two training runs differ, and where do they stand among all the others?"""
+    """Two models side by side; all on the same metrics."""
     other, rows = runs.choose_run(space)
     if other is None:
         show_films([space])
@@ -489,7 +489,7 @@ def runs_section(space: LatentSpace) -> None:
     st.subheader("Scores")
     table, ask = st.empty(), st.empty()
     numbers = runs.draw_scores(table, both)
-    if meanings := lazy_expander("What these numbers mean", "runs_meanings"):
+    if meanings := lazy_expander("Definitions", "runs_meanings"):
         meanings.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
     shared = runs.show_codes_of_both(both, rows, digits) if both.encodes else {}
     numbers = runs.measure_scores(table, ask, both, numbers)

@@ -32,7 +32,7 @@ SECTIONS = (
     Section("Dimensions", "dimensions_steps", ".st-key-dimensions_strip img"),
     Section("Directions", "directions_at", ".st-key-directions_walk canvas"),
     Section(
-        "Arithmetic", "arithmetic_a_which", ".st-key-arithmetic_grid_3 img", query={"arithmetic_a_source": "real image"}
+        "Arithmetic", "arithmetic_a_which", ".st-key-arithmetic_grid_3 img", query={"arithmetic_a_source": "test image"}
     ),
     Section("Real vs generated", "compare_pictures", ".st-key-compare_generated img"),
     Section("Interpolate", "interpolate_steps", ".st-key-interpolate_linear img"),

@@ -43,7 +43,7 @@ def history_chart(history: Sequence[Mapping[str, float]]) -> alt.LayerChart:
     }
     base = alt.Chart(arrow.to_table(rows)).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("loss:Q", title="loss a pixel (log scale)", scale=alt.Scale(type="log", nice=False)),
+        y=alt.Y("loss:Q", title="loss per pixel (log scale)", scale=alt.Scale(type="log", nice=False)),
         color=alt.Color("images:N", title=None, scale=alt.Scale(domain=["training", "test"], range=[BLUE, ORANGE])),
         tooltip=[alt.Tooltip("images:N"), alt.Tooltip("epoch:Q"), alt.Tooltip("loss:Q", format=".5f")],
     )
@@ -110,8 +110,8 @@ def histograms_chart(z: NDArray[np.float32], active: NDArray[np.bool_], columns:
         .encode(x=alt.X("zero:Q"), y=alt.Y("floor:Q"), y2=alt.Y2("ceiling:Q"))
     )
     title = [  # short lines, for narrow windows
-        f"every panel: value from {low:.1f} to {high:.1f} latent units,",
-        "the dashed line is 0; height: share of codes",
+        f"Value (latent units), {low:.1f} to {high:.1f} in every panel; dashed: 0.",
+        "Height: share of codes, scaled per panel.",
     ]
     height = 130 * int(row.max() + 1)
     return alt.LayerChart(layer=[rectangles, zeros, labels]).properties(
@@ -136,7 +136,7 @@ def values_chart(z: NDArray[np.float32], bins: int = 80) -> alt.LayerChart:
             "floor": np.zeros(bins),
         }
     )
-    x = alt.X("from:Q", title="value, latent units", scale=alt.Scale(nice=False, zero=False))
+    x = alt.X("from:Q", title="value (latent units)", scale=alt.Scale(nice=False, zero=False))
     bars = (
         alt.Chart(rows)
         .mark_rect(color=BLUE)
@@ -171,7 +171,7 @@ def box_chart(statistics: LatentStatistics, active: NDArray[np.bool_]) -> alt.La
     numbers = [alt.Tooltip(f"{name}:Q", format=".2f") for name in numbers_of]
     base = alt.Chart(arrow.to_table(rows)).encode(x=dimension_axis(), tooltip=[alt.Tooltip("dimension:Q"), *numbers])
     whiskers = base.mark_rule().encode(
-        y=alt.Y("p1:Q", title="value, latent units"), y2=alt.Y2("p99:Q"), color=state_color(active)
+        y=alt.Y("p1:Q", title="value (latent units)"), y2=alt.Y2("p99:Q"), color=state_color(active)
     )
     boxes = base.mark_bar(width=alt.RelativeBandSize(0.7)).encode(
         y=alt.Y("q1:Q"), y2=alt.Y2("q3:Q"), color=state_color(active)
@@ -199,7 +199,7 @@ def code_chart(rows: Columns, height: int = 260) -> alt.LayerChart:
     """A code as bars, over the band in which 98 % of the real codes lie; ``rows`` from `code_rows`."""
     base = alt.Chart(arrow.to_table(rows)).encode(x=dimension_axis())
     band = base.mark_bar(color=GREY, opacity=0.25, width=alt.RelativeBandSize(0.9)).encode(
-        y=alt.Y("low:Q", title="latent units"), y2=alt.Y2("high:Q")
+        y=alt.Y("low:Q", title="value (latent units)"), y2=alt.Y2("high:Q")
     )
     bars = base.mark_bar(color=BLUE, width=alt.RelativeBandSize(0.6)).encode(
         y=alt.Y("value:Q"),
@@ -239,7 +239,7 @@ def codes_chart(rows: Columns, reach: float, height: int = 260) -> alt.Chart:
         alt.Chart(arrow.to_table(rows))
         .mark_rect()
         .encode(
-            x=alt.X("sample:O", title="sample, in reading order", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
+            x=alt.X("sample:O", title="sample (row by row)", axis=alt.Axis(labelOverlap=True, labelAngle=0)),
             y=alt.Y("dimension:O", title="dimension", axis=alt.Axis(labelOverlap=True)),
             color=alt.Color(
                 "value:Q",
@@ -260,7 +260,7 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
         .mark_bar()
         .encode(
             x=dimension_axis(sort="-y"),
-            y=alt.Y("effect:Q", title="picture change, RMS"),
+            y=alt.Y("effect:Q", title="image change (RMS per pixel)"),
             color=alt.ColorValue(BLUE, condition={"test": f"datum.dimension == {chosen}", "value": ORANGE}),
             tooltip=[alt.Tooltip("dimension:Q"), alt.Tooltip("effect:Q", format=".4f")],
         )
@@ -276,10 +276,13 @@ def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220)
         alt.Chart(rows)
         .mark_bar()
         .encode(
-            x=alt.X("digit:O", title="digit", axis=alt.Axis(labelAngle=0)),
+            x=alt.X("digit:O", title="class", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("value:Q", title=title, axis=alt.Axis(tickMinStep=1) if whole else alt.Axis()),
             color=alt.Color("digit:O", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))),
-            tooltip=[alt.Tooltip("digit:Q"), alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f")],
+            tooltip=[
+                alt.Tooltip("digit:Q", title="class"),
+                alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f"),
+            ],
         )
         .properties(height=height)
     )
@@ -302,7 +305,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
         }
     )
     pictures = arrow.to_table({"cluster": np.arange(k), "digit": np.full(k, ""), "icon": np.array(icons)})
-    x = alt.X("digit:N", title="digit", scale=alt.Scale(domain=columns), axis=alt.Axis(labelAngle=0))
+    x = alt.X("digit:N", title="class", scale=alt.Scale(domain=columns), axis=alt.Axis(labelAngle=0))
     y = alt.Y("cluster:O", title="cluster")
     cells = (
         alt.Chart(counts)
@@ -310,9 +313,12 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
         .encode(
             x=x,
             y=y,
-            color=alt.Color("share:Q", title="of the cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
+            color=alt.Color("share:Q", title="share of cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
             .legend(format=".0%", orient="bottom"),
-            tooltip=[*map(alt.Tooltip, ("cluster:Q", "digit:N", "images:Q")), alt.Tooltip("share:Q", format=".1%")],
+            tooltip=[
+                alt.Tooltip("cluster:Q"), alt.Tooltip("digit:N", title="class"), alt.Tooltip("images:Q"),
+                alt.Tooltip("share:Q", format=".1%"),
+            ],
         )
     )  # fmt: skip
     numbers = (
@@ -334,7 +340,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
     return alt.LayerChart(layer=[cells, numbers, icon_column]).properties(height=k * size + 20)
 
 
-WALKS = ("this walk", "mean of 50 digits")
+WALKS = ("this base code", "mean over 50 images")
 
 
 def walk_rows(
@@ -352,11 +358,15 @@ def walk_chart(rows: Columns, title: str) -> alt.LayerChart:
     """A measured property along a walk: of this walk as a line, the mean of many dashed; ``rows`` from `walk_rows`."""
     names = list(WALKS)
     base = alt.Chart(arrow.to_table(rows)).encode(
-        x=alt.X("step:Q", title="times the direction", scale=alt.Scale(nice=False)),
+        x=alt.X("step:Q", title="position (× direction)", scale=alt.Scale(nice=False)),
         y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
         color=alt.Color("walk:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, GREY])),
         strokeDash=alt.StrokeDash("walk:N", scale=alt.Scale(domain=names, range=[[1, 0], [5, 4]]), legend=None),
-        tooltip=[alt.Tooltip("walk:N"), alt.Tooltip("step:Q", format=".2f"), alt.Tooltip("value:Q", format=".3f")],
+        tooltip=[
+            alt.Tooltip("walk:N", title="curve"),
+            alt.Tooltip("step:Q", title="position", format=".2f"),
+            alt.Tooltip("value:Q", format=".3f"),
+        ],
     )
     return alt.LayerChart(layer=[base.mark_line(), base.mark_point(filled=True)]).properties(height=300)
 
@@ -375,7 +385,7 @@ def steps_chart(rows: Columns, paths: Sequence[str]) -> alt.LayerChart:
     """How evenly the paths change the picture, a line each; ``rows`` from `steps_rows`."""
     base = alt.Chart(arrow.to_table(rows)).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("change:Q", title="picture change, RMS", scale=alt.Scale(domainMin=0)),
+        y=alt.Y("change:Q", title="image change (RMS per pixel)", scale=alt.Scale(domainMin=0)),
         color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(paths), range=[BLUE, ORANGE])),
         tooltip=[alt.Tooltip("path:N"), alt.Tooltip("step:Q"), alt.Tooltip("change:Q", format=".4f")],
     )
@@ -478,7 +488,7 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
     counts, edges = np.histogram(np.maximum(errors, least), ends)
     bars = arrow.to_table({"from": edges[:-1], "to": edges[1:], "images": counts, "floor": np.zeros(bins)})
     marks = arrow.to_table({"line": np.array(list(lines)), "error": np.array(list(lines.values()))})
-    x = alt.X("from:Q", title="mean squared error a pixel (log scale)", scale=alt.Scale(type="log", nice=False))
+    x = alt.X("from:Q", title="MSE per pixel (log scale)", scale=alt.Scale(type="log", nice=False))
     numbers = [alt.Tooltip(f"{name}:Q", format=".4f") for name in ("from", "to")]
     histogram = (
         alt.Chart(bars)
@@ -517,11 +527,11 @@ def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
         alt.Chart(rows)
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("confidence:Q", title="the judge's lowest confidence on the way", scale=alt.Scale(domain=[0, 1])),
-            y=alt.Y("share:Q", title="share of ways below it", axis=alt.Axis(format="%")),
+            x=alt.X("confidence:Q", title="lowest confidence on the path", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y("share:Q", title="cumulative share of paths", axis=alt.Axis(format="%")),
             color=alt.Color("way:N", title=None, scale=alt.Scale(domain=list(lowest), range=[BLUE, ORANGE, DIGITS[4]])),
             tooltip=[
-                alt.Tooltip("way:N"),
+                alt.Tooltip("way:N", title="path"),
                 alt.Tooltip("confidence:Q", format=".2f"),
                 alt.Tooltip("share:Q", format=".0%"),
             ],
@@ -548,15 +558,18 @@ def spread_chart(
     )
     base = alt.Chart(rows).encode(
         x=alt.X(
-            "rank:Q", title="dimensions, the most spread first", scale=alt.Scale(nice=False),
+            "rank:Q", title="dimensions (by falling standard deviation)", scale=alt.Scale(nice=False),
             axis=alt.Axis(tickMinStep=1),
         ),
-        y=alt.Y("std:Q", title="standard deviation, latent units", scale=alt.Scale(domainMin=0)),
+        y=alt.Y("std:Q", title="standard deviation (latent units)", scale=alt.Scale(domainMin=0)),
         color=alt.Color(
             "run:N", title=None, scale=alt.Scale(domain=list(spreads), range=[BLUE, ORANGE]),
             legend=alt.Legend(orient="top", labelLimit=400),
         ),
-        tooltip=[*map(alt.Tooltip, ("run:N", "dimension:Q", "state:N")), alt.Tooltip("std:Q", format=".3f")],
+        tooltip=[
+            alt.Tooltip("run:N", title="model"), alt.Tooltip("dimension:Q"), alt.Tooltip("state:N"),
+            alt.Tooltip("std:Q", format=".3f"),
+        ],
     )  # fmt: skip
     hollow = alt.FillOpacityValue(0, condition={"test": "datum.state == 'active'", "value": 1})
     points = base.mark_point(filled=True, stroke=GREY).encode(fillOpacity=hollow)
@@ -602,10 +615,14 @@ def zoo_chart(
     scale = alt.Scale(type="log", nice=False, padding=24) if log else alt.Scale(zero=False, padding=24)
     axis = alt.Axis(format="~%" if form.endswith("%") else "~g", tickCount=5)
     x = alt.X(
-        "latent_dim:Q", title="dimensions of the code (log scale)", axis=alt.Axis(values=sizes, format="d"),
+        "latent_dim:Q", title="latent dimensions (log scale)", axis=alt.Axis(values=sizes, format="d"),
         scale=alt.Scale(type="log", nice=False, padding=40, domain=[sizes[0] / 1.1, sizes[-1] * 1.2]),
     )  # fmt: skip
-    told = [*map(alt.Tooltip, ("checkpoint:N", "latent_dim:Q")), alt.Tooltip("value:Q", format=form, title=title)]
+    told = [
+        alt.Tooltip("checkpoint:N", title="model"),
+        alt.Tooltip("latent_dim:Q", title="dimensions"),
+        alt.Tooltip("value:Q", format=form, title=title),
+    ]
     base = alt.Chart(arrow.to_table(rows)).encode(
         x=x,
         color=alt.Color(

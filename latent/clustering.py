@@ -18,9 +18,8 @@ VARIANCE_FLOOR = 1e-4  # of the mean variance; keeps a Gaussian from closing in 
 MOST_STARTS = 10
 
 HELP = {
-    "k-means": "Every code goes to the nearest centre: round clusters of similar width. Fast, and the usual yardstick.",
-    "mixture": "A mixture of Gaussians, each with a width and a tilt of its own: follows the long, oblique clusters "
-    "that digits often form. Takes seconds.",
+    "k-means": "Nearest centre; favours round clusters. Fast.",
+    "mixture": "Full-covariance Gaussians; follows elongated clusters. Takes seconds.",
 }
 METHODS = tuple(HELP)
 
@@ -76,10 +75,12 @@ def fit(method: str, z: ArrayLike, n_clusters: int = N_DIGITS, seed: int = 0) ->
     Raises `ArgumentError` for an unknown method, codes that are not finite, or a number of clusters not from 1 to n.
     """
     if method not in METHODS:
-        raise ArgumentError(f"A method is one of {', '.join(METHODS)}; got {method!r}.")
+        raise ArgumentError(f"The method must be one of {', '.join(METHODS)}, got {method!r}.")
     rows, mean, scale = centred(z)
     if not 1 <= n_clusters <= len(rows):
-        raise ArgumentError(f"The number of clusters is from 1 to the {len(rows)} codes; got {n_clusters}.")
+        raise ArgumentError(
+            f"The number of clusters must be from 1 to {len(rows)}, the number of codes; got {n_clusters}."
+        )
     weights = k_means(rows, n_clusters, seed) if method == "k-means" else mixture(rows, n_clusters, seed)
 
     kept, labels = np.unique(weights.argmax(axis=1), return_inverse=True)
@@ -157,10 +158,10 @@ class Match:
 
         if np.ndim(clusters) != 1 or np.shape(clusters) != np.shape(digits) or len(clusters) == 0:
             raise ArgumentError(
-                f"A match needs a cluster and a digit for every code; got {np.shape(clusters)} and {np.shape(digits)}."
+                f"Expected a cluster and a class for every code, got {np.shape(clusters)} and {np.shape(digits)}."
             )
         if np.min(clusters) < 0 or np.min(digits) < 0 or np.max(digits) >= N_DIGITS:
-            raise ArgumentError("Clusters are numbered from 0 up, and digits run from 0 to 9; got others.")
+            raise ArgumentError("Clusters must be numbered from 0 and classes from 0 to 9; found others.")
         table = np.zeros((int(np.max(clusters)) + 1, N_DIGITS), np.int64)
         np.add.at(table, (clusters, digits), 1)
         matched, partners = linear_sum_assignment(table, maximize=True)

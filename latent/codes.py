@@ -28,9 +28,9 @@ def parse(text: str, latent_dim: int) -> NDArray[np.float32]:
         try:
             value = float(word)
         except ValueError:
-            raise ArgumentError(f"Expected numbers, got {shorten(word)} at place {position}.") from None
+            raise ArgumentError(f"Expected numbers, got {shorten(word)} at position {position}.") from None
         if not abs(value) <= LARGEST:  # NaN fails this too
-            raise ArgumentError(f"Expected numbers within ±{LARGEST:,.0f}, got {shorten(word)} at place {position}.")
+            raise ArgumentError(f"Expected numbers within ±{LARGEST:,.0f}, got {shorten(word)} at position {position}.")
         values.append(value)
     if len(values) != latent_dim:
         raise ArgumentError(f"Expected {latent_dim} number{'s' * (latent_dim != 1)}, got {len(values)}.")

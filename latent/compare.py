@@ -65,7 +65,7 @@ class Comparison:
         """What the codes share. Raises `ArgumentError` where one of the files holds a decoder alone."""
         for evidence in (self.a, self.b):
             if not evidence.space.signature.has_encoder:
-                raise ArgumentError(f"{evidence.space.name} holds a decoder alone, so there are no codes to compare.")
+                raise ArgumentError(f"{evidence.space.name} is a decoder-only file, so there are no codes to compare.")
         return Alignment.of(self.a.space.z, self.b.space.z)
 
     @cached_property
@@ -113,7 +113,7 @@ class Comparison:
         }
         found |= {"shared": None, "stitching": None}
         if self.encodes:
-            progress("what the two share")
+            progress("similarity of the codes")
             both = self.alignment
             found["shared"] = {
                 "overlap": both.overlap, "cka": both.cka, "r2_there": both.r2_a_to_b, "r2_back": both.r2_b_to_a
@@ -162,13 +162,13 @@ def sentences_of(numbers: dict[str, Any]) -> list[str]:
     """What the two share, for people."""
     shared, stitching = numbers["shared"], numbers["stitching"]
     if shared is None:
-        return ["One of the two holds a decoder alone, so there are no codes to compare."]
+        return ["One of the two models has no encoder, so there are no codes to compare."]
     return [
-        f"{shared['overlap']:.1%} of an image's ten nearest neighbours are the same in both.",
-        f"Linear CKA, 1 for spaces that are turned copies of each other: {shared['cka']:.3f}.",
-        f"The best affine map explains {shared['r2_there']:.1%} of B's codes from A's, and {shared['r2_back']:.1%} of "
-        "A's from B's.",
-        f"Encoded by A, mapped and decoded by B, digits have an error of {stitching['stitched']:.5f}; B's own is "
+        f"Shared neighbours, of the ten nearest: {shared['overlap']:.1%}.",
+        f"Linear CKA (1 = equal up to rotation and scale): {shared['cka']:.3f}.",
+        f"The best affine map explains {shared['r2_there']:.1%} of the variance of B's codes from A's, and "
+        f"{shared['r2_back']:.1%} of A's from B's.",
+        f"Stitched (encoded by A, mapped, decoded by B): MSE {stitching['stitched']:.5f}; B's own "
         f"{stitching['own']:.5f}.",
     ]
 
@@ -191,7 +191,7 @@ def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
         title,
         f"<h1>{html.escape(title)}</h1>",
         table(("score", "A", "B", "better"), table_of(numbers)),
-        "<h2>What they share</h2>",
+        "<h2>Similarity of the codes</h2>",
         *map(paragraph, sentences_of(numbers)),
         *(figures_of(comparison) if comparison.encodes else ()),
     )
@@ -203,18 +203,18 @@ def figures_of(comparison: Comparison) -> Iterator[str]:
     shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
     of_a, of_b = comparison.reconstructions(shown)
     stitched = {"real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)}
-    yield picture(rows_sheet({"real": a.images[shown], "A": of_a}), "Real digits, and what A leaves of them")
-    yield picture(rows_sheet(stitched), "As B takes them, what it leaves, and what it makes of A's codes")
+    yield picture(rows_sheet({"real": a.images[shown], "A": of_a}), "Originals, and reconstructions by A")
+    yield picture(rows_sheet(stitched), "Originals at B's size, B's reconstructions, A's codes decoded by B")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
     chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
-    yield figure(chart, "How much every dimension varies over real digits; hollow: not active")
+    yield figure(chart, "Standard deviation of each dimension over the test images; hollow: inactive")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m latent.compare A B``: compare two files; the exit status, 1 where one cannot be read."""
     parser = argparse.ArgumentParser("python -m latent.compare", description="Compare two trained autoencoders.")
-    parser.add_argument("a", type=Path, metavar="A", help="a checkpoint, our own or anybody's")
-    parser.add_argument("b", type=Path, metavar="B", help="another one")
+    parser.add_argument("a", type=Path, metavar="A", help="a model file of any supported format")
+    parser.add_argument("b", type=Path, metavar="B", help="the other model file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write a page of HTML with pictures")
     options = parser.parse_args(arguments)

@@ -26,7 +26,7 @@ def centred(x: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32], flo
     if table.ndim != 2 or 0 in table.shape:
         raise ArgumentError(f"Expected rows of numbers, an array of shape (n, d); got {table.shape}.")
     if not np.isfinite(table).all():
-        raise ArgumentError("Rows hold finite numbers; got NaN or infinity.")
+        raise ArgumentError("Rows must be finite; found NaN or infinity.")
     mean = table.mean(axis=0, dtype=np.float64).astype(np.float32)
     rows = table - mean
     scale = float(np.sqrt(np.einsum("ij,ij->", rows, rows, dtype=np.float64) / rows.size)) or 1.0
@@ -57,7 +57,7 @@ class PrincipalAxes:
         rows, mean, scale = centred(x)
         n, d = rows.shape
         if not 1 <= n_axes <= d:
-            raise ArgumentError(f"The number of principal axes is from 1 to {d}; got {n_axes}.")
+            raise ArgumentError(f"The number of principal axes must be from 1 to {d}, got {n_axes}.")
         if d <= EXACT:
             squares, vectors = np.linalg.eigh((rows.T @ rows).astype(np.float64))
             squares, axes = np.clip(squares[::-1][:n_axes], 0, None), vectors.T[::-1][:n_axes]
@@ -89,7 +89,7 @@ def principal_components(x: ArrayLike, n_components: int, seed: int = 0) -> NDAr
     from sklearn.utils.extmath import randomized_svd  # where used: importing it costs a second
 
     if n_components < 1:
-        raise ArgumentError(f"The number of principal components is from 1 up; got {n_components}.")
+        raise ArgumentError(f"The number of principal components must be at least 1, got {n_components}.")
     rows, _, scale = centred(x)
     left, widths, _ = randomized_svd(rows, min(n_components, *rows.shape), n_iter=POWER_ITERATIONS, random_state=seed)
     return (left * (widths * scale)).astype(np.float32)

@@ -31,8 +31,8 @@ def evaluation_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
             images, labels = archive["images"], archive["labels"]
     except Exception as error:  # a damaged archive fails in many ways: OSError, BadZipFile, zlib.error, KeyError
         raise DataError(
-            f"The evaluation digits cannot be read from {EVALUATION_FILE}: the file is missing or damaged. "
-            f"Restore it with: git checkout -- latent/assets/{EVALUATION_FILE.name}"
+            f"The test images cannot be read from {EVALUATION_FILE}: the file is missing or damaged. Restore it "
+            f"with: git checkout -- latent/assets/{EVALUATION_FILE.name}"
         ) from error
     images.flags.writeable = labels.flags.writeable = False
     return images, labels
@@ -64,7 +64,7 @@ def load_dataset(
     is left on. Raises `DataError` for an unknown name, missing or damaged files, or no network.
     """
     if name not in DATASETS:
-        raise DataError(f"The data set is one of {', '.join(DATASETS)}; got {name!r}.")
+        raise DataError(f"The data set must be one of {', '.join(DATASETS)}, got {name!r}.")
     import torchvision  # where used: importing it costs a second that the page need not pay
 
     dataset_class = getattr(torchvision.datasets, name)

@@ -38,13 +38,17 @@ def of_property(
     Raises `ArgumentError` where they are not equally many, or a digit has fewer than five.
     """
     if not len(z) == len(values) == len(labels) > 0:
-        raise ArgumentError(f"Expected a value and a label a code; got {len(z)}, {len(values)} and {len(labels)}.")
+        raise ArgumentError(
+            f"Expected a value and a label for each code, got {len(z)}, {len(values)} and {len(labels)}."
+        )
     differences = []
     for digit in np.unique(labels):
         rows = np.flatnonzero(labels == digit)
         n = int(FIFTH * len(rows))
         if n == 0:
-            raise ArgumentError(f"A fifth of the images of every digit is needed; there are {len(rows)} of {digit}.")
+            raise ArgumentError(
+                f"A fifth of the images of each class is needed; there are {len(rows)} of class {digit}."
+            )
         order = rows[np.argsort(values[rows], kind="stable")]
         differences.append(difference(z[order[-n:]], z[order[:n]]))
     return np.mean(differences, axis=0, dtype=np.float32)
@@ -59,5 +63,7 @@ def walk(base: NDArray[np.float32], direction: NDArray[np.float32], steps: Array
            [ 1.,  2.]], dtype=float32)
     """
     if base.shape != direction.shape or base.ndim != 1:
-        raise ArgumentError(f"A base and a direction are codes of one length; got {base.shape} and {direction.shape}.")
+        raise ArgumentError(
+            f"A base code and a direction must have the same length, got {base.shape} and {direction.shape}."
+        )
     return (base + np.asarray(steps, np.float32)[:, None] * direction).astype(np.float32)

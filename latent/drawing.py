@@ -43,7 +43,7 @@ def normalise(ink: Ink) -> NDArray[np.uint8]:
     of the database). Raises `ArgumentError` where there is no ink.
     """
     if ink.ndim != 2 or not ink.size or not ink.max() > FAINTEST:
-        raise ArgumentError("There is nothing drawn yet: draw a digit first.")
+        raise ArgumentError("Nothing drawn yet: draw a digit first.")
     there = ink > EDGE * ink.max()
     rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
     digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -74,7 +74,7 @@ def canvas_ink(address: str) -> Ink:
             raise ValueError(picture.size)
         grey = picture.convert("L")
     except Exception as error:  # a damaged picture fails in many ways
-        raise ArgumentError(f"This is not a drawing: a PNG of {CANVAS_SIDE} pixels a side is expected.") from error
+        raise ArgumentError(f"Expected a drawing: a PNG of {CANVAS_SIDE} × {CANVAS_SIDE} pixels.") from error
     return np.asarray(grey, np.float32) / np.float32(255)
 
 
@@ -91,9 +91,7 @@ def photo_ink(content: bytes) -> Ink:
     digit = digit_among(darkness, strokes)
     paper, full = (np.median(part) if part.size else 0 for part in (darkness[~strokes], darkness[digit]))
     if strokes.all() or not full - paper > FAINTEST:
-        raise ArgumentError(
-            "No digit stands out in this photo: one dark digit on light paper, or light on dark, is best."
-        )
+        raise ArgumentError("No digit found. Use one dark digit on light paper, or the reverse.")
     from scipy import ndimage
 
     around = ndimage.binary_dilation(digit, np.ones((3, 3)), iterations=max(1, round(max(grey.shape) / 400)))
@@ -107,7 +105,7 @@ def opened(content: bytes) -> Grey:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             photo = Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
             if photo.width * photo.height > MOST_PIXELS:
-                raise ArgumentError(f"This picture is too large: at most {MOST_PIXELS // 10**6} million pixels.")
+                raise ArgumentError(f"The image is too large: at most {MOST_PIXELS // 10**6} million pixels.")
             photo.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a JPEG is reduced while it is read
             upright = ImageOps.exif_transpose(photo)
             if upright.mode in ("RGBA", "LA", "PA", "P"):  # what is transparent counts as white paper
@@ -117,7 +115,7 @@ def opened(content: bytes) -> Grey:
     except ArgumentError:
         raise
     except Exception as error:  # a damaged picture fails in many ways, and each format in its own
-        raise ArgumentError("This is no picture that can be read: a PNG, JPEG, WebP or BMP is expected.") from error
+        raise ArgumentError("The file is not an image that can be read: expected a PNG, JPEG, WebP or BMP.") from error
     return np.asarray(grey, np.float32) / np.float32(255)
 
 
@@ -218,5 +216,5 @@ def from_text(text: str) -> NDArray[np.uint8]:
     except (binascii.Error, zlib.error, ValueError) as error:
         raise ArgumentError("The link is damaged: the drawing in it cannot be read.") from error
     if len(content) != SIDE * SIDE:
-        raise ArgumentError("The link is damaged: the drawing in it is not whole.")
+        raise ArgumentError("The link is damaged: the drawing in it is incomplete.")
     return np.frombuffer(content, np.uint8).reshape(SIDE, SIDE)

@@ -90,7 +90,7 @@ class CodeFile:
             if there and self.marks.stat().st_size == self.n_chunks and self.path.stat().st_size > needed:
                 return
             if shutil.disk_usage(self.path.parent).free < needed:
-                raise CodesError(f"{self.path} needs {needed / 1e9:.1f} GB, and there is less free on its disk.")
+                raise CodesError(f"{self.path} needs {needed / 1e9:.1f} GB, more than is free on its disk.")
             with self.path.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, self.head)
                 file.truncate(file.tell() + needed)
@@ -148,7 +148,7 @@ def encode(
         histogram = reduce(Histogram.merge, gathered(counted, worker))
     except OSError as error:
         raise CodesError(
-            f"{begun.path} cannot be written: {error.strerror}. What is finished is kept; run this again to go on."
+            f"{begun.path} cannot be written: {error.strerror}. Finished codes are kept; run this again to resume."
         ) from error
     first = tuple(source.name(row) for row in unreadable[:MOST_NAMED]) if worker.writes else ()
     return replace(
@@ -164,7 +164,7 @@ def encode_share(
 
     finished = file.finished()
     if finished.any() and worker.writes:
-        say(f"{file.path}: going on, {finished.mean():.1%} of {file.n:,} images are encoded already.")
+        say(f"{file.path}: resuming, {finished.mean():.1%} of {file.n:,} images are already encoded.")
     mine = sum(file.rows(part[-1])[1] - file.rows(part[0])[0] for part in file.parts(worker))
     moments: list[Moments] = []
     unreadable: list[int] = []
@@ -241,7 +241,7 @@ def begin(wanted: Encoded, list_images: Callable[[], int]) -> Encoded:
     else:
         begun = Encoded.read(out)
         if begun.sha256 != wanted.sha256:
-            raise CodesError(f"{out} holds codes of another checkpoint, {begun.checkpoint}: choose another --out.")
+            raise CodesError(f"{out} holds codes of another model file, {begun.checkpoint}: choose another --out.")
         if begun.source != wanted.source:
             images = " ".join(begun.source.values())
             raise CodesError(f"{out} holds codes of other images, those of {images}: choose another --out.")
@@ -253,17 +253,17 @@ def begin(wanted: Encoded, list_images: Callable[[], int]) -> Encoded:
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser("python -m latent.encode", description="Encode any amount of images.")
-    p.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the model's file, of any kind the page opens")
+    p = argparse.ArgumentParser("python -m latent.encode", description="Encode any number of images.")
+    p.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the model file, of any format the page opens")
     p.add_argument(
         "--data", type=Path,
         help="folder of images at any depth, of uint8 arrays in .npy and .npz files, or one such file; "
         "with --dataset the folder that has it (default data)",
     )  # fmt: skip
     p.add_argument("--dataset", choices=data.DATASETS, help="a data set of torchvision instead")
-    p.add_argument("--part", choices=("train", "test"), default="train", help="of the data set (default train)")
+    p.add_argument("--part", choices=("train", "test"), default="train", help="split of the data set (default train)")
     p.add_argument("--out", type=Path, required=True, help="the file of codes, .npy")
-    p.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
+    p.add_argument("--device", help="cuda, mps or cpu (default: the best available)")
     return p
 
 
@@ -280,7 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped. Run the same command again to go on.", file=sys.stderr)
+        print("\nStopped. Run the same command again to resume.", file=sys.stderr)
         return 130
     return 0
 
@@ -306,9 +306,9 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
             print(f"{out}: {done.n:,} codes of {done.latent_dim} numbers, statistics in {sidecar(out).name}")
             if done.unreadable:
                 names = ", ".join(done.first_unreadable)
-                print(f"images that cannot be read, whose rows are NaN: {done.unreadable:,}; the first: {names}")
+                print(f"unreadable images, whose rows are NaN: {done.unreadable:,}; the first: {names}")
     elif worker.writes:
-        print(f"{out}: all {begun.n:,} images are encoded, as they were when this was begun; nothing to do.")
+        print(f"{out}: already complete, all {begun.n:,} images are encoded.")
     if worker.writes:
         CodeFile(out, begun.n, begun.latent_dim).marks.unlink(missing_ok=True)
 
@@ -318,13 +318,13 @@ def model_for(options: argparse.Namespace) -> tuple[Checkpoint, Autoencoder | Ne
     if options.out.suffix != SUFFIX:
         raise CodesError(f"--out names a file that ends in {SUFFIX}; got {options.out}.")
     if not options.data and not options.dataset:
-        raise DataError("Say which images to encode: --data names a folder or a file of them, --dataset a data set.")
+        raise DataError("Choose the images to encode: --data names a folder or file, --dataset a data set.")
     saved = checkpoint.load(options.checkpoint)
     model = saved.model()
     if not model.signature.has_encoder:
-        raise CodesError(f"{options.checkpoint} holds a decoder alone, which encodes nothing.")
+        raise CodesError(f"{options.checkpoint} is a decoder-only file and cannot encode images.")
     if model.signature.conditional and not options.dataset:
-        raise CodesError(f"{options.checkpoint} has to be told every image's digit, and only a --dataset has them.")
+        raise CodesError(f"{options.checkpoint} is conditional: needs labels, use --dataset.")
     return saved, model
 
 

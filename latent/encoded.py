@@ -51,7 +51,7 @@ class Encoded:
         """The codes in a finished file. Raises `CodesError` where it is missing, damaged or unfinished."""
         found = cls.read(path)
         if not found.finished:
-            raise CodesError(f"{found.path} is not finished: run the command that began it again, and it goes on.")
+            raise CodesError(f"{found.path} is incomplete: run the command that began it again to resume.")
         found.mapped()
         return found
 
@@ -70,7 +70,7 @@ class Encoded:
             ) from error
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
             raise CodesError(
-                f"{beside}, which says what {path.name} holds, is damaged or of another program."
+                f"{beside}, which says what {path.name} holds, is damaged or from another program."
             ) from error
 
     @classmethod
@@ -138,7 +138,7 @@ class Encoded:
         Raises `CodesError` for a file that is not finished.
         """
         if self.moments is None or self.histogram is None:
-            raise CodesError(f"{self.path} is not finished, so that there are no statistics of it yet.")
+            raise CodesError(f"{self.path} is incomplete, so it has no statistics yet.")
         return latent_statistics(self.moments, self.histogram)
 
     @property
@@ -183,10 +183,10 @@ def check(moments: Moments, histogram: Histogram, latent_dim: int) -> None:
     """Raise `ValueError` where these are no statistics of codes of this length."""
     columns = (*(getattr(moments, name) for name in PARTS), histogram.low, histogram.high)
     if any(column.shape != (latent_dim,) or not np.isfinite(column).all() for column in columns):
-        raise ValueError("a statistic does not have one finite number a dimension")
+        raise ValueError("a statistic does not have one finite number per dimension")
     counts = histogram.counts
     if counts.shape != (latent_dim, BINS + 2) or counts.min() < 0 or moments.count < 1:
-        raise ValueError("the histogram does not have its bins")
+        raise ValueError("the histogram has the wrong number of bins")
     if (counts.sum(axis=1) != moments.count).any():
         raise ValueError("the histogram does not count every code once")
 

@@ -24,16 +24,16 @@ def read(path: str | Path, within: Path | None = None) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise CheckpointError(f"{label(path.name)} is not a file but a folder or a device.")
+            raise CheckpointError(f"{label(path.name)} is a folder or a device, not a file.")
         if within is not None and not path.resolve().is_relative_to(within.resolve()):
-            raise CheckpointError(f"{label(path.name)} leads out of its folder.")
+            raise CheckpointError(f"{label(path.name)} links to a file outside the model folder.")
         check_size(status.st_size, label(path.name))
         with path.open("rb") as file:
             return file.read(LARGEST_FILE + 1)  # no more, should it grow meanwhile
     except OSError as error:
         raise CheckpointError(f"{label(str(path), 200)} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # a zero byte in the name
-        raise CheckpointError(f"{label(path.name)} cannot be read: it has an impossible name.") from error
+        raise CheckpointError(f"{label(path.name)} cannot be read: its name is invalid.") from error
 
 
 def check_size(size: int, name: str) -> None:
@@ -58,9 +58,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(beside).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be written: {error.strerror}; a file that was there before is as it was."
-        ) from error
+        raise CheckpointError(f"{path} cannot be written: {error.strerror}; an existing file is unchanged.") from error
 
 
 def remove_unfinished(path: Path) -> None:

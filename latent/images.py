@@ -140,7 +140,7 @@ def sheet(
     pictures = to_uint8(np.asarray(pictures))
     if len(pictures) == 0 or columns < 1 or zoom < 1:
         raise ArgumentError(
-            f"A sheet needs pictures, columns and zoom from 1 up; got {len(pictures)}, {columns}, {zoom}."
+            f"A sheet needs at least 1 image, column and zoom, got {len(pictures)}, {columns} and {zoom}."
         )
     pictures = pictures[..., None] if pictures.ndim == 3 else pictures
     n, height, width, channels = pictures.shape
@@ -204,7 +204,7 @@ def gif_bytes(pictures: NDArray[Any], zoom: int = 6, milliseconds: int = 80) -> 
     """Pictures (n, height, width) as a GIF that plays forwards and back for ever, ``milliseconds`` a frame."""
     frames = to_uint8(np.asarray(pictures)).repeat(zoom, axis=1).repeat(zoom, axis=2)
     if len(frames) == 0:
-        raise ArgumentError("A GIF needs at least one picture.")
+        raise ArgumentError("A GIF needs at least one image.")
     there_and_back = [Image.fromarray(frame) for frame in (*frames, *frames[-2:0:-1])]
     buffer = io.BytesIO()
     there_and_back[0].save(

@@ -34,7 +34,7 @@ def device_that_works() -> tuple[torch.device, str]:
                 return torch.device(name), complaint
             except Exception as error:  # torch has many kinds for what may be the matter
                 reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-                complaint = f"The device {name} is there but does not work ({reason}), so it is not used."
+                complaint = f"The device {name} was found but does not work ({reason}), so it is not used."
     return torch.device("cpu"), complaint
 
 
@@ -95,11 +95,11 @@ def as_codes(z: ArrayLike, latent_dim: int) -> NDArray[np.float32]:
     try:
         codes = np.array(z, dtype=np.float32, ndmin=2)
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f"A code is {latent_dim} numbers; got something else.") from error
+        raise ArgumentError(f"Expected a code of {latent_dim} numbers.") from error
     if codes.ndim != 2 or codes.shape[1] != latent_dim:
-        raise ArgumentError(f"Expected {latent_dim} numbers a code, got an array of shape {np.shape(z)}.")
+        raise ArgumentError(f"Expected {latent_dim} numbers per code, got an array of shape {np.shape(z)}.")
     if not np.isfinite(codes).all():
-        raise ArgumentError("A code holds finite numbers; got NaN or infinity.")
+        raise ArgumentError("A code must be finite; found NaN or infinity.")
     return codes
 
 
@@ -114,10 +114,10 @@ def as_channels_first(images: NDArray[Any], image_shape: tuple[int, int, int]) -
         raise ArgumentError(f"Expected images of shape {expected}, got an array of shape {images.shape}.")
     if images.dtype != np.uint8:
         if not np.issubdtype(images.dtype, np.floating):
-            raise ArgumentError(f"Images are uint8, or floats in [0, 1]; got {images.dtype}.")
+            raise ArgumentError(f"Images must be uint8, or floats in [0, 1]; got {images.dtype}.")
         images = images.astype(np.float32, copy=False)
         if images.size and not (images.min() >= 0 and images.max() <= 1):  # NaN fails both
-            raise ArgumentError("Images as floats have pixels in [0, 1]; got values outside.")
+            raise ArgumentError("Images as floats must have pixels in [0, 1]; found values outside.")
     x = torch.from_numpy(images if images.flags.writeable else images.copy())  # torch warns of read-only memory
     return x[:, None] if channels == 1 else x.movedim(-1, 1)
 

@@ -59,7 +59,7 @@ def endpoints(
     """``a`` and ``b`` as float64 vectors of one length and ``t`` as a column. Raises `ArgumentError` otherwise."""
     start, end, fraction = np.asarray(a, np.float64), np.asarray(b, np.float64), np.asarray(t, np.float64)
     if start.ndim != 1 or start.shape != end.shape:
-        raise ArgumentError(f"Two codes of the same length are needed; got shapes {start.shape} and {end.shape}.")
+        raise ArgumentError(f"Expected two codes of the same length, got shapes {start.shape} and {end.shape}.")
     return start, end, fraction.reshape(-1, 1)
 
 
@@ -72,9 +72,9 @@ PATHS: dict[str, Callable[[ArrayLike, ArrayLike, ArrayLike], NDArray[np.float32]
 def path(a: ArrayLike, b: ArrayLike, n_steps: int, kind: str = "linear") -> NDArray[np.float32]:
     """``n_steps`` codes evenly spaced from ``a`` to ``b``, both included: (n_steps, latent_dim)."""
     if kind not in PATHS:
-        raise ArgumentError(f"A path is one of {', '.join(PATHS)}; got {kind!r}.")
+        raise ArgumentError(f"The path must be one of {', '.join(PATHS)}, got {kind!r}.")
     if n_steps < 2:
-        raise ArgumentError(f"A path has at least 2 steps, its two ends; got {n_steps}.")
+        raise ArgumentError(f"A path needs at least 2 steps, got {n_steps}.")
     return PATHS[kind](a, b, np.linspace(0, 1, n_steps))
 
 

@@ -62,21 +62,21 @@ class AutoencoderConfig:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ArgumentError(f"kind is one of {', '.join(get_args(Kind))}; got {self.kind!r}.")
+            raise ArgumentError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}.")
         for name in ("latent_dim", "width", "hidden"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"{name} is a whole number from 1 up; got {value!r}.")
+                raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}.")
         shape = self.image_shape
         if len(shape) != 3 or not all(isinstance(n, int) and n >= 1 for n in shape):
-            raise ArgumentError(f"image_shape is (channels, height, width), each from 1 up; got {shape!r}.")
+            raise ArgumentError(f"image_shape must be (channels, height, width), each at least 1; got {shape!r}.")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> AutoencoderConfig:
         """The config that `to_dict` wrote. Raises `ArgumentError` where a field is missing or unknown."""
         names = {field.name for field in fields(cls)}
         if set(values) != names:
-            raise ArgumentError(f"a configuration has the fields {sorted(names)}; got {sorted(map(str, values))}.")
+            raise ArgumentError(f"expected the fields {sorted(names)}, got {sorted(map(str, values))}.")
         return cls(**{**values, "image_shape": tuple(values["image_shape"])})
 
     def to_dict(self) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def search(
     """The neighbours of every query; with ``others``, the queries are the rows, and none is its own neighbour."""
     available = len(rows) - others
     if not 1 <= k <= available:
-        raise ArgumentError(f"The number of neighbours is from 1 to {available}, the rows to choose from; got {k}.")
+        raise ArgumentError(f"The number of neighbours must be from 1 to {available}, got {k}.")
     distances, indices = np.empty((len(queries), k)), np.empty((len(queries), k), np.intp)
     for part, squares in squared_distances(queries, rows):
         if others:
@@ -60,7 +60,7 @@ def squared_distances(
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Blocks of queries, each with its squared distances (block, m) to all the rows, to the precision of float32."""
     if queries.ndim != 2 or rows.ndim != 2 or queries.shape[1] != rows.shape[1]:
-        raise ArgumentError(f"Two tables of one width are compared; got shapes {queries.shape} and {rows.shape}.")
+        raise ArgumentError(f"Expected two tables of the same width, got shapes {queries.shape} and {rows.shape}.")
     centre = rows.mean(axis=0)  # |q - r|² = |q|² - 2 q·r + |r|² loses the fewest digits about the origin
     rows, queries = (rows - centre).astype(np.float32), (queries - centre).astype(np.float32)
     lengths = np.einsum("ij,ij->i", rows, rows)

@@ -51,9 +51,9 @@ def opened() -> Opened:
 
 
 def open_checkpoint(path: str | Path | None = None) -> LatentSpace:
-    """Open a checkpoint (by default the shipped 16-dimensional one) for all the functions here, and return its space.
+    """Open a model file (by default the shipped 16-dimensional one) for all the functions here, and return its space.
 
-    Shows real digits over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
+    Shows originals over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
     """
     space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path)
     opened().space = space
@@ -80,7 +80,7 @@ def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
 def generate_and_visualize_random(
     n_samples: int = 16, distribution: str = "learned", scale: float = 1.0, seed: int = 0
 ) -> tuple[Codes, Pictures]:
-    """Random codes (n_samples, latent_dim) and their pictures (n_samples, 28, 28).
+    """Random codes (n_samples, latent_dim) and their decoded images (n_samples, 28, 28).
 
     ``distribution`` is one of `sampling.SAMPLERS`; raises `ArgumentError` for another.
     """
@@ -92,7 +92,7 @@ def generate_and_visualize_random(
 
 
 def decode_custom_vector(vector: ArrayLike) -> Pictures:
-    """The picture (28, 28) of one code; shown beside its bars. Raises `ArgumentError` for a wrong number of values."""
+    """The decoded image (28, 28) of one code; shown beside its bars. Raises `ArgumentError` for a wrong number of values."""
     space = current_space()
     code = codes.parse(vector, space.latent_dim) if isinstance(vector, str) else one_code(vector, space)
     picture = space.decode(code)[0]
@@ -107,7 +107,7 @@ def explore_dimension(
     n_steps: int = 10,
     base_vector: ArrayLike | None = None,
 ) -> Pictures:
-    """Pictures (n_steps, 28, 28) as one dimension goes through ``value_range``, the others as in ``base_vector``.
+    """Images (n_steps, 28, 28) as one dimension goes through ``value_range``, the others as in ``base_vector``.
 
     The base is zeros by default. Raises `ArgumentError` for a dimension that is not there or a base of another length.
     """
@@ -120,7 +120,7 @@ def explore_dimension(
 
 
 def latent_arithmetic_demo() -> dict[str, Pictures]:
-    """Average, difference and sum of two real digits, and an analogy of class means: each a picture (28, 28)."""
+    """Average, difference and sum of two test images, and an analogy of class means: each an image (28, 28)."""
     space = current_space()
     first, second = (int(np.flatnonzero(space.labels == digit)[0]) for digit in (7, 0))
     a, b = space.z[first], space.z[second]
@@ -140,7 +140,7 @@ def latent_arithmetic_demo() -> dict[str, Pictures]:
 def compare_real_and_generated(
     n_samples: int = 16, distribution: str = "learned", scale: float = 1.0, seed: int = 0
 ) -> tuple[NDArray[np.uint8], Pictures]:
-    """As many real digits (n_samples, 28, 28) uint8 as generated pictures (n_samples, 28, 28), chosen at random."""
+    """As many test images (n_samples, 28, 28) uint8 as samples (n_samples, 28, 28), chosen at random."""
     space = current_space()
     real = space.images[np.random.default_rng(seed).choice(len(space.images), n_samples, replace=False)]
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
@@ -151,7 +151,7 @@ def compare_real_and_generated(
 
 
 def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str = "linear") -> Pictures:
-    """Pictures (n_steps, 28, 28) on the path from one code to another; ``kind`` is "linear" or "spherical"."""
+    """Images (n_steps, 28, 28) on the path from one code to another; ``kind`` is "linear" or "spherical"."""
     space = current_space()
     pictures = space.decode(interpolation.path(one_code(start, space), one_code(end, space), n_steps, kind))
     show(images.sheet(pictures, n_steps, zoom=2))

@@ -26,20 +26,20 @@ from latent.plain import plain
 from latent.space import LatentSpace
 
 FOOTER = (
-    "Measured by Latent Space Explorer on the 10,000 MNIST test digits. Errors are mean squared errors a pixel, pixels "
-    "in [0, 1]; Fréchet distances are in the features of a small digit classifier and are not to be compared with an "
-    "Inception FID."
+    "Measured by Latent Space Explorer on the 10,000 MNIST test images. MSE is the mean squared error per pixel, "
+    "pixels in [0, 1]. Fréchet distances use the features of a small image classifier and are not comparable with "
+    "an Inception FID."
 )
 NAMES = {
-    "reconstruction": "the reconstruction error",
-    "pca_errors": "PCA as a yardstick",
-    "dimensions": "what each dimension carries",
-    "property_correlations": "what each dimension stands for",
-    "neighbours": "which digits lie among each other",
-    "knowledge": "what can be told from the",
+    "reconstruction": "test MSE",
+    "pca_errors": "the PCA baseline",
+    "dimensions": "metrics per dimension",
+    "property_correlations": "properties per dimension",
+    "neighbours": "class overlap",
+    "knowledge": "class information in",
     "sampler": "samples:",
-    "reconstructions": "what the judge makes of reconstructions",
-    "smoothness": "ways between digits:",
+    "reconstructions": "predicted classes of reconstructions",
+    "smoothness": "smoothness of paths:",
 }
 
 
@@ -166,20 +166,22 @@ def table_of(exhibit: Table) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
-    parser = argparse.ArgumentParser("python -m latent.report", description="Report what a checkpoint has learned.")
+    parser = argparse.ArgumentParser(
+        "python -m latent.report", description="Report the metrics and findings of a model file."
+    )
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
     parser.add_argument("--out", type=Path, help="the HTML file to write")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     options = parser.parse_args(arguments)
     if not options.out and not options.json:
-        parser.error("name a file with --out, or ask for --json")
+        parser.error("give a file with --out, or --json")
     try:
         evidence = Evidence(LatentSpace.open(options.checkpoint))
         for share, name in gather(evidence):
             print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)
         if options.out:
             write_atomically(options.out, page(evidence).encode())
-            print(f"{label(str(options.out))} is written.", file=sys.stderr)
+            print(f"{label(str(options.out))} written.", file=sys.stderr)
         if options.json:
             print(json.dumps(numbers(evidence), indent=1, allow_nan=False))
     except LatentError as error:

@@ -89,10 +89,7 @@ class StandardNormal(IndependentNormals):
 
     name = "normal"
     noun = "N(0, 1)"
-    help = (
-        "Every dimension from N(0, 1). What a VAE is trained to match; a plain autoencoder's codes "
-        "have another spread, so most of its pictures come out broken."
-    )
+    help = "N(0, 1), the VAE prior; rarely fits plain autoencoders."
     needs_codes = False
 
     @classmethod
@@ -106,11 +103,8 @@ class LearnedNormals(IndependentNormals):
     """Gaussians with the mean and standard deviation of each dimension."""
 
     name = "learned"
-    noun = "the learned distribution"
-    help = (
-        "Every dimension from a Gaussian with the mean and standard deviation of the real codes. "
-        "A good first choice, though it ignores that dimensions go together."
-    )
+    noun = "the learned sampler"
+    help = "Independent Gaussian per dimension; ignores correlations."
 
     @classmethod
     def fitted(cls, z: Codes, **unused: object) -> LearnedNormals:
@@ -123,11 +117,8 @@ class Uniform(Sampler):
     """Every value between ``low`` and ``high`` (latent_dim,) equally likely, each dimension by itself."""
 
     name = "uniform"
-    noun = "the uniform distribution"
-    help = (
-        "Every value in a range equally likely. Goes to corners where no real code is: "
-        "shows what the decoder does off the data."
-    )
+    noun = "the uniform sampler"
+    help = "Equal density over a range; shows how the decoder extrapolates."
     takes_range = True
 
     low: NDArray[np.float32]
@@ -140,7 +131,7 @@ class Uniform(Sampler):
         lows = np.broadcast_to(np.asarray(z.min(axis=0) if low is None else low, np.float32), z.shape[1:])
         highs = np.broadcast_to(np.asarray(z.max(axis=0) if high is None else high, np.float32), z.shape[1:])
         if not (np.isfinite(lows).all() and np.isfinite(highs).all() and (lows <= highs).all()):
-            raise ArgumentError("A uniform range is two finite numbers, the lower one first.")
+            raise ArgumentError("Expected a uniform range of two finite numbers, the lower one first.")
         return cls(lows, highs)
 
     def draw(self, n: int, scale: float, rng: np.random.Generator) -> Codes:
@@ -154,11 +145,8 @@ class Gaussian(Sampler):
     """One Gaussian given ``mean`` (latent_dim,) and ``factor`` (latent_dim, rank): covariance factor · factorᵀ."""
 
     name = "gaussian"
-    noun = "one full Gaussian"
-    help = (
-        "One Gaussian with the full covariance of the real codes: dimensions vary together as they do "
-        "in the data. Better than learned wherever dimensions are correlated."
-    )
+    noun = "the full-covariance Gaussian"
+    help = "One full-covariance Gaussian."
 
     mean: NDArray[np.float32]
     factor: NDArray[np.float32]
@@ -212,10 +200,7 @@ class Mixture(WeightedGaussians):
 
     name = "mixture"
     noun = "the mixture"
-    help = (
-        "Several Gaussians fitted to the real codes, as many as the Bayesian information criterion "
-        "asks for: follows the clusters that the digits form."
-    )
+    help = "Gaussian mixture, size chosen by BIC."
 
     @classmethod
     def fitted(cls, z: Codes, n_components: int | None = None, seed: int = 0, **unused: object) -> Mixture:
@@ -275,11 +260,8 @@ class Classes(WeightedGaussians):
     """One Gaussian for each class."""
 
     name = "classes"
-    noun = "one Gaussian a digit"
-    help = (
-        "One Gaussian with full covariance for every digit, each as likely as it is in the data. "
-        "What the labels alone can tell; a digit written in several ways is smeared over them."
-    )
+    noun = "per-class Gaussians"
+    help = "One Gaussian per class."
     needs_labels = True
 
     @classmethod
@@ -297,11 +279,8 @@ class Around(Sampler):
     """
 
     name = "around"
-    noun = "codes moved around real ones"
-    help = (
-        "Around real codes: one of them moved at random, half as far as to its nearest neighbour. "
-        "The most digit-like pictures, and the least new."
-    )
+    noun = "perturbed real codes"
+    help = "Real codes plus small noise: most realistic, least novel."
 
     codes: NDArray[np.float32] = field(repr=False)
     factor: NDArray[np.float32]
@@ -339,7 +318,7 @@ def fit(
     and the greatest value of each dimension. Raises `ArgumentError` for an unknown name or an empty range.
     """
     if name not in SAMPLERS:
-        raise ArgumentError(f"A distribution is one of {', '.join(SAMPLERS)}; got {name!r}.")
+        raise ArgumentError(f"The sampler must be one of {', '.join(SAMPLERS)}, got {name!r}.")
     return SAMPLERS[name].fitted(z, labels=labels, low=low, high=high)
 
 
@@ -349,7 +328,7 @@ def sample(sampler: Sampler, n: int, *, scale: float = 1.0, seed: int = 0) -> Co
     The same seed gives the same codes. Raises `ArgumentError` for n below 1 or a scale that is not finite.
     """
     if n < 1:
-        raise ArgumentError(f"The number of samples is from 1 up; got {n}.")
+        raise ArgumentError(f"The number of samples must be at least 1, got {n}.")
     if not np.isfinite(scale):
-        raise ArgumentError(f"The scale is a finite number; got {scale}.")
+        raise ArgumentError(f"The scale must be a finite number, got {scale}.")
     return sampler.draw(n, scale, np.random.default_rng(seed))

@@ -62,7 +62,7 @@ class Shelf:
         for kept in self.items:
             if kept.name == name:
                 return kept
-        raise ArgumentError(f"There is no {name!r} on the shelf; it holds {', '.join(self.names()) or 'nothing'}.")
+        raise ArgumentError(f"No item {name!r} on the shelf; it holds {', '.join(self.names()) or 'nothing'}.")
 
     def names(self, kind: Kind | None = None) -> list[str]:
         """The names, of one kind where it is given."""
@@ -71,7 +71,7 @@ class Shelf:
     def keep(self, kept: Kept) -> Self:
         """With one more; a name that is taken gets a number. Raises `ArgumentError` where the shelf is full."""
         if len(self) >= MOST_KEPT:
-            raise ArgumentError(f"The shelf holds {MOST_KEPT} vectors at most: remove some first.")
+            raise ArgumentError(f"The shelf holds at most {MOST_KEPT} items: remove some first.")
         name = kept.name.strip()[:LONGEST_NAME] or "unnamed"
         taken, free, number = self.names(), name, 2
         while free in taken:
@@ -82,9 +82,9 @@ class Shelf:
         """With another name for one. Raises `ArgumentError` for a new name that is empty, too long or taken."""
         new = new.strip()
         if not 0 < len(new) <= LONGEST_NAME:
-            raise ArgumentError(f"A name has from 1 to {LONGEST_NAME} characters.")
+            raise ArgumentError(f"A name must have 1–{LONGEST_NAME} characters.")
         if new != name and new in self:
-            raise ArgumentError(f"There is a {new!r} on the shelf already.")
+            raise ArgumentError(f"An item {new!r} is already on the shelf.")
         chosen = self[name]
         return replace(self, items=tuple(replace(kept, name=new) if kept is chosen else kept for kept in self.items))
 
@@ -95,7 +95,7 @@ class Shelf:
     def to_bytes(self) -> bytes:
         """An NPZ file: vectors (n, latent_dim), pictures (n, height, width[, 3]), names, origins, kinds, checkpoint."""
         if not self.items:
-            raise ArgumentError("The shelf is empty: there is nothing to save.")
+            raise ArgumentError("The shelf is empty: nothing to download.")
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -119,11 +119,11 @@ class Shelf:
                     file[name] for name in ("checkpoint", "vectors", "pictures", "names", "origins", "kinds")
                 )
         except Exception as error:  # a damaged archive fails in many ways: OSError, BadZipFile, zlib.error, KeyError
-            raise ArgumentError("This file is no shelf that was saved here, or it is damaged.") from error
+            raise ArgumentError("The file is not a shelf file, or damaged.") from error
         if str(checkpoint) != self.checkpoint:
             raise ArgumentError(
-                f"This shelf was kept from another checkpoint (its SHA-256 begins with {str(checkpoint)[:8]!r}, that "
-                f"of the open one with {self.checkpoint[:8]!r}): its vectors mean nothing in this space."
+                f"The shelf file belongs to another model (SHA-256 {str(checkpoint)[:8]!r}, expected "
+                f"{self.checkpoint[:8]!r}), so its codes have no meaning here."
             )
         n = len(names) if names.ndim == 1 else -1
         sound = (
@@ -134,7 +134,7 @@ class Shelf:
             and set(kinds.tolist()) <= {"code", "direction"}
         )  # fmt: skip
         if not sound:
-            raise ArgumentError("This shelf is damaged: its vectors, pictures and names do not belong together.")
+            raise ArgumentError("The shelf file is damaged: its codes, images and names do not match.")
         shelf = self
         for name, origin, vector, picture, kind in zip(names, origins, vectors, pictures, kinds.tolist(), strict=True):
             shelf = shelf.keep(Kept(str(name), str(origin)[:200], vector, picture, kind))
@@ -163,9 +163,9 @@ def from_link(text: str, latent_dim: int) -> tuple[str, str, Kind, NDArray[np.fl
     try:
         name, origin, kind = json.loads(decoded(about))
     except (ValueError, TypeError) as error:
-        raise ArgumentError("The link is damaged: a kept vector in it has no name.") from error
+        raise ArgumentError("The link is damaged: a shelf item in it has no name.") from error
     if not all(isinstance(part, str) for part in (name, origin)) or kind not in ("code", "direction"):
-        raise ArgumentError("The link is damaged: a kept vector in it has no name.")
+        raise ArgumentError("The link is damaged: a shelf item in it has no name.")
     return name, origin, kind, vector
 
 
@@ -179,11 +179,11 @@ def vector_from_text(text: str, latent_dim: int) -> NDArray[np.float32]:
     content = decoded(text)
     if len(content) != 4 * latent_dim:
         raise ArgumentError(
-            f"The link is damaged, or is one of another checkpoint: expected a vector of {latent_dim} numbers in it."
+            f"The link is damaged or belongs to another model: expected a code of {latent_dim} numbers."
         )
     vector = np.frombuffer(content, "<f4").astype(np.float32)
     if not np.isfinite(vector).all():
-        raise ArgumentError("The link is damaged: a vector in it is not finite.")
+        raise ArgumentError("The link is damaged: a code in it is not finite.")
     return vector
 
 
@@ -192,4 +192,4 @@ def decoded(text: str) -> bytes:
     try:
         return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError) as error:
-        raise ArgumentError("The link is damaged: a vector in it cannot be read.") from error
+        raise ArgumentError("The link is damaged: a code in it cannot be read.") from error

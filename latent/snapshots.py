@@ -66,7 +66,7 @@ class Snapshots:
         if n_images < 1 or n_pictures < 1:
             size = " × ".join(map(str, picture_shape))
             raise ArgumentError(
-                f"Snapshots have 1 MB, which is too little for codes of {latent_dim} numbers or pictures of {size}."
+                f"Snapshots are limited to 1 MB, too little for codes of {latent_dim} numbers or images of {size}."
             )
         labels = labels[: min(N_IMAGES, n_images)]
         no_range = np.zeros((0, latent_dim), np.float32)
@@ -105,8 +105,8 @@ class Snapshots:
         z, pictures = np.asarray(z, np.float32), np.asarray(pictures)[: self.n_pictures]
         if z.shape != self.levels.shape[1:] or pictures.shape != self.reconstructions.shape[1:]:
             raise ArgumentError(
-                f"A snapshot has codes of shape {self.levels.shape[1:]} and pictures of "
-                f"{self.reconstructions.shape[1:]}; got {z.shape} and {pictures.shape}."
+                f"Expected codes of shape {self.levels.shape[1:]} and images of {self.reconstructions.shape[1:]}, "
+                f"got {z.shape} and {pictures.shape}."
             )
         if not np.isfinite(z).all():
             raise ArgumentError(f"The codes of epoch {epoch} are not finite.")
@@ -169,20 +169,20 @@ class Snapshots:
             raise CheckpointError(f"{missing[0]} is missing")
         epochs, levels, low, high, labels, shape, deflated = (arrays[name] for name in STORED)
         if levels.ndim != 3 or low.ndim != 2 or shape.ndim != 1 or len(shape) not in (4, 5):
-            raise CheckpointError("an array has another number of axes than expected")
+            raise CheckpointError("an array has the wrong number of axes")
         dtypes = ("int32", str(levels.dtype), "float32", "float32", "uint8", "int64", "uint8")
         if levels.dtype not in (np.uint8, np.uint16) or tuple(str(arrays[name].dtype) for name in STORED) != dtypes:
-            raise CheckpointError("an array holds another kind of numbers than expected")
+            raise CheckpointError("an array has the wrong type")
         n, n_images, latent_dim = levels.shape
         if not (
             n >= 1 and n_images >= 1 and epochs.shape == (n,) and labels.shape == (n_images,) and shape[0] == n
             and low.shape == high.shape == (n, latent_dim) and 1 <= shape[1] <= n_images
         ):  # fmt: skip
-            raise CheckpointError("its arrays do not belong together")
+            raise CheckpointError("its arrays do not match")
         if epochs[0] < 0 or (np.diff(epochs) <= 0).any():
-            raise CheckpointError("its epochs do not grow")
+            raise CheckpointError("its epochs do not increase")
         if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
-            raise CheckpointError("the range of its codes is none")
+            raise CheckpointError("the range of its codes is invalid")
         return cls(epochs, levels, low, high, inflated(deflated, shape.tolist()), labels)
 
 
@@ -193,12 +193,12 @@ def inflated(deflated: NDArray[np.uint8], shape: list[int]) -> NDArray[np.uint8]
     """The pictures in a zlib stream, no more bytes than ``shape`` says."""
     size = int(np.prod([float(length) for length in shape]))
     if min(shape) < 1 or size > LARGEST_PICTURES:
-        raise CheckpointError(f"its pictures would have the shape {tuple(shape)}")
+        raise CheckpointError(f"its images would have the shape {tuple(shape)}")
     stream = zlib.decompressobj()
     try:
         content = stream.decompress(deflated.tobytes(), size)
     except zlib.error as error:
-        raise CheckpointError("its pictures cannot be inflated") from error
+        raise CheckpointError("its images cannot be decompressed") from error
     if len(content) != size or not (stream.eof or not stream.decompress(stream.unconsumed_tail, 1)):
-        raise CheckpointError("its pictures have another size than they should")
+        raise CheckpointError("its images have the wrong size")
     return np.frombuffer(content, np.uint8).reshape(shape)

@@ -99,7 +99,7 @@ class Files:
                 readable[here] = True
             except Exception as error:  # a damaged file fails in many ways, and each format in its own
                 if not self.folder.is_dir():  # all of it is gone: a disk that was taken out, not a damaged file
-                    raise DataError(f"{self.folder} is no longer there; bring it back and run this again.") from error
+                    raise DataError(f"{self.folder} is no longer there; restore it and run this again.") from error
             row = last
         return images, readable
 
@@ -212,7 +212,7 @@ def list_files(where: Path, listing: Path, leave_out: Path) -> int:
     elif where.is_file():
         names = [where.name] if where.suffix.lower() in (*PICTURES, *ARRAYS) else []
     else:
-        raise DataError(f"{where} is not there: --data names a folder of images, or an .npy or .npz file of them.")
+        raise DataError(f"{where} not found: --data names a folder of images, or an .npy or .npz file of images.")
     total = 0
     beside = listing.with_name(f".{listing.name}.tmp")
     try:
@@ -225,8 +225,8 @@ def list_files(where: Path, listing: Path, leave_out: Path) -> int:
                     file.write(json.dumps([n, name], ensure_ascii=False) + "\n")
         if total == 0:
             raise DataError(
-                f"There are no images in {where}: pictures ({', '.join(PICTURES)}) are expected, or .npy and .npz "
-                f"files that hold uint8 arrays of shape (n, height, width) or (n, height, width, channels)."
+                f"No images in {where}: expected images ({', '.join(PICTURES)}), or .npy and .npz files that hold "
+                "uint8 arrays of shape (n, height, width) or (n, height, width, channels)."
             )
         os.replace(beside, listing)
     except OSError as error:
@@ -247,7 +247,7 @@ def listed(listing: Path) -> Iterator[Entry]:
                 first += n
     except (OSError, ValueError, TypeError) as error:
         raise DataError(f"{listing}, which says which image is in which row, is missing or damaged.") from error
-    raise DataError(f"{listing}, which says which image is in which row, is not whole.")
+    raise DataError(f"{listing}, which says which image is in which row, is incomplete.")
 
 
 def names_in(folder: Path) -> Iterator[str]:

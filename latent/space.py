@@ -128,7 +128,7 @@ class LatentSpace:
         Raises `ArgumentError` where the file holds a decoder alone.
         """
         if not self.signature.has_encoder:
-            raise ArgumentError(f"{self.name} holds a decoder alone, so images cannot be encoded.")
+            raise ArgumentError(f"{self.name} is a decoder-only file and cannot encode images.")
         n = 1 if images.shape == self.images.shape[1:] else len(images)
         return inference.encode(self.model, images, self.labels_for(n) if labels is None else labels)
 

@@ -31,7 +31,7 @@ class LatentStatistics:
     def of(cls, z: NDArray[np.float32]) -> LatentStatistics:
         """Raises `ArgumentError` where ``z`` is not (n, latent_dim) with n from 1 up."""
         if z.ndim != 2 or len(z) == 0:
-            raise ArgumentError(f"Statistics need codes of shape (n, latent_dim), n from 1 up; got {z.shape}.")
+            raise ArgumentError(f"Expected codes of shape (n, latent_dim) with n at least 1, got {z.shape}.")
         columns = np.ascontiguousarray(z.T)  # a dimension's values side by side: quantiles sort them
         mean = columns.mean(axis=1, dtype=np.float64)
         return cls(

@@ -101,7 +101,7 @@ class Histogram:
     def merge(self, other: Histogram) -> Histogram:
         """The counts of both. Raises `ArgumentError` where their bins differ."""
         if not (np.array_equal(self.low, other.low) and np.array_equal(self.high, other.high)):
-            raise ArgumentError("Histograms are merged where their bins are the same; these have different ones.")
+            raise ArgumentError("Histograms can be merged only if their bins are equal; these differ.")
         return replace(self, counts=self.counts + other.counts)
 
     @property

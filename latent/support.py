@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from latent.neighbours import nearest
 
 N_NEIGHBOURS = 5
-EDGE = 0.95  # the share of real codes that count as on the data
+EDGE = 0.95  # the share of real codes that count as in distribution
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Support:
 
 
 def verdict(quantile: float) -> str:
-    """In words: farther out than 95 % of the real codes is the edge, farther than all of them is off the data.
+    """In words: farther out than 95% of the real codes is borderline, farther than all of them out of distribution.
 
     >>> verdict(0.5), verdict(0.97), verdict(1.0)
-    ('on the data', 'at the edge', 'off the data')
+    ('in distribution', 'borderline', 'out of distribution')
     """
-    return "on the data" if quantile <= EDGE else "at the edge" if quantile < 1 else "off the data"
+    return "in distribution" if quantile <= EDGE else "borderline" if quantile < 1 else "out of distribution"

@@ -59,17 +59,17 @@ class Recipe:
 
     def __post_init__(self) -> None:
         checks = {
-            "epochs is from 1 up": self.epochs >= 1,
-            "batch-size is from 2 up": self.batch_size >= 2,
-            "lr is above 0": self.lr > 0,
-            "beta is from 0 up": self.beta >= 0,
-            "augment is from 0 up": self.augment >= 0,
-            f"precision is one of {', '.join(get_args(Precision))}": self.precision in get_args(Precision),
+            "epochs must be at least 1": self.epochs >= 1,
+            "batch-size must be at least 2": self.batch_size >= 2,
+            "lr must be above 0": self.lr > 0,
+            "beta must be at least 0": self.beta >= 0,
+            "augment must be at least 0": self.augment >= 0,
+            f"precision must be one of {', '.join(get_args(Precision))}": self.precision in get_args(Precision),
         }
         for sentence, holds in checks.items():
             if not holds:
                 name = sentence.split()[0].replace("-", "_")
-                raise TrainingError(f"{sentence}; got {getattr(self, name)!r}.")
+                raise TrainingError(f"{sentence}, got {getattr(self, name)!r}.")
 
 
 @dataclass(frozen=True)
@@ -326,27 +326,33 @@ def parser() -> argparse.ArgumentParser:
     def option(name: str, text: str, **more: Any) -> None:
         p.add_argument(f"--{name}", help=f"{text} (default {getattr(default, name.replace('-', '_'))})", **more)
 
-    option("kind", "plain or variational", choices=get_args(Kind))
-    option("latent-dim", "numbers in a code", type=int)
+    option("kind", "kind of autoencoder: plain or variational", choices=get_args(Kind))
+    option("latent-dim", "latent dimensions", type=int)
     option("beta", "weight of the KL term of a VAE", type=float)
     option("epochs", "passes over the training images", type=int)
-    option("batch-size", "images a step, over all processes", type=int)
+    option("batch-size", "images per step, over all processes", type=int)
     option("lr", "highest learning rate of the one-cycle schedule", type=float)
-    option("seed", "of everything random", type=int)
-    option("dataset", "which images", choices=data.DATASETS)
+    option("seed", "random seed", type=int)
+    option("dataset", "data set", choices=data.DATASETS)
     option("width", "channels of the first convolution", type=int)
     option("hidden", "units of the dense layers", type=int)
     option("augment", "strength of the random deformations, 0 for none", type=float)
-    option("precision", "of the arithmetic; bfloat16 is faster on processors that have it", choices=get_args(Precision))
-    p.add_argument("--half", action="store_true", help="store the finished weights as float16, in half the space")
+    option(
+        "precision",
+        "precision of the arithmetic; bfloat16 is faster on processors that have it",
+        choices=get_args(Precision),
+    )
+    p.add_argument("--half", action="store_true", help="store the finished weights as float16, half the size")
     p.add_argument(
         "--snapshots", action="store_true",
-        help="keep the codes of 1,000 test images and 32 reconstructions of every epoch in the file, in 1 MB at most",
+        help="record the codes of 1,000 test images and 32 reconstructions per epoch in the file, at most 1 MB",
     )  # fmt: skip
     p.add_argument("--data", type=Path, help="folder of the data set, downloaded when missing (default data)")
-    p.add_argument("--device", help="cuda, mps or cpu (default: the best there is)")
+    p.add_argument("--device", help="cuda, mps or cpu (default: the best available)")
     p.add_argument("--out", type=Path, help="the checkpoint file (default checkpoints/KIND-LATENT_DIM.pt)")
-    p.add_argument("--resume", action="store_true", help="go on with the run in --out from its last finished epoch")
+    p.add_argument(
+        "--resume", action="store_true", help="resume the training run in --out from its last finished epoch"
+    )
     return p
 
 
@@ -363,10 +369,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if started:
                 recipe = Recipe(**started.recipe)
                 if started.scores:
-                    print(f"{out}: all {recipe.epochs} epochs are done, nothing to go on with.")
+                    print(f"{out}: already complete, all {recipe.epochs} epochs are done.")
                     return 0
             elif out.exists():
-                raise TrainingError(f"{out} exists: add --resume to go on with it, or choose another --out.")
+                raise TrainingError(f"{out} exists: add --resume to resume it, or choose another --out.")
             device = chosen_device(given.get("device"))
             folder = given.get("data", Path("data"))
             with process_group(device) as worker:
@@ -380,7 +386,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\nStopped. {out} holds the last finished epoch; add --resume to go on from it.", file=sys.stderr)
+        print(f"\nStopped. {out} holds the last finished epoch; add --resume to resume.", file=sys.stderr)
         return 130
     return 0
 
@@ -393,8 +399,8 @@ def continued(out: Path, given: dict[str, Any]) -> Checkpoint:
         if recipe[name] != value:
             option = name.replace("_", "-")
             raise TrainingError(
-                f"{out} was started with --{option} {recipe[name]}, not {value}: "
-                f"leave --{option} out to go on with it, or train into another --out."
+                f"{out} was started with --{option} {recipe[name]}, not {value}: leave --{option} out to resume it, "
+                "or train into another --out."
             )
     return started
 

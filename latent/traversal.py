@@ -16,9 +16,9 @@ def traverse(base: ArrayLike, dimension: int, values: ArrayLike) -> NDArray[np.f
     """
     start, steps = np.asarray(base, np.float32), np.asarray(values, np.float32)
     if start.ndim != 1:
-        raise ArgumentError(f"A sweep starts from one code; got an array of shape {start.shape}.")
+        raise ArgumentError(f"A traversal starts from one code; got an array of shape {start.shape}.")
     if not 0 <= dimension < len(start):
-        raise ArgumentError(f"Dimensions run from 0 to {len(start) - 1}; got {dimension}.")
+        raise ArgumentError(f"The dimension must be from 0 to {len(start) - 1}, got {dimension}.")
     codes = np.tile(start, (len(steps), 1))
     codes[:, dimension] = steps
     return codes

@@ -17,11 +17,11 @@ def test_numbers_are_read_in_every_usual_form(text):
     [
         ("1 2 3 4 5 6 7 8", "Expected 16 numbers, got 8."),
         ("", "Expected 16 numbers, got 0."),
-        ("a b", "Expected numbers, got 'a' at place 1."),
-        ("1 nan", "Expected numbers within ±1,000,000, got 'nan' at place 2."),
-        ("inf", "Expected numbers within ±1,000,000, got 'inf' at place 1."),
-        ("-1e999", "Expected numbers within ±1,000,000, got '-1e999' at place 1."),
-        ("x" * 100, f"Expected numbers, got '{'x' * 20}…' at place 1."),
+        ("a b", "Expected numbers, got 'a' at position 1."),
+        ("1 nan", "Expected numbers within ±1,000,000, got 'nan' at position 2."),
+        ("inf", "Expected numbers within ±1,000,000, got 'inf' at position 1."),
+        ("-1e999", "Expected numbers within ±1,000,000, got '-1e999' at position 1."),
+        ("x" * 100, f"Expected numbers, got '{'x' * 20}…' at position 1."),
     ],
 )
 def test_what_is_no_vector_is_refused_in_one_sentence(text, sentence):

@@ -109,12 +109,12 @@ class TestOtherSizesAndHalves:
         assert isinstance(decoder.signature, Signature)
         comparison = Comparison.of(decoder, decoder)
         assert not comparison.encodes
-        with pytest.raises(ArgumentError, match="decoder alone"):
+        with pytest.raises(ArgumentError, match="decoder-only"):
             _ = comparison.alignment
         numbers = comparison.numbers()
         assert numbers["shared"] is numbers["stitching"] is numbers["a"]["mse"] is None
         assert numbers["a"]["parameters"] > 0
-        assert "decoder alone" in compare.as_text(numbers)
+        assert "no encoder" in compare.as_text(numbers)
 
 
 class TestScores:
@@ -206,7 +206,7 @@ class TestCommand:
         assert set(found["better"]) == set(scores.SCORES)
         assert set(found["shared"]) == {"overlap", "cka", "r2_there", "r2_back"}
         assert found["stitching"]["n"] == compare.N_STITCHED
-        assert "one: Test error" in printed.err  # progress
+        assert "one: Test MSE" in printed.err  # progress
 
     def test_text_and_html_say_the_same(self, files, capsys, tmp_path):
         out = tmp_path / "page.html"

@@ -58,5 +58,5 @@ def test_what_is_no_table_of_finite_numbers_is_refused(x):
 
 
 def test_less_than_one_component_is_refused():
-    with pytest.raises(ArgumentError, match="from 1 up"):
+    with pytest.raises(ArgumentError, match="at least 1"):
         principal_components(X, 0)

@@ -384,7 +384,7 @@ def test_a_view_comes_back_from_its_link_when_its_replica_is_killed_under_load(p
     address = f"http://{HOST}:{fleet.port}"
     open_section(page, address, "Generate", "&checkpoint=ae-8")
     click_a_picture(page, "generate_grid", 1)
-    choose("Checkpoint", "ae-16")(page)
+    choose("Model file", "ae-16")(page)
     page.wait_for_url("**/?section=Generate", timeout=60_000)
     expect(page.locator(".latent-shelf li")).to_have_count(0, timeout=60_000)
     settled(page)
@@ -410,7 +410,7 @@ def test_a_view_comes_back_from_its_link_when_its_replica_is_killed_under_load(p
     expect_kept(page, names)
     assert replica_of(page) == fleet.other(killed)
 
-    choose("Checkpoint", "ae-8")(page)  # whose shelf was in the session and in no link
+    choose("Model file", "ae-8")(page)  # whose shelf was in the session and in no link
     page.wait_for_url("**checkpoint=ae-8**", timeout=60_000)
     expect(page.locator(".latent-shelf li")).to_have_count(0, timeout=60_000)
 
@@ -436,7 +436,7 @@ def test_files_go_up_and_come_down_through_the_proxy(page, fleet, tiny_file):
     before = {path: len(fleet.served(path, at_least=0)) for path in ("/_stcore/upload_file/", "/media/")}
     page.get_by_text("Open a file").click()
     page.locator(".st-key-upload input[type=file]").set_input_files(tiny_file)
-    expect(page.get_by_role("combobox", name="Checkpoint")).to_have_value(re.compile("uploaded"), timeout=60_000)
+    expect(page.get_by_role("combobox", name="Model file")).to_have_value(re.compile("uploaded"), timeout=60_000)
     settled(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="NPZ", exact=True).click()

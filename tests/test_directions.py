@@ -46,7 +46,7 @@ def test_a_walk_passes_its_base_and_goes_in_even_steps():
     z = directions.walk(base, direction, np.linspace(-2, 2, 9))
     assert np.array_equal(z[4], base)
     assert np.allclose(np.diff(z, axis=0), 0.5 * direction, atol=1e-6)
-    with pytest.raises(ArgumentError, match="one length"):
+    with pytest.raises(ArgumentError, match="same length"):
         directions.walk(base, direction[:5], [0, 1])
 
 

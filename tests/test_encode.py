@@ -205,7 +205,7 @@ class TestFolder:
         assert (found.unreadable, found.first_unreadable) == (4, ("1.png", "3.png", "4a.npy", "4b.npz"))
         assert found.statistics.n == 4
         assert len(found.sample()) == 4
-        assert "cannot be read, whose rows are NaN: 4; the first: 1.png, 3.png" in capsys.readouterr().out
+        assert "unreadable images, whose rows are NaN: 4; the first: 1.png, 3.png" in capsys.readouterr().out
 
     def test_an_array_that_shrank_since_it_was_listed_gives_no_other_images(self, tmp_path):
         path = tmp_path / "a.npy"
@@ -265,7 +265,7 @@ class TestSidecar:
             within = within[key]
         within[place[-1]] = value
         beside.write_text(json.dumps(values))
-        with pytest.raises(CodesError, match=r"codes\.json.* is damaged or of another program\.$"):
+        with pytest.raises(CodesError, match=r"codes\.json.* is damaged or from another program\.$"):
             Encoded.open(made)
 
     def test_one_that_is_missing_no_file_or_far_too_large_is_refused(self, made):
@@ -282,7 +282,7 @@ class TestSidecar:
             Encoded.read(made)
 
     def test_there_are_no_statistics_before_the_run_is_finished(self, tmp_path):
-        with pytest.raises(CodesError, match="not finished"):
+        with pytest.raises(CodesError, match="incomplete"):
             _ = Encoded(tmp_path / "codes.npy", "tiny.pt", "", 10, 2, {}).statistics
 
     def test_a_folder_that_is_not_there_holds_no_codes(self, tmp_path, made):
@@ -306,7 +306,7 @@ class TestGoingOn:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert (tmp_path / "killed.npy.done").read_bytes() == b"\1\1\1\0\0\0"
-        with pytest.raises(CodesError, match="not finished"):
+        with pytest.raises(CodesError, match="incomplete"):
             Encoded.open(killed)
 
         encoded_again = []
@@ -341,7 +341,7 @@ class TestGoingOn:
         run(tiny_file, "--data", images_file, "--out", out)
         before = files_of(out)
         assert run(tiny_file, "--data", images_file, "--out", out) == 0
-        assert "nothing to do" in capsys.readouterr().out
+        assert "already complete" in capsys.readouterr().out
         assert files_of(out) == before
 
     def test_two_processes_make_the_same_files_as_one(self, tmp_path, tiny_file):
@@ -394,7 +394,7 @@ class TestRefusals:
         out, folder = tmp_path / "codes.npy", tmp_path / "images"
         assert "is not there" in refusal(capsys, tiny_file, "--data", folder, "--out", out)
         folder.mkdir()
-        assert "no images in" in refusal(capsys, tiny_file, "--data", folder, "--out", out)
+        assert "No images in" in refusal(capsys, tiny_file, "--data", folder, "--out", out)
         np.save(folder / "floats.npy", np.zeros((3, 28, 28), np.float32))
         assert "uint8" in refusal(capsys, tiny_file, "--data", folder / "floats.npy", "--out", out)
         assert list(tmp_path.glob("codes*")) == []
@@ -416,7 +416,7 @@ class TestRefusals:
         out = tmp_path / "codes.npy"
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 99, 1))
-            assert "less free on its disk" in refusal(capsys, tiny_file, "--data", images_file, "--out", out)
+            assert "more than is free on its disk" in refusal(capsys, tiny_file, "--data", images_file, "--out", out)
         assert run(tiny_file, "--data", images_file, "--out", out) == 0
 
     def test_a_disk_that_fills_keeps_what_is_finished(self, tmp_path, tiny_file, images_file, capsys, small_chunks):

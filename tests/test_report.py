@@ -53,7 +53,7 @@ def test_gathering_says_how_far_it_is_and_measures_everything_once(measured):
     fresh = Evidence(measured.space)
     steps = gather(fresh)
     share, name = next(steps)
-    assert (share, name) == (0, "the reconstruction error")
+    assert (share, name) == (0, "test MSE")
     assert not fresh.has("reconstruction"), "named before it is measured"
     assert next(steps)[0] > share
 

@@ -71,7 +71,7 @@ def test_an_empty_shelf_is_not_saved():
 
 
 def test_a_shelf_of_another_checkpoint_is_refused_with_the_reason():
-    with pytest.raises(ArgumentError, match=r"another checkpoint.*'abc'.*'xyz'"):
+    with pytest.raises(ArgumentError, match=r"another model.*'abc'.*'xyz'"):
         Shelf("xyz").add_file(full().to_bytes(), 3)
 
 
@@ -100,7 +100,7 @@ def changed(**arrays):
     ],
 )
 def test_a_file_that_is_no_shelf_is_refused_in_a_sentence(content):
-    with pytest.raises(ArgumentError, match=r"no shelf|damaged"):
+    with pytest.raises(ArgumentError, match=r"not a shelf file|damaged"):
         Shelf("abc").add_file(content, 3)
 
 

@@ -271,7 +271,7 @@ def test_the_page_sends_the_film_once_with_what_is_said_of_every_frame(film_page
     assert shown["colours"] == list(charts.DIGITS)
     frames = delivered(app)[shown["frames"]]
     assert frames["shape"] == [6, 32, 28, 28, 1]
-    assert any("GIF of the training" in button.proto.label for button in app.main.get("download_button"))
+    assert any("Training GIF" in button.proto.label for button in app.main.get("download_button"))
 
 
 def test_without_a_film_the_page_says_how_to_get_one(film_page, monkeypatch):

@@ -18,11 +18,11 @@ def test_support_falls_as_a_code_leaves_the_data():
     away = np.array([1, 3, 4, 5, 8])[:, None] * np.ones(5) / np.sqrt(5)
     quantiles = support.quantile(away.astype(np.float32))
     assert (np.diff(quantiles) >= 0).all()
-    assert verdict(quantiles[0]) == "on the data"
-    assert verdict(quantiles[-1]) == "off the data"
+    assert verdict(quantiles[0]) == "in distribution"
+    assert verdict(quantiles[-1]) == "out of distribution"
 
 
 def test_verdicts_end_where_they_say():
     assert [verdict(q) for q in (0, 0.95, 0.951, 0.9995, 1)] == [
-        "on the data", "on the data", "at the edge", "at the edge", "off the data",
+        "in distribution", "in distribution", "borderline", "borderline", "out of distribution",
     ]  # fmt: skip

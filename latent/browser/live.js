@@ -218,7 +218,7 @@ class Live {
   sayHowLong() {
     const refusal = this.data.refusal && ` (${this.data.refusal})`
     const where = this.find("local").checked ? "in this browser" : `by the server${refusal}`
-    say(this.find("note"), `${this.took.toFixed(1)} ms a picture, ${where}`)
+    say(this.find("note"), `${this.took.toFixed(1)} ms per image, ${where}`)
   }
 
   /** Asks the server for the picture. */
@@ -429,7 +429,7 @@ class Readings {
   show(row) {
     const { labels, columns } = this.stage
     const [height, width] = this.stage.picture
-    say(this.find("nearest-name"), `nearest: a real ${labels[row]}`)
+    say(this.find("nearest-name"), `nearest: class ${labels[row]}`)
     if (!this.sprite) return
     const [left, top] = [(row % columns) * width, Math.floor(row / columns) * height]
     this.find("nearest").getContext("2d").drawImage(this.sprite, left, top, width, height, 0, 0, width, height)

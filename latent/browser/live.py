@@ -67,7 +67,7 @@ def compile(model: LatentModel) -> Program:
     elif isinstance(model, Network):
         add_reading(builder, model.reading)
     else:
-        raise DecoderError(f"A {type(model).__name__} is no network whose layers are known here.")
+        raise DecoderError(f"Expected a network of known layers, found a {type(model).__name__}.")
     return builder.program()
 
 
@@ -185,7 +185,7 @@ class Builder:
         if name == "none":
             return
         if ACTIVATIONS[name].javascript is None:
-            raise DecoderError(f"The activation {name} in the decoder is none that the browser knows.")
+            raise DecoderError(f"The browser cannot run {name} activations.")
         self.add("activation", self.shape, name=name)
 
     def affine(self, scale: Weights, offset: Weights) -> None:
@@ -209,7 +209,7 @@ class Builder:
         """A normalisation, by the name of its kind. Raises `DecoderError` for one that the browser cannot run."""
         in_browser = NORMALISATIONS[kind].browser
         if in_browser is None:
-            raise DecoderError(f"A {kind} in the decoder is no layer that the browser knows.")
+            raise DecoderError(f"The browser cannot run {kind} layers.")
         self.per_channel(*in_browser(tensors))
 
     def linear(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -253,8 +253,8 @@ class Builder:
         """What was added. Raises `DecoderError` where it is too much for a browser."""
         if self.multiplications > MOST_MULTIPLICATIONS:
             raise DecoderError(
-                f"A picture takes {self.multiplications / 1e6:,.0f} million multiplications, "
-                f"and a browser keeps up with {MOST_MULTIPLICATIONS / 1e6:.0f} million."
+                f"An image takes {self.multiplications / 1e6:,.0f} million multiplications; the browser is limited "
+                f"to {MOST_MULTIPLICATIONS / 1e6:.0f} million."
             )
         blocks: list[bytes] = []
         layers, end = [], 0
@@ -267,7 +267,7 @@ class Builder:
             layers.append(layer | spans)
         if 4 * end > MOST_BYTES:
             raise DecoderError(
-                f"Its weights take {4 * end / 1024**2:,.0f} MB, and at most {MOST_BYTES / 1024**2:.0f} MB are sent."
+                f"The weights take {4 * end / 1024**2:,.0f} MB; at most {MOST_BYTES / 1024**2:.0f} MB can be sent."
             )
         height, width, channels = self.shape
         return Program(self.latent_dim, (height, width, channels), layers, b"".join(blocks), self.multiplications)
@@ -296,7 +296,7 @@ def add_modules(builder: Builder, decoder: nn.Sequential) -> None:
                 padding, more = int(module.padding[0]), module.output_padding[0]
                 builder.conv_transpose(module.weight, module.bias, module.stride[0], padding, padding - more)
             case _:
-                raise DecoderError(f"A {type(module).__name__} in the decoder is no layer that the browser knows.")
+                raise DecoderError(f"The browser cannot run {type(module).__name__} layers.")
 
 
 def add_reading(builder: Builder, reading: Reading) -> None:
@@ -339,7 +339,7 @@ def add_layer(builder: Builder, link: Link, step: Step | None, upsampling: str) 
         builder.linear(weight, bias)
         return
     if step.pool:
-        raise DecoderError(f"A pool behind {link.layer.name} in the decoder is no layer that the browser knows.")
+        raise DecoderError(f"The browser cannot run the pooling after {link.layer.name}.")
     if step.upsample > 1:
         builder.upsample(step.upsample, upsampling)
     before = behind = step.padding

@@ -257,7 +257,7 @@ class LatentMap {
     this.digit.hidden = !this.digit.style.backgroundImage || !this.labels.length;
     this.digit.style.backgroundPosition = `${-2 * TILE * (dot % 100)}px ${-2 * TILE * Math.floor(dot / 100)}px`;
     const value = this.values.length ? ` · ${this.value} ${Number(this.values[dot].toPrecision(3))}` : "";
-    const what = this.labels.length ? `a ${this.labels[dot]} · test image ${dot}` : `random code ${dot}`;
+    const what = this.labels.length ? `class ${this.labels[dot]} · test image ${dot}` : `random code ${dot}`;
     this.hint.querySelector("span").textContent = what + value;
     const right = px + 150 > this.canvas.clientWidth;
     Object.assign(this.hint.style, { left: right ? "" : `${px + 14}px`, top: `${py + 10}px` });

@@ -14,7 +14,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 function row({ picture, name, origin }, longest, tell) {
   const entry = document.createElement("li");
-  const image = Object.assign(new Image(), { src: picture, alt: `Kept: ${name}` });
+  const image = Object.assign(new Image(), { src: picture, alt: `Shelf item: ${name}` });
   const field = Object.assign(document.createElement("input"), { value: name, maxLength: longest, title: "Rename" });
   field.setAttribute("aria-label", `Name of ${name}`);
   field.onchange = () => tell("renamed", { name, new: field.value });

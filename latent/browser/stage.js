@@ -164,7 +164,7 @@ export function nearest(codes, code, count) {
 export function support({ neighbours, distances, edges }, near) {
   const mean = near.subarray(0, neighbours).reduce((a, b) => a + b) / neighbours
   const share = distances.filter((distance) => distance > mean).length / distances.length
-  const words = share >= edges[0] ? "on the data" : share >= edges[1] ? "at the edge" : "off the data"
+  const words = share >= edges[0] ? "in distribution" : share >= edges[1] ? "borderline" : "out of distribution"
   return { share, words }
 }
 

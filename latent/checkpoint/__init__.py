@@ -74,8 +74,8 @@ class Checkpoint:
         for name in expected.keys() | found.keys():
             if expected.get(name) != found.get(name):
                 raise CheckpointError(
-                    f"The weights do not fit the configuration: {name} is expected to be "
-                    f"{expected.get(name, 'absent')} and is {found.get(name, 'absent')}."
+                    f"The weights do not fit the configuration: {name} is {found.get(name, 'absent')}, expected "
+                    f"{expected.get(name, 'absent')}."
                 )
         state = {name: t.float() if t.is_floating_point() else t for name, t in self.state.items()}
         model.load_state_dict(state, assign=True)
@@ -92,7 +92,7 @@ def find(folder: str | Path) -> list[Path]:
         with os.scandir(folder) as entries:  # which tells files from folders without asking for each
             files = [folder / each.name for each in entries if Path(each.name).suffix in suffixes and each.is_file()]
     except OSError as error:
-        raise CheckpointError(f"The checkpoint folder {folder} cannot be read: {error.strerror}.") from error
+        raise CheckpointError(f"The model folder {folder} cannot be read: {error.strerror}.") from error
     return sorted(
         files, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]
     )
@@ -143,7 +143,7 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
         film = own_snapshots(values["snapshots"], config, name) if "snapshots" in values else None
         return Checkpoint(config, **parts, snapshots=film, sha256=sha256)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise CheckpointError(f"{label(name)} is not a whole {FORMAT} checkpoint: {error}.") from error
+        raise CheckpointError(f"{label(name)} is an incomplete or damaged {FORMAT} checkpoint: {error}.") from error
 
 
 def own_snapshots(tensors: dict[str, Any], config: AutoencoderConfig, name: str) -> Snapshots:
@@ -153,7 +153,9 @@ def own_snapshots(tensors: dict[str, Any], config: AutoencoderConfig, name: str)
             {part: tensor.numpy() for part, tensor in tensors.items() if isinstance(tensor, Tensor)}
         )
         if film.levels.shape[2] != config.latent_dim:
-            raise CheckpointError(f"its codes have {film.levels.shape[2]} numbers and the model's {config.latent_dim}")
+            raise CheckpointError(
+                f"its codes have {film.levels.shape[2]} numbers, those of the model {config.latent_dim}"
+            )
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)}: the snapshots of its training are damaged: {error}.") from error
     return film

@@ -47,19 +47,22 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [str(found["path"])]
     lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
     if found["reading"]:
-        lines += ["  how it was read:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
+        lines += ["  inferred architecture:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
     if found["runner_up"]:
         lines.append(
-            f"  runner-up: {found['runner_up']['margin']:.2f} times the error with {found['runner_up']['differs']}"
+            f"  second-best interpretation: {found['runner_up']['margin']:.2f} times the MSE with "
+            f"{found['runner_up']['differs']}"
         )
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
-    parser = argparse.ArgumentParser("python -m latent.checkpoint", description="Say how files of weights are read.")
+    parser = argparse.ArgumentParser(
+        "python -m latent.checkpoint", description="Show the inferred architecture of model files."
+    )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.add_argument("--json", action="store_true", help="print JSON: a list with an object a file")
+    parser.add_argument("--json", action="store_true", help="print JSON: a list with one object per file")
     options = parser.parse_args(arguments)
     descriptions = [description(path) for path in options.files]
     print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))

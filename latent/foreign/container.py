@@ -93,7 +93,7 @@ def parse(content: bytes, name: str) -> Container:
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)} {error}.") from error
     except (RecursionError, MemoryError) as error:
-        raise CheckpointError(f"{label(name)} needs more memory than a checkpoint of its size should.") from error
+        raise CheckpointError(f"{label(name)} needs more memory than a model file of its size should.") from error
     return container
 
 
@@ -105,7 +105,7 @@ def _check_weights(weights: Mapping[str, Tensor]) -> None:
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"holds the weight {label(name)} that is not finite; the training run diverged")
         if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
-            raise CheckpointError(f"is damaged: {label(name)} is neither true nor false everywhere")
+            raise CheckpointError(f"is damaged: the booleans of {label(name)} have other values")
 
 
 @dataclass(frozen=True)

@@ -117,15 +117,15 @@ def what_instead(content: bytes) -> str:
     start = content[:512].lstrip().lower()
     expected = f"{names()} files are read"
     if content.startswith(b"PK"):
-        return "is a zip archive, but none of PyTorch, Keras or NumPy: it has no data.pkl and no weights"
+        return "is a zip archive, but not of PyTorch, Keras or NumPy: it has no data.pkl and no weights"
     if content.startswith(b"version https://git-lfs"):
         return "is only a pointer to a file in Git LFS; download the file itself"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "is a web page, not a checkpoint; the download saved the page instead of the file"
+        return "is a web page, not a model file; the download saved the page instead of the file"
     if content.startswith(b"\x93NUMPY"):
         return "is a single array; weights need names, as in an .npz file"
     if content[257:262] == b"ustar":
-        return "is a tar archive; unpack it, or save a PyTorch file of that age again with a newer version"
+        return "is a tar archive; unpack it, or save the PyTorch file again with a newer version"
     if start and all(byte >= 32 or byte in b"\t\n\r" for byte in start):
-        return f"is text, not a checkpoint; {expected}"
-    return f"is of no known kind; {expected}"
+        return f"is text, not a model file; {expected}"
+    return f"has an unknown format; {expected}"

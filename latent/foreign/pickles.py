@@ -32,7 +32,7 @@ SPARE_BYTES = 2**20  # what small files may cost beyond a multiple of their size
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
-DAMAGED = "is damaged: its pickle breaks off or makes no sense"
+DAMAGED = "is damaged: its pickle is cut short or invalid"
 
 DTYPES = {
     torch.float16, torch.float32, torch.float64, torch.bfloat16, torch.bool, torch.uint8, torch.uint16, torch.uint32,
@@ -120,7 +120,7 @@ class Storages:
             case ("storage" | b"storage", Record() as kind, str() | int() as key, location, int() as count, *view):
                 dtype = storage_dtype(kind.class_name)
             case _:
-                raise CheckpointError("is damaged: it refers to something that is no block of numbers")
+                raise CheckpointError("is damaged: it refers to something other than tensor storage")
         if location == "meta":
             raise CheckpointError("holds a tensor without values (device meta), not trained weights")
         numbers = self._block(str(key), dtype, count)
@@ -130,7 +130,7 @@ class Storages:
             case [(_, int() as start, int() as length)] if 0 <= start <= start + length <= count:
                 return Storage(numbers[start : start + length])
             case _:
-                raise CheckpointError("is damaged: a view lies outside its block of numbers")
+                raise CheckpointError("is damaged: a view lies outside its tensor storage")
 
     def _block(self, key: str, dtype: torch.dtype, count: int) -> Tensor:
         if (key, dtype, count) not in self._numbers:
@@ -141,7 +141,7 @@ class Storages:
                 self.budget -= size
                 self.buffers[key] = self.read(key, size)
             if not 0 <= size <= len(self.buffers[key]):
-                raise CheckpointError("is damaged or forged: a block of numbers is shorter than it claims")
+                raise CheckpointError("is damaged or forged: tensor storage is shorter than declared")
             self._numbers[key, dtype, count] = numbers_of(self.buffers[key], dtype, count)
         return self._numbers[key, dtype, count]
 
@@ -178,7 +178,7 @@ def strided(storage: object, offset: object, shape: object, stride: object) -> T
     Raises `CheckpointError` where it would reach outside the storage or hold more numbers than it.
     """
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
-        raise CheckpointError("is damaged: a tensor has no block of numbers")
+        raise CheckpointError("is damaged: a tensor has no storage")
     whole = (offset, *shape, *stride)
     if len(shape) != len(stride) or len(shape) > 32 or any(type(n) is not int or not 0 <= n < 2**48 for n in whole):
         raise CheckpointError("is damaged or forged: a tensor has an impossible shape, stride or offset")
@@ -186,7 +186,7 @@ def strided(storage: object, offset: object, shape: object, stride: object) -> T
     needs = cast(int, offset) + 1 + sum((n - 1) * step for n, step in zip(shape, stride)) if count else 0
     if needs > has or count > has or math.prod(n or 1 for n in shape) >= 2**48:
         raise CheckpointError(
-            f"is damaged or forged: a tensor of shape {_short(shape)} does not fit its block of {has} numbers"
+            f"is damaged or forged: a tensor of shape {_short(shape)} does not fit its storage of {has} numbers"
         )
     begin = cast(int, storage.numbers.storage_offset())  # of a window on a block
     return storage.numbers.as_strided(shape, stride, begin + cast(int, offset) if count else 0)
@@ -227,7 +227,7 @@ class Unpickler:
         try:
             for count, (opcode, argument, _) in enumerate(pickletools.genops(self.stream)):
                 if count > MOST_OPCODES:
-                    raise CheckpointError(f"describes more than {MOST_OPCODES:,} objects, too many for a checkpoint")
+                    raise CheckpointError(f"describes more than {MOST_OPCODES:,} objects, too many for a model file")
                 self._step(opcode.name, argument)
         # a stream that does not follow the format fails in many ways; a wrong escape in a text is a warning
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, Warning) as error:
@@ -319,7 +319,7 @@ class Unpickler:
             case "BYTEARRAY8":
                 stack.append(bytes(argument))
             case _:
-                raise CheckpointError(f"uses a pickle feature that no checkpoint needs ({opcode})")
+                raise CheckpointError(f"uses a pickle feature that no model file needs ({opcode})")
 
     def _above_mark(self) -> list[Any]:
         items, self.stack = self.stack, self.below.pop()
@@ -330,7 +330,7 @@ class Unpickler:
         for the same long value a million times."""
         self.budget -= size
         if self.budget < 0:
-            raise CheckpointError("unpacks to far more than its size, as no checkpoint does")
+            raise CheckpointError("unpacks to far more than its size, unlike any model file")
 
     def _set_items(self, target: Any, items: list[Any]) -> Any:
         if isinstance(target, Record):  # an object of a class derived from dict
@@ -510,7 +510,7 @@ def check_tree(root: Any) -> None:
             if levels > MOST_LEVELS:
                 raise CheckpointError(f"is nested more than {MOST_LEVELS} levels deep")
             if size > MOST_VALUES:
-                raise CheckpointError(f"unfolds to more than {MOST_VALUES:,} values, too many for a checkpoint")
+                raise CheckpointError(f"unfolds to more than {MOST_VALUES:,} values, too many for a model file")
             done[id(value)] = size, levels
             begun.discard(id(value))
             continue
@@ -531,7 +531,7 @@ def _parts(value: Any) -> tuple[Any, ...]:
         return tuple(value)
     if isinstance(value, Record):
         return (*value.attributes.values(), *value.arguments)
-    raise CheckpointError("holds a block of numbers or an array that belongs to no named tensor")
+    raise CheckpointError("holds tensor storage or an array without a name")
 
 
 def read_pickle(content: bytes) -> Any:
@@ -539,7 +539,7 @@ def read_pickle(content: bytes) -> Any:
     stream = io.BytesIO(content)
     root = Unpickler(stream, budget=4 * len(content)).load()
     if stream.read(1):
-        raise CheckpointError("is damaged: it goes on after the end of its pickle")
+        raise CheckpointError("is damaged: data follow the end of its pickle")
     check_tree(root)
     return root
 
@@ -553,27 +553,27 @@ def read_legacy(content: bytes, nested: bool = False) -> Any:
     stream = io.BytesIO(content)
     budget = 4 * len(content)
     if Unpickler(stream).load() != LEGACY_MAGIC or Unpickler(stream).load() != LEGACY_PROTOCOL:
-        raise CheckpointError("is no PyTorch file of a version that is read")
+        raise CheckpointError("is a PyTorch file of an unsupported version")
     system = Unpickler(stream, budget=budget).load()
     if not isinstance(system, dict) or system.get("little_endian") is not True:
-        raise CheckpointError("was written on a machine of the other byte order; save it again on a common one")
+        raise CheckpointError("is big-endian: save it again on a little-endian machine")
     storages = Storages(lambda _, size: bytearray(size), len(content))  # filled below, once their place is known
     root = Unpickler(stream, storages, budget, nested).load()
     keys = Unpickler(stream, budget=budget).load()
     if not isinstance(keys, list) or any(not isinstance(key, str | int) for key in keys):
         raise CheckpointError(DAMAGED)
     if len({str(key) for key in keys}) != len(keys) or {str(key) for key in keys} != storages.buffers.keys():
-        raise CheckpointError("is damaged: its tensors and its blocks of numbers do not match")
+        raise CheckpointError("is damaged: its tensors and their storage do not match")
     for key in keys:
         buffer = storages.buffers[str(key)]
         count = int.from_bytes(stream.read(8), "little")
         part = stream.read(len(buffer))
         # the length is in numbers of whatever type the block has
         if len(part) != len(buffer) or count not in {len(buffer) // size for size in (1, 2, 4, 8)}:
-            raise CheckpointError("is damaged or cut short: a block of numbers is not whole")
+            raise CheckpointError("is damaged or cut short: tensor storage is incomplete")
         buffer[:] = part
     if stream.read(1):
-        raise CheckpointError("is damaged: it goes on after its last block of numbers")
+        raise CheckpointError("is damaged: data follow the last tensor storage")
     if not (nested and isinstance(root, Storage)):
         check_tree(root)
     return root

@@ -62,7 +62,7 @@ class Archive:
         self.content = content
         end = content.rfind(b"PK\x05\x06")
         if end < 0 or len(content) != end + 22 + int.from_bytes(content[end + 20 : end + 22], "little"):
-            raise CheckpointError("is damaged or cut short: the zip archive does not end as one")
+            raise CheckpointError("is damaged or cut short: the end of the zip archive is missing")
         if content.count(b"PK\x01\x02") > MOST_ENTRIES:  # counted first, since listing them costs memory
             raise CheckpointError(f"is a zip archive of more than {MOST_ENTRIES:,} entries")
         try:
@@ -102,7 +102,7 @@ class Archive:
             except zlib.error as error:
                 raise CheckpointError(f"is damaged: the record {label(name)} cannot be unpacked") from error
         elif entry.compress_type != zipfile.ZIP_STORED:
-            raise CheckpointError("is a zip archive packed in an unusual way")
+            raise CheckpointError("is a zip archive with unsupported compression")
         # PyTorch can be told to write no checksums; all are 0 then
         if len(data) != entry.file_size or (entry.CRC and zlib.crc32(data) != entry.CRC):
             raise CheckpointError(f"is damaged: the record {label(name)} does not have the checksum it was saved with")
@@ -133,7 +133,7 @@ def read_torch(archive: Archive) -> Any:
 def _torch_pickle(archive: Archive, folder: str, pickle: str) -> Any:
     """The tree of one of the pickles of a PyTorch archive, with its blocks of numbers in the folder of its name."""
     if f"{folder}/byteorder" in archive.entries and bytes(archive.read(f"{folder}/byteorder")) != b"little":
-        raise CheckpointError("was written on a machine of the other byte order; save it again on a common one")
+        raise CheckpointError("is big-endian: save it again on a little-endian machine")
 
     def read(key: str, _: int) -> bytearray:
         return bytearray(archive.read(f"{folder}/{pickle}/{key}"))
@@ -142,7 +142,7 @@ def _torch_pickle(archive: Archive, folder: str, pickle: str) -> Any:
     stream = io.BytesIO(data)
     root = Unpickler(stream, Storages(read, len(archive.content)), budget=4 * len(archive.content)).load()
     if stream.read(1):
-        raise CheckpointError("is damaged: data.pkl goes on after its end")
+        raise CheckpointError("is damaged: data follow the end of data.pkl")
     check_tree(root)
     return root
 
@@ -175,7 +175,7 @@ def read_torchscript(archive: Archive) -> dict[str, Any]:
                 record.attributes.setdefault(name, value)
     constants = _torch_pickle(archive, folder, "constants")
     if not isinstance(constants, tuple):
-        raise CheckpointError("is damaged: its constants are no tuple")
+        raise CheckpointError("is damaged: its constants are not a tuple")
     return {"module": root, "constants": {f"c{i}": value for i, value in enumerate(constants)}, "code": code}
 
 
@@ -224,7 +224,7 @@ def read_safetensors(content: bytes) -> dict[str, Any]:
     """The tensors by name in the order of their bytes, and ``__metadata__`` where the file has some."""
     length = int.from_bytes(content[:8], "little")
     if length > min(LARGEST_TEXT, len(content) - 8):
-        raise CheckpointError("is damaged or forged: its header is longer than the file, or than any honest one")
+        raise CheckpointError("is damaged or forged: its header is longer than the file or than any valid header")
     header = _json(content[8 : 8 + length])  # a table, since it begins with a brace
     tree: dict[str, Any] = {}
     metadata = header.pop("__metadata__", None)
@@ -300,7 +300,7 @@ def read_keras(content: bytes) -> dict[str, Any]:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise CheckpointError("is damaged or forged: the HDF5 file does not come to an end") from error
+        raise CheckpointError("is damaged or forged: the HDF5 file does not end") from error
     if reader.returncode == REFUSED:
         raise CheckpointError(label(reader.stderr.decode("utf-8", "replace"), 200))
     if reader.returncode != 0:
@@ -325,7 +325,7 @@ def read_onnx(content: bytes) -> dict[str, Any]:
     try:
         graph = onnx.load_model_from_string(content).graph
     except Exception as error:  # the library's own errors come from two languages
-        raise CheckpointError("is damaged, or no ONNX model") from error
+        raise CheckpointError("is damaged, or not an ONNX model") from error
     if len(graph.node) > MOST_ENTRIES or len(graph.initializer) > MOST_ENTRIES:
         raise CheckpointError(f"is an ONNX model of more than {MOST_ENTRIES:,} parts")
     if graph.sparse_initializer:

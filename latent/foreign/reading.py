@@ -22,6 +22,7 @@ SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
     "even places": lambda h: h[:, 0::2],
     "odd places": lambda h: h[:, 1::2],
 }
+SPLIT_WORDS = {"even places": "even indices", "odd places": "odd indices"}  # what people read; files hold the names
 
 LARGEST_CHOICE = 128  # of sides, strides and the like in a saved reading
 PLAIN_CHOICES = {  # by the names under which they are saved in files and links, which stay
@@ -112,13 +113,13 @@ class Reading:
             "image side": str(self.side),
         }
         if links[self.code].joint == Joint.HALVE:
-            found["mean"] = self.split
+            found["mean"] = SPLIT_WORDS.get(self.split, self.split)
         elif self.variational:
             found["mean"] = links[self.code - 1].layer.name
         if self.conditional:
-            found["label"] = "before" if self.label_first else "behind"
+            found["label"] = "before" if self.label_first else "after"
         if self.chain.unused:
-            found["left aside"] = ", ".join(layer.name for layer in self.chain.unused)
+            found["unused layers"] = ", ".join(layer.name for layer in self.chain.unused)
         return found
 
     def alternatives(self) -> dict[str, dict[str, Reading]]:
@@ -136,7 +137,9 @@ class Reading:
         }
         links = self.chain.links
         if links[self.code].joint == Joint.HALVE:
-            found["Mean of the code"] = {self.split: self} | {name: replace(self, split=name) for name in SPLITS}
+            found["Mean of the code"] = {
+                SPLIT_WORDS.get(name, name): replace(self, split=name) for name in (self.split, *SPLITS)
+            } | {SPLIT_WORDS.get(self.split, self.split): self}
         elif self.variational:
             head = links[self.code - 1]
             twins = [
@@ -145,7 +148,7 @@ class Reading:
             found["Mean of the code"] = {head.layer.name: self}
             found["Mean of the code"] |= {layer.name: with_head(self, layer) for layer in twins}
         if self.conditional:
-            words = {True: "before", False: "behind"}
+            words = {True: "before", False: "after"}
             found["Label"] = {
                 words[first]: replace(self, label_first=first) for first in (self.label_first, not self.label_first)
             }
@@ -177,7 +180,7 @@ class Reading:
             if index not in (0, self.code) and self.activations[index] != "none":
                 words.append(f"{self.activations[index]} before")
             if link.after:
-                words.append(f"{' and '.join(norm.name for norm in link.after)} behind")
+                words.append(f"{' and '.join(norm.name for norm in link.after)} after")
             lines.append(", ".join(words) + (" ⟵ code" if index == self.code else ""))
         return lines
 
@@ -241,9 +244,9 @@ class Reading:
         if len({len(self.chain.links), len(self.activations), len(self.geometry.steps), len(self.geometry.sides)}) > 1:
             raise ValueError("its reading names different numbers of layers")
         if not all(isinstance(number, int) and SAME <= number <= LARGEST_CHOICE for number in numbers):
-            raise ValueError("its reading holds sizes that no network for digits has")
+            raise ValueError("its reading holds sizes that no supported network has")
         if any(step and (step.upsample > 4 or step.stride < 1) for step in self.geometry.steps):
-            raise ValueError("its reading holds strides that no network for digits has")
+            raise ValueError("its reading holds strides that no supported network has")
         try:
             with torch.inference_mode():
                 label = torch.zeros(1, N_CLASSES)

@@ -95,11 +95,10 @@ def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = N
             if (results and results[0].error < WORKING_ERROR) or time.thread_time() > search.deadline:
                 break
     if not results:
-        raise CheckpointError("its convolutions cannot be given strides that lead from an image back to one")
+        raise CheckpointError("no strides restore the input size")
     if results[0].error >= MEAN_DIGIT_ERROR and results[0].reading.chain.has_encoder:
         raise CheckpointError(
-            f"no way to run its layers reconstructs real digits better than one grey mean digit would "
-            f"(error {results[0].error:.3f} against {MEAN_DIGIT_ERROR})"
+            f"no interpretation beats the mean image (MSE {results[0].error:.3f} against {MEAN_DIGIT_ERROR})"
         )
     return results
 
@@ -396,8 +395,6 @@ def what_it_seems_to_be(layers: list[Layer]) -> str:
     if any(as_first(link) for link in links):
         last = links[-1]
         if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
-            return (
-                f"it is a classifier, or an encoder alone: it leads from an image to {last.n_out} numbers and not back"
-            )
-        return "it is an encoder alone, or the other half is missing: nothing in it leads back to an image"
-    return "none of its layers takes or makes a grey or colour image of 28, 32 or 64 pixels a side"
+            return f"it is a classifier or an encoder: has no decoder ({last.n_out} outputs)"
+        return "it has no decoder: no layer leads back to an image"
+    return "no layer fits a 28, 32 or 64 pixel image"

@@ -119,5 +119,5 @@ def paired(z_a: NDArray[np.floating], z_b: NDArray[np.floating]) -> tuple[NDArra
     """Both as float64 tables with a row for every image. Raises `ArgumentError` otherwise."""
     a, b = np.asarray(z_a, np.float64), np.asarray(z_b, np.float64)
     if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
-        raise ArgumentError(f"Two spaces are compared by codes of the same images; got shapes {a.shape} and {b.shape}.")
+        raise ArgumentError(f"Expected codes of the same images in both spaces, got shapes {a.shape} and {b.shape}.")
     return a, b

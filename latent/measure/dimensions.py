@@ -206,7 +206,7 @@ class PropertyCorrelations:
         names = tuple(properties)
         real = np.stack([properties[name] for name in names], axis=1)
         if len(real) != len(z):
-            raise ArgumentError(f"Properties are needed of all {len(z)} images; got {len(real)} values.")
+            raise ArgumentError(f"Expected properties of all {len(z)} images, got {len(real)} values.")
         chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
         bases = random_rows(z, MOST_DECODES // (len(STEPS) * len(chosen)), seed)
         std = z.std(axis=0)
@@ -251,8 +251,8 @@ class Reconstruction:
         """Of ``images`` (n, height, width[, channels]) uint8 and their reconstructions ``x_hat`` in [0, 1]."""
         if images.shape != x_hat.shape or len(labels) != len(images):
             raise ArgumentError(
-                f"Each image has a reconstruction of its shape and a label; got {images.shape}, {x_hat.shape} and "
-                f"{len(labels)} labels."
+                f"Expected a reconstruction of the same shape and a label for each image, got {images.shape}, "
+                f"{x_hat.shape} and {len(labels)} labels."
             )
         pixels = tuple(range(1, images.ndim))
         return cls(np.square(x_hat - images / np.float32(255)).mean(axis=pixels, dtype=np.float64), labels)

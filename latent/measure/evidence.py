@@ -88,11 +88,8 @@ class Evidence:
         """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
         trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
         if trained_on != self.judge.dataset:
-            return (
-                f"The judge of pictures knows the digits of {self.judge.dataset}, and this model was trained on "
-                f"{trained_on}: what it draws cannot be judged."
-            )
-        return "" if self.judges_real_images() else "The judge does not recognise these images, so it is not asked."
+            return f"No classifier scores: classifier trained on {self.judge.dataset}, model trained on {trained_on}."
+        return "" if self.judges_real_images() else "No classifier scores: accuracy below 95% on these images."
 
     @property
     def samplers(self) -> tuple[str, ...]:

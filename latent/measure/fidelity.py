@@ -147,7 +147,9 @@ def frechet_distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     is not symmetric is taken, and covariances of any rank will do. Raises `ArgumentError` for fewer than two rows.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1] or min(len(a), len(b)) < 2:
-        raise ArgumentError(f"Two tables of one width, of two rows or more, are needed; got {a.shape} and {b.shape}.")
+        raise ArgumentError(
+            f"Expected two tables of the same width with at least two rows, got {a.shape} and {b.shape}."
+        )
     factor_a, factor_b = covariance_factor(a), covariance_factor(b)
     shift = np.square(a.mean(axis=0, dtype=np.float64) - b.mean(axis=0, dtype=np.float64)).sum()
     shared = np.linalg.svd(factor_a @ factor_b.T, compute_uv=False).sum()
@@ -208,46 +210,45 @@ NAEEM = "Naeem et al. 2020, arXiv:2002.09797"
 MEASURES: dict[str, Measure[Samples]] = {
     "frechet": Measure(
         "Fréchet distance", "squared units of the features", "less", ".3g",
-        "Distance of Gaussians fitted to both sets of judge features: 0 is alike. Not comparable with an "
-        "Inception FID, nor with that of another number of pictures.",
+        "Fréchet distance of classifier features; 0 = identical. Depends on the number of images. Not an Inception "
+        "FID.",
         lambda samples: frechet_distance(samples.reference.features, samples.features),
         "Dowson & Landau 1982; Heusel et al. 2017, arXiv:1706.08500",
     ),
     "precision": Measure(
-        "precision", "share", "more", ".1%", "The share of pictures that lie among the real ones.",
+        "precision", "share", "more", ".1%", "Share of samples within the real data.",
         lambda samples: samples.overlap[0], KYNKAANNIEMI,
     ),
     "recall": Measure(
-        "recall", "share", "more", ".1%", "The share of real pictures that lie among the drawn ones.",
+        "recall", "share", "more", ".1%", "Share of real images within the samples.",
         lambda samples: samples.overlap[1], KYNKAANNIEMI,
     ),
     "density": Measure(
         "density", "", "more", ".3g",
-        "How many real neighbourhoods a picture lies in, of 5: may pass 1 where pictures are typical.",
+        "Real neighbourhoods per sample ÷ 5; may exceed 1.",
         lambda samples: samples.overlap[2], NAEEM,
     ),
     "coverage": Measure(
-        "coverage", "share", "more", ".1%", "The share of real pictures with a drawn one in their neighbourhood.",
+        "coverage", "share", "more", ".1%", "Share of real images with a sample nearby.",
         lambda samples: samples.overlap[3], NAEEM,
     ),
     "entropy": Measure(
         "entropy", "bits", "more", ".3g",
-        "Of the digits that the judge sees, in bits: 3.32 where all ten are as frequent.",
+        "Entropy of the predicted classes; at most 3.32 bits for ten classes.",
         lambda samples: entropy(samples.counts), "Shannon 1948",
     ),
     "confidence": Measure(
-        "confidence", "share", "more", ".1%", "How sure the judge is on average of the digit that it names.",
+        "confidence", "share", "more", ".1%", "Mean confidence of the reference classifier in its predicted class.",
         lambda samples: float(np.mean(samples.confidence)),
     ),
     "duplicates": Measure(
         "duplicates", "share", "less", ".1%",
-        "The share of pictures with another one nearer than 99 % of real pictures have.",
+        "Share of samples closer to another than 99% of real images are.",
         lambda samples: float(np.mean(samples.distances[:, 0] <= samples.reference.near)),
     ),
     "novelty": Measure(
         "novelty", "", "neither", ".3g",
-        "How far codes lie from those that the sampler was fitted to, over how far unseen real ones do: 0 for "
-        "copies.",
+        "Distance to fitted codes relative to unseen images: 0 = copy, 1 = as new.",
         lambda samples: samples.novelty,
     ),
 }  # fmt: skip

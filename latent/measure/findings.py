@@ -14,12 +14,11 @@ from latent.measure.smoothness import KINDS, THROUGH_CODES
 from latent.sampling import SAMPLERS
 
 COPIES = 0.75  # novelty below which a sampler repeats the codes it was fitted to rather than drawing new ones
-OVERLAPPING = 0.05  # of the nearest neighbours of a class are of one other class
 CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
 RARE = 0.3  # of the share of a class among real images: less among samples is a gap
 MOST_NAMED = 6  # of many dimensions
 
-PATHS = {"linear": "straight lines", "spherical": "arcs", THROUGH_CODES: "paths through real codes"}
+PATHS = {"linear": "linear paths", "spherical": "spherical paths", THROUGH_CODES: "paths through real codes"}
 
 
 @dataclass(frozen=True)
@@ -53,12 +52,10 @@ def findings(evidence: Evidence) -> list[Finding]:
 @rule("reconstruction", "pca_errors")
 def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
     mse, errors = evidence.reconstruction().mse, evidence.pca_errors()
-    ratio = float(errors[-1] / mse)
-    times = f"{ratio:.1f} times smaller than" if ratio >= 1 else f"{1 / ratio:.1f} times"
     yield Finding(
-        f"The code keeps {1 - mse / errors[0]:.0%} of what tells a digit from the mean picture: its error, {mse:.4f}, "
-        f"is {times} that of PCA with as many dimensions, {errors[-1]:.4f}.",
-        ratio, "reconstruction",
+        f"Codes explain {1 - mse / errors[0]:.0%} of the pixel variance: test MSE {mse:.4f}, against {errors[-1]:.4f} "
+        f"for PCA with {len(errors) - 1} component{'s' * (len(errors) > 2)}.",
+        float(errors[-1] / mse), "reconstruction",
     )  # fmt: skip
 
 
@@ -68,8 +65,8 @@ def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
     worst, best = int(np.nanargmax(errors)), int(np.nanargmin(errors))
     changed = float(np.mean(evidence.originals().digits != evidence.reconstructions().digits))
     yield Finding(
-        f"{worst}s are reconstructed worst, with {errors[worst] / errors[best]:.1f} times the error of the {best}s; of "
-        f"all digits, reconstruction changes what the judge reads in {changed:.1%}.",
+        f"MSE is highest for class {worst} ({errors[worst]:.4f}), lowest for class {best} ({errors[best]:.4f}). "
+        f"Reconstruction changes the predicted class of {changed:.1%} of images.",
         changed, "reconstruction",
     )  # fmt: skip
 
@@ -79,16 +76,13 @@ def inactive_dimensions(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.dimensions()
     inactive, mean = found.inactive, float(found.effect.mean())
     if inactive:
-        are = "Dimension {} is" if len(inactive) == 1 else "Dimensions {} are"
-        change = "it changes" if len(inactive) == 1 else "they change"
-        text = f"{are.format(named(inactive))} unused: {change} the picture by less than 1 % of the average."
+        have = "Dimension {} has" if len(inactive) == 1 else "Dimensions {} have"
+        text = f"{have.format(named(inactive))} no visible effect (below 1% of the average)."
         yield Finding(text, len(inactive), "dimensions", inactive[0])
     elif len(found.dimensions) > 1:
         row = int(found.effect.argmin())
         weakest, share = int(found.dimensions[row]), float(found.effect[row] / mean)
-        text = (
-            f"All dimensions are used: even the weakest, {weakest}, changes the picture by {share:.0%} of the average."
-        )
+        text = f"All dimensions affect the image; the weakest, {weakest}, has {share:.0%} of the average effect."
         yield Finding(text, share, "dimensions", weakest)
 
 
@@ -99,9 +93,7 @@ def correlated_dimensions(evidence: Evidence) -> Iterator[Finding]:
     if strength.max() >= CORRELATED:
         row, column = (int(place) for place in np.unravel_index(strength.argmax(), strength.shape))
         r, a, b = float(found.correlation[row, column]), int(found.dimensions[column]), int(found.dimensions[row])
-        yield Finding(
-            f"Dimensions {a} and {b} go together (r = {r:.2f}): they share what they say.", r, "dimensions", b
-        )
+        yield Finding(f"Dimensions {a} and {b} are correlated (r = {r:.2f}), so partly redundant.", r, "dimensions", b)
 
 
 @rule("property_correlations")
@@ -109,16 +101,16 @@ def represented_properties(evidence: Evidence) -> Iterator[Finding]:
     related = evidence.property_correlations()
     for each in related.represented()[:1]:
         yield Finding(
-            f"Dimension {each.dimension} follows {each.name} (r = {each.correlation:.2f} among real digits), and "
-            f"moving it alone moves the {each.name} of the decoded picture the same way.",
+            f"Dimension {each.dimension} correlates with {each.name} (r = {each.correlation:.2f}); its traversal "
+            "confirms it.",
             each.correlation, "dimensions", each.dimension,
         )  # fmt: skip
     if not related.represented():
         row, column = np.unravel_index(np.abs(related.correlation).argmax(), related.correlation.shape)
         r, dimension = float(related.correlation[row, column]), int(related.dimensions[row])
         yield Finding(
-            "No dimension stands for ink, thickness, slant, size or holes by itself: the nearest to it is dimension "
-            f"{dimension} with {related.names[column]} (r = {r:.2f}).",
+            f"No dimension represents {enumeration(related.names, 'or')}; closest: dimension {dimension} with "
+            f"{related.names[column]} (r = {r:.2f}).",
             r, "dimensions", dimension,
         )  # fmt: skip
 
@@ -132,24 +124,24 @@ def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
         if each.novelty < COPIES and each.frechet < best.frechet:  # why it is not the one to use
             found = replace(
                 found,
-                text=f"{found.text} Nearer still, {each.frechet:.2f}, come {noun(name)}, but nearly copies: "
-                f"{each.novelty:.2f} times as far from known codes as unseen real ones are.",
+                text=f"{found.text} Lower still, {each.frechet:.2f}, with {noun(name)}, but these are nearly copies "
+                f"(novelty {each.novelty:.2f}; unseen images: 1).",
             )
     yield found
 
 
 def advice(fidelities: Mapping[str, Fidelity]) -> Finding:
-    """Which of the samplers to use, and how much better it is than the usual choice."""
+    """Which of the samplers to use, beside the usual choice and real images."""
     best = recommended(fidelities)
     frechet = {name: each.frechet for name, each in fidelities.items()}
     against = "normal" if best == "learned" else "learned"
     if against not in frechet:
-        of_both = f"{frechet[best]:.2f}; real images, {frechet[REAL]:.2f}"
-        return Finding(f"Samples of {noun(best)} have a Fréchet distance of {of_both}.", frechet[best], "samplers")
+        of_both = f"Fréchet distance {frechet[best]:.2f} (real images: {frechet[REAL]:.2f})"
+        return Finding(f"Samples from {noun(best)}: {of_both}.", frechet[best], "samplers")
     ratio = frechet[against] / max(frechet[best], np.finfo(float).tiny)
     return Finding(
-        f"Sample with {noun(best)}: its Fréchet distance, {frechet[best]:.2f}, is {ratio:.1f} times smaller than "
-        f"that of {noun(against)}, {frechet[against]:.2f}.",
+        f"Best sampler: {noun(best)}, Fréchet distance {frechet[best]:.2f}, against {frechet[against]:.2f} for "
+        f"{noun(against)} (real images: {frechet[REAL]:.2f}).",
         ratio, "samplers",
     )  # fmt: skip
 
@@ -167,16 +159,13 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     name = usual_sampler(evidence)
     drawn, real = fidelities[name], fidelities[REAL]
     relative = drawn.digits / np.maximum(real.digits, 1)  # of as many pictures
-    rare, bits = np.flatnonzero(relative < RARE), f"{drawn.entropy:.2f} of {real.entropy:.2f} bits"
+    rare, rarest = np.flatnonzero(relative < RARE), int(relative.argmin())
     if len(rare):
-        text = f"Samples of {noun(name)} hardly show {enumeration([f'{d}s' for d in rare])}: the digits have {bits}."
+        shown = f"rarely show class{'es' * (len(rare) > 1)} {enumeration([str(each) for each in rare])}"
     else:
-        rarest = int(relative.argmin())
-        text = (
-            f"No digit is missing among samples of {noun(name)}: the digits have {bits}, and the rarest, {rarest}, is "
-            f"{relative[rarest]:.0%} as frequent as among real images."
-        )
-    yield Finding(text, drawn.entropy, "collapse")
+        shown = f"show every class; the rarest, {rarest}, at {relative[rarest]:.0%} of its real frequency"
+    bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
+    yield Finding(f"Samples from {noun(name)} {shown}. Entropy {bits}.", drawn.entropy, "collapse")
 
 
 def usual_sampler(evidence: Evidence) -> str:
@@ -190,19 +179,15 @@ def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
     np.fill_diagonal(shares, 0)
     a, b = (int(digit) for digit in np.unravel_index(shares.argmax(), shares.shape))
     share = float(shares[a, b])
-    if share >= OVERLAPPING:
-        text = f"{a} and {b} overlap: {share:.0%} of the nearest neighbours of a {a} are {b}s."
-    else:
-        text = f"Digits keep apart: at most, {share:.1%} of the nearest neighbours of a {a} are {b}s."
-    yield Finding(text, share, "digits")
+    yield Finding(f"Least separated: {share:.1%} of the neighbours of class {a} are class {b}.", share, "digits")
 
 
 @rule("knowledge")
 def class_signal(evidence: Evidence) -> Iterator[Finding]:
     codes, pca = evidence.knowledge(CODES), evidence.knowledge(PCA)
     yield Finding(
-        f"From the codes a linear probe tells {codes.probe:.1%} of the digits and a vote of neighbours "
-        f"{codes.neighbours:.1%}; from PCA of as many dimensions {pca.probe:.1%} and {pca.neighbours:.1%}.",
+        f"On the codes, a linear probe reaches {codes.probe:.1%}, 5-NN {codes.neighbours:.1%}; on equal-size PCA, "
+        f"{pca.probe:.1%} and {pca.neighbours:.1%}.",
         codes.probe, "digits",
     )  # fmt: skip
 
@@ -213,8 +198,8 @@ def surest_paths(evidence: Evidence) -> Iterator[Finding]:
     best, second = sorted(sure, key=sure.__getitem__, reverse=True)[:2]
     other = "linear" if best != "linear" else second
     yield Finding(
-        f"Between two digits, {PATHS[best]} are surest: the judge's lowest confidence on the way is {sure[best]:.2f} "
-        f"on average, on {PATHS[other]} {sure[other]:.2f}.",
+        f"Confidence stays highest on {PATHS[best]}: its minimum averages {sure[best]:.2f}, against {sure[other]:.2f} "
+        f"on {PATHS[other]}.",
         sure[best], "smoothness",
     )  # fmt: skip
 
@@ -235,13 +220,13 @@ def named(dimensions: Sequence[int]) -> str:
     return enumeration([*shown, f"{rest} more"] if rest else shown)
 
 
-def enumeration(words: Sequence[str]) -> str:
+def enumeration(words: Sequence[str], conjunction: str = "and") -> str:
     """Words as one would say them.
 
-    >>> enumeration(["1s"]), enumeration(["1s", "4s", "7s"])
-    ('1s', '1s, 4s and 7s')
+    >>> enumeration(["1"]), enumeration(["1", "4", "7"]), enumeration(["ink", "holes"], "or")
+    ('1', '1, 4 and 7', 'ink or holes')
     """
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+    return f" {conjunction} ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 RULES = tuple(each for each in list(globals().values()) if isinstance(each, Rule))

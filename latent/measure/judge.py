@@ -158,7 +158,7 @@ def load(path: Path = JUDGE_FILE) -> Judge:
         return of(values)
     except Exception as error:  # a damaged file fails in many ways: OSError, UnpicklingError, RuntimeError, KeyError
         raise CheckpointError(
-            f"The judge cannot be read from {path}: the file is missing, damaged or none of ours. "
+            f"The reference classifier cannot be read from {path}: the file is missing, damaged or from elsewhere. "
             f"Restore it with: git checkout -- latent/assets/{JUDGE_FILE.name}"
         ) from error
 
@@ -185,13 +185,13 @@ class Recipe:
 
     def __post_init__(self) -> None:
         checks = {
-            "epochs is from 1 up": self.epochs >= 1,
-            "batch-size is from 2 up": self.batch_size >= 2,
-            "lr is above 0": self.lr > 0,
+            "epochs must be at least 1": self.epochs >= 1,
+            "batch-size must be at least 2": self.batch_size >= 2,
+            "lr must be above 0": self.lr > 0,
         }
         for sentence, holds in checks.items():
             if not holds:
-                raise TrainingError(f"{sentence}; got {getattr(self, sentence.split()[0].replace('-', '_'))!r}.")
+                raise TrainingError(f"{sentence}, got {getattr(self, sentence.split()[0].replace('-', '_'))!r}.")
 
 
 def train(
@@ -296,19 +296,15 @@ def calibration_error(judgement: Judgement, labels: NDArray[np.integer], bins: i
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
-        "python -m latent.measure.judge", description="Train the judge, a small digit classifier."
-    )
+    p = argparse.ArgumentParser("python -m latent.measure.judge", description="Train the reference classifier.")
     default = Recipe()
-    p.add_argument(
-        "--dataset", choices=data.DATASETS, default=default.dataset, help="which images (default %(default)s)"
-    )
-    p.add_argument("--epochs", type=int, default=default.epochs, help="passes over them (default %(default)s)")
-    p.add_argument("--batch-size", type=int, default=default.batch_size, help="images a step (default %(default)s)")
+    p.add_argument("--dataset", choices=data.DATASETS, default=default.dataset, help="data set (default %(default)s)")
+    p.add_argument("--epochs", type=int, default=default.epochs, help="passes over the images (default %(default)s)")
+    p.add_argument("--batch-size", type=int, default=default.batch_size, help="images per step (default %(default)s)")
     p.add_argument("--lr", type=float, default=default.lr, help="highest learning rate (default %(default)s)")
-    p.add_argument("--seed", type=int, default=default.seed, help="of everything random (default %(default)s)")
+    p.add_argument("--seed", type=int, default=default.seed, help="random seed (default %(default)s)")
     p.add_argument("--data", type=Path, default=Path("data"), help="folder of the data set, downloaded when missing")
-    p.add_argument("--out", type=Path, default=JUDGE_FILE, help="the file (default %(default)s)")
+    p.add_argument("--out", type=Path, default=JUDGE_FILE, help="output file (default %(default)s)")
     return p
 
 

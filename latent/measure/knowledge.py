@@ -99,9 +99,11 @@ def held_out_accuracy(model: Any, rows: NDArray[np.float32], labels: Labels, see
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     if np.shape(labels) != (len(rows),):
-        raise ArgumentError(f"Expected {len(rows)} labels, one for each row; got an array of shape {np.shape(labels)}.")
+        raise ArgumentError(f"Expected {len(rows)} labels, one per row, got an array of shape {np.shape(labels)}.")
     counts = np.unique(labels, return_counts=True)[1]
     if len(counts) < 2 or counts.min() < FOLDS:
-        raise ArgumentError(f"Cross-validation needs two digits or more, {FOLDS} rows of each; got {counts.tolist()}.")
+        raise ArgumentError(
+            f"Cross-validation needs at least two classes with {FOLDS} rows each, got {counts.tolist()}."
+        )
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     return float(np.mean(cross_val_predict(model, rows, labels, cv=folds) == labels))

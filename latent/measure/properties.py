@@ -36,9 +36,9 @@ def of_pictures(measure: Callable[[Grey], NDArray[Any]]) -> Measure:
         pictures = np.asarray(pictures)
         grey_or_colour = pictures.ndim == 3 or (pictures.ndim == 4 and pictures.shape[3] == 3)
         if not grey_or_colour or 0 in pictures.shape[1:]:
-            raise ArgumentError(f"Expected pictures (n, height, width) or (n, height, width, 3), got {pictures.shape}.")
+            raise ArgumentError(f"Expected images (n, height, width) or (n, height, width, 3), got {pictures.shape}.")
         if pictures.dtype != np.uint8 and not np.issubdtype(pictures.dtype, np.floating):
-            raise ArgumentError(f"Pictures are uint8, or floats in [0, 1]; got {pictures.dtype}.")
+            raise ArgumentError(f"Images must be uint8, or floats in [0, 1]; got {pictures.dtype}.")
         values = np.empty(len(pictures), np.float32)
         at_once = max(1, BLOCK // (pictures.shape[1] * pictures.shape[2]))
         for start in range(0, len(pictures), at_once):
@@ -56,7 +56,7 @@ def as_grey(pictures: NDArray[Any]) -> Grey:
         return grey.astype(np.float32) / np.float32(255)
     grey = grey.astype(np.float32, copy=False)
     if grey.size and not (grey.min() >= 0 and grey.max() <= 1):  # NaN fails both
-        raise ArgumentError("Pictures as floats have pixels in [0, 1]; got values outside.")
+        raise ArgumentError("Images as floats must have pixels in [0, 1]; found values outside.")
     return grey
 
 

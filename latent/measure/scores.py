@@ -45,47 +45,52 @@ def sampler_distance(evidence: Evidence) -> float:
 # All by which models are compared, by its key in JSON and in the store. To add a score, add its record here.
 SCORES: dict[str, Measure[Evidence]] = {
     "mse": Measure(
-        "Test error", "squared pixel value", "less", ".5f",
-        "Mean squared error a pixel on the 10,000 test digits, pixels in [0, 1].",
+        "Test MSE", "squared pixel value", "less", ".5f",
+        "Mean squared error per pixel on the 10,000 test images, pixels in [0, 1].",
         needs_encoder(lambda evidence: evidence.space.test_error),
     ),
     "pca_mse": Measure(
-        "PCA's error at that size", "squared pixel value", "neither", ".5f",
-        "The error of as many principal components as the code has dimensions: what a linear model would reach.",
+        "PCA MSE, same size", "squared pixel value", "neither", ".5f",
+        "Test MSE of as many principal components as the code has dimensions: what a linear model would reach.",
         needs_encoder(lambda evidence: float(evidence.pca_errors()[-1])),
     ),
     "probe": Measure(
         "Linear probe", "share", "more", ".1%",
-        "How many digits a linear function of the code tells, cross-validated.",
+        "Accuracy of a linear classifier on the codes, cross-validated.",
         needs_encoder(lambda evidence: evidence.knowledge(CODES).probe), "Alain & Bengio 2016, arXiv:1610.01644",
     ),
     "pca_probe": Measure(
-        "PCA's probe at that size", "share", "neither", ".1%", "The same of as many principal components.",
+        "PCA probe, same size", "share", "neither", ".1%",
+        "Accuracy of the same classifier on as many principal components.",
         needs_encoder(lambda evidence: evidence.knowledge(PCA).probe), "Alain & Bengio 2016, arXiv:1610.01644",
     ),
     "neighbours": Measure(
-        "5 nearest neighbours", "share", "more", ".1%", "How many digits the vote of the five nearest codes tells.",
+        "5-NN accuracy", "share", "more", ".1%",
+        "Accuracy of a 5-nearest-neighbour classifier on the codes, cross-validated.",
         needs_encoder(lambda evidence: evidence.knowledge(CODES).neighbours), "Cover & Hart 1967",
     ),
     "clusters": Measure(
-        "k-means accuracy", "share", "more", ".1%", "How well ten clusters, found without labels, are the ten digits.",
+        "k-means accuracy", "share", "more", ".1%",
+        "Accuracy of ten clusters, found without labels, one matched to each class.",
         needs_encoder(lambda evidence: evidence.knowledge(CODES).clusters),
     ),
     "frechet": Measure(
-        "Mixture's Fréchet distance", "squared units of the features", "less", ".2f",
-        "Of its pictures from real digits, in features of the judge; of N(0, 1) where there is a decoder alone.",
+        "Fréchet distance, mixture", "squared units of the features", "less", ".2f",
+        "Samples of the Gaussian mixture against real images, in classifier features; of N(0, 1) for a decoder-only "
+        "file.",
         sampler_distance, "Heusel et al. 2017, arXiv:1706.08500",
     ),
     "latent_dim": Measure(
-        "Dimensions", "", "neither", ",.0f", "The length of a code.",
+        "Dimensions", "", "neither", ",.0f", "Length of a code.",
         lambda evidence: float(evidence.space.latent_dim),
     ),
     "active_dimensions": Measure(
-        "Active dimensions", "", "neither", ",.0f", "Those that vary over real digits, by the rule of Statistics.",
+        "Active dimensions", "", "neither", ",.0f",
+        "Dimensions that vary over the test images, by the rule in Statistics.",
         needs_encoder(lambda evidence: float(active(evidence.space).sum())),
     ),
     "parameters": Measure(
-        "Parameters", "", "neither", ",.0f", "All weights of encoder and decoder.",
+        "Parameters", "", "neither", ",.0f", "Weights of encoder and decoder.",
         lambda evidence: float(sum(weights.numel() for weights in evidence.space.model.parameters())),
     ),
     "epochs": Measure(
@@ -93,7 +98,7 @@ SCORES: dict[str, Measure[Evidence]] = {
         lambda evidence: float(len(evidence.space.checkpoint.history) or np.nan),
     ),
     "seconds": Measure(
-        "Seconds trained", "seconds", "less", ",.0f", "Of all epochs, where the file says.", training_time
+        "Training time (s)", "seconds", "less", ",.0f", "Sum over all epochs, where the file says.", training_time
     ),
 }  # fmt: skip
 

@@ -86,7 +86,9 @@ class Paths:
         """
         n_pairs = N_PAIRS if n_pairs is None else n_pairs
         if len(z) < 2 or n_steps < 3 or n_pairs < 1:
-            raise ArgumentError(f"Ways need 2 codes, 3 steps and a pair; got {len(z)}, {n_steps} and {n_pairs}.")
+            raise ArgumentError(
+                f"Paths need at least 2 codes, 3 steps and a pair, got {len(z)}, {n_steps} and {n_pairs}."
+            )
         threshold = float(np.quantile(nearest_others(z)[0], IN_DISTRIBUTION))
         return cls(z, random_pairs(len(z), n_pairs, seed), threshold, decode, confidence, n_steps)
 

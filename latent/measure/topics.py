@@ -119,46 +119,46 @@ def show_dimensions(view: View) -> Iterator[Exhibit]:
     carried, related = evidence.dimensions(), evidence.property_correlations()
     rows = list(dimension_rows(evidence))
     values = {
-        "Dimensions that change the picture": f"{int(carried.active.sum())} of {len(rows)}",
+        "Dimensions with a visible effect": f"{int(carried.active.sum())} of {len(rows)}",
         "Effective rank": f"{carried.effective_rank:.1f}",
     }
     if carried.kl is not None:
-        values["KL in all"] = f"{carried.kl.sum():.1f} nats"
-    means = {"Effective rank": "How many directions the codes really take (Roy & Vetterli 2007)."}
+        values["Total KL divergence"] = f"{carried.kl.sum():.1f} nats"
+    means = {"Effective rank": "Effective number of directions the codes vary in (Roy & Vetterli 2007)."}
     yield Facts(values=values, means=means)
     if len(rows) < latent_dim:
-        yield Exhibit(caption=f"The {len(rows)} most spread of the {latent_dim} dimensions.")
-    yield Heading(title="What each carries")
+        yield Exhibit(caption=f"The {len(rows)} of {latent_dim} dimensions with the largest standard deviation.")
+    yield Heading(title="Per-dimension metrics")
     yield Table(
         columns=dimension_columns(rows, carried.kl is not None),
         rows=rows,
-        alt="What each dimension carries",
-        caption="Effect: RMS difference a pixel of the pictures one standard deviation up and down, from 64 real "
-        "digits. Digit information: mutual information with the label, of 3.32 bits. A dimension stands for a property "
-        "where both agree: the real digits (r of 0.5 or more) and the decoded pictures of a sweep.",
+        alt="Metrics of each dimension",
+        caption="Effect: RMS difference per pixel between one standard deviation below and above, over 64 test images. "
+        "Class information: mutual information with the label (at most 3.32 bits). A correlated property is one "
+        "where both agree: the test images (r of 0.5 or more) and the traversal.",
     )
     names = [str(dimension) for dimension in carried.dimensions]
     among_real = Figure(
-        title="Among real digits",
-        rest=": how dimensions go together with measured properties",
+        title="Correlation with properties",
+        rest=", over the test images",
         chart=charts.matrix_chart,
         given=(related.correlation, names, related.names, ("dimension", "property", "correlation")),
         alt="Correlation of each dimension with each property",
     )
     in_traversal = Figure(
-        title="In a sweep",
-        rest=": standard deviations a property moves for one of the dimension",
+        title="Effect on properties",
+        rest=" (SD per SD): change of a property along a traversal",
         chart=charts.matrix_chart,
         given=(np.clip(related.slope, -1, 1), names, related.names, ("dimension", "property", "slope")),
-        alt="How far each dimension alone moves each property",
+        alt="Effect of each dimension on each property",
     )
     yield SideBySide(exhibits=(among_real, in_traversal))
     yield Figure(
-        title="How dimensions go together",
-        rest=" among real digits",
+        title="Correlation between dimensions",
+        rest=", over the test images",
         chart=charts.matrix_chart,
-        given=(carried.correlation, names, names, ("dimension", "with dimension", "correlation")),
-        alt="Correlation of each dimension with each",
+        given=(carried.correlation, names, names, ("dimension", "other dimension", "correlation")),
+        alt="Correlation between dimensions",
     )
 
 
@@ -188,12 +188,18 @@ def dimension_columns(rows: Sequence[Mapping[str, Any]], has_kl: bool) -> list[C
 
     return [
         Column("dimension", "dimension"),
-        Column("variance", "variance", "number", ".3f", "Of the real codes, squared latent units."),
-        bar("effect", "effect on the picture"),
-        bar("digit_information", "digit information, bits"),
-        *([Column("kl", "KL, nats", "number", ".2f")] if has_kl else []),
+        Column(
+            "variance",
+            "variance",
+            "number",
+            ".3f",
+            "Variance of the codes of the test images, in squared latent units.",
+        ),
+        bar("effect", "effect"),
+        bar("digit_information", "class information (bits)"),
+        *([Column("kl", "KL divergence (nats)", "number", ".2f")] if has_kl else []),
         Column("active", "active"),
-        Column("stands_for", "stands for", "text"),
+        Column("stands_for", "correlated property", "text"),
         Column("correlation", "r", "number", ".2f"),
     ]
 
@@ -206,7 +212,10 @@ def strongest_dimensions(view: View) -> Iterator[Exhibit]:
     codes = np.tile(space.statistics.mean, (len(order), N_STEPS, 1))
     for row, dimension in enumerate(order):
         codes[row, :, dimension] = np.linspace(low[dimension], high[dimension], N_STEPS)
-    text = "The strongest dimensions, from the 1st to the 99th percentile, from the mean of all codes."
+    text = (
+        "Traversals of the dimensions with the largest effect, from the 1st to the 99th percentile; other "
+        "dimensions as in the mean code."
+    )
     z = codes.reshape(-1, space.latent_dim)
     yield PictureSheet(
         key="diagnose_strongest", pictures=to_uint8(view.decode(space, z)), columns=N_STEPS,
@@ -240,33 +249,33 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
     evidence = view.evidence
     errors = evidence.reconstruction()
     histogram = Figure(
-        title="How large the error is",
+        title="MSE per image",
         chart=charts.errors_chart,
         given=(errors.errors, error_lines(evidence)),
-        alt="Histogram of the errors of all test digits",
+        alt="Histogram of the MSE of all test images",
     )
     by_class = Figure(
-        title="Of which digits",
+        title="MSE by class",
         chart=charts.digits_chart,
-        given=(errors.by_digit, "mean squared error a pixel"),
+        given=(errors.by_digit, "MSE per pixel"),
         choices={"height": 260},
-        alt="Mean error of each digit",
+        alt="MSE of each class",
     )
     yield SideBySide(exhibits=(histogram, by_class), widths=(3, 2))
-    for name, rows in (("worst", errors.worst()), ("best", errors.best())):
-        yield Exhibit(title=f"The {len(rows)} {name}", rest=", above the digits, below what is left of them")
+    for name, extreme, rows in (("worst", "highest", errors.worst()), ("best", "lowest", errors.best())):
+        yield Exhibit(title=f"{len(rows)} {extreme} MSE", rest=" (top: originals, bottom: reconstructions)")
         for place, part in enumerate(np.array_split(rows, 2)):
-            text = f"The {name} reconstructions, {len(part)} of them"
+            text = f"{len(part)} originals of the {extreme} MSE over their reconstructions"
             yield originals_and_reconstructions(view, part, f"diagnose_{name}_{place}", text)
     if not evidence.refusal:
-        text = "Below each pair what the judge reads: in the digit > in what is left of it, where the two differ."
+        text = "“4 > 9”: the predicted class changes from 4 to 9."
         yield Exhibit(caption=text)
 
 
 def error_lines(evidence: Evidence) -> dict[str, float]:
     """The test error, and what it is to be compared with."""
     pca, own = evidence.pca_errors(), evidence.space.test_error
-    return {"this model": own, f"PCA, {evidence.space.latent_dim} dimensions": pca[-1], "the mean picture": pca[0]}
+    return {"this model": own, f"PCA, {evidence.space.latent_dim} components": pca[-1], "mean image": pca[0]}
 
 
 def originals_and_reconstructions(view: View, rows: Rows, key: str, text: str) -> PictureSheet:
@@ -287,15 +296,15 @@ def image_names(space: LatentSpace, rows: Rows) -> list[str]:
     """What to call evaluation images; a decoder-only file has random codes in their place."""
     if not space.signature.has_encoder:
         return [f"random code {row}" for row in rows]
-    return [f"{space.labels[row]}, image {row}" for row in rows]
+    return [f"class {space.labels[row]}, image {row}" for row in rows]
 
 
 def files_of_reconstruction(view: View) -> Files:
     evidence, errors = view.evidence, view.evidence.reconstruction()
-    table = {"image": np.arange(len(errors.errors)), "digit": view.space.labels, "error": errors.errors}
+    table = {"image": np.arange(len(errors.errors)), "class": view.space.labels, "mse": errors.errors}
     if not evidence.refusal:
-        table["judged before"] = evidence.originals().digits
-        table["judged after"] = evidence.reconstructions().digits
+        table["predicted, original"] = evidence.originals().digits
+        table["predicted, reconstruction"] = evidence.reconstructions().digits
     arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
     python = (
         "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
@@ -312,9 +321,9 @@ def show_samplers(view: View) -> Iterator[Exhibit]:
     fidelities = evidence.fidelities()
     yield Exhibit(title=findings.advice(fidelities).text)
     yield from fidelity_exhibits(evidence, fidelities)
-    yield Heading(title="Which digits the judge sees")
+    yield Heading(title="Predicted classes")
     yield judged_classes(fidelities)
-    yield Heading(title="What each draws")
+    yield Heading(title="Samples")
     for name, fidelity in fidelities.items():
         sampled = evidence.sampler(name, SEED)
         z, pictures = sampled.z[:N_SAMPLES_SHOWN], sampled.pictures[:N_SAMPLES_SHOWN]
@@ -332,10 +341,10 @@ def fidelity_exhibits(evidence: Evidence, fidelities: Mapping[str, Fidelity]) ->
     yield Figure(
         chart=charts.samplers_chart,
         given=(frechet, references),
-        alt="Fréchet distance of each sampler, the least first",
+        alt="Fréchet distance of each sampler, in rising order",
     )
     rows = [{"sampler": name} | {key: fidelities[name].value(key) for key in MEASURES} for name in order]
-    yield Table(columns=fidelity_columns(), rows=rows, alt="Measures of each sampler")
+    yield Table(columns=fidelity_columns(), rows=rows, alt="Metrics of each sampler")
 
 
 def fidelity_columns() -> list[Column]:
@@ -350,11 +359,11 @@ def fidelity_columns() -> list[Column]:
 def judged_classes(fidelities: Mapping[str, Fidelity]) -> Figure:
     """Which classes the judge sees among the pictures of each sampler."""
     shares = np.stack([each.digits / max(int(each.digits.sum()), 1) for each in fidelities.values()])
-    titles = ("sampler", "digit that the judge saw", "share")
+    titles = ("sampler", "predicted class", "share")
     return Figure(
         chart=charts.shares_chart,
         given=(shares, list(fidelities), [str(digit) for digit in range(shares.shape[1])], titles),
-        alt="Share of each digit among the pictures of each sampler",
+        alt="Share of each predicted class among the samples of each sampler",
     )
 
 
@@ -370,7 +379,7 @@ def sampler_pictures(
         title=name.capitalize(), rest="" if fidelity is None else f", Fréchet distance {fidelity.frechet:.3g}",
         key=f"samplers_{name.replace(' ', '_')}", pictures=pictures, columns=min(IN_A_ROW, len(pictures)),
         z=z if has_codes else None, names=[f"{name}, {i + 1}" for i in range(len(z))],
-        alt=f"{len(pictures)} pictures: {name}" if has_codes else f"{len(pictures)} real digits",
+        alt=f"{len(pictures)} images: {name}" if has_codes else f"{len(pictures)} test images",
         stretch=has_codes and len(pictures) >= 15,
     )  # fmt: skip
 
@@ -378,9 +387,9 @@ def sampler_pictures(
 def how_samplers_are_measured(evidence: Evidence) -> str:
     """The protocol of the measures, for people."""
     return (
-        f"Each sampler is fitted to the codes of half of the test digits and draws {len(evidence.space.z) // 2:,} "
-        "pictures, measured against the other half in the features of the judge, a small classifier "
-        f"({evidence.judge.scores['accuracy']:.1%} of the test digits right). The reference rows say what is possible."
+        f"Fitted to the codes of half of the test images; {len(evidence.space.z) // 2:,} samples each, compared with "
+        f"the other half in the features of a reference classifier ({evidence.judge.scores['accuracy']:.1%} test "
+        "accuracy). Grey: references."
     )
 
 
@@ -409,24 +418,24 @@ def show_collapse(view: View) -> Iterator[Exhibit]:
         },
         means={key.capitalize(): measure.means for key, measure in MEASURES.items()},
     )
-    text = f"Real digits, for comparison: coverage {real.coverage:.0%}, duplicates {real.duplicates:.1%}."
+    text = f"Real images: coverage {real.coverage:.0%}, duplicates {real.duplicates:.1%}."
     yield Exhibit(caption=text)
     among_samples = Figure(
-        title=f"What the judge sees in {drawn.digits.sum():,} samples",
+        title=f"Predicted classes of {drawn.digits.sum():,} samples",
         rest=f": {view.sampler}",
         chart=charts.digits_chart,
-        given=(drawn.digits, "pictures"),
-        alt="Digits among the samples",
+        given=(drawn.digits, "images"),
+        alt="Predicted classes of the samples",
     )
     among_real = Figure(
-        title="In as many real digits",
+        title="The same number of real images",
         chart=charts.digits_chart,
-        given=(real.digits, "pictures"),
-        alt="Digits among real images",
+        given=(real.digits, "images"),
+        alt="Predicted classes of real images",
     )
     yield SideBySide(exhibits=(among_samples, among_real))
     sheet = sampler_pictures(view.space, view.sampler, sampled.z, sampled.pictures)
-    yield replace(sheet, title="Some of the samples")
+    yield replace(sheet, title="Samples")
 
 
 def parts_of_collapse(topic: Topic, view: View) -> list[Part]:
@@ -436,7 +445,7 @@ def parts_of_collapse(topic: Topic, view: View) -> list[Part]:
 def files_of_collapse(view: View) -> Files:
     real, sampled = (view.evidence.sampler(name, SEED) for name in (REAL, view.sampler))
     drawn = sampled.fidelity.digits
-    table = {"digit": np.arange(len(drawn)), "samples": drawn, "real": real.fidelity.digits}
+    table = {"class": np.arange(len(drawn)), "samples": drawn, "real": real.fidelity.digits}
     python = (
         f"sampled = evidence.sampler({view.sampler!r}, {SEED})\n"
         "z, drawn = sampled.z, sampled.fidelity\ndigits = drawn.digits"
@@ -449,43 +458,45 @@ def files_of_collapse(view: View) -> Files:
 
 def show_smoothness(view: View) -> Iterator[Exhibit]:
     paths = {kind: view.evidence.smoothness(kind) for kind in KINDS}
-    yield Table(columns=SMOOTHNESS_COLUMNS, rows=smoothness_rows(view), alt="Smoothness along each kind of way")
+    yield Table(columns=SMOOTHNESS_COLUMNS, rows=smoothness_rows(view), alt="Smoothness of each kind of path")
     n_paths, n_steps, _ = paths["linear"].codes.shape
     yield Figure(
-        title="How sure the judge stays on the way",
+        title="Lowest confidence on the path",
         chart=charts.ways_chart,
         given=({kind: each.confidence for kind, each in paths.items()},),
-        alt="Share of ways below each lowest confidence",
-        caption=f"Over {n_paths} random pairs of real digits, {n_steps} steps each. The farther right a line, the "
-        "surer the way.",
+        alt="Cumulative share of paths by lowest confidence",
+        caption=f"Over {n_paths} random pairs of test images, {n_steps} steps each. Curves further right are better.",
     )
     shown = [
-        (kind, name, row)
+        (kind, name, extreme, row)
         for kind, each in paths.items()
-        for name, row in (("surest", each.best), ("least sure", each.worst))
+        for name, extreme, row in (("surest", "highest", each.best), ("least_sure", "lowest", each.worst))
     ]
-    codes = [paths[kind].codes[row] for kind, _, row in shown]
+    codes = [paths[kind].codes[row] for kind, _, _, row in shown]
     decoded = np.split(to_uint8(view.decode(view.space, np.concatenate(codes))), len(shown))
-    for (kind, name, row), z, pictures in zip(shown, codes, decoded):
+    for (kind, name, extreme, row), z, pictures in zip(shown, codes, decoded):
         confidence = paths[kind].confidence[row]
         yield PictureSheet(
-            title=kind.capitalize(), rest=f": the {name} of {n_paths} ways, lowest confidence {confidence:.2f}",
-            key=f"diagnose_{kind.replace(' ', '_')}_{name.replace(' ', '_')}", pictures=pictures, columns=n_steps,
-            zoom=3, z=z, names=[f"{kind}, {name}, step {step + 1}" for step in range(n_steps)],
-            alt=f"The {name} way: {kind}", stretch=True,
+            title=kind.capitalize(), rest=f": {extreme} of {n_paths} paths by lowest confidence, {confidence:.2f}",
+            key=f"diagnose_{kind.replace(' ', '_')}_{name}", pictures=pictures, columns=n_steps,
+            zoom=3, z=z, names=[f"{kind}, {extreme} confidence, step {step + 1}" for step in range(n_steps)],
+            alt=f"{kind.capitalize()} path with the {extreme} minimum confidence", stretch=True,
         )  # fmt: skip
 
 
 SMOOTHNESS_COLUMNS = (
-    Column("way", "way"),
+    Column("way", "path"),
     Column(
-        "evenness", "evenness of steps", "bar", ".2f",
-        "Mean step in picture space over the largest: 1 where the picture changes at an even pace.",
+        "evenness", "evenness", "bar", ".2f",
+        "Mean ÷ largest step between images: 1 where the image changes at an even rate.",
     ),
-    Column("confidence", "lowest confidence", "bar", ".2f", "Of the judge on the way, on average."),
     Column(
-        "off data", "share off the data", "bar", ".1%",
-        "Points farther from the nearest real code than 99 % of real codes are from theirs.",
+        "confidence", "lowest confidence", "bar", ".2f",
+        "Lowest confidence of the reference classifier on the path, averaged over paths.",
+    ),
+    Column(
+        "off data", "share far from data", "bar", ".1%",
+        "Points farther from the nearest real code than 99% of real codes are.",
     ),
 )  # fmt: skip
 
@@ -519,25 +530,25 @@ def show_digits(view: View) -> Iterator[Exhibit]:
     others = shares.copy()
     np.fill_diagonal(others, np.nan)  # mostly near 1, it would leave no shade to the others
     yield Figure(
-        title="Which other digits are among the ten nearest neighbours",
+        title="Classes among the 10 nearest neighbours",
         chart=charts.shares_chart,
-        given=(others, classes, classes, ("digit", "digit of the neighbour", "of its neighbours")),
-        alt="Share of each other digit among the neighbours of each digit",
+        given=(others, classes, classes, ("class", "class of the neighbour", "share of neighbours")),
+        alt="Share of each other class among the neighbours of each class",
     )
     a, b = (int(digit) for digit in np.unravel_index(np.nan_to_num(others).argmax(), shares.shape))
     of_a, of_b = (rows[:N_PAIRS_SHOWN] for rows in view.evidence.mixed_neighbours(a, b))
     if len(of_a):
         both = np.concatenate([of_a, of_b])
         yield PictureSheet(
-            title=f"{a}s whose nearest neighbour is a {b}", rest=", each over that neighbour", key="diagnose_pairs",
+            title=f"Class {a} (top), nearest neighbour of class {b} (bottom)", key="diagnose_pairs",
             pictures=space.images[of_a], partners=space.images[of_b], columns=12, zoom=3, z=space.z[both],
             names=image_names(space, both), stretch=len(of_a) >= 12,
-            alt=f"{len(of_a)} {a}s, each over the {b} that is its nearest neighbour",
+            alt=f"{len(of_a)} images of class {a}, each over its nearest neighbour of class {b}",
         )  # fmt: skip
     also_pixels = view.evidence.has("knowledge", PIXELS)
     yield replace(
         class_signal(view.evidence, FEATURES if also_pixels else (CODES, PCA)),
-        title="What the codes know about the digits",
+        title="Class information in the codes",
     )
 
 
@@ -545,22 +556,21 @@ def class_signal(evidence: Evidence, features: Sequence[str] = FEATURES) -> Tabl
     """How well classes can be told from the codes and from the baselines, of those that are named."""
     space = evidence.space
     names = {
-        CODES: f"codes of {space.name}", PCA: f"PCA, {min(space.latent_dim, 784)} dimensions", PIXELS: PIXELS
+        CODES: f"codes of {space.name}", PCA: f"PCA, {min(space.latent_dim, 784)} components", PIXELS: PIXELS
     }  # fmt: skip
     return Table(
         columns=KNOWLEDGE_COLUMNS,
         rows=[{"features": names[each], **asdict(evidence.knowledge(each))} for each in features],
-        alt="What features know about digits",
-        caption="On the 10,000 test digits, 5-fold cross-validated: probe and vote learn from 8,000 at a time and are "
-        "asked about the other 2,000. A space that knows more than PCA of the same dimension has learned something.",
+        alt="Class information in the codes and the baselines",
+        caption="5-fold cross-validation on the test images. Above PCA: better than a linear projection.",
     )
 
 
 KNOWLEDGE_COLUMNS = (
     Column("features", "features", "text"),
     Column("probe", "linear probe", "bar", ".1%", "Logistic regression."),
-    Column("neighbours", "5 nearest", "bar", ".1%", "A vote of 5 neighbours."),
-    Column("clusters", "k-means accuracy", "bar", ".1%", "Ten clusters."),
+    Column("neighbours", "5-NN", "bar", ".1%", "5-nearest-neighbour classifier."),
+    Column("clusters", "k-means accuracy", "bar", ".1%", "Ten clusters, one matched to each class."),
     Column("nmi", "k-means NMI", "bar", ".3f"),
 )
 
@@ -589,12 +599,12 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic("samplers", "Samplers", ("sampler",), show_samplers, files_of_samplers, "Sampler lab"),
         Topic(
-            "collapse", "Which digits are drawn", ("sampler",), show_collapse, files_of_collapse, takes_sampler=True,
+            "collapse", "Class coverage", ("sampler",), show_collapse, files_of_collapse, takes_sampler=True,
             measures=parts_of_collapse,
         ),
-        Topic("smoothness", "Ways between digits", ("smoothness",), show_smoothness, files_of_smoothness),
+        Topic("smoothness", "Smoothness", ("smoothness",), show_smoothness, files_of_smoothness),
         Topic(
-            "digits", "What the codes know about the digits", ("neighbours", "knowledge"), show_digits,
+            "digits", "Class overlap", ("neighbours", "knowledge"), show_digits,
             files_of_digits, measures=parts_of_digits,
         ),
     )

@@ -68,13 +68,13 @@ def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
     return checkpoint.fingerprint(path)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Opening the file; a stranger's is read on real digits first …")
+@st.cache_resource(max_entries=8, show_spinner="Opening the file; inferring its architecture if needed …")
 def loaded(path: str, stamp: tuple[int, ...], within: str) -> checkpoint.Checkpoint:
     """What a file in this folder holds, for somebody else's how it is read; read again where its stamp is another."""
     return checkpoint.load(path, within=Path(within))
 
 
-@st.cache_resource(max_entries=8, show_spinner="Trying readings of the file on real digits …")
+@st.cache_resource(max_entries=8, show_spinner="Testing interpretations of the file …")
 def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
     """What an uploaded file holds."""
     return checkpoint.parse(_content, name)
@@ -99,7 +99,7 @@ def alternatives_of(sha256: str, _reading: Reading) -> dict[str, dict[str, Readi
     return _reading.alternatives()
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the distribution …")
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the sampler …")
 def fitted(
     space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
 ) -> Sampler:
@@ -125,7 +125,7 @@ def decoded_once(space: LatentSpace, codes: bytes, labels: tuple[int, ...] | Non
     return pictures
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring what each dimension does …")
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the effect of each dimension …")
 def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
     """How much each of the most spread dimensions changes the picture, over the first 16 evaluation images."""
     statistics = space.statistics
@@ -144,7 +144,7 @@ def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Codes, list[str
     return images.sheet(space.decode(z), 13, zoom=2, row_names=[str(d) for d in shown]), z, names
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the error on 10,000 digits …")
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE on 10,000 images …")
 def test_error(space: LatentSpace) -> float:
     """`LatentSpace.test_error`, which may have to be measured."""
     return space.test_error
@@ -156,7 +156,7 @@ def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
     return LatentStatistics.of(space.z[:n])
 
 
-@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Drawing codes from the file …")
+@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner="Loading codes from the file …")
 def sample_of(file: Encoded) -> Codes:
     """At most 10,000 codes of a file, whatever its size."""
     return file.sample()
@@ -197,7 +197,7 @@ def evidence_of(space: LatentSpace) -> Evidence:
     return Evidence(space)
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing 10,000 codes …")
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing the codes of 10,000 images …")
 def comparison_of(a: LatentSpace, b: LatentSpace) -> Comparison:
     """Two spaces side by side; what their codes share is measured now."""
     comparison = Comparison(evidence_of(a), evidence_of(b))
@@ -215,7 +215,7 @@ def kind_and_size(path: str, sha256: str, within: str) -> tuple[str, int] | None
         return None
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring 10,000 digits …")
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of 10,000 images …")
 def property_direction(space: LatentSpace, name: str) -> Codes:
     """The direction along which a measured property grows."""
     measured = properties.PROPERTIES[name].measure(space.images)
@@ -241,7 +241,7 @@ def along_of_many(
     return mean
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for a browser …")
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for the browser …")
 def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     """What the browser needs of a checkpoint: its name, all of it as a parcel, and why its decoder cannot run there."""
     program, refusal = None, ""
@@ -299,12 +299,12 @@ def places_on_plane(space: LatentSpace) -> NDArray[np.float32]:
     return places
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring every digit …")
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE of each image …")
 def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
     """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
     values: NDArray[Any] = np.zeros(0, np.float32)
-    if colouring in ("digit", "cluster"):
-        categories = space.labels if colouring == "digit" else clusters_of(space, "k-means", shown or 10).labels
+    if colouring in ("class", "cluster"):
+        categories = space.labels if colouring == "class" else clusters_of(space, "k-means", shown or 10).labels
         colours = charts.category_colours(categories)
         names = [f"cluster {i}" if shown else str(i) for i in range(min(shown or 10, len(charts.DIGITS)))]
         legend = dict(zip(names, charts.DIGITS))

@@ -20,9 +20,9 @@ from latent.page.state import state
 from latent.sampling import SAMPLERS, Sampler
 from latent.space import LatentSpace
 
-SOURCES = ("real image", "class mean", "mean", "zeros", "random draw", "kept vector", "custom vector")
-OF_REAL_IMAGES = ("real image", "class mean", "mean")  # what a decoder alone cannot offer
-OF_REAL_DIGITS = ("property", "two digits")
+SOURCES = ("test image", "class mean", "mean", "zeros", "random code", "shelf item", "custom vector")
+OF_REAL_IMAGES = ("test image", "class mean", "mean")  # what a decoder alone cannot offer
+OF_REAL_DIGITS = ("property", "two classes")
 DEFAULT_PROPERTY = "thickness"
 MOST_COMPONENTS = 64
 LARGEST_SEED = 2**31 - 1
@@ -58,7 +58,7 @@ def choose_digit(label: str, key: str, default: int, width: Width = DIGIT_WIDTH)
     return st.selectbox(label, range(10), index=default, key=key, bind="query-params", width=width)
 
 
-def choose_seed(key: str, default: int = 0, text: str | None = "The same seed, the same pictures.") -> int:
+def choose_seed(key: str, default: int = 0, text: str | None = "The same seed gives the same samples.") -> int:
     """A control for a seed; ``text`` is its help."""
     return int(st.number_input("Seed", 0, LARGEST_SEED, default, key=key, bind="query-params", help=text))
 
@@ -67,42 +67,42 @@ def choose_scale_and_seed(key: str) -> tuple[float, int]:
     """Controls for how far draws lie from their centre, and for the seed."""
     scale = st.slider(
         "Scale", 0.0, 3.0, 1.0, 0.05, key=f"{key}_scale", bind="query-params",
-        help="How far codes lie from their centre: below 1 more typical pictures, above 1 stranger ones.",
+        help="Multiplies the spread around the centre.",
     )  # fmt: skip
     return scale, choose_seed(f"{key}_seed")
 
 
 def choose_image(space: LatentSpace, key: str, digit: int) -> int:
     """The index of an evaluation image: a digit, and which of its images."""
-    digit = choose_digit("Digit", f"{key}_digit", digit)
+    digit = choose_digit("Class", f"{key}_digit", digit)
     indices = np.flatnonzero(space.labels == digit)
     which = st.number_input(
-        "Which one", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
-        help=f"There are {len(indices)} test images of this digit.",
+        "Image", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
+        help=f"{len(indices)} test images of this class.",
     )  # fmt: skip
     return int(indices[which - 1])
 
 
-def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "real image", digit: int = 7) -> Operand:
+def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test image", digit: int = 7) -> Operand:
     """Controls that choose a code: a real one, a computed one, one from the shelf."""
     sources = [name for name in SOURCES if space.signature.has_encoder or name not in OF_REAL_IMAGES]
-    index = sources.index(source) if source in sources else sources.index("random draw")
+    index = sources.index(source) if source in sources else sources.index("random code")
     source = st.selectbox(label, sources, index=index, key=f"{key}_source", bind="query-params")
     match source:
-        case "real image":
+        case "test image":
             index = choose_image(space, key, digit)
-            return Operand(f"a real {space.labels[index]}", space.z[index], snippet(f"space.z[{index}]"))
+            return Operand(f"class {space.labels[index]}, image {index}", space.z[index], snippet(f"space.z[{index}]"))
         case "class mean":
-            digit = choose_digit("Mean of the", f"{key}_mean_of", digit)
-            return Operand(f"mean of the {digit}s", space.class_mean(digit), snippet(f"space.class_mean({digit})"))
+            digit = choose_digit("Class", f"{key}_mean_of", digit)
+            return Operand(f"mean of class {digit}", space.class_mean(digit), snippet(f"space.class_mean({digit})"))
         case "mean":
             return mean_of_all(space)
-        case "random draw":
+        case "random code":
             seed = choose_seed(f"{key}_draw", digit, None)
             python = snippet(f'sampling.sample(sampling.fit("learned", space.z), 1, seed={seed})[0]', sampling)
             code = sampling.sample(cached.fitted(space, "learned"), 1, seed=seed)[0]
-            return Operand("a random draw", code, python)
-        case "kept vector":
+            return Operand("random code", code, python)
+        case "shelf item":
             return choose_kept(space, key)
         case "custom vector":
             code = custom_code(space)
@@ -121,12 +121,12 @@ def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Oper
     """A control that chooses from the shelf; the mean of all codes where nothing is on it."""
     names = shelf_of(space).names(kind)
     if not names:
-        st.caption("Nothing is on the shelf yet: click any picture on the page to keep it. Until then, the mean.")
+        st.caption("Shelf empty: using the mean code. Click an image to add its code.")
         return mean_of_all(space)
     if f"{key}_kept" not in st.session_state and f"{key}_kept" not in st.query_params:
         st.session_state[f"{key}_kept"] = names[-1]
     # Without a default, which the address would leave out and the next vector that is kept would change.
-    name = st.selectbox("Which", names, index=None, key=f"{key}_kept", bind="query-params") or names[-1]
+    name = st.selectbox("Shelf item", names, index=None, key=f"{key}_kept", bind="query-params") or names[-1]
     kept = shelf_of(space)[name]
     state().run.items.add(kept.name)
     return Operand(kept.name, kept.vector, literal(kept.vector))
@@ -136,14 +136,14 @@ def choose_sampler(space: LatentSpace, key: str, default: str, digit: int | None
     """Controls that choose a sampler, which is fitted to the codes of one digit where one is given."""
     names = list(SAMPLERS)
     name = st.selectbox(
-        "Distribution", names, index=names.index(default), key=f"{key}_distribution", bind="query-params",
+        "Sampler", names, index=names.index(default), key=f"{key}_distribution", bind="query-params",
         help="\n".join(f"- **{name}**: {each.help}" for name, each in SAMPLERS.items()),
     )  # fmt: skip
     chosen = SAMPLERS[name]
     rows = "" if digit is None else f"[space.labels == {digit}]"
     if chosen.takes_range and st.toggle(
-        "Choose the range", key=f"{key}_bounded", bind="query-params",
-        help="Off: every dimension runs over the values that real codes take in it.",
+        "Custom range", key=f"{key}_bounded", bind="query-params",
+        help="Off: range of the real codes.",
     ):  # fmt: skip
         low = st.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
         high = st.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
@@ -156,7 +156,7 @@ def choose_sampler(space: LatentSpace, key: str, default: str, digit: int | None
 def choose_direction(space: LatentSpace) -> Direction:
     """Controls that choose a direction."""
     kinds = [kind for kind in CHOOSERS if space.signature.has_encoder or kind not in OF_REAL_DIGITS]
-    kind = st.selectbox("Direction of", kinds, key="directions_kind", bind="query-params")
+    kind = st.selectbox("Direction", kinds, key="directions_kind", bind="query-params")
     return CHOOSERS[kind](space)
 
 
@@ -168,11 +168,11 @@ def direction_of_property(space: LatentSpace) -> Direction:
 
 
 def direction_of_digits(space: LatentSpace) -> Direction:
-    a = choose_digit("From digit", "directions_from_digit", 4)
-    b = choose_digit("To digit", "directions_to_digit", 9)
+    a = choose_digit("From class", "directions_from_digit", 4)
+    b = choose_digit("To class", "directions_to_digit", 9)
     lines = f"directions.difference(space.z[space.labels == {b}], space.z[space.labels == {a}])"
     code = directions.difference(space.z[space.labels == b], space.z[space.labels == a])
-    return Direction(f"{a} to {b}", code, snippet(lines, directions))
+    return Direction(f"class {a} to class {b}", code, snippet(lines, directions))
 
 
 def direction_of_vectors(space: LatentSpace) -> Direction:
@@ -197,10 +197,10 @@ def kept_direction(space: LatentSpace) -> Direction:
 
 CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
     "property": direction_of_property,
-    "two digits": direction_of_digits,
-    "two vectors": direction_of_vectors,
+    "two classes": direction_of_digits,
+    "two codes": direction_of_vectors,
     "principal component": direction_of_component,
-    "kept direction": kept_direction,
+    "shelf direction": kept_direction,
 }
 
 

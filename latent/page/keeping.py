@@ -44,7 +44,7 @@ def keep(space: LatentSpace, name: str, vector: Code, kind: shelf.Kind = "code",
     try:
         kept = kept_of(space, name, origin or session.section, np.asarray(vector, np.float32), kind)
         session.shelves[space.checkpoint.sha256] = shelf_of(space).keep(kept)
-        session.toast = "Kept on the shelf, in the sidebar."
+        session.toast = "Added to the shelf, in the sidebar."
     except LatentError as error:
         session.toast = str(error)
 

@@ -14,7 +14,7 @@ import streamlit as st
 from latent import checkpoint
 from latent.errors import CheckpointError
 from latent.files import stamp
-from latent.page import cached
+from latent.page import cached, renamed
 from latent.page.show import show_error
 from latent.page.snippet import PROJECT
 from latent.page.state import Upload, state
@@ -37,16 +37,16 @@ def choose_model() -> LatentSpace:
     if not files and not uploads:
         folder = model_folder()
         raise CheckpointError(
-            f"There is no checkpoint in {folder}: train one with python -m latent.train --out "
-            f"{folder / 'ae-16.pt'}, or name another folder in LATENT_CHECKPOINTS."
+            f"There is no model file in {folder}: train a model with python -m latent.train --out "
+            f"{folder / 'ae-16.pt'}, or set LATENT_CHECKPOINTS to another folder."
         )
     names = [*files, *uploads]
     wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
     if wanted and wanted not in names:
-        st.warning("No checkpoint of this name is here now, so another one is open; its shelf comes back with it:")
+        st.warning("Linked model not found, so another is open:")
         st.text(wanted[:80])
     default = names.index(DEFAULT_MODEL) if DEFAULT_MODEL in files else 0
-    return open_space(st.selectbox("Checkpoint", names, index=default, key="checkpoint", bind="query-params"), files)
+    return open_space(st.selectbox("Model file", names, index=default, key="checkpoint", bind="query-params"), files)
 
 
 def offered_files() -> dict[str, Path]:
@@ -94,6 +94,6 @@ def overruled_by(sha256: str) -> dict[str, str]:
     overruled = state().overruled
     if not overruled and "reading" in st.query_params:
         with suppress(ValueError):  # a link that was cut short
-            choices = json.loads(st.query_params["reading"])
-            overruled[sha256] = {str(name): str(chosen) for name, chosen in dict(choices).items()}
+            choices = dict(json.loads(st.query_params["reading"]))
+            overruled[sha256] = {str(name): renamed.choice(str(name), str(chosen)) for name, chosen in choices.items()}
     return overruled.get(sha256, {})

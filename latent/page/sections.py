@@ -17,6 +17,7 @@ from latent.page.choose import choose_digit
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.shelf import show_shelf
 from latent.page.picker import choose_model, take_upload
+from latent.page.renamed import open_renamed_options
 from latent.page.server import device_complaint, prepare, turns
 from latent.page.show import lazy_expander, show_error
 from latent.page.state import Run, state
@@ -24,9 +25,7 @@ from latent.space import LatentSpace
 
 Draw = Callable[[LatentSpace], None]
 Need = Literal["encoder"]
-WHERE_MISSING: dict[Need, str] = {
-    "encoder": "This file holds a decoder alone, which gives no codes of real digits, and this section needs them."
-}
+WHERE_MISSING: dict[Need, str] = {"encoder": "This section needs an encoder."}
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,7 @@ class Page:
         prepare()
         session = state()
         session.complete = False
+        open_renamed_options()
         with turns().one():
             st.set_page_config("Latent Space Explorer", cached.page_icon(), layout="wide")
             st.html(cached.style(self.first_of_groups()))
@@ -103,15 +103,18 @@ def open_model() -> LatentSpace:
     try:
         space = choose_model()
         if space.signature.conditional:
-            space = space.for_digit(choose_digit("Digit to draw", "digit", 3, width="stretch"))
+            space = space.for_digit(choose_digit("Class", "digit", 3, width="stretch"))
     except LatentError as error:
         show_error(error)
     if device_complaint():
         st.text(device_complaint())
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
-            "Any trained autoencoder", key="upload", on_change=take_upload,
-            help=f"{formats.names('or')}, at most 200 MB. Nothing in it is executed; it is kept for this session only.",
+            "Model file of any trained autoencoder", key="upload", on_change=take_upload,
+            help=(
+                f"{formats.names('or')}, at most 200 MB. Nothing in the file is executed; it is kept for this "
+                "session only."
+            ),
         )  # fmt: skip
     if space is None:
         st.stop()

@@ -30,7 +30,7 @@ LETTER, CELL_PADDING, BAR = 8, 20, 104  # pixels of a table: a letter, both side
 
 def show_error(error: LatentError) -> None:
     """A mistake, as a sentence. Its text may quote a file, so it is shown as text and never as Markdown."""
-    st.error("This cannot be shown:")
+    st.error("Error:")
     st.text(str(error))
 
 
@@ -64,7 +64,7 @@ def real_names(space: LatentSpace, indices: Rows) -> list[str]:
     """What the evaluation images of these indices are called."""
     if not space.signature.has_encoder:
         return [f"random code {index}" for index in indices]
-    return [f"{space.labels[index]}, image {index}" for index in indices]
+    return [f"class {space.labels[index]}, image {index}" for index in indices]
 
 
 def show_moving(pictures: Pictures, alt_text: str, zoom: int = 6) -> None:
@@ -128,7 +128,7 @@ def show_support(space: LatentSpace, code: Code) -> None:
     quantile = float(space.support.quantile(code[None])[0])
     st.progress(
         quantile,
-        f"**{support.verdict(quantile).capitalize()}**: {quantile:.0%} of real codes lie closer to their neighbours",
+        f"**{support.verdict(quantile).capitalize()}**: farther from its neighbours than {quantile:.0%} of real codes",
     )
 
 
@@ -173,6 +173,6 @@ def counted(counts: NDArray[np.integer[Any]]) -> str:
     """How many there are of each digit, for those that there are.
 
     >>> counted(np.array([2, 0, 1]))
-    '2 × 0, 1 × 2'
+    '2 of class 0, 1 of class 2'
     """
-    return ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)
+    return ", ".join(f"{count} of class {digit}" for digit, count in enumerate(counts) if count)

@@ -33,17 +33,17 @@ def take_away(
     name = f"{space.name}-{state().section.lower().replace(' ', '-')}"
     files: dict[str, tuple[Any, str, str]] = {}
     if png is not None:
-        files["PNG"] = (png, "image/png", "The pictures as one sheet.")
+        files["PNG"] = (png, "image/png", "Images as one sheet.")
     if gif is not None:
-        files["GIF"] = (gif, "image/gif", "The pictures as an animation.")
-    files["NPZ"] = (npz(**arrays), "application/octet-stream", f"The arrays {', '.join(arrays)} for NumPy.")
+        files["GIF"] = (gif, "image/gif", "Images as an animation.")
+    files["NPZ"] = (npz(**arrays), "application/octet-stream", f"Arrays for NumPy: {', '.join(arrays)}.")
     if csv is not None:
-        files["CSV"] = (lambda: csv_text(csv()), "text/csv", "The numbers as a table.")
+        files["CSV"] = (lambda: csv_text(csv()), "text/csv", "Numbers as a table.")
     let_pictures_be_drawn()
     with downloads():
         offer(name, files)
     if lines := lazy_expander("Python", "python"):  # to colour them, the browser loads 1.5 MB of code
-        lines.caption("These lines give the arrays of the NPZ file. Run them in the folder of this project.")
+        lines.caption("Gives the arrays of the NPZ file. Run it in the folder of this project.")
         # Lines that scroll sideways would be out of a keyboard's reach.
         lines.code(program(space, python), "python", wrap_lines=True)
 

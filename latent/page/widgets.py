@@ -22,7 +22,7 @@ def sheet_data(sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bo
     """What `sheet.js` takes: tuples, since of a list, Streamlit loads pandas to see whether it is a data frame."""
     return {
         "src": sheet.address, "alt": alt_text, "size": sheet.size, "stretch": stretch,
-        "boxes": tuple(sheet.boxes.tolist()), "names": tuple(names), "verb": "Keep", "chosen": None,
+        "boxes": tuple(sheet.boxes.tolist()), "names": tuple(names), "verb": "Add to shelf:", "chosen": None,
     }  # fmt: skip
 
 

@@ -291,7 +291,7 @@ class Screen:
 
     def open(self, query: str = "") -> None:
         self.page.goto(f"http://127.0.0.1:{self.port}/?{query}")
-        expect(self.page.get_by_text("ms a picture")).to_be_visible(timeout=60_000)  # said when all is at rest
+        expect(self.page.get_by_text("ms per image")).to_be_visible(timeout=60_000)  # said when all is at rest
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
         self.messages.clear()
 
@@ -407,15 +407,15 @@ def test_what_is_said_about_a_code_is_what_the_real_codes_say(screen, space):
     code = screen.choose(lambda: screen.slider(5).press("End"))
     distances = np.linalg.norm(space.z - code, axis=1)
     nearest = np.argsort(distances)[:20]
-    expect(screen.page.get_by_text(f"nearest: a real {space.labels[nearest[0]]}")).to_be_visible()
+    expect(screen.page.get_by_text(f"nearest: class {space.labels[nearest[0]]}")).to_be_visible()
     shares = screen.page.locator(".shares i").evaluate_all("bars => bars.map((bar) => bar.style.transform)")
     votes = np.bincount(space.labels[nearest], minlength=10) / 20
     assert [float(share.removeprefix("scaleY(").removesuffix(")")) for share in shares] == pytest.approx(votes)
     support = float(np.mean(screen.stage("distances") > distances[nearest[:10]].mean()))
     assert screen.page.get_by_role("meter").evaluate("meter => meter.value") == pytest.approx(support, abs=0.011)
-    words = "on the data" if support >= 0.1 else "at the edge" if support >= 0.01 else "off the data"
+    words = "in distribution" if support >= 0.1 else "borderline" if support >= 0.01 else "out of distribution"
     expect(screen.page.get_by_text(words)).to_be_visible()
-    thumbnail = screen.page.get_by_role("img", name="Nearest real digit")
+    thumbnail = screen.page.get_by_role("img", name="Nearest test image")
     pixels = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data.filter((_, i) => i % 4 === 0)]"
     assert np.array_equal(np.array(thumbnail.evaluate(pixels)).reshape(28, 28), space.images[nearest[0]])
 
@@ -451,13 +451,13 @@ def test_numbers_and_arrow_keys_move_the_code(screen, space):
 @pytest.mark.browser
 def test_keeping_sends_the_code_to_the_shelf_and_checkpoints_are_sent_once(screen):
     screen.page.goto(f"http://127.0.0.1:{screen.port}/")
-    expect(screen.page.get_by_text("nearest: a real")).to_be_visible(timeout=60_000)
+    expect(screen.page.get_by_text("nearest: class")).to_be_visible(timeout=60_000)
     expect(screen.page.get_by_text("Kept: 3")).to_be_visible()
     screen.choose(lambda: screen.slider(3).press("End"))
-    screen.page.get_by_role("button", name="Keep").click()
+    screen.page.get_by_role("button", name="Add to shelf").click()
     expect(screen.page.get_by_text("Kept: 4")).to_be_visible()
     screen.choose(lambda: screen.slider(3).press("Home"))
-    screen.page.get_by_role("button", name="Keep").click()
+    screen.page.get_by_role("button", name="Add to shelf").click()
     expect(screen.page.get_by_text("Kept: 5")).to_be_visible()
     large = [len(frame) for way, frame in screen.messages if way == "received" and len(frame) > 100_000]
     assert len(large) == 1
@@ -473,7 +473,9 @@ def test_a_code_from_the_page_is_put_into_the_hand_once_and_then_the_hand_has_it
     assert same_picture(screen.picture(), space.decode(four)[0])
     code = screen.choose(lambda: screen.slider(3).press("End"))
     assert (code != four).nonzero()[0].tolist() == [3]
-    screen.page.get_by_role("button", name="Keep").click()  # the page runs again, with the same code to be taken
+    screen.page.get_by_role(
+        "button", name="Add to shelf"
+    ).click()  # the page runs again, with the same code to be taken
     expect(screen.page.get_by_text("Kept: 4")).to_be_visible()
     assert same_picture(screen.picture(), space.decode(code)[0])
 
@@ -481,11 +483,11 @@ def test_a_code_from_the_page_is_put_into_the_hand_once_and_then_the_hand_has_it
 @pytest.mark.browser
 def test_who_moves_nothing_chooses_nothing(screen):
     screen.open()
-    picture = screen.page.get_by_role("img", name="Decoded picture")
+    picture = screen.page.get_by_role("img", name="Decoded image")
     picture.click()
     for step in range(40):  # a frame each: long enough for anything delayed to happen
         screen.page.mouse.move(600 + step, 500)
-    expect(screen.page.get_by_text("ms a picture, in this browser")).to_be_visible()
+    expect(screen.page.get_by_text("ms per image, in this browser")).to_be_visible()
     assert screen.sent() == 0
 
 

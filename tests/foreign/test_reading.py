@@ -57,11 +57,11 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
         ("sigmoid", {"activations": "sigmoid"}),
         ("symmetric, tanh, LeakyReLU 0.2", {"activations": "LeakyReLU 0.2", "pixels in": "[-1, 1]"}),
         ("standardised, linear", {"pixels in": "standardised", "pixels out": "linear for standardised"}),
-        ("one head, interleaved", {"mean": "even places"}),
+        ("one head, interleaved", {"mean": "even indices"}),
         ("one head, halves", {"mean": "first half"}),
         ("two heads, the log-variance first", {"mean": "h1"}),
         ("conditional, the label first", {"label": "before"}),
-        ("conditional", {"label": "behind"}),
+        ("conditional", {"label": "after"}),
         ("pooled", {"code": "4 × 7 × 7"}),
         ("spatial heads", {"code": "4 × 7 × 7", "mean": "conv_mu"}),
         ("generator-like", {"image side": "32", "code": "10 × 1 × 1"}),
@@ -115,7 +115,7 @@ def test_the_layers_are_listed_with_all_that_was_inferred_of_them():
     assert lines[3] == "decoder.0: Linear 10 → 784 ⟵ code"
     normalised = read("normalised, decoder first").scored[0].reading.layer_lines()
     assert normalised[-2].startswith("decoder.3: Linear 64 → 128, ")
-    assert normalised[-2].endswith(", decoder.4 behind")
+    assert normalised[-2].endswith(", decoder.4 after")
 
 
 def test_other_strides_are_told_layer_by_layer():
@@ -163,7 +163,7 @@ def test_the_activations_that_a_whole_network_names_are_believed():
 def test_a_classifier_head_is_left_aside_and_named():
     state = network_of("tanh").state_dict() | mlp([12, 64, 10], nn.ReLU).state_dict(prefix="classifier.")
     reading = checkpoint.parse(saved(state), "semi.pt").scored[0].reading
-    assert reading.choices()["left aside"] == "classifier.0, classifier.2"
+    assert reading.choices()["unused layers"] == "classifier.0, classifier.2"
 
 
 def test_a_decoder_alone_draws_digits_and_cannot_encode():
@@ -172,7 +172,7 @@ def test_a_decoder_alone_draws_digits_and_cannot_encode():
     space = LatentSpace.of("decoder", checkpoint.parse(saved(decoder), "decoder.pt"))
     assert not space.signature.has_encoder
     assert space.decode(space.z[:3]).shape == (3, 28, 28)
-    with pytest.raises(ValueError, match="decoder alone"):
+    with pytest.raises(ValueError, match="decoder-only"):
         space.encode(space.images[:1])
 
 
@@ -187,7 +187,7 @@ def test_a_conditional_decoder_draws_the_digit_that_is_asked_for():
 
 REFUSED = {
     "a classifier": (lambda: mlp([784, 64, 10], nn.ReLU).state_dict(), "classifier"),
-    "an encoder alone": (lambda: mlp([784, 64, 16], nn.ReLU).state_dict(), "encoder alone"),
+    "an encoder alone": (lambda: mlp([784, 64, 16], nn.ReLU).state_dict(), "no decoder"),
     "a recurrent network": (lambda: nn.LSTM(28, 64).state_dict(), "recurrent"),
     "a transformer": (lambda: nn.TransformerEncoderLayer(64, 4).state_dict(), "transformer"),
     "a diffusion model": (lambda: {"betas": torch.rand(10), "conv.weight": torch.rand(1, 1, 3, 3)}, "diffusion"),
@@ -295,5 +295,5 @@ def test_a_saved_reading_that_was_forged_is_refused_in_one_sentence(path, value)
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    with pytest.raises(CheckpointError, match=r"forged\.pt is not a whole"):
+    with pytest.raises(CheckpointError, match=r"forged\.pt is an incomplete"):
         checkpoint.parse(saved(values), "forged.pt")

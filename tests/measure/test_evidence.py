@@ -130,7 +130,7 @@ def test_the_judge_is_not_asked_about_another_data_set(space):
 
 def test_the_judge_is_not_asked_where_it_does_not_recognise_the_images(space):
     unlike = replace(small(space), images=np.zeros_like(space.images[:600]))
-    assert "does not recognise" in Evidence(unlike).refusal
+    assert "accuracy below 95%" in Evidence(unlike).refusal
     assert Evidence(small(space)).refusal == ""
 
 

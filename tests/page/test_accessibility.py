@@ -122,7 +122,7 @@ class TestNarrow:
     def test_the_controls_work_and_the_sidebar_opens_and_closes(self, narrow, address):
         open_section(narrow, address, "Generate")
         before = narrow.evaluate(IMAGES)
-        narrow.get_by_role("slider", name="Pictures").press("ArrowLeft")
+        narrow.get_by_role("slider", name="Samples").press("ArrowLeft")
         narrow.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
         sidebar = narrow.get_by_test_id("stSidebar")
         expect(sidebar).to_have_attribute("data-collapsed", "true")

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.browser
 
 NUMBERS = ", ".join(["0.5"] * 16)
 MOVES = {
-    "Model": press("Digits to reconstruct", "ArrowRight"),
+    "Model": press("Images", "ArrowRight"),
     "Statistics": press("Images to encode", "ArrowLeft"),
     "Map": choose("Colour", "dimension"),
     "Clusters": press("Clusters", "ArrowLeft"),
@@ -61,8 +61,8 @@ def test_a_section_opens_and_a_control_changes_its_picture(page, address, sectio
 def test_the_page_opens_full_on_the_default_checkpoint(page, address):
     page.goto(address)
     expect(page.get_by_role("heading", name="Model", exact=True)).to_be_visible(timeout=60_000)
-    expect(page.get_by_role("img", name="real digits over their reconstructions")).to_be_visible()
-    expect(page.get_by_role("combobox", name="Checkpoint")).to_have_value("ae-16")
+    expect(page.get_by_role("img", name="originals over their reconstructions")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model file")).to_have_value("ae-16")
 
 
 def test_every_section_is_reached_by_its_name_in_the_sidebar(page, address):
@@ -131,7 +131,7 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
 
     sidebar_section(page, "Dimensions")
     before = page.evaluate(IMAGES)
-    choose("Base", "kept vector")(page)
+    choose("Base", "shelf item")(page)
     page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
     settled(page)
 
@@ -145,13 +145,13 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
     assert kept_names(page)[0].startswith("drawn, like a 7")
 
     sidebar_section(page, "Interpolate")
-    choose("From", "kept vector")(page)
+    choose("From", "shelf item")(page)
     settled(page)
-    choose("To", "kept vector")(page)
+    choose("To", "shelf item")(page)
     page.wait_for_url("**interpolate_to_source=kept+vector**")
     settled(page)
     before = page.evaluate(IMAGES)
-    choose("Which", "map at")(page)
+    choose("Shelf item", "map at")(page)
     page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
     page.wait_for_function(f"() => ({IMAGES})()[0] !== ({IMAGES})()[1]")
     settled(page)
@@ -176,13 +176,13 @@ def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):
     page.get_by_label("Name of sample 4").press("Enter")
     expect(page.get_by_label("Name of <b>mine</b>")).to_be_visible()
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Download shelf").click()
     file = tmp_path / "shelf.npz"
     download.value.save_as(file)
 
     page.get_by_label("Remove sample 6").click()
     expect(page.locator(".latent-shelf li")).to_have_count(1)
-    page.get_by_role("button", name="Empty").click()
+    page.get_by_role("button", name="Clear shelf").click()
     expect(page.locator(".latent-shelf li")).to_have_count(0)
     settled(page)
     page.get_by_text("Shelf", exact=True).click()
@@ -190,12 +190,12 @@ def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):
     expect(page.locator(".latent-shelf li")).to_have_count(2)
     assert kept_names(page) == ["sample 6", "<b>mine</b>"]
 
-    choose("Checkpoint", "ae-8")(page)
+    choose("Model file", "ae-8")(page)
     expect(page.locator(".latent-shelf li")).to_have_count(0)
     settled(page)
     page.get_by_text("Shelf", exact=True).click()
     page.locator(".st-key-shelf_file input[type=file]").set_input_files(file)
-    expect(page.get_by_text("kept from another checkpoint")).to_be_visible()
+    expect(page.get_by_text("belongs to another model")).to_be_visible()
 
 
 def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
@@ -214,7 +214,7 @@ def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
     click_a_picture(page, "map_mean")
     click_a_picture(page, "map_neighbours", 4)
     assert kept_names(page)[1].startswith("mean of")
-    page.get_by_role("button", name="Clear the box").click()
+    page.get_by_role("button", name="Clear selection").click()
     expect(page.get_by_role("heading", name="Selected:")).to_have_count(0)
 
 
@@ -255,7 +255,7 @@ def test_the_live_code_is_kept_is_the_custom_vector_and_is_in_the_link(page, bro
         slider.press("ArrowRight")
     page.wait_for_url("**custom=**")
     settled(page)
-    page.get_by_role("button", name="Keep", exact=True).click()
+    page.get_by_role("button", name="Add to shelf", exact=True).click()
     expect(page.locator(".latent-shelf li")).to_have_count(1)
     assert kept_names(page) == ["live"]
     moved = slider.input_value()
@@ -331,7 +331,7 @@ def test_the_film_starts_by_itself_and_glides_and_its_gif_is_downloaded(page, fi
     expect(page.locator(".latent-film .map")).to_have_attribute("data-frame", "5")
     page.wait_for_function(FITS)
     with page.expect_download() as download:
-        page.get_by_role("button", name="GIF of the training").click()
+        page.get_by_role("button", name="Training GIF").click()
     assert Image.open(download.value.path()).n_frames == 6
 
 

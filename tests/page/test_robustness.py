@@ -66,7 +66,7 @@ class TestACheckpointThatChangesWhileThePageIsOpen:
         second.unlink()
         healthy(app.run())
         assert app.selectbox(key="checkpoint").value == "first"
-        assert "No checkpoint of this name is here now" in sentences(app)
+        assert "Linked model not found" in sentences(app)
         assert "second" in [text.value for text in app.text]
         assert app.slider(key="generate_pictures").value == 9
         assert shown(app) != before
@@ -105,9 +105,9 @@ class TestACheckpointThatChangesWhileThePageIsOpen:
     def test_a_link_to_one_that_is_not_here_opens_another_with_a_sentence(self, second):
         app = opened("Generate", checkpoint="**elsewhere**")
         assert app.selectbox(key="checkpoint").value == "first"
-        assert "No checkpoint of this name is here now" in sentences(app)
+        assert "Linked model not found" in sentences(app)
         assert "**elsewhere**" in [text.value for text in app.text]
-        assert "No checkpoint" not in sentences(opened("Generate", checkpoint="second"))
+        assert "Linked model" not in sentences(opened("Generate", checkpoint="second"))
 
 
 class TestTheCheckpointFolder:
@@ -134,7 +134,7 @@ class TestTheCheckpointFolder:
             shutil.rmtree(folder)
             folder.write_text("in the way")
         app = opened()
-        assert f"The checkpoint folder {folder} cannot be read" in sentences(app)
+        assert f"The model folder {folder} cannot be read" in sentences(app)
         assert len(app.error) == 1
 
     def test_what_was_opened_in_this_session_outlives_it(self, folder):
@@ -316,19 +316,19 @@ class TestABrokenDevice:
         device, complaint = inference.device_that_works()
         assert device == torch.device("cpu")
         assert (
-            complaint == f"The device {broken} is there but does not work (the driver is too old), so it is not used."
+            complaint == f"The device {broken} was found but does not work (the driver is too old), so it is not used."
         )
 
     def test_the_page_works_and_says_so_once(self, broken, folder):
         app = opened("Generate")
         assert len(shown(app)) >= 2
-        assert sentences(app).count(f"The device {broken} is there but does not work") == 1
+        assert sentences(app).count(f"The device {broken} was found but does not work") == 1
 
     def test_training_works_and_says_so_once(self, broken, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(train, "training_and_test_images", lambda *_: (*some_images(), np.zeros(0, np.uint8)))
         small = ["--latent-dim=2", "--epochs=2", "--batch-size=100", "--width=4", "--hidden=8"]
         assert train.main(["--out", str(tmp_path / "a.pt"), *small]) == 0
-        assert capsys.readouterr().err.count(f"The device {broken} is there but does not work") == 1
+        assert capsys.readouterr().err.count(f"The device {broken} was found but does not work") == 1
         assert len(checkpoint.load(tmp_path / "a.pt").history) == 2
 
     def test_asked_for_by_name_it_is_refused(self, broken, tmp_path, capsys):

@@ -25,7 +25,7 @@ CONTROLS = {
     "Model": [("slider", "model_digits", 20), ("number_input", "model_first", 100)],
     "Statistics": [("slider", "statistics_images", 2000)],
     "Map": [
-        ("selectbox", "map_colour", "reconstruction error"), ("selectbox", "map_colour", "dimension"),
+        ("selectbox", "map_colour", "MSE"), ("selectbox", "map_colour", "dimension"),
         ("selectbox", "map_colour", "cluster"), ("toggle", "map_atlas", True),
     ],
     "Clusters": [
@@ -38,13 +38,13 @@ CONTROLS = {
         ("slider", "generate_pictures", 9), ("slider", "generate_scale", 0.5), ("number_input", "generate_seed", 7),
     ],
     "Custom vector": [
-        ("selectbox", "custom_start", "zeros"), ("selectbox", "custom_start", "random draw"),
+        ("selectbox", "custom_start", "zeros"), ("selectbox", "custom_start", "random code"),
         ("selectbox", "custom_digit", 3), ("number_input", "custom_which", 5),
     ],
     "Live": [],
     "Draw": [],
     "Directions": [
-        ("selectbox", "directions_kind", "two digits"), ("selectbox", "directions_kind", "two vectors"),
+        ("selectbox", "directions_kind", "two classes"), ("selectbox", "directions_kind", "two codes"),
         ("selectbox", "directions_kind", "principal component"), ("selectbox", "directions_property", "slant"),
         ("slider", "directions_reach", 3.0), ("slider", "directions_steps", 5), ("slider", "directions_at", -1.0),
         ("selectbox", "directions_measure", "holes"), ("selectbox", "directions_source", "mean"),
@@ -56,7 +56,7 @@ CONTROLS = {
     ],
     "Arithmetic": [
         ("selectbox", "arithmetic_operation", "average"), ("selectbox", "arithmetic_operation", "difference"),
-        ("selectbox", "arithmetic_operation", "sum"), ("selectbox", "arithmetic_a_source", "real image"),
+        ("selectbox", "arithmetic_operation", "sum"), ("selectbox", "arithmetic_a_source", "test image"),
         ("selectbox", "arithmetic_a_mean_of", 2),
     ],
     "Real vs generated": [
@@ -73,7 +73,7 @@ CONTROLS = {
         ("selectbox", "interpolate_from_source", "mean"), ("number_input", "interpolate_to_which", 4),
     ],
     "Compare runs": [
-        ("selectbox", "runs_other", "ae-8"), ("selectbox", "runs_digits", "in their order"),
+        ("selectbox", "runs_other", "ae-8"), ("selectbox", "runs_digits", "in order"),
         ("selectbox", "runs_digits", "where A is better"), ("selectbox", "runs_digits", "where B is better"),
         ("slider", "runs_pictures", 20),
     ],
@@ -292,7 +292,7 @@ class TestCheckpointFolder:
         shutil.copy(folder / "first.pt", outside)
         (folder / "link.pt").symlink_to(outside)
         app = move(opened(), "selectbox", "checkpoint", "link")
-        assert any("link.pt leads out of its folder" in text.value for text in app.text)
+        assert any("link.pt links to a file outside the model folder" in text.value for text in app.text)
 
     def test_an_empty_or_missing_folder_is_a_sentence(self, folder):
         for path in folder.iterdir():
@@ -357,12 +357,12 @@ class TestCompareRuns:
     def test_every_score_but_the_samplers_is_measured_at_once_and_those_when_asked(self, folder):
         app = opened("Compare runs", checkpoint="first")
         before = self.scores(app)
-        samplers = before.pop("Mixture's Fréchet distance")
+        samplers = before.pop("Fréchet distance, mixture")
         assert samplers == ["not measured", "not measured", ""]
         assert all(a and b and "measuring" not in a + b for a, b, _ in before.values())
         assert before["Dimensions"] == ["2", "3", ""]
         healthy(app.button(key="runs_samplers").click().run())
-        a, b, better = self.scores(app)["Mixture's Fréchet distance"]
+        a, b, better = self.scores(app)["Fréchet distance, mixture"]
         assert (better == "A") == (float(a) < float(b))
         assert not [button for button in healthy(app.run()).button if button.key == "runs_samplers"]
 
@@ -381,7 +381,7 @@ class TestCompareRuns:
     def test_the_only_checkpoint_is_said_to_be_the_only_one(self, folder):
         (folder / "second.pt").unlink()
         app = opened("Compare runs")
-        assert "only checkpoint" in app.info[0].value
+        assert "Only one model" in app.info[0].value
         assert shown(app)
 
     def test_a_second_file_that_cannot_be_opened_is_a_sentence(self, folder):
@@ -441,17 +441,17 @@ class TestStrangersFiles:
         assert "a: Linear 784 → 200" in texts
         assert "pixels out: sigmoid" in texts
         assert "mean: h1" in texts
-        assert any("runner-up" in markdown.value for markdown in app.markdown)
+        assert any("Second-best" in markdown.value for markdown in app.markdown)
 
     def test_a_choice_that_is_overruled_is_scored_at_once_and_changes_the_pictures(self, strangers):
         app = opened(checkpoint="one head, interleaved")
-        before, error = shown(app), float(facts(app)["Test error"])
+        before, error = shown(app), float(facts(app)["Test MSE"])
         split = next(box for box in app.selectbox if box.key.startswith("model_Mean"))
         healthy(split.set_value("first half").run())
         assert shown(app) != before
-        assert float(facts(app)["Test error"]) > 1.5 * error
+        assert float(facts(app)["Test MSE"]) > 1.5 * error
         split = next(box for box in app.selectbox if box.key.startswith("model_Mean"))
-        healthy(split.set_value("even places").run())
+        healthy(split.set_value("even indices").run())
         assert shown(app) == before
 
     def test_everything_inferred_can_be_overruled(self, strangers):
@@ -535,7 +535,7 @@ class TestShelf:
     def test_every_base_and_operand_can_be_taken_from_it(self, section, control, monkeypatch):
         app = opened(section, python=True, kept=self.LINK)
         before = shown(app)
-        move(app, "selectbox", f"{control}_source", "kept vector")
+        move(app, "selectbox", f"{control}_source", "shelf item")
         assert app.selectbox(key=f"{control}_kept").options == ["mine"]
         assert shown(app) != before
         code = next(code.value for code in app.code if "LatentSpace.open" in code.value)
@@ -549,14 +549,14 @@ class TestShelf:
         assert self.shown_on_shelf(app) == ["mine"]
 
     def test_an_empty_shelf_says_how_to_fill_it(self):
-        app = opened("Dimensions", dimensions_source="kept vector")
-        assert any("click any picture" in caption.value for caption in app.caption)
+        app = opened("Dimensions", dimensions_source="shelf item")
+        assert any("Click an image" in caption.value for caption in app.caption)
 
     def test_a_kept_direction_is_walked_along(self):
         from dataclasses import replace
 
         link = shelf.to_link(replace(self.KEPT, kind="direction"))
-        app = move(opened("Directions", kept=link), "selectbox", "directions_kind", "kept direction")
+        app = move(opened("Directions", kept=link), "selectbox", "directions_kind", "shelf direction")
         assert app.selectbox(key="directions_kept").options == ["mine"]
         assert not app.error
 
@@ -612,12 +612,12 @@ def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch)
         ("Real vs generated", {"compare_digit": "4", "compare_distribution": "gaussian"}),
         ("Generate", {"generate_distribution": "classes"}),
         ("Dimensions", {"dimensions_source": "class mean", "dimensions_steps": "5"}),
-        ("Interpolate", {"interpolate_from_source": "random draw", "interpolate_to_source": "custom vector"}),
+        ("Interpolate", {"interpolate_from_source": "random code", "interpolate_to_source": "custom vector"}),
         ("Arithmetic", {"arithmetic_operation": "difference", "arithmetic_a_source": "mean"}),
         ("Map", {"map_at": "1.5,-2"}),
-        ("Directions", {"directions_kind": "two digits"}),
+        ("Directions", {"directions_kind": "two classes"}),
         ("Directions", {"directions_kind": "principal component", "directions_component": "3"}),
-        ("Directions", {"directions_kind": "two vectors", "directions_a_source": "mean"}),
+        ("Directions", {"directions_kind": "two codes", "directions_a_source": "mean"}),
         ("Draw", {"drawn": drawing.to_text(data.evaluation_digits()[0][8])}),
         ("Model", {"checkpoint": "vae-2", "model_first": "50"}),
         ("Compare runs", {"runs_other": "vae-2", "runs_pictures": "12"}),

@@ -326,8 +326,8 @@ def test_what_a_drag_has_fixed_stays_on_the_way_to_the_button_and_is_added(page,
 @pytest.mark.browser
 def test_a_click_on_a_picture_keeps_it(page, address):
     strip = Strip(page, address, "Dimensions")
-    button = strip.whole.get_by_role("button", name="Keep dim 3 =").nth(2)
-    name = button.get_attribute("aria-label").removeprefix("Keep ")
+    button = strip.whole.get_by_role("button", name="Add to shelf: dim 3 =").nth(2)
+    name = button.get_attribute("aria-label").removeprefix("Add to shelf: ")
     button.click()
     expect_kept(page, [name])
     assert f"{strip.place_in_address():.2f}" in name
@@ -343,7 +343,7 @@ def test_keys_move_the_place_in_small_and_large_steps(page, address, space):
         slider.press(key)
         expect(slider).to_have_attribute("aria-valuenow", str(at))
     slider.press("End")
-    expect(slider).to_have_attribute("aria-valuetext", "1.000, on the data")
+    expect(slider).to_have_attribute("aria-valuetext", "1.000, in distribution")
     assert strip.place_in_address() == 1  # in a while by itself
     strip.messages.clear()
     slider.press("PageDown")

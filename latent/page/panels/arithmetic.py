@@ -71,19 +71,19 @@ def show_terms(space: LatentSpace, cells: Cells, names: Sequence[str], z: Codes,
     for place, (cell, name) in enumerate(zip(shown, names)):
         with cell:
             key, sheet = f"arithmetic_grid_{place}", images.sheet(pictures[[place]], 1, zoom=6)
-            show_codes(key, space, sheet, z[[place]], [name], f"Decoded picture: {name}")
+            show_codes(key, space, sheet, z[[place]], [name], f"Decoded image: {name}")
     bars = [*zip(shown, names, np.asarray(z))]
     if space.signature.has_encoder:
         nearest = space.nearest(z[-1])[0]
-        name = f"Nearest real: a {space.labels[nearest[0]]}"
+        name = f"Nearest test image: class {space.labels[nearest[0]]}"
         with cells.nearest:
             st.text(name)
             show_real("arithmetic_nearest", space, nearest, name, 6)
         bars.append((cells.nearest, name, space.z[nearest[0]]))
     for cell, name, code in bars:
         with cell:
-            show_code_chart(space, code, f"{name}, its code as bars", height=200)
+            show_code_chart(space, code, f"{name}: code as bars", height=200)
     st.caption(
-        "The grey bands hold 98 % of the real codes. A difference or a sum usually leaves them: it is a direction, or "
-        "twice a picture, and decodes to something no real digit looks like. An average or an analogy stays inside."
+        "Grey: 1st–99th percentile of the real codes, per dimension. Sums and differences usually decode to "
+        "atypical images."
     )

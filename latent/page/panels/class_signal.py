@@ -22,7 +22,7 @@ def show_class_signal(space: LatentSpace) -> dict[str, NDArray[Any]]:
             with place.container():
                 if n_done:
                     show_exhibit(space, class_signal(evidence, FEATURES[:n_done]))
-                st.caption(f"{features}: measuring …")
+                st.caption(f"Measuring {features} …")
             evidence.knowledge(features)
     table = class_signal(evidence)
     with place.container():

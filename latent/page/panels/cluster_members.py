@@ -22,17 +22,17 @@ def show_match(match: Match) -> None:
         "ARI": f"{match.ari:.3f}",
     }
     means = {
-        "Accuracy": "The share of digits in the cluster of their kind, one cluster a digit.",
-        "Purity": "The share of digits that are the most frequent kind of their cluster.",
-        "NMI": "Mutual information of clusters and digits over the mean of their entropies, 0 to 1.",
-        "ARI": "Adjusted Rand index: 0 for chance, 1 for clusters that are the digits.",
+        "Accuracy": "Share in the cluster matched to their class.",
+        "Purity": "Share in their cluster's majority class.",
+        "NMI": "Mutual information of clusters and classes over the mean of their entropies, from 0 to 1.",
+        "ARI": "Adjusted Rand index: 0 = chance, 1 = identical to the classes.",
     }
     show_facts(facts, means)
 
 
 def show_members(space: LatentSpace, clusters: Clusters, match: Match, centroids: NDArray[np.float32]) -> Sheet:
     """A row for each cluster, in the order of the table; ``centroids`` are the decoded centres."""
-    st.subheader("Centre, typical, strangest")
+    st.subheader("Members")
     order, n = match.order, len(clusters)
     members = [clusters.typical[order], clusters.strangest[order]]
     columns = [images.to_uint8(centroids[order]), *(space.images[rows] for rows in members)]
@@ -44,6 +44,8 @@ def show_members(space: LatentSpace, clusters: Clusters, match: Match, centroids
         for row in range(n)
         for name in (f"centre of cluster {row}", *(real_names(space, rows[row : row + 1])[0] for rows in members))
     ]
-    show_codes("clusters_members", space, sheet, z, names, "Every cluster's centre, typical and strangest member")
-    st.caption("A row a cluster, as in the table: its centre decoded, its most typical member, its strangest one.")
+    show_codes(
+        "clusters_members", space, sheet, z, names, "Decoded centre, nearest and farthest member of each cluster"
+    )
+    st.caption("Rows: decoded centre, nearest member, farthest member; clusters as in the table.")
     return sheet

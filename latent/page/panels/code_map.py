@@ -24,10 +24,10 @@ from latent.page.take_away import take_away
 from latent.space import LatentSpace
 
 PROJECTIONS = {
-    "PCA": "The plane in which the codes spread most: distances are true, and every place on it is a code.",
-    "t-SNE": "Neighbours stay neighbours: shows clusters, but distances and places mean nothing.",
+    "PCA": "Plane of largest variance; any point can be decoded.",
+    "t-SNE": "Keeps neighbours together; axes and distances have no meaning.",
 }
-COLOURINGS = ("digit", "cluster", "reconstruction error", "dimension")
+COLOURINGS = ("class", "cluster", "MSE", "dimension")
 
 
 @fragment_in_turn
@@ -42,8 +42,8 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
     with left:
         mount_map("map", space, kind, drawn)
         st.caption(
-            "Hover for the digit, click for its story, drag a box to select many. The wheel zooms once the map was "
-            "clicked; with the keyboard, arrows move a ring and Enter clicks there."
+            "Hover for the class, click to inspect, drag to select. After a click the wheel zooms. Arrow keys and "
+            "Enter work too."
         )
     z = cached.plane_of(space).lift(at[None])[0] if kind == "PCA" else space.z[dot]
     picture = space.decode(z)
@@ -57,18 +57,18 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
         show_selection(space, places, box)
 
     places, python = snippet_of(space, kind, dot, at, places)
-    columns = {"x": places[:, 0], "y": places[:, 1], "digit": space.labels}
+    columns = {"x": places[:, 0], "y": places[:, 1], "class": space.labels}
     arrays = {"places": places, "z": z, "picture": picture}
     take_away(space, python, arrays, png=sheet.png, csv=lambda: columns)
 
 
 def show_place(space: LatentSpace, at: Code, z: Code, sheet: Sheet) -> None:
     """The picture of a place on the plane, and how close to real codes it lies."""
-    st.subheader("This place on the plane")
+    st.subheader("Point on the plane")
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="content"):
             name = f"map at {at[0]:.2f}, {at[1]:.2f}"
-            show_codes("map_place", space, sheet, z[None], [name], "The picture that this place decodes to")
+            show_codes("map_place", space, sheet, z[None], [name], "Decoded image of this point")
         with st.container(width="stretch"):
             show_support(space, z)
 
@@ -92,7 +92,7 @@ def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
     if kind == "t-SNE":
         key = ("t-SNE", *space.identity[:2])
         if not store.has(*key):
-            bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once a checkpoint")
+            bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once per model file")
             progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
             store.stored(lambda: projection.tsne(space.z, progress), *key)
             bar.empty()
@@ -141,14 +141,14 @@ def map_data(
     space: LatentSpace,
     kind: str,
     places: NDArray[np.float32],
-    colouring: str = "digit",
+    colouring: str = "class",
     shown: int | None = None,
     tiles: int = 0,
 ) -> dict[str, Any]:
     """What the map draws; the large parts of it are sent at once and once."""
     has_digits = space.signature.has_encoder
     name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
-    names = cached.plane_of(space).names if kind == "PCA" else ("t-SNE: near is alike, axes mean nothing", "")
+    names = cached.plane_of(space).names if kind == "PCA" else ("t-SNE: axes and distances have no meaning", "")
     labels, painted = space.labels[: has_digits * len(places)], cached.map_colours(space, colouring, shown)
     under = widgets.deliver_once(f"atlas-{name}-{tiles}", **cached.atlas_of(space, tiles)) if tiles else ""
     return {
@@ -156,7 +156,7 @@ def map_data(
         "colours": widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
         "atlas": under,
         "digits": widgets.deliver_once("digits", **cached.digit_pictures()),
-        "axes": [names[0], "digit" if space.latent_dim == 1 and kind == "PCA" else names[1]],
+        "axes": [names[0], "class" if space.latent_dim == 1 and kind == "PCA" else names[1]],
         "chosen": None, "at": None, "box": None, "marks": [],
         "opacity": 0.45 if tiles else 0.8,
         "height": 620,
@@ -185,24 +185,24 @@ def mount_map(key: str, space: LatentSpace, kind: str, drawn: dict[str, Any]) ->
 def show_digit(space: LatentSpace, index: int) -> None:
     """One evaluation image: original, reconstruction, code and neighbours."""
     if space.signature.has_encoder:
-        st.subheader(f"A {space.labels[index]}: test image {index}")
+        st.subheader(f"Class {space.labels[index]}, test image {index}")
         with st.container(horizontal=True):
             x_hat = space.decode(space.z[index], space.labels[[index]])
             original, reconstruction = st.container(width="content"), st.container(width="content")
             rows = np.array([index])
             with original:
-                show_real("map_original", space, rows, "The original", 4)
+                show_real("map_original", space, rows, "Original", 4)
             with reconstruction:
                 sheet = images.sheet(x_hat, 1, 4)
                 show_codes("map_reconstruction", space, sheet, space.z[rows], real_names(space, rows), "Reconstruction")
             error = float(np.square(x_hat[0] - space.images[index] / 255).mean())
-            show_facts({"Error": f"{error:.4f}"}, {"Error": "Mean squared error a pixel."})
+            show_facts({"MSE": f"{error:.4f}"}, {"MSE": "Mean squared error per pixel."})
         nearest = space.nearest(space.z[index], 11)[0]
         nearest = nearest[nearest != index][:10]
         same = int((space.labels[nearest] == space.labels[index]).sum())
-        st.markdown(f"**Its ten nearest neighbours** in all {space.latent_dim} dimensions: {same} of the same digit")
-        show_real("map_neighbours", space, nearest, "The ten nearest neighbours", 2)
-    st.markdown("**Its code**")
+        st.markdown(f"**10 nearest neighbours** in {space.latent_dim} dimensions: {same} of the same class")
+        show_real("map_neighbours", space, nearest, "The 10 nearest neighbours", 2)
+    st.markdown("**Code**")
     show_code_chart(space, space.z[index], "The code as bars", height=160)
 
 
@@ -216,30 +216,30 @@ def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[fl
     selected = np.flatnonzero(inside)
     st.subheader(f"Selected: {len(selected):,} codes")
     if len(selected) == 0:
-        st.caption("There is no code in this box.")
+        st.caption("No code in this box.")
         return
     counts = np.bincount(space.labels[selected], minlength=10)
     mean, name = space.z[selected].mean(axis=0), f"mean of {len(selected)} selected"
     cells = st.columns([1, 2, 3])
     with cells[0]:
-        st.markdown("**Their mean**")
-        show_codes("map_mean", space, images.sheet(space.decode(mean), 1, 5), mean[None], [name], "The mean, decoded")
-        if st.button("Clear the box"):
+        st.markdown("**Mean**")
+        show_codes("map_mean", space, images.sheet(space.decode(mean), 1, 5), mean[None], [name], "Decoded mean code")
+        if st.button("Clear selection"):
             state().box = ""
             st.rerun()
     if space.signature.has_encoder:
         with cells[1]:
-            st.markdown("**Their digits**")
-            show_chart("How many of each digit are selected", charts.digits_chart, counts)
+            st.markdown("**Classes**")
+            show_chart("Number of selected images of each class", charts.digits_chart, counts)
     with cells[2]:
         some = selected[:: max(1, len(selected) // MOST_SELECTED)][:MOST_SELECTED]
-        st.markdown("**All of them**" if len(some) == len(selected) else f"**{len(some)} of them**")
+        st.markdown("**Images**" if len(some) == len(selected) else f"**{len(some)} of the images**")
         pictures = space.images[some] if space.signature.has_encoder else space.decode(space.z[some])
         sheet = images.sheet(pictures, 15, 2)
         show_codes(
-            "map_selected", space, sheet, space.z[some], real_names(space, some), "Selected digits", stretch=True
+            "map_selected", space, sheet, space.z[some], real_names(space, some), "Selected images", stretch=True
         )
-        if st.button(f"Keep these {len(some)}"):
+        if st.button(f"Add {len(some)} to shelf"):
             for index in some:
-                keep(space, real_names(space, np.array([index]))[0], space.z[index], origin="Map, selected")
+                keep(space, real_names(space, np.array([index]))[0], space.z[index], origin="Map, selection")
             st.rerun()

@@ -11,7 +11,7 @@ from latent.encoded import Encoded
 from latent.page.picker import model_folder, overruled_by
 from latent.space import LatentSpace
 
-TEST_DIGITS = "the 10,000 test digits"
+TEST_IMAGES = "the 10,000 test images"
 
 
 def choose_codes(space: LatentSpace) -> Encoded | None:
@@ -20,18 +20,15 @@ def choose_codes(space: LatentSpace) -> Encoded | None:
     if not files or overruled_by(space.checkpoint.sha256):  # files are made by a model file's own reading
         return None
     chosen = st.selectbox(
-        "Codes of", [TEST_DIGITS, *files], key="statistics_codes", bind="query-params",
-        help="Files that `python -m latent.encode` wrote into the checkpoint folder with this checkpoint.",
+        "Codes of", [TEST_IMAGES, *files], key="statistics_codes", bind="query-params",
+        help="Files that `python -m latent.encode` wrote into the model folder with this model file.",
     )  # fmt: skip
-    return None if chosen == TEST_DIGITS else Encoded.open(files[chosen])
+    return None if chosen == TEST_IMAGES else Encoded.open(files[chosen])
 
 
 def describe_codes(file: Encoded, n_drawn: int) -> None:
     """Where the codes of a file are from, what is missing, and what is exact."""
     images_of = Path(next(iter(file.source.values()), "")).name
-    lost = f"; {file.unreadable:,} that cannot be read are left out ({', '.join(file.first_unreadable[:3])})"
+    lost = f"; {file.unreadable:,} unreadable, left out ({', '.join(file.first_unreadable[:3])})"
     st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
-    st.caption(
-        f"The numbers and box plots are of all codes, quantiles to within {file.resolution:.2g} latent units; the "
-        f"histograms show {n_drawn:,} of them, drawn at random with a fixed seed."
-    )
+    st.caption(f"Statistics use all codes (quantiles within {file.resolution:.2g}), histograms a random {n_drawn:,}.")

@@ -21,17 +21,17 @@ from latent.page.snippet import LONGEST_LITERAL
 from latent.page.state import state
 from latent.space import LatentSpace
 
-STARTS = ("real image", "random draw", "mean", "zeros")
-STARTS_OF_A_DECODER = ("random draw", "zeros")
+STARTS = ("test image", "random code", "mean", "zeros")
+STARTS_OF_A_DECODER = ("random code", "zeros")
 
 
 def choose_start(space: LatentSpace) -> Code:
     """Controls that choose the code to start from."""
     starts = STARTS if space.signature.has_encoder else STARTS_OF_A_DECODER
     start = st.selectbox("Start from", starts, key="custom_start", bind="query-params")
-    if start == "real image":
+    if start == "test image":
         return space.z[choose_image(space, "custom", 7)]
-    if start == "random draw":
+    if start == "random code":
         seed = choose_seed("custom_seed", text=None)
         return sampling.sample(cached.fitted(space, "learned"), 1, seed=seed)[0]
     return space.statistics.mean if start == "mean" else np.zeros(space.latent_dim, np.float32)
@@ -43,12 +43,12 @@ def enter_code(space: LatentSpace, base: Code) -> Code:
     text = st.text_area(
         f"{space.latent_dim} numbers", key="custom_numbers", height=68,
         bind="query-params" if space.latent_dim <= LONGEST_LITERAL else None,
-        help="Separated by commas, spaces or lines; brackets and JSON are fine.",
+        help="Separated by commas, spaces or lines; brackets and JSON are accepted.",
     )  # fmt: skip
     try:
         code = codes.parse(text, space.latent_dim)
     except ArgumentError as error:
-        st.warning("This is not a vector yet; below is the last good one.")
+        st.warning("Invalid input; showing the last valid code.")
         st.text(str(error))
         code = custom_code(space)
     state().codes[space.checkpoint.sha256] = code
@@ -69,7 +69,7 @@ def edit_as_table(code: Code, table: Mapping[str, NDArray[Any]]) -> None:
         value_column = st.column_config.NumberColumn(format="%.3f", required=True)
         editor.data_editor(
             pd.DataFrame(table), key=key, on_change=take_edits, hide_index=True, disabled=["dimension"],
-            column_config={"value": value_column}, alt="The vector as an editable table",
+            column_config={"value": value_column}, alt="The code as an editable table",
         )  # fmt: skip
 
 
@@ -77,5 +77,5 @@ def show_nearest(space: LatentSpace, code: Code) -> None:
     """The real digit whose code is nearest."""
     nearest = space.nearest(code)[0]
     digit = space.labels[nearest[0]]
-    st.markdown(f"**Nearest real digit**: a {digit}")
-    show_real("custom_nearest", space, nearest, f"The nearest real digit, a {digit}", 4)
+    st.markdown(f"**Nearest test image**: class {digit}")
+    show_real("custom_nearest", space, nearest, f"Nearest test image, class {digit}", 4)

@@ -15,7 +15,7 @@ from latent.page.show import show_built, show_facts, show_table
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
-RULES = {"vae": "a variance above 0.01", "ae": "a variance above 1 % of the largest"}
+RULES = {"vae": "a variance above 0.01", "ae": "a variance above 1% of the largest"}
 
 
 def show_active(space: LatentSpace, statistics: LatentStatistics, active: NDArray[np.bool_]) -> None:
@@ -23,11 +23,11 @@ def show_active(space: LatentSpace, statistics: LatentStatistics, active: NDArra
     facts = {
         "Images encoded": f"{statistics.n:,}",
         "Active dimensions": f"{active.sum()} of {space.latent_dim}",
-        "Standard deviation": f"{statistics.std.min():.2f} – {statistics.std.max():.2f}",
+        "Standard deviation": f"{statistics.std.min():.2f}–{statistics.std.max():.2f}",
     }
     means = {
-        "Active dimensions": f"Active is {RULES[space.signature.kind]}.",
-        "Standard deviation": "Of the least and the most spread dimension, latent units.",
+        "Active dimensions": f"Active: {RULES[space.signature.kind]}.",
+        "Standard deviation": "Smallest and largest of the dimensions (latent units).",
     }
     show_facts(facts, means)
     if not active.all():
@@ -38,17 +38,16 @@ def show_distributions(space: LatentSpace, drawn: Mapping[str, cached.Chart], n:
     """The charts of `cached.distribution_charts`, of ``n`` codes."""
     if space.latent_dim > charts.MOST_PANELS:
         st.caption(
-            f"The charts show the {charts.MOST_PANELS} most spread of the {space.latent_dim} dimensions, the table all."
+            f"Charts show the {charts.MOST_PANELS} of {space.latent_dim} dimensions with the largest standard "
+            "deviation; the table shows all."
         )
-    st.subheader("Every dimension")
+    st.subheader("Histograms")
     show_built(f"Histograms of the {space.latent_dim} dimensions over {n} codes", drawn["histograms"])
     st.subheader("Box plots")
-    show_built("Median, quartiles, 1st and 99th percentile and extremes of every dimension", drawn["boxes"])
-    st.subheader("All values together")
+    show_built("Median, quartiles, 1st and 99th percentile and extremes of each dimension", drawn["boxes"])
+    st.subheader("All dimensions pooled")
     show_built("Histogram of all values, with the standard normal density as a line", drawn["values"])
-    st.caption(
-        "The line is the standard normal density: where the bars leave it, sampling from N(0, 1) leaves the data."
-    )
+    st.caption("Line: standard normal density. Where bars and line differ, N(0, 1) does not match the codes.")
 
 
 def show_numbers(statistics: LatentStatistics, active: NDArray[np.bool_]) -> dict[str, NDArray[Any]]:
@@ -66,5 +65,5 @@ def show_numbers(statistics: LatentStatistics, active: NDArray[np.bool_]) -> dic
     }
     st.subheader("Numbers")
     columns = {name: st.column_config.NumberColumn(format="%.3f") for name in [*table][2:]}
-    show_table(table, columns, "Statistics of every dimension")
+    show_table(table, columns, "Statistics of each dimension")
     return table

@@ -1,4 +1,4 @@
-"""Training, played: how the space of a file came about, where the file has snapshots of it."""
+"""Training replay: how the space of a file came about, where the file has snapshots of it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from latent.space import LatentSpace
 
 
 def show_films(spaces: Sequence[LatentSpace]) -> None:
-    """Training played: of each of the spaces whose file holds how it came about."""
-    st.subheader("Training, played")
+    """Training replay: of each of the spaces whose file holds how it came about."""
+    st.subheader("Training replay")
     filmed = [space for space in spaces if space.checkpoint.snapshots is not None]
     if not filmed:
-        st.caption(
-            "No file here holds how its space came about: `python -m latent.train --snapshots` keeps the codes and "
-            "some reconstructions of every epoch, and then they are played here. The shipped ae-2 has them."
-        )
+        st.caption("No training snapshots; record them with `--snapshots`.")
     for space in filmed:
         st.text(space.name)
         show_training(space)
@@ -39,6 +36,6 @@ def show_training(space: LatentSpace) -> None:
     }
     widgets.training_film(f"film_{name}", data)
     st.download_button(
-        "GIF of the training", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
-        key=f"training_gif_{name}", on_click="ignore", help="The map and the pictures, a frame an epoch.",
+        "Training GIF", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
+        key=f"training_gif_{name}", on_click="ignore", help="Map and reconstructions, one frame per epoch.",
     )  # fmt: skip

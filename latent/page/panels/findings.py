@@ -32,7 +32,7 @@ def show_findings(evidence: Evidence) -> None:
         row.markdown(f"{place + 1}. {finding.text}")
         row.button(
             "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
-            help=f"The picture that shows finding {place + 1}",
+            help=f"Show the figure of finding {place + 1}",
         )  # fmt: skip
     if evidence.refusal:
         st.info(evidence.refusal)
@@ -40,7 +40,7 @@ def show_findings(evidence: Evidence) -> None:
     with downloads("report"):
         st.download_button(
             "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
-            type="primary", help="All findings, charts and pictures in one file, which opens without a network.",
+            type="primary", help="All findings, charts and images in one file that opens offline.",
         )  # fmt: skip
         st.download_button(
             "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
@@ -63,7 +63,7 @@ def go_to(finding: Finding) -> None:
 def show_first(place: Any, evidence: Evidence) -> None:
     """What can be said before the first part that is missing is measured, where one is."""
     if any(not evidence.has(*part) for part in evidence.parts()):
-        show_so_far(place, evidence, 0.0, "the first part")
+        show_so_far(place, evidence, 0.0, "test MSE")
 
 
 def measure_and_show(place: Any, evidence: Evidence) -> None:

@@ -29,15 +29,13 @@ def show_file(space: LatentSpace) -> None:
     """The facts of the file, and whether images are resized for it."""
     saved, signature = space.checkpoint, space.signature
     means = {
-        "Test error": "Mean squared error a pixel on the 10,000 test images, pixels in [0, 1].",
+        "Test MSE": "Mean squared error per pixel on the 10,000 test images, pixels in [0, 1].",
         "File": f"{saved.container}, sha256 {saved.sha256[:16]}…",
     }
     show_facts(facts_of(space), means)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
-        st.caption(
-            f"The digits are resized for this model to {height} × {width}, {channels} channel{'s' * (channels > 1)}."
-        )
+        st.caption(f"Images are resized to {height} × {width}, {channels} channel{'s' * (channels > 1)}.")
 
 
 def facts_of(space: LatentSpace) -> dict[str, str]:
@@ -56,10 +54,10 @@ def facts_of(space: LatentSpace) -> dict[str, str]:
     if history or recipe:
         facts |= {
             "Epochs": f"{len(history)} of {recipe['epochs']}" if unfinished else str(len(history)),
-            "Trained for": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
+            "Training time": f"{sum(row['seconds'] for row in history) / 60:.1f} min",
         }
     if signature.has_encoder:
-        facts["Test error"] = "not finished" if unfinished else f"{cached.test_error(space):.5f}"
+        facts["Test MSE"] = "not finished" if unfinished else f"{cached.test_error(space):.5f}"
     return facts | {"File": space.name}
 
 
@@ -68,15 +66,14 @@ def show_reconstructions(space: LatentSpace, first: int, n: int) -> Shown:
     real, labels = space.images[first : first + n], space.labels[first : first + n]
     z, indices = space.codes(first, first + n), np.arange(first, first + n)
     x_hat = cached.pictures_of(space, z, labels)
-    st.subheader("Real digits, and what is left of them")
+    st.subheader("Originals and reconstructions")
     sheet, names = images.rows_sheet([real, x_hat], zoom=3), real_names(space, indices)
-    text = f"{n} real digits over their reconstructions"
+    text = f"{n} originals over their reconstructions"
     show_codes("model_grid", space, sheet, np.tile(z, (2, 1)), names * 2, text, stretch=n > 10)
     errors = np.square(x_hat - real / 255).reshape(n, -1).mean(axis=1)
     st.caption(
-        f"Above, real test digits; below, the same after encoding to {space.latent_dim} "
-        f"number{'s' * (space.latent_dim > 1)} and decoding. Error of these: {errors.mean():.4f} on average, "
-        f"from {errors.min():.4f} to {errors.max():.4f}."
+        f"Top: originals. Bottom: reconstructions from {space.latent_dim} number{'s' * (space.latent_dim > 1)}. Mean "
+        f"MSE {errors.mean():.4f} ({errors.min():.4f}–{errors.max():.4f})."
     )
     python = snippet(
         f"real, labels = space.images[{first}:{first + n}], space.labels[{first}:{first + n}]\n"
@@ -87,11 +84,11 @@ def show_reconstructions(space: LatentSpace, first: int, n: int) -> Shown:
 
 def show_draws(space: LatentSpace, first: int, n: int) -> Shown:
     """What a decoder alone makes of random codes."""
-    st.subheader("What it draws from random codes")
+    st.subheader("Images decoded from random codes")
     z = space.z[first : first + n]
     drawn = cached.pictures_of(space, z)
     sheet, names = images.sheet(drawn, n, zoom=3), [f"random code {first + i}" for i in range(n)]
-    show_codes("model_grid", space, sheet, z, names, f"{n} pictures of random codes", stretch=n > 10)
-    st.caption("The file holds a decoder alone: real digits cannot be encoded, so the codes are draws from N(0, 1).")
+    show_codes("model_grid", space, sheet, z, names, f"{n} images decoded from random codes", stretch=n > 10)
+    st.caption("Decoder-only file: without an encoder, codes are random from N(0, 1).")
     python = snippet(f"z = space.z[{first}:{first + n}]\npictures = space.decode(z)")
     return Shown({"z": z, "pictures": drawn}, python, sheet.png)

@@ -20,32 +20,32 @@ def show_reading(space: LatentSpace) -> None:
     """The reading that is used, the second-best one, and controls for all that was inferred."""
     scored = space.checkpoint.scored
     reading = scored[0].reading
-    st.subheader("How this file was read")
+    st.subheader("Inferred architecture")
     found, kept = st.columns([3, 2])
     with found:
-        st.markdown("**The layers, in the order in which they run**: names and sizes are read from the file")
+        st.markdown("**Layers, in order**: names and sizes from the file")
         st.code("\n".join(reading.layer_lines()), language=None, wrap_lines=True)
     with kept:
-        st.markdown("**Inferred**: tried on real digits, and the reading that works kept")
+        st.markdown("**Inferred**: not in the file, chosen by test MSE")
         st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
         show_second_best(*tried[:2])
-    with st.expander("Read it another way", expanded=len(scored) > len(tried)):
-        st.caption("All sections follow a choice, and the test error above says at once whether it is better.")
+    with st.expander("Change settings", expanded=len(scored) > len(tried)):
+        st.caption("Applies to all sections; compare the test MSE.")
         overrule(tried[0].reading, space.checkpoint.sha256)
     own_format, name = checkpoint.to_bytes(space.checkpoint), f"{space.name}.pt"
-    st.download_button(
-        "Save as a checkpoint of our format", own_format, name, "application/octet-stream", on_click="ignore"
-    )
+    st.download_button("Save as a `latent` checkpoint", own_format, name, "application/octet-stream", on_click="ignore")
 
 
 def show_second_best(best: Scored, second: Scored) -> None:
     """The reading that came next, and in what it differs."""
     ratio = second.error / best.error
-    alike = " The two hardly differ in what they do; the likelier way to write a network is kept."
+    alike = " Outputs nearly equal; the more common architecture was chosen."
     verdict = "" if ratio > CLEARLY else alike
-    st.markdown(f"**The runner-up** has {ratio:.2f} times the error ({second.error:.4f}).{verdict} It differs in:")
+    st.markdown(
+        f"**Second-best interpretation**: MSE {second.error:.4f}, against {best.error:.4f}.{verdict} It differs in:"
+    )
     st.text(best.reading.differences(second.reading))
 
 

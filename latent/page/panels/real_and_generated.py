@@ -17,27 +17,25 @@ def show_grids(space: LatentSpace, rows: Rows, z: Codes, generated: Pictures) ->
     n, columns = len(rows), columns_for(len(rows))
     left, right = st.columns(2)
     with left:
-        st.subheader("Real")
+        st.subheader("Test images")
         sheet, names = images.sheet(space.images[rows], columns, zoom=2), real_names(space, rows)
-        show_codes("compare_real", space, sheet, space.z[rows], names, f"{n} real digits", stretch=True)
+        show_codes("compare_real", space, sheet, space.z[rows], names, f"{n} test images", stretch=True)
     with right:
-        st.subheader("Generated")
-        sheet, text = images.sheet(generated, columns, zoom=2), f"{n} generated pictures"
+        st.subheader("Samples")
+        sheet, text = images.sheet(generated, columns, zoom=2), f"{n} samples"
         show_codes("compare_generated", space, sheet, z, sample_names(n), text, stretch=True)
 
 
 def show_pairs(space: LatentSpace, z: Codes, generated: Pictures, nearest: Rows) -> Sheet:
     """Every generated picture over its nearest real digit."""
     n = len(z)
-    st.subheader("Every generated picture over its nearest real digit")
+    st.subheader("Samples (top), nearest test images (bottom)")
     pairs = images.pairs_sheet(generated, space.images[nearest], columns=12, zoom=3)
-    text, names = f"{n} generated pictures, each over its nearest real digit", real_names(space, nearest)
+    text, names = f"{n} samples, each over its nearest test image", real_names(space, nearest)
     both = np.concatenate([z, space.z[nearest]])
     show_codes("compare_pairs", space, pairs, both, sample_names(n) + names, text, stretch=n >= 12)
     counts = np.bincount(space.labels[nearest], minlength=10)
-    st.caption(
-        f"Nearest by the distance of the codes among the 10,000 test images. The nearest ones are: {counted(counts)}."
-    )
+    st.caption(f"Nearest by the distance of the codes, among the 10,000 test images: {counted(counts)}.")
     return pairs
 
 

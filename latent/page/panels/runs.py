@@ -26,7 +26,7 @@ from latent.page.snippet import Snippet, opening, snippet
 from latent.page.state import state
 from latent.space import LatentSpace
 
-DIGITS_SHOWN = ("one of each digit", "in their order", "where A is better", "where B is better")
+DIGITS_SHOWN = ("one per class", "in order", "where A is better", "where B is better")
 
 
 def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
@@ -34,28 +34,28 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
     files = offered_files()
     names = [name for name in (*files, *state().uploads) if name != space.name]
     if not names:
-        st.info("This is the only checkpoint: train another one, or open a file in the sidebar, to compare two.")
+        st.info("Only one model file here: train another model or open a file in the sidebar to compare two.")
         return None, np.arange(0)
     if st.session_state.get("runs_other") not in names:  # what is open now was B before
         st.session_state.pop("runs_other", None)
     with controls():
         index = names.index(most_alike(space, names, files))
-        name = st.selectbox("B, to compare with", names, index=index, key="runs_other", bind="query-params")
-        shown = st.selectbox("Digits", DIGITS_SHOWN, key="runs_digits", bind="query-params")
-        n = st.slider("Pictures", 5, 30, 10, key="runs_pictures", bind="query-params")
+        name = st.selectbox("Model B", names, index=index, key="runs_other", bind="query-params")
+        shown = st.selectbox("Images shown", DIGITS_SHOWN, key="runs_digits", bind="query-params")
+        n = st.slider("Number of images", 5, 30, 10, key="runs_pictures", bind="query-params")
         first = 0
-        if shown == "in their order":
+        if shown == "in order":
             most = len(space.images) - n
-            first = int(st.number_input("From test image", 0, most, 0, key="runs_first", bind="query-params"))
+            first = int(st.number_input("First image", 0, most, 0, key="runs_first", bind="query-params"))
     try:
         other = open_space(name, files)
     except LatentError as error:
         show_error(error)
         return None, np.arange(0)
     if shown in DIGITS_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
-        with st.spinner("Measuring the error of both on 10,000 digits …"):
+        with st.spinner("Measuring the MSE of both on 10,000 images …"):
             return other, cached.comparison_of(space, other).better("a" if shown == "where A is better" else "b", n)
-    if shown == "one of each digit":
+    if shown == "one per class":
         return other, one_of_each(space.labels[:1000])[:n]
     return other, np.arange(first, first + n)
 
@@ -101,7 +101,7 @@ def draw_scores(place: Any, both: Comparison, now: tuple[str, str] | None = None
     table = {name: np.array(column) for name, column in zip(("score", "a", "b", "better"), zip(*rows))}
     columns = {"a": f"A: {both.a.space.name}", "b": f"B: {both.b.space.name}", "score": "", "better": "better"}
     height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
-    text = "The scores of both checkpoints, and which is better"
+    text = "Metrics of both models, and which is better"
     show_table(table, columns, text, place=place, height=height)
     of_a, of_b = np.array(list(known.values())).T
     return {"score": np.array(list(known)), "A": of_a, "B": of_b}
@@ -123,8 +123,8 @@ def measure_scores(place: Any, ask: Any, both: Comparison, numbers: dict[str, ND
         scores.score(sides[side], name)
     if quick:
         numbers = draw_scores(place, both)
-    text = "About ten seconds each, once a checkpoint."
-    if slow and ask.button("Measure how well they can be sampled", key="runs_samplers", help=text):
+    text = "About ten seconds each, once per model file."
+    if slow and ask.button("Compute Fréchet distances", key="runs_samplers", help=text):
         for name, side in slow:
             draw_scores(place, both, (name, side))
             scores.score(sides[side], name)
@@ -143,21 +143,21 @@ class Shown(NamedTuple):
 def show_codes_of_both(both: Comparison, rows: Rows, digits: Shown) -> dict[str, Any]:
     """How the dimensions of both spread, and what their codes share; the arrays of that."""
     a, b = both.a.space, both.b.space
-    st.subheader("The same code statistics")
+    st.subheader("Code statistics")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
-    text = "How much every dimension of A and of B varies over real digits"
+    text = "Standard deviation of each dimension of A and B over the test images"
     show_chart(text, charts.spread_chart, spreads, [scores.active(a), scores.active(b)])
     st.caption(
-        "A plain autoencoder's codes have no scale of their own: compare the shapes of the lines, not their "
-        "heights. A hollow point is a dimension that is not active."
+        "The codes of a plain autoencoder have no fixed scale: compare the shapes of the curves, not their heights. "
+        "Hollow points: inactive dimensions."
     )
-    st.subheader("What the codes share")
+    st.subheader("Similarity of the codes")
     return show_shared(both, rows, digits.arrays["b"])
 
 
 def say_why_not() -> Shown:
     """In place of that, where one of the two has no codes of real digits."""
-    st.info("One of the two holds a decoder alone, which has no codes of real digits to compare.")
+    st.info("One of the two models has no encoder, so there are no codes to compare.")
     return Shown({}, None)
 
 
@@ -188,13 +188,13 @@ def show_same_digits(both: Comparison, rows: Rows) -> Shown:
     shown: dict[str, NDArray[Any]] = {"real": real, "A": of_a}
     sheet = compare.rows_sheet(shown | ({"B": of_b} if alike else {}))
     clickable = replace(sheet, boxes=sheet.boxes[: 2 * len(rows)])
-    text = f"{len(rows)} real digits over what A{' and B leave' if alike else ' leaves'} of them"
+    text = f"{len(rows)} originals over the reconstructions by A{' and B' if alike else ''}"
     show_codes("runs_same", a, clickable, a.z[np.tile(rows, 2)], real_names(a, rows) * 2, text, stretch=len(rows) > 10)
     if not alike:
         sheet_of_b = compare.rows_sheet({"real": b.images[rows], "B": of_b})
-        show_sheet(sheet_of_b, "The same digits as B takes and leaves them")
+        show_sheet(sheet_of_b, "Originals at B's size, B's reconstructions")
     errors = [float(np.square(part - each.images[rows] / 255).mean()) for part, each in ((of_a, a), (of_b, b))]
-    st.caption(f"Error of these, mean squared a pixel: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
+    st.caption(f"MSE of these images: {errors[0]:.5f} with A, {errors[1]:.5f} with B.")
     return Shown({"rows": rows, "real": real, "a": of_a, "b": of_b}, sheet.png)
 
 
@@ -209,21 +209,19 @@ def show_shared(both: Comparison, rows: Rows, of_b: Pictures) -> dict[str, Any]:
             "R² from B to A": f"{found.r2_b_to_a:.3f}",
         },
         {
-            "Shared neighbours": "Of an image's ten nearest codes, how many are the same.",
-            "Linear CKA": "1 for spaces that are turned copies of each other, near 0 for unrelated ones.",
-            "R² from A to B": "What the best affine map explains of B, on codes it was not fitted to.",
-            "R² from B to A": "The same the other way.",
+            "Shared neighbours": "Share of the ten nearest neighbours of an image that both have in common.",
+            "Linear CKA": "1 = equal up to rotation and scale, 0 = unrelated.",
+            "R² from A to B": "Variance of B explained by the best affine map from A, on held-out codes.",
+            "R² from B to A": "Variance of A explained by the best affine map from B, on held-out codes.",
         },
     )
     st.markdown("**Stitched**: encoded by A, mapped, and decoded by B")
     b, stitched = both.b.space, both.stitched(rows, cached.pictures_of)
     sheet = compare.rows_sheet({"real": b.images[rows], "B": of_b, "A to B": stitched})
-    show_sheet(sheet, "Real digits, B's own reconstructions, and B's pictures of A's codes", stretch=len(rows) > 10)
-    times = stitching.stitched / stitching.own if stitching.own > 0 else np.nan
+    show_sheet(sheet, "Originals at B's size, B's reconstructions, A's codes decoded by B", stretch=len(rows) > 10)
     st.caption(
-        f"Error of the stitched way {stitching.stitched:.5f}, of B's own {stitching.own:.5f}: {times:.1f} times as "
-        f"much, on {stitching.n:,} digits that the map was not fitted to. By chance {10 / (len(b.z) - 1):.1%} of "
-        "neighbours would be shared."
+        f"Stitched MSE {stitching.stitched:.5f}, B's own {stitching.own:.5f}, on {stitching.n:,} held-out images. By "
+        f"chance, {10 / (len(b.z) - 1):.1%} of neighbours would be shared."
     )
     shared = np.array([found.overlap, found.cka, found.r2_a_to_b, found.r2_b_to_a])
     return {"stitched": stitched, "shared": shared}

@@ -22,7 +22,7 @@ from latent.space import LatentSpace
 
 def show_unjudged(space: LatentSpace, evidence: Evidence, n: int, seed: int) -> None:
     """What each sampler draws, without the measures, and why there are none."""
-    st.info(f"{evidence.refusal} Below are its pictures alone.")
+    st.info(f"{evidence.refusal} Samples only.")
     drawn = {name: sampling.sample(evidence.fitted_sampler(name), n, seed=seed) for name in evidence.samplers}
     pictures = {name: images.to_uint8(cached.pictures_of(space, z)) for name, z in drawn.items()}
     for name in drawn:
@@ -36,13 +36,13 @@ def show_measured(
 ) -> tuple[dict[str, Sampled], dict[str, NDArray[Any]]]:
     """What each sampler draws, with the measures as they come in; the samples, and the table of measures."""
     advice, overview, judged = st.empty(), st.empty(), st.empty()
-    st.subheader("What each draws")
+    st.subheader("Samples")
     fidelities: dict[str, Fidelity] = {}
     shown: dict[str, Sampled] = {}
     for name in evidence.rows:
         of_seed = seed if name in evidence.samplers else SEED
         if not evidence.has("sampler", name, of_seed):
-            advice.progress(len(shown) / len(evidence.rows), f"Measuring {len(space.z) // 2:,} pictures: {name} …")
+            advice.progress(len(shown) / len(evidence.rows), f"Measuring {len(space.z) // 2:,} images: {name} …")
             show_fidelities(overview, evidence, fidelities)
         shown[name] = evidence.sampler(name, of_seed)
         fidelities[name] = shown[name].fidelity
@@ -51,7 +51,7 @@ def show_measured(
     advice.markdown(f"**{plain_markdown(findings.advice(fidelities).text)}**")
     table = show_fidelities(overview, evidence, fidelities)
     with judged.container():
-        st.subheader("Which digits the judge sees")
+        st.subheader("Predicted classes")
         show_exhibit(space, topics.judged_classes(fidelities))
     st.caption(topics.how_samplers_are_measured(evidence))
     return shown, table

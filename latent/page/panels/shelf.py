@@ -23,23 +23,23 @@ def show_shelf(space: LatentSpace) -> None:
     kept, mistake = shelf_of(space), state().shelf_mistake
     state().shelf_mistake = ""
     if space.latent_dim > LONGEST_LITERAL and len(kept):
-        st.caption("These vectors are too long for a link: save the shelf, and send it along.")
+        st.caption("Download the shelf to share these codes: they are too long for a link.")
     if space.checkpoint.path is None:
-        st.caption("A link does not hold the file that was opened here: send it along.")
+        st.caption("Links omit uploaded files.")
     filled = len(kept) or mistake
     place = st.expander(f"Shelf ({len(kept)})", expanded=True) if filled else lazy_expander("Shelf", "shelf_open")
     if place is None:
         return
     with place:
         if mistake:
-            st.warning("The shelf is as it was:")
+            st.warning("The shelf is unchanged:")
             st.text(mistake)
         if len(kept):
             show_items(space)
         else:
-            st.caption("Click any picture on the page: it is kept here, and every section can start from it.")
+            st.caption("Click an image to add its code; any section can start from it.")
         st.file_uploader(
-            "Load a saved shelf", type="npz", key="shelf_file", on_change=load_shelf, args=(space,)
+            "Load shelf file", type="npz", key="shelf_file", on_change=load_shelf, args=(space,)
         )  # fmt: skip
 
 
@@ -54,10 +54,10 @@ def show_items(space: LatentSpace) -> None:
     widgets.shelf_list(rows, on_renamed=lambda: rename_item(space), on_removed=remove)
     save, empty = st.columns(2)
     save.download_button(
-        "Save", kept.to_bytes, f"{space.name}-shelf.npz", "application/octet-stream", on_click="ignore",
-        width="stretch", help="All vectors, pictures, names and the checkpoint's hash, as an NPZ file.",
+        "Download shelf", kept.to_bytes, f"{space.name}-shelf.npz", "application/octet-stream", on_click="ignore",
+        width="stretch", help="All codes, images, names and the SHA-256 of the model file, as an NPZ file.",
     )  # fmt: skip
-    empty.button("Empty", on_click=change, args=(space, lambda: Shelf(space.checkpoint.sha256)), width="stretch")
+    empty.button("Clear shelf", on_click=change, args=(space, lambda: Shelf(space.checkpoint.sha256)), width="stretch")
 
 
 def change(space: LatentSpace, after: Callable[[], Shelf]) -> None:

@@ -18,7 +18,8 @@ def choose_topic(evidence: Evidence) -> tuple[Topic, str]:
     names = [name for name, topic in TOPICS.items() if topic.section == "Diagnose"]
     with controls():
         name = st.radio(
-            "Look at", names, key="diagnose_topic", bind="query-params", format_func=str.capitalize, horizontal=True
+            "Topic", names, key="diagnose_topic", bind="query-params", horizontal=True,
+            format_func=lambda name: TOPICS[name].title,
         )  # fmt: skip
         if not TOPICS[name].takes_sampler or evidence.refusal:
             return TOPICS[name], ""

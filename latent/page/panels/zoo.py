@@ -1,4 +1,4 @@
-"""The whole zoo: every model of the picker by its measures, against the length of its code."""
+"""All models: every model of the picker by its measures, against the length of its code."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ MEASURED_IN_ZOO = (*scores.OVERVIEW, "pca_probe")
 
 def show_zoo(chosen: Sequence[LatentSpace]) -> None:
     """Every checkpoint of the picker by its measures, against the length of its code."""
-    st.subheader("The whole zoo")
+    st.subheader("All models")
     keys, unread = zoo_keys(chosen)
     unmeasured = [
         name for name, key in keys.items() if any(scores.known(key, each) is None for each in MEASURED_IN_ZOO)
     ]
     ask = st.empty()
     if unmeasured and ask.button(
-        f"Measure {len(unmeasured)} of {len(keys)} checkpoints", key="runs_zoo",
-        help="About ten seconds each, once: what is measured is kept.",
+        f"Measure {len(unmeasured)} of {len(keys)} model files", key="runs_zoo",
+        help="About ten seconds each, once.",
     ):  # fmt: skip
         unread |= measure_zoo(chosen, unmeasured, ask)
         ask.empty()
@@ -41,12 +41,15 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
         rows = [row for row in rows if row[1] is not None]  # without those that were not opened yet
         st.markdown(f"**{quantity}**")
         if all(value is None or np.isnan(value) for *_, value in rows):
-            st.caption("Of no checkpoint measured yet.")
+            st.caption("Not measured yet.")
             continue
         score = scores.SCORES[name]
-        text, names = f"{quantity} of every checkpoint against its number of dimensions", [each.name for each in chosen]
+        text, names = f"{quantity} of each model against its number of dimensions", [each.name for each in chosen]
         show_chart(text, charts.zoo_chart, rows, quantity, score.form, names, curve, log)
-    st.caption("The dashed line is PCA with as many components, on 28 × 28 pixels. Lower is better, but for the probe.")
+    st.caption(
+        "Dashed: PCA with the same number of components, on 28 × 28 pixels. Lower is better, except for the linear "
+        "probe."
+    )
     for name, sentence in unread.items():
         st.text(f"Left out, {name}: {sentence}")
 
@@ -74,7 +77,7 @@ def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any)
     """Measure checkpoints one after the other, telling which; sentences about those that cannot be opened."""
     spaces, files, unread = {space.name: space for space in chosen}, offered_files(), {}
     for done, name in enumerate(names):
-        place.progress(done / len(names), f"Measuring checkpoint {done + 1} of {len(names)} …")
+        place.progress(done / len(names), f"Measuring model file {done + 1} of {len(names)} …")
         try:
             if name in spaces:
                 evidence = cached.evidence_of(spaces[name])
@@ -102,7 +105,7 @@ def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray
         if value is not None and sizes[name]:
             probes[sizes[name] - 1] = value
     return {
-        "mse": ("Test error", errors, True),
+        "mse": ("Test MSE", errors, True),
         "probe": ("Linear probe", probes, False),
         "frechet": (scores.SCORES["frechet"].name, None, True),
     }
