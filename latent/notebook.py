@@ -92,7 +92,7 @@ def generate_and_visualize_random(
 
 
 def decode_custom_vector(vector: ArrayLike) -> Pictures:
-    """The decoded image (28, 28) of one code; shown beside its bars. Raises `ArgumentError` for a wrong number of values."""
+    """The decoded image (28, 28) of one code, shown beside its bars. Raises `ArgumentError` for a wrong length."""
     space = current_space()
     code = codes.parse(vector, space.latent_dim) if isinstance(vector, str) else one_code(vector, space)
     picture = space.decode(code)[0]
