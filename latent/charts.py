@@ -278,7 +278,9 @@ def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220)
         .encode(
             x=alt.X("digit:O", title="class", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("value:Q", title=title, axis=alt.Axis(tickMinStep=1) if whole else alt.Axis()),
-            color=alt.Color("digit:O", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))),
+            color=alt.Color(
+                "digit:O", title="class", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))
+            ),
             tooltip=[
                 alt.Tooltip("digit:Q", title="class"),
                 alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f"),

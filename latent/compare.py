@@ -216,7 +216,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("a", type=Path, metavar="A", help="a model file of any supported format")
     parser.add_argument("b", type=Path, metavar="B", help="the other model file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write a page of HTML with pictures")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page with images")
     options = parser.parse_args(arguments)
     try:
         comparison = Comparison.of(LatentSpace.open(options.a), LatentSpace.open(options.b))

@@ -1,4 +1,4 @@
-"""Encode any amount of images: ``python -m latent.encode CHECKPOINT --data DIR --out codes.npy``.
+"""Encode any amount of images: ``python -m latent.encode MODEL --data DIR --out codes.npy``.
 
 Images are read, encoded and written in a stream, so that memory does not grow with their number. The same command goes
 on from the last finished chunk after it was stopped or killed, to the same bytes, and shares the work among processes:
@@ -148,7 +148,7 @@ def encode(
         histogram = reduce(Histogram.merge, gathered(counted, worker))
     except OSError as error:
         raise CodesError(
-            f"{begun.path} cannot be written: {error.strerror}. Finished codes are kept; run this again to resume."
+            f"{begun.path} cannot be written: {error.strerror}. Finished codes stay; run this again to resume."
         ) from error
     first = tuple(source.name(row) for row in unreadable[:MOST_NAMED]) if worker.writes else ()
     return replace(
@@ -254,7 +254,7 @@ def begin(wanted: Encoded, list_images: Callable[[], int]) -> Encoded:
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser("python -m latent.encode", description="Encode any number of images.")
-    p.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="the model file, of any format the page opens")
+    p.add_argument("checkpoint", type=Path, metavar="MODEL", help="the model file, of any format the page opens")
     p.add_argument(
         "--data", type=Path,
         help="folder of images at any depth, of uint8 arrays in .npy and .npz files, or one such file; "

@@ -1,4 +1,4 @@
-"""The report of a checkpoint: ``python -m latent.report CHECKPOINT --out report.html`` or ``--json``.
+"""The report of a model: ``python -m latent.report MODEL --out report.html`` or ``--json``.
 
 One HTML file with its findings, pictures and charts in it, which opens without a network; or the numbers alone.
 """
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         "python -m latent.report", description="Report the metrics and findings of a model file."
     )
-    parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT")
+    parser.add_argument("checkpoint", type=Path, metavar="MODEL")
     parser.add_argument("--out", type=Path, help="the HTML file to write")
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     options = parser.parse_args(arguments)

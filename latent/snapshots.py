@@ -111,7 +111,7 @@ class Snapshots:
         if not np.isfinite(z).all():
             raise ArgumentError(f"The codes of epoch {epoch} are not finite.")
         if len(self) and epoch < self.epochs[-1]:
-            raise ArgumentError(f"Epoch {epoch} comes before epoch {self.epochs[-1]}, the newest that is kept.")
+            raise ArgumentError(f"Epoch {epoch} comes before epoch {self.epochs[-1]}, the newest recorded one.")
         before = self.only(self.epochs < epoch)
         low, high = z.min(axis=0), z.max(axis=0)
         span = np.where(high > low, high - low, 1)

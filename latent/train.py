@@ -163,8 +163,8 @@ def train(
             train_loss = mean_over_workers(total / steps_an_epoch, worker)
             if not np.isfinite(train_loss):
                 raise TrainingError(
-                    f"The loss of epoch {epoch + 1} is not finite: try a smaller --lr than {recipe.lr:g}. "
-                    f"{out} keeps the epochs before it."
+                    f"The loss of epoch {epoch + 1} is not finite: try a smaller --lr than {recipe.lr:g}. {out} "
+                    "holds the epochs before it."
                 )
             if worker.writes:
                 scores = evaluate(model, test_x, objective)

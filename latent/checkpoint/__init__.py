@@ -53,7 +53,7 @@ class Checkpoint:
     snapshots: Snapshots | None = field(default=None, repr=False)
     sha256: str = ""
     scored: list[Scored] = field(default_factory=list, repr=False)
-    container: str = "checkpoint of our own format"
+    container: str = "latent checkpoint"
     path: Path | None = None
 
     def overruled(self, reading: Reading) -> Checkpoint:

@@ -245,5 +245,5 @@ def _why_no_weights(tree: Any) -> str:
     if optimizer:
         return "holds an optimizer's state, not a model"
     if numbered:
-        return "names its tensors by something other than text, so that they cannot be told apart"
+        return "names its tensors by something other than text"
     return "holds no tensors, so there is no model in it"

@@ -51,7 +51,7 @@ SCORES: dict[str, Measure[Evidence]] = {
     ),
     "pca_mse": Measure(
         "PCA MSE, same size", "squared pixel value", "neither", ".5f",
-        "Test MSE of as many principal components as the code has dimensions: what a linear model would reach.",
+        "Test MSE of PCA with the same number of dimensions: what a linear model would reach.",
         needs_encoder(lambda evidence: float(evidence.pca_errors()[-1])),
     ),
     "probe": Measure(
@@ -61,7 +61,7 @@ SCORES: dict[str, Measure[Evidence]] = {
     ),
     "pca_probe": Measure(
         "PCA probe, same size", "share", "neither", ".1%",
-        "Accuracy of the same classifier on as many principal components.",
+        "Accuracy of the same classifier on PCA with the same number of dimensions.",
         needs_encoder(lambda evidence: evidence.knowledge(PCA).probe), "Alain & Bengio 2016, arXiv:1610.01644",
     ),
     "neighbours": Measure(

@@ -112,8 +112,8 @@ def open_model() -> LatentSpace:
         opener.file_uploader(
             "Model file of any trained autoencoder", key="upload", on_change=take_upload,
             help=(
-                f"{formats.names('or')}, at most 200 MB. Nothing in the file is executed; it is kept for this "
-                "session only."
+                f"{formats.names('or')}, at most 200 MB. Nothing in the file is executed; it stays in this session "
+                "only."
             ),
         )  # fmt: skip
     if space is None:
