@@ -31,7 +31,7 @@ def read(path: str | Path, within: Path | None = None) -> bytes:
         with path.open("rb") as file:
             return file.read(LARGEST_FILE + 1)  # no more, should it grow meanwhile
     except OSError as error:
-        raise CheckpointError(f"{label(str(path), 200)} cannot be read: {error.strerror}.") from error
+        raise CheckpointError(f"{label(path.name)} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # a zero byte in the name
         raise CheckpointError(f"{label(path.name)} cannot be read: its name is invalid.") from error
 
