@@ -480,7 +480,7 @@ def test_a_tensor_as_the_forger_writes_it_is_read():
         (tensor_call(Block(16), 0, (4.0,), (1,)), "impossible"),
         (tensor_call(Block(16), 0, (4,), (1, 1)), "impossible"),
         (tensor_call(Block(16), 0, (1,) * 100, (1,) * 100), "impossible"),
-        (tensor_call("other than tensor storage", 0, (4,), (1,)), "other than tensor storage"),
+        (tensor_call("other than tensor storage", 0, (4,), (1,)), "a tensor has no storage"),
         (tensor_call(Block(8, torch.ComplexFloatStorage), 0, (8,), (1,)), "complex"),
         (tensor_call(Block(8, torch.QInt8Storage), 0, (8,), (1,)), "quantized"),
         (tensor_call(Block(8, location="meta"), 0, (8,), (1,)), "meta"),
