@@ -73,7 +73,7 @@ ALLOWED = (
 )  # fmt: skip
 BEING_REBUILT = ("sweep.py", "walk.py", "paths.py", "canvas.py", "strips.py")  # their words follow with their layout
 KEYS = {"even places", "odd places", "off data"}  # of files, which stay
-CODE = re.compile(r"\w = \w|space\.|import |\.st-key|evidence\.|np\.|</|datum\.|=> |<div|px")
+CODE = re.compile(r"^Arrays for NumPy: |\w = \w|space\.|import |\.st-key|evidence\.|np\.|</|datum\.|=> |<div|px")
 
 
 def replaced_words(text: str) -> list[str]:
@@ -170,9 +170,9 @@ def texts_on(app: AppTest) -> set[str]:
 
 @pytest.fixture
 def few(monkeypatch, tmp_path):
-    """1,000 images and 20 paths, and a store of this test's own."""
+    """2,000 images and 20 paths, and a store of this test's own."""
     images, labels = data.evaluation_digits()
-    monkeypatch.setattr(data, "evaluation_digits", lambda: (images[:1000], labels[:1000]))
+    monkeypatch.setattr(data, "evaluation_digits", lambda: (images[:2000], labels[:2000]))
     monkeypatch.setattr(smoothness, "N_PAIRS", 20)
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "store"))
 
