@@ -212,8 +212,8 @@ class TestCommand:
         out = tmp_path / "page.html"
         assert compare.main([*files, "--out", str(out)]) == 0
         text, page = capsys.readouterr().out, out.read_text(encoding="utf-8")
-        share = re.search(r"[\d.]+% of an image's ten nearest", text).group()
-        assert share.split()[0] in page
+        share = re.search(r"of the ten nearest: ([\d.]+%)", text).group(1)
+        assert share in page
         assert "Linear probe" in text
         assert page.count("data:image/png;base64,") == 2
         assert "two &lt;b&gt;" in page

@@ -377,7 +377,7 @@ class TestRefusals:
         other = tmp_path / "other.pt"
         checkpoint.save(other, tiny(seed=5))
         capsys.readouterr()
-        assert "another checkpoint, tiny.pt" in refusal(capsys, other, "--data", images_file, "--out", out)
+        assert "another model file, tiny.pt" in refusal(capsys, other, "--data", images_file, "--out", out)
         np.save(tmp_path / "more.npy", DIGITS[:10])
         assert "images.npy" in refusal(capsys, tiny_file, "--data", tmp_path / "more.npy", "--out", out)
         assert files_of(out) == before
@@ -392,7 +392,7 @@ class TestRefusals:
 
     def test_images_that_are_none(self, tmp_path, tiny_file, capsys):
         out, folder = tmp_path / "codes.npy", tmp_path / "images"
-        assert "is not there" in refusal(capsys, tiny_file, "--data", folder, "--out", out)
+        assert "not found" in refusal(capsys, tiny_file, "--data", folder, "--out", out)
         folder.mkdir()
         assert "No images in" in refusal(capsys, tiny_file, "--data", folder, "--out", out)
         np.save(folder / "floats.npy", np.zeros((3, 28, 28), np.float32))
@@ -475,7 +475,7 @@ class TestPage:
     def test_it_is_offered_to_its_checkpoint_and_shows_its_statistics(self, folder):
         app = self.opened()
         picker = app.selectbox(key="statistics_codes")
-        assert picker.options == ["the 10,000 test digits", "mine"]
+        assert picker.options == ["the 10,000 test images", "mine"]
         of_digits = self.table(app)
         picker.set_value("mine").run()
         assert not app.exception
@@ -492,7 +492,7 @@ class TestPage:
         assert app.selectbox(key="statistics_codes").value == "mine"
         assert any("<dd>300</dd>" in element.proto.body for element in app.main.get("html"))
         unknown = self.opened(statistics_codes="gone")
-        assert unknown.selectbox(key="statistics_codes").value == "the 10,000 test digits"
+        assert unknown.selectbox(key="statistics_codes").value == "the 10,000 test images"
 
     def test_its_python_gives_its_arrays(self, folder, monkeypatch):
         offered = {}
@@ -509,7 +509,7 @@ class TestPage:
     @pytest.mark.parametrize(
         ("damage", "sentence"),
         [("no codes", "missing or damaged"), ("other shape", "does not fit"), ("no sidecar", "is damaged"),
-         ("unfinished", "not finished"), ("wrong counts", "is damaged")],
+         ("unfinished", "incomplete"), ("wrong counts", "is damaged")],
     )  # fmt: skip
     def test_a_damaged_or_mismatching_file_is_one_sentence_and_nothing_else_breaks(self, folder, damage, sentence):
         out, beside = folder / "mine.npy", folder / "mine.json"
@@ -528,7 +528,7 @@ class TestPage:
         app = self.opened(statistics_codes="mine")
         assert any(sentence in text.value for text in app.text)
         assert len(app.error) == 1
-        app.selectbox(key="statistics_codes").set_value("the 10,000 test digits").run()
+        app.selectbox(key="statistics_codes").set_value("the 10,000 test images").run()
         assert not app.error
         assert not app.exception
         assert len(self.table(app)) == 3
