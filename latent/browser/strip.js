@@ -347,7 +347,7 @@ class Strip {
     rows.forEach((_, index) => {
       Object.assign(this.part("scrub", index), { ariaValueNow: String(this.at), ariaValueText: text })
     })
-    this.find("picture").ariaLabel = `Decoded picture, ${rows[this.row].label} ${sign} ${this.value()}`
+    this.find("picture").ariaLabel = `Decoded image, ${rows[this.row].label} ${sign} ${this.value()}`
   }
 
   /** How well the real codes support the place, in words; empty where they are not here. */

@@ -365,7 +365,7 @@ def test_the_support_is_that_of_the_support_meter(page, address, space):
 def test_the_strip_of_directions_moves_with_its_slider(page, address, space):
     strip = Strip(page, address, "Directions", "&directions_at=0.7")
     assert strip.shows(space, expected_code(space, "Directions", 0.7, 0))
-    press("Walk to", "ArrowRight")(page)
+    press("Position", "ArrowRight")(page)
     expect(strip.slider()).to_have_attribute("aria-valuenow", "0.71")
     strip.point(0.2)
     page.mouse.down()

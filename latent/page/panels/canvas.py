@@ -119,23 +119,23 @@ def show_reading(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> N
     name = f"drawn, like a {digits.argmax()}"
     with side_by_side():
         with st.container(width="content"):
-            st.markdown("**As the network sees it**")
+            st.markdown("**Model input**")
             show_codes("draw_seen", space, images.sheet(seen, 1, 6), z, [name], "The drawing, normalised as MNIST was")
         with st.container(width="content"):
-            st.markdown("**Reconstructed**")
+            st.markdown("**Reconstruction**")
             show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
-    if st.button("Keep it on the shelf"):
+    if st.button("Add to shelf"):
         keep(space, name, z[0])
         st.rerun()
     show_support(space, z[0])
-    st.markdown(f"**Its ten nearest real digits**: {counted(digits)}")
-    show_real("draw_nearest", space, nearest, "The ten real digits whose codes are nearest", 3)
+    st.markdown(f"**10 nearest test images**: {counted(digits)}")
+    show_real("draw_nearest", space, nearest, "The 10 test images whose codes are nearest", 3)
     let_pictures_be_drawn()
-    st.markdown("**Its place on the map**")
+    st.markdown("**Place on the map**")
     x, y = cached.plane_of(space).project(z)[0].tolist()
     drawn = map_data(space, "PCA", map_places(space, "PCA"))
     mount_map("draw_map", space, "PCA", drawn | {"marks": [{"name": "drawn", "x": x, "y": y}], "height": 400})
-    st.markdown("**Its code**")
+    st.markdown("**Code**")
     show_code_chart(space, z[0], "The code as bars", height=160)
     shape = space.signature.image_shape
     resized = shape != (1, 28, 28)

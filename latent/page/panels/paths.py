@@ -55,14 +55,14 @@ def show_movement(strips: Mapping[str, Pictures], changes: Mapping[str, NDArray[
     with left:
         kind: str = st.radio(
             "GIF along", interpolation.PATHS, key="interpolate_path", bind="query-params", horizontal=True,
-            help="Linear: the straight line. Spherical: the arc, which keeps to codes of the norm of its ends.",
+            help="Linear: the straight line. Spherical: the arc, with norms like those of its ends.",
         )  # fmt: skip
         show_moving(strips[kind], f"Animation of the {kind} interpolation")
     with right:
-        st.markdown("**How evenly it moves**")
-        text, rows = "Change of the picture at every step of both paths", charts.steps_rows(changes)
+        st.markdown("**Change per step**")
+        text, rows = "Change of the image at every step of both paths", charts.steps_rows(changes)
         show_rows(text, charts.steps_chart, rows, paths=list(changes))
-        st.caption("A smooth space has an even line; a peak is where one digit jumps to another.")
+        st.caption("A flat line is an even path; a peak is an abrupt change.")
     return kind
 
 

@@ -23,7 +23,7 @@ def choose_range(space: LatentSpace, dimension: int) -> tuple[float, float]:
     low, high = (round(float(space.statistics.quantile(p)[dimension]), 2) for p in (0.01, 0.99))
     reach = 3 * max(abs(low), abs(high), 0.5)
     reset_when_changed("dimensions_range", (low, high), (space.checkpoint.sha256, dimension))
-    text = "At first from the 1st to the 99th percentile of the real codes."
+    text = "Default: the 1st to the 99th percentile of the codes of the test images."
     chosen: Any = st.slider(
         "Range", -reach, reach, step=0.01, key="dimensions_range", bind="query-params", help=text
     )  # fmt: skip
@@ -37,12 +37,10 @@ def show_sweep(
 ) -> Sheet:  # fmt: skip
     """The pictures as the dimension takes these values, and how each differs from that of the base."""
     low, high, n_steps = values[0], values[-1], len(values)
-    st.text(
-        f"Dimension {dimension} from {low:.2f} to {high:.2f}, the rest as in {base.name}. Below each picture its value."
-    )
+    st.text(f"Dimension {dimension} from {low:.2f} to {high:.2f}. Other dimensions as in {base.name}.")
     names = [f"dim {dimension} = {value:.2f}" for value in values]
     sheet = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
-    text = f"Pictures as dimension {dimension} goes from {low:.2f} to {high:.2f}"
+    text = f"Images as dimension {dimension} goes from {low:.2f} to {high:.2f}"
     differences = images.sheet(images.signed_to_rgb(strip - of_base), n_steps, zoom=4)
     fixed = FixedPlace("dimensions_at", (space.checkpoint.sha256, dimension))
     at = fixed.read()
@@ -50,7 +48,7 @@ def show_sweep(
         "dimensions_strip", space,
         [
             Row(sheet, z, names, text, sweep_line(base, dimension, values)),
-            Row(differences, z, names, "Difference of each picture from the base", None),
+            Row(differences, z, names, "Difference of each image from the base", None),
         ],
         strip.shape[1:], at=float(base.code[dimension]) if at is None else at, on_placed=fixed.write,
         note=f"The difference from the base, whose dimension {dimension} is {base.code[dimension]:.2f}: red is "
@@ -73,9 +71,9 @@ def sweep_line(base: Operand, dimension: int, values: NDArray[np.floating[Any]])
 def show_overview(space: LatentSpace, base: Code, order: NDArray[np.intp]) -> None:
     """A strip for each of the dimensions that change the picture most; ``order`` has all, the strongest first."""
     st.caption(
-        "RMS difference of the pictures one standard deviation up and down, averaged over 16 real digits. "
-        "The rows below are in this order, each from the 1st to the 99th percentile of its dimension."
+        "Effect: RMS difference per pixel between ±1 standard deviation, over 16 test images. The rows below are in "
+        "this order, each from the 1st to the 99th percentile of its dimension."
     )
     overview, sweeps, names = cached.overview_of(space, base.tobytes())
-    text = f"A strip for each of the dimensions {', '.join(map(str, order[: cached.MOST_STRIPS]))}"
+    text = f"A traversal of each of the dimensions {', '.join(map(str, order[: cached.MOST_STRIPS]))}"
     show_codes("dimensions_overview", space, overview, sweeps, names, text, stretch=True)

@@ -26,7 +26,7 @@ Values = NDArray[np.floating[Any]]
 def choose_place(reach: float) -> float:
     """A control for the place on the walk that is shown large; the strip of the walk moves it, too."""
     reset_when_changed("directions_at", reach / 2, reach)  # no default of its own, since the strip sets it
-    return st.slider("Walk to", -reach, reach, step=0.01, key="directions_at", bind="query-params")
+    return st.slider("Position", -reach, reach, step=0.01, key="directions_at", bind="query-params")
 
 
 def show_walk(
@@ -45,8 +45,8 @@ def show_walk(
     show_strip(
         "directions_walk", space,
         [
-            Row(sheet, z, names, "Pictures along the direction", line),
-            Row(differences, z, names, "Difference of each picture from the base", None),
+            Row(sheet, z, names, "Images along the direction", line),
+            Row(differences, z, names, "Difference of each image from the base", None),
         ],
         pictures.shape[1:], at=at, on_placed=walk_to,
         note="The difference from the base: red is brighter, blue is darker.",
@@ -69,7 +69,7 @@ def walk_line(base: Operand, direction: Direction, steps: Values) -> Line:
 def offer_direction(space: LatentSpace, direction: Direction) -> None:
     """A button that keeps the direction, and its name."""
     kept_name = st.text_input("Name of the direction", direction.name, max_chars=shelf.LONGEST_NAME)
-    if st.button("Keep the direction"):
+    if st.button("Add direction to shelf"):
         keep(space, kept_name, direction.code, "direction")
         st.rerun()
 
@@ -84,7 +84,7 @@ class Measured(NamedTuple):
 
 def measure_property(space: LatentSpace, direction: Direction, steps: Values, pictures: Pictures) -> Measured:
     """The property that a control chooses, measured of the pictures along the direction."""
-    name = choose_property("Measure along the way", "directions_measure", direction.measure, width=PICKER_WIDTH)
+    name = choose_property("Property to measure", "directions_measure", direction.measure, width=PICKER_WIDTH)
     values = properties.PROPERTIES[name].measure(pictures)
     crowd = cached.along_of_many(space, direction.code.tobytes(), name, float(steps[-1]), len(steps))
     return Measured(name, values, crowd)
@@ -95,11 +95,11 @@ def show_property(steps: Values, measured: Measured) -> None:
     name, values, crowd = measured
     unit = properties.PROPERTIES[name].unit
     rows = charts.walk_rows(steps, values, crowd)
-    text = f"The {name} of the pictures along the walk"
+    text = f"{name.capitalize()} of the images along the direction"
     show_rows(text, charts.walk_chart, rows, title=f"{name}, {unit}")
     with np.errstate(invalid="ignore"):
         r = np.nan_to_num(np.corrcoef(steps, crowd)[0, 1]) if crowd.std() > 0 else 0.0
     st.caption(
-        f"Measured from the decoded pictures: the line is this walk, the dashed one the mean of the same walk from "
-        f"50 real digits, which goes from {crowd[0]:.2f} to {crowd[-1]:.2f} {unit} (r = {r:.2f})."
+        f"Solid: this base code. Dashed: mean over 50 test images, from {crowd[0]:.2f} to {crowd[-1]:.2f} {unit} "
+        f"(r = {r:.2f})."
     )
