@@ -140,7 +140,7 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
     draw_a_seven(page)
     page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
     settled(page)
-    page.get_by_role("button", name="Add to shelf").click()
+    page.get_by_role("button", name="Add to shelf", exact=True).click()
     expect(page.locator(".latent-shelf li")).to_have_count(2)
     assert kept_names(page)[0].startswith("drawn, like a 7")
 

@@ -313,7 +313,7 @@ def test_what_a_drag_has_fixed_stays_on_the_way_to_the_button_and_is_added(page,
     page.mouse.up()
     at = strip.place_in_address()
     strip.point(0.9, 1)
-    strip.whole.get_by_role("button", name="Add to shelf").click()
+    strip.whole.get_by_role("button", name="Add to shelf", exact=True).click()
     expect_kept(page, [f"spherical, t = {at:.2f}"])
     settled(page)
     query = parse_qs(urlsplit(page.url).query)

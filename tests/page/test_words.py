@@ -73,7 +73,9 @@ ALLOWED = (
 )  # fmt: skip
 
 KEYS = {"even places", "odd places", "off data"}  # of files, which stay
-CODE = re.compile(r"^Arrays for NumPy: |\w = \w|space\.|data\.fit|import |\.st-key|evidence\.|np\.|</|datum\.|=> |<div|px")
+CODE = re.compile(
+    r"^Arrays for NumPy: |\w = \w|space\.|data\.fit|import |\.st-key|evidence\.|np\.|</|datum\.|=> |<div|px"
+)
 
 
 def replaced_words(text: str) -> list[str]:
