@@ -146,7 +146,7 @@ class Gaussian(Sampler):
 
     name = "gaussian"
     noun = "the full-covariance Gaussian"
-    help = "One full-covariance Gaussian."
+    help = "One Gaussian with the full covariance of the codes."
 
     mean: NDArray[np.float32]
     factor: NDArray[np.float32]
@@ -200,7 +200,7 @@ class Mixture(WeightedGaussians):
 
     name = "mixture"
     noun = "the mixture"
-    help = "Gaussian mixture, size chosen by BIC."
+    help = "Gaussian mixture with full covariances, size chosen by BIC."
 
     @classmethod
     def fitted(cls, z: Codes, n_components: int | None = None, seed: int = 0, **unused: object) -> Mixture:
@@ -261,7 +261,7 @@ class Classes(WeightedGaussians):
 
     name = "classes"
     noun = "per-class Gaussians"
-    help = "One Gaussian per class."
+    help = "One Gaussian per class, drawn as often as its class is."
     needs_labels = True
 
     @classmethod

@@ -30,6 +30,7 @@ from latent import (
     directions,
     film,
     images,
+    inference,
     projection,
     sampling,
     support,
@@ -60,6 +61,12 @@ BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lamb
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
 BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 BY_NAME: dict[type | str, Callable[[Any], Any]] = {FunctionType: lambda function: function.__qualname__}
+
+
+@st.cache_resource(show_spinner=False)
+def device_complaint() -> str:
+    """A sentence about a GPU that is there and does not work, or an empty one."""
+    return inference.device_that_works()[1]
 
 
 @lru_cache(maxsize=256)  # which takes a tenth of the time of Streamlit's own caches

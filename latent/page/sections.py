@@ -18,7 +18,7 @@ from latent.page.fragment import fragment_in_turn
 from latent.page.panels.shelf import show_shelf
 from latent.page.picker import choose_model, take_upload
 from latent.page.renamed import open_renamed_options
-from latent.page.server import device_complaint, prepare, turns
+from latent.page.server import prepare, turns
 from latent.page.show import lazy_expander, show_error
 from latent.page.state import Run, state
 from latent.space import LatentSpace
@@ -106,8 +106,8 @@ def open_model() -> LatentSpace:
             space = space.for_digit(choose_digit("Class", "digit", 3, width="stretch"))
     except LatentError as error:
         show_error(error)
-    if device_complaint():
-        st.text(device_complaint())
+    if complaint := cached.device_complaint():
+        st.text(complaint)
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
             "Model file of any trained autoencoder", key="upload", on_change=take_upload,

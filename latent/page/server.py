@@ -7,7 +7,6 @@ import socket
 from contextlib import suppress
 from functools import cache
 
-from latent import inference
 from latent.page import heap
 from latent.page.turns import Turns
 
@@ -46,9 +45,3 @@ def keep_heap_small() -> None:
     Until Streamlit asks for none.
     """
     heap.keep_small()
-
-
-@cache
-def device_complaint() -> str:
-    """A sentence about a GPU that is there and does not work, or an empty one."""
-    return inference.device_that_works()[1]

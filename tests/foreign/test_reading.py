@@ -193,7 +193,7 @@ REFUSED = {
     "a diffusion model": (lambda: {"betas": torch.rand(10), "conv.weight": torch.rand(1, 1, 3, 3)}, "diffusion"),
     "an optimizer": (lambda: torch.optim.Adam(nn.Linear(2, 2).parameters()).state_dict(), "optimizer|no tensors"),
     "no tensors": (lambda: {"epoch": 3}, "no tensors"),
-    "an untrained network": (lambda: mlp([784, 32, 784], nn.ReLU, nn.Sigmoid()).state_dict(), "no better|better than"),
+    "an untrained network": (lambda: mlp([784, 32, 784], nn.ReLU, nn.Sigmoid()).state_dict(), "beats the mean image"),
 }
 
 

@@ -98,7 +98,7 @@ class TestKeyboard:
         page.wait_for_function(f"before => JSON.stringify(({IMAGES})()) !== before", arg=compact(before))
         settled(page)
 
-        self.tab_to(page, "at.ariaLabel?.startsWith('Keep ')")
+        self.tab_to(page, "at.ariaLabel?.startsWith('Add to shelf: ')")
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Enter")
         expect(page.locator(".latent-shelf li")).to_have_count(1)
@@ -106,7 +106,7 @@ class TestKeyboard:
 
     def test_what_is_in_focus_shows(self, page, address):
         open_section(page, address, "Generate")
-        self.tab_to(page, "at.ariaLabel?.startsWith('Keep ')")
+        self.tab_to(page, "at.ariaLabel?.startsWith('Add to shelf: ')")
         outline = page.evaluate("() => getComputedStyle(document.activeElement).outlineStyle")
         assert outline == "solid"
 

@@ -165,7 +165,7 @@ class TestAFullDisk:
         assert train.main([*options, *recipe]) == 1
         error = capsys.readouterr().err
         assert error.count("\n") == 1
-        assert "No space left on device; a file that was there before is as it was" in error
+        assert "No space left on device; an existing file is unchanged" in error
         assert len(checkpoint.load(out).history) == 1
         assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pt", "whole.pt"]
 
@@ -178,9 +178,9 @@ class TestAFullDisk:
         store.store_of_process.cache_clear()
         with monkeypatch.context() as patch:
             if where == "write":
-                patch.setattr(checkpoint.os, "fsync", full)
+                patch.setattr(files.os, "fsync", full)
             elif where == "mkstemp":
-                patch.setattr(checkpoint.tempfile, "mkstemp", full)
+                patch.setattr(files.tempfile, "mkstemp", full)
             else:
                 patch.setattr(Path, "mkdir", full)
             assert np.array_equal(store.stored(lambda: np.arange(4), "a"), np.arange(4))
