@@ -148,7 +148,7 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
     choose("From", "shelf item")(page)
     settled(page)
     choose("To", "shelf item")(page)
-    page.wait_for_url("**interpolate_to_source=kept+vector**")
+    page.wait_for_url("**interpolate_to_source=shelf+item**")
     settled(page)
     before = page.evaluate(IMAGES)
     choose("Shelf item", "map at")(page)
