@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from latent import checkpoint, data, inference, report
-from latent.checkpoint.__main__ import account
+from latent.checkpoint.__main__ import description
 from latent.errors import ArgumentError, CheckpointError
 from latent.measure import scores, topics
 from latent.measure.evidence import Evidence
@@ -136,7 +136,7 @@ def test_a_saved_test_error_counts_everywhere_or_nowhere(tmp_path, monkeypatch, 
     shown = {
         "the space": space.test_error,
         "Compare runs": scores.score(evidence, "mse"),
-        "python -m latent.checkpoint": account(path)["mse"],
+        "python -m latent.checkpoint": description(path)["mse"],
         "the report": report.numbers(evidence)["reconstruction"]["mse"],
         "its chart": topics.error_lines(evidence)["this model"],
     }

@@ -40,7 +40,7 @@ def show_findings(evidence: Evidence) -> None:
     with downloads("report"):
         st.download_button(
             "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
-            type="primary", help="All findings, charts and images in one file that opens offline.",
+            help="All findings, charts and images in one file that opens offline.",
         )  # fmt: skip
         st.download_button(
             "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
