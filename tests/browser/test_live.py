@@ -415,7 +415,7 @@ def test_what_is_said_about_a_code_is_what_the_real_codes_say(screen, space):
     assert screen.page.get_by_role("meter").evaluate("meter => meter.value") == pytest.approx(support, abs=0.011)
     words = "in distribution" if support >= 0.1 else "borderline" if support >= 0.01 else "out of distribution"
     expect(screen.page.get_by_text(words)).to_be_visible()
-    thumbnail = screen.page.get_by_role("img", name="Nearest test image")
+    thumbnail = screen.page.get_by_role("img", name="Nearest test image", exact=True)
     pixels = "c => [...c.getContext('2d').getImageData(0, 0, 28, 28).data.filter((_, i) => i % 4 === 0)]"
     assert np.array_equal(np.array(thumbnail.evaluate(pixels)).reshape(28, 28), space.images[nearest[0]])
 
