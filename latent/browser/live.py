@@ -127,7 +127,7 @@ def live_component() -> dict[str, str]:
     """``html``, ``css`` and ``js`` of the component that moves a code and shows its picture.
 
     Its data: ``stage`` names the `Stage` that a parcel brings, ``holds`` is what it has last said it holds, ``base``
-    the code that is put into the hand whenever it is another one (or None), ``digit`` what a conditional decoder draws,
+    the code that it shows whenever this is another one (or None), ``digit`` what a conditional decoder draws,
     ``shelf`` the codes that Play goes through, ``refusal`` why the decoder cannot run in the browser (or ""). It sets
     the states ``code``, the one chosen when a movement has ended, and ``holds``, the names of stages that need not be
     sent again; and the triggers ``keep``, a code, and ``ask``, a ``serial`` and a ``code``, which is answered

@@ -81,7 +81,7 @@ def show_moving(pictures: Pictures, alt_text: str, zoom: int = 6) -> None:
 def let_pictures_be_drawn() -> None:
     """Once a run, before what takes the browser long: let it draw the pictures that it has, unless somebody else waits.
 
-    It draws at once all that came, and the picture that a hand waits for would be seen with the last of the charts. At
+    It draws at once all that came, and the picture that one waits for would be seen with the last of the charts. At
     the beginning it also fetches the code that draws charts, for which the first picture would wait.
     """
     session = state()

@@ -14,6 +14,7 @@ from latent.foreign.formats import FORMATS, Format
 from latent.measure.measures import Measure
 from latent.measure.scores import SCORES
 from latent.page import cached
+from latent.page.controls import controls
 from latent.page.sections import Page
 from latent.page.show import show_chart, show_codes
 from latent.page.snippet import snippet
@@ -52,7 +53,8 @@ def with_more(monkeypatch, add):
 
 def test_a_section_is_in_the_list_and_opens_with_its_question(monkeypatch):
     names = {
-        "LatentSpace": LatentSpace, "cached": cached, "images": images, "show_codes": show_codes, "snippet": snippet,
+        "LatentSpace": LatentSpace, "cached": cached, "controls": controls,
+        "images": images, "show_codes": show_codes, "snippet": snippet,
         "st": st, "take_away": take_away,
     }  # fmt: skip
     with_more(monkeypatch, lambda page: example("def toy_section", page=page, **names))

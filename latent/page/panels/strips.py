@@ -32,7 +32,7 @@ class Line:
 
     ``places`` (n,) of the pictures, evenly spaced; ``code_at`` gives the code (latent_dim,) at any place between the
     first and the last, and ``in_browser`` says the same to `strip.js`. ``label`` and ``sign`` stand before the place
-    where it is shown, and ``name`` where its code is kept. ``digits``: decimals of a place that a hand chooses.
+    where it is shown, and ``name`` where its code is kept. ``digits``: decimals of a place that is pointed at.
     """
 
     places: NDArray[np.floating[Any]]
@@ -121,10 +121,10 @@ def show_strip(
     on_placed: Callable[[float], None], note: str = "",
 ) -> None:  # fmt: skip
     """Rows of pictures under the hand, and beside them the picture, (height, width[, 3]), of the place ``at`` which it
-    is, in the hand's own time.
+    is, decoded in the browser.
 
     A click on a picture keeps its code, and a button that of the place. ``on_placed`` is called with another place
-    when the hand lets go there. A ``note`` stands below the rows.
+    when the pointer lets go there. A ``note`` stands below the rows.
     """
     first = rows[0].line
     assert first is not None  # of the others, those without are about the same places

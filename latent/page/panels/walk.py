@@ -55,7 +55,7 @@ def show_walk(
 
 
 def walk_line(base: Operand, direction: Direction, steps: Values) -> Line:
-    """The line along a direction, whose places are multiples of it; of both, a hand chooses two decimals."""
+    """The line along a direction, whose places are multiples of it; a place that is pointed at has two decimals."""
     return Line(
         places=steps,
         code_at=lambda at: directions.walk(base.code, direction.code, [at])[0],
