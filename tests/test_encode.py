@@ -484,7 +484,7 @@ class TestPage:
         assert np.allclose(self.table(app)["max"], exact.max)
         assert not self.table(app).equals(of_digits)
         assert any("<dd>300</dd>" in element.proto.body for element in app.main.get("html"))
-        assert any("Images of few; 1 that cannot be read" in text.value for text in app.text)
+        assert any("Images of few; 1 unreadable, left out (b.png)" in text.value for text in app.text)
         assert not app.error
 
     def test_a_link_reproduces_the_choice(self, folder):
