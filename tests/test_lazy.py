@@ -21,6 +21,12 @@ print("altair" in sys.modules)
     assert ended.stdout.split() == ["False", "True"]
 
 
+def test_the_page_imports_nothing_that_its_first_picture_does_not_need():
+    program = "import sys, streamlit_app; print([n for n in ('pandas', 'altair', 'sklearn') if n in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ended.stdout.split("\n")[-2] == "[]"
+
+
 def test_a_module_that_is_not_installed_is_missed_with_its_first_use():
     with pytest.raises(ModuleNotFoundError, match="no_such_module"):
         _ = Lazily("no_such_module").attribute
