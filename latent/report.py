@@ -18,8 +18,9 @@ from latent.document import cell, document, facts, figure, lead, paragraph, pict
 from latent.errors import LatentError
 from latent.files import label, write_atomically
 from latent.measure import findings
-from latent.measure.evidence import CODES, PCA, Evidence, Part
+from latent.measure.evidence import CODES, PCA, Evidence
 from latent.measure.exhibits import Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
+from latent.measure.kept import Part
 from latent.measure.smoothness import KINDS
 from latent.measure.topics import TOPICS, Topic, dimension_rows
 from latent.plain import plain
@@ -31,6 +32,9 @@ FOOTER = (
     "an Inception FID."
 )
 NAMES = {
+    "judges_real_images": "predicted classes of test images",
+    "clusters": "clusters:",
+    "tsne": "t-SNE",
     "reconstruction": "test MSE",
     "pca_errors": "the PCA baseline",
     "dimensions": "metrics per dimension",
@@ -38,7 +42,7 @@ NAMES = {
     "neighbours": "class overlap",
     "knowledge": "class information in",
     "sampler": "samples:",
-    "reconstructions": "predicted classes of reconstructions",
+    "predictions": "predicted classes of reconstructions",
     "smoothness": "smoothness of paths:",
 }
 
@@ -66,7 +70,7 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     latent units), effect (RMS a pixel), digit_information (bits), kl (nats, or None), active, stands_for (property, or
     None), correlation}; ``effective_rank``; ``smoothness`` kind -> {evenness, confidence, off_data}, means over the
     ways; ``probe`` {codes, pca} and ``clusters`` {accuracy, nmi}, from 0 to 1; ``neighbours`` (10, 10) shares;
-    ``findings`` a list of {text, value, topic, dimension}.
+    ``findings`` a list of {text, value, topic, dimension, defect}.
     """
     space, complete = evidence.space, evidence.complete
     found: dict[str, Any] = {

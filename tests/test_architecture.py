@@ -25,7 +25,8 @@ LEVELS = [
     ["checkpoint"],
     ["space"],
     ["measure"],
-    ["browser", "checkpoint.__main__", "compare", "encode", "notebook", "report", "train"],  # the latter are commands
+    # but for the first of them, commands
+    ["browser", "checkpoint.__main__", "compare", "encode", "notebook", "report", "results", "train"],
     ["page"],
     [SCRIPT],
 ]  # fmt: skip

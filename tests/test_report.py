@@ -159,7 +159,7 @@ class TestTopics:
         before = set(fresh.found)
         list(TOPICS[name].exhibits(fresh))
         new = {part[0] for part in set(fresh.found) - before}
-        assert new <= {"originals", "reconstructions", "mixed_neighbours", "judges_real_images"}
+        assert new <= {"originals", "reconstructions", "predictions", "mixed_neighbours", "judges_real_images"}
 
 
 def test_a_topic_of_one_sampler_shows_the_one_that_is_asked_for(measured):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import astuple, dataclass, field
 from functools import wraps
 from typing import Any, Concatenate, TypeVar
@@ -11,14 +12,16 @@ from typing import Any, Concatenate, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import components, inference, sampling, store
-from latent.arrays import Rows
+from latent import clustering, components, inference, projection, sampling, store
+from latent.arrays import Labels, Rows
+from latent.clustering import Clusters
 from latent.errors import ArgumentError
 from latent.images import to_uint8
-from latent.measure import dimensions, judge, knowledge, properties
+from latent.measure import dimensions, judge, kept, knowledge, properties
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
-from latent.measure.fidelity import Fidelity, Reference, halves
-from latent.measure.judge import Judge, Judgement
+from latent.measure.fidelity import MEASURES, Fidelity, Reference, halves
+from latent.measure.judge import JUDGE_FILE, Judge, Judgement
+from latent.measure.kept import Part
 from latent.measure.knowledge import Knowledge
 from latent.measure.smoothness import KINDS, Paths, Smoothness
 from latent.sampling import Sampler
@@ -32,7 +35,7 @@ REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one with the
 CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
 FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the baselines
 
-Part = tuple[Any, ...]  # of the evidence: the name of a measurement, and its arguments
+VERSION = 1  # of the measures: raise it with every change to what one of them says, and results kept before are void
 
 SEED = 0  # of the samples that findings and reports speak of
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
@@ -46,6 +49,8 @@ def measured_once(measure: Callable[Concatenate[Evidence, ...], T]) -> Callable[
     @wraps(measure)
     def kept_or_measured(evidence: Evidence, *arguments: Hashable) -> T:
         key = (measure.__name__, *arguments)
+        if key in evidence.kept:
+            return evidence.kept[key]
         with evidence.lock:
             found: T = evidence.found.pop(key) if key in evidence.found else measure(evidence, *arguments)
             evidence.found[key] = found  # the last asked for is the last to go
@@ -65,23 +70,51 @@ class Sampled:
     pictures: NDArray[np.uint8] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Predictions:
+    """The class that the judge reads in every image (n,), and in its reconstruction (n,)."""
+
+    originals: NDArray[np.uint8]
+    reconstructions: NDArray[np.uint8]
+
+    @property
+    def changed(self) -> float:
+        """The share of images whose reconstruction is read as another class."""
+        return float(np.mean(self.originals != self.reconstructions))
+
+
+KEPT_RECORDS = (
+    Clusters, Dimensions, Fidelity, Knowledge, Predictions, PropertyCorrelations, Reconstruction, Sampled, Smoothness
+)  # fmt: skip
+
+
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """What the measures of this package say of one space.
 
-    Every part is measured when it is first asked for and then kept, whichever section, report or thread asks. What
-    depends on the judge raises `ArgumentError` where ``refusal`` says why it cannot be asked, and what depends on
-    codes of real images where the file holds a decoder alone.
+    Every part is measured when it is first asked for and then ``found``, whichever section, report or thread asks; what
+    was ``kept`` beside the file is not measured again. What depends on the judge raises `ArgumentError` where
+    ``refusal`` says why it cannot be asked, and what depends on codes of real images where the file holds a decoder
+    alone.
     """
 
     space: LatentSpace
     judge: Judge = field(default_factory=judge.load, repr=False)
+    kept: Mapping[Part, Any] = field(default_factory=dict, repr=False)
     found: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
+    @classmethod
+    def with_kept(cls, space: LatentSpace) -> Evidence:
+        """The evidence of a space, with the results that are kept beside its file, if they are of it."""
+        path = space.checkpoint.path
+        if path is None or not kept.beside(path).exists():
+            return cls(space)
+        return cls(space, kept=kept.read(kept.beside(path), subject_of(space), KEPT_RECORDS))
+
     def has(self, part: str, *arguments: Hashable) -> bool:
         """Whether the part of this name was measured already."""
-        return (part, *arguments) in self.found
+        return (part, *arguments) in self.kept or (part, *arguments) in self.found
 
     @property
     def refusal(self) -> str:
@@ -116,6 +149,12 @@ class Evidence:
     def reconstructions(self) -> Judgement:
         """The judge's opinion of their reconstructions."""
         return self.judge_codes(self.space.z, self.space.labels)
+
+    @measured_once
+    def predictions(self) -> Predictions:
+        """The classes that the judge reads in the evaluation images and in their reconstructions."""
+        before, after = self.originals().digits, self.reconstructions().digits
+        return Predictions(before.astype(np.uint8), after.astype(np.uint8))
 
     def judge_codes(self, z: NDArray[np.float32], labels: NDArray[np.integer[Any]] | None = None) -> Judgement:
         """The judge's opinion of codes (n, latent_dim), decoded; few pictures are in memory at a time."""
@@ -222,6 +261,23 @@ class Evidence:
         key = of.get(features, space.signature.image_shape)  # what the features are made of
         return Knowledge(*store.stored(measure, "knowledge", features, len(space.images), key).tolist())
 
+    @measured_once
+    def clusters(self, method: str, n: int, seed: int) -> Clusters:
+        """``n`` clusters of the codes by one of `clustering.METHODS`."""
+        return clustering.fit(method, self.space.z, n, seed)
+
+    def tsne(self, progress: Callable[[float], Any] = lambda share: None) -> NDArray[np.float32]:
+        """Places (n, 2) of all codes by t-SNE, kept on disk across restarts; ``progress`` as in `projection.tsne`."""
+        key: Part = ("tsne",)
+        if key in self.kept:
+            return self.kept[key]
+        return store.stored(lambda: projection.tsne(self.space.z, progress), "t-SNE", *self.space.identity[:2])
+
+    @property
+    def has_tsne(self) -> bool:
+        """Whether t-SNE, which takes a minute, was measured already."""
+        return ("tsne",) in self.kept or store.has("t-SNE", *self.space.identity[:2])
+
     # What encoding and decoding loses, and what lies between codes.
 
     @measured_once
@@ -256,7 +312,7 @@ class Evidence:
         if judges:
             parts += [("sampler", name, SEED) for name in self.rows]
         if judges and encodes:
-            parts += [("reconstructions",), *(("smoothness", kind) for kind in KINDS)]
+            parts += [("predictions",), *(("smoothness", kind) for kind in KINDS)]
         return parts
 
     def measure(self, part: str, *arguments: Hashable) -> Any:
@@ -267,3 +323,23 @@ class Evidence:
         """Whether all that there is of a part was measured already; false where there is nothing of it."""
         wanted = [each for each in self.parts() if each[0] == part]
         return bool(wanted) and all(self.has(*each) for each in wanted)
+
+
+def subject_of(space: LatentSpace) -> dict[str, Any]:
+    """What the results of a space are of; see `subject`."""
+    return subject(space.identity, space.images, space.labels)
+
+
+def subject(identity: tuple[str, str, int], images: NDArray[np.uint8], labels: Labels) -> dict[str, Any]:
+    """What results are of, as plain values, one of which is another wherever the results may be: the model file, how it
+    is read and the class it is asked for (`LatentSpace.identity`), the images, the judge, the version of the measures.
+    """
+    sha256, reading, digit = identity
+    of_images = hashlib.sha256(repr((images.shape, str(images.dtype))).encode())
+    of_images.update(np.ascontiguousarray(images).data)
+    of_images.update(np.ascontiguousarray(labels).data)
+    of_judge = hashlib.sha256(JUDGE_FILE.read_bytes())
+    return {
+        "model": sha256, "reading": reading, "digit": digit, "images": of_images.hexdigest(),
+        "judge": of_judge.hexdigest(), "measures": [VERSION, *MEASURES],
+    }  # fmt: skip

@@ -17,18 +17,23 @@ COPIES = 0.75  # novelty below which a sampler repeats the codes it was fitted t
 CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
 RARE = 0.3  # of the share of a class among real images: less among samples is a gap
 MOST_NAMED = 6  # of many dimensions
+FOREMOST = ("reconstruction", "samplers", "digits")  # the topics that say how good a model is, the first first
 
 PATHS = {"linear": "linear paths", "spherical": "spherical paths", THROUGH_CODES: "paths through real codes"}
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence, the number it rests on, and what shows it: one of `topics.TOPICS`, or one ``dimension``."""
+    """One sentence, the number it rests on, and what shows it: one of `topics.TOPICS`, or one ``dimension``.
+
+    ``defect`` where it says that something is wrong, which one should know first.
+    """
 
     text: str
     value: float
     topic: str
     dimension: int | None = None
+    defect: bool = False
 
 
 class Rule(NamedTuple):
@@ -49,6 +54,18 @@ def findings(evidence: Evidence) -> list[Finding]:
     return [found for rule in RULES if complete.issuperset(rule.needs) for found in rule.findings(evidence)]
 
 
+def foremost(found: Sequence[Finding], n: int = 3) -> list[Finding]:
+    """The ``n`` findings to be told first: what is wrong, then how good the model is, one finding for each topic, in
+    the order of `FOREMOST`, then the rest."""
+
+    def rank(finding: Finding) -> tuple[bool, int]:
+        opens = next(each for each in found if each.topic == finding.topic) is finding
+        place = FOREMOST.index(finding.topic) if opens and finding.topic in FOREMOST else len(FOREMOST)
+        return not finding.defect, place
+
+    return sorted(found, key=rank)[:n]
+
+
 @rule("reconstruction", "pca_errors")
 def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
     mse, errors = evidence.reconstruction().mse, evidence.pca_errors()
@@ -59,11 +76,11 @@ def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
     )  # fmt: skip
 
 
-@rule("reconstruction", "reconstructions")
+@rule("reconstruction", "predictions")
 def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
     errors = evidence.reconstruction().by_digit
     worst, best = int(np.nanargmax(errors)), int(np.nanargmin(errors))
-    changed = float(np.mean(evidence.originals().digits != evidence.reconstructions().digits))
+    changed = evidence.predictions().changed
     yield Finding(
         f"MSE is highest for class {worst} ({errors[worst]:.4f}), lowest for class {best} ({errors[best]:.4f}). "
         f"Reconstruction changes the predicted class of {changed:.1%} of images.",
@@ -78,7 +95,7 @@ def inactive_dimensions(evidence: Evidence) -> Iterator[Finding]:
     if inactive:
         have = "Dimension {} has" if len(inactive) == 1 else "Dimensions {} have"
         text = f"{have.format(named(inactive))} no visible effect (below 1% of the average)."
-        yield Finding(text, len(inactive), "dimensions", inactive[0])
+        yield Finding(text, len(inactive), "dimensions", inactive[0], defect=True)
     elif len(found.dimensions) > 1:
         row = int(found.effect.argmin())
         weakest, share = int(found.dimensions[row]), float(found.effect[row] / mean)
@@ -165,7 +182,8 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     else:
         shown = f"show every class; the rarest, {rarest}, at {relative[rarest]:.0%} of its real frequency"
     bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
-    yield Finding(f"Samples from {noun(name)} {shown}. Entropy {bits}.", drawn.entropy, "collapse")
+    text = f"Samples from {noun(name)} {shown}. Entropy {bits}."
+    yield Finding(text, drawn.entropy, "collapse", defect=bool(len(rare)))
 
 
 def usual_sampler(evidence: Evidence) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from latent import checkpoint, data, store
 from latent.foreign import container
-from latent.measure import dimensions
-from latent.measure.evidence import CODES, PCA, SEED, Evidence
+from latent.measure import dimensions, kept
+from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, Evidence, subject
+from latent.measure.kept import Part
 from latent.measure.measures import Measure
 from latent.space import LatentSpace, saved_test_error
 
@@ -123,13 +125,31 @@ def stored_score(key: Key, name: str, measure: Callable[[], float]) -> float:
 
 
 def score(evidence: Evidence, name: str) -> float:
-    """One of `SCORES`, measured now where it is not in the store."""
-    return stored_score(key_of(evidence.space), name, lambda: SCORES[name].of(evidence))
+    """One of `SCORES`, measured now where it is neither kept beside the file nor in the store."""
+    key = key_of(evidence.space)
+    if name in kept_scores().get(key, {}):
+        return kept_scores()[key][name]
+    return stored_score(key, name, lambda: SCORES[name].of(evidence))
 
 
 def known(key: Key, name: str) -> float | None:
     """A score that was measured already, None otherwise; NaN is one that cannot be."""
+    if name in kept_scores().get(key, {}):
+        return kept_scores()[key][name]
     return stored_score(key, name, lambda: np.nan) if key[0] and store.has("score", name, *key) else None
+
+
+@lru_cache(maxsize=1)
+def kept_scores() -> dict[Key, dict[str, float]]:
+    """The scores that are kept beside the model files that this process has looked at."""
+    return {}
+
+
+def take_kept(key: Key, results: Mapping[Part, Any]) -> None:
+    """Count the scores among the results that are kept beside a file as known."""
+    found = {str(part[1]): float(value) for part, value in results.items() if part[0] == "score"}
+    if found:
+        kept_scores()[key] = found
 
 
 def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[str, int] | None:
@@ -148,6 +168,10 @@ def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[
     error = saved_test_error(saved)
     if error is not None:
         stored_score((sha256, ""), "mse", lambda: error)
+    if kept.beside(path).exists():
+        digits, labels = data.evaluation_digits()
+        images = data.fit(digits, saved.config.image_shape)
+        take_kept((sha256, ""), kept.read(kept.beside(path), subject((sha256, "", 0), images, labels), KEPT_RECORDS))
     return kind, latent_dim
 
 

@@ -30,7 +30,8 @@ Confidence = Callable[[NDArray[np.float32]], NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Smoothness:
-    """What was measured on paths between real codes: ``codes`` (n_pairs, n_steps, latent_dim), a path in each row.
+    """What was measured on paths between real codes, and two of them: ``surest`` and ``least_sure``, (n_steps,
+    latent_dim) each, the paths on which the judge's lowest confidence is the highest and the lowest of all.
 
     ``evenness`` (n_pairs,) the mean step over the largest one, each the distance between two pictures: 1 where the
     picture changes at an even pace, 1 / (n_steps − 1) where all of the change is one jump. ``confidence`` (n_pairs,)
@@ -38,20 +39,11 @@ class Smoothness:
     nearest real code than 99 % of real codes are from theirs.
     """
 
-    codes: NDArray[np.float32] = field(repr=False)
+    surest: NDArray[np.float32] = field(repr=False)
+    least_sure: NDArray[np.float32] = field(repr=False)
     evenness: NDArray[np.float64] = field(repr=False)
     confidence: NDArray[np.float64] = field(repr=False)
     off_data: NDArray[np.float64] = field(repr=False)
-
-    @property
-    def best(self) -> int:
-        """The path with the highest lowest confidence; of several, the most even one."""
-        return int(np.lexsort((self.evenness, self.confidence))[-1])
-
-    @property
-    def worst(self) -> int:
-        """The path with the lowest confidence of all."""
-        return int(np.argmin(self.confidence))
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,9 @@ class Paths:
             steps = np.diff(pictures.reshape(-1, n_steps, pictures[0].size), axis=1)
             evenness[part] = mean_over_largest(np.linalg.norm(steps, axis=2))
         distances, _ = nearest(codes[:, 1:-1].reshape(-1, latent_dim), self.z)
-        return Smoothness(codes, evenness, lowest, (distances > self.threshold).reshape(n_pairs, -1).mean(axis=1))
+        off_data = (distances > self.threshold).reshape(n_pairs, -1).mean(axis=1)
+        surest = int(np.lexsort((evenness, lowest))[-1])  # of several, the most even one
+        return Smoothness(codes[surest], codes[int(np.argmin(lowest))], evenness, lowest, off_data)
 
 
 def mean_over_largest(steps: NDArray[np.floating]) -> NDArray[np.float64]:

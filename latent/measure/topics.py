@@ -16,9 +16,10 @@ from latent import charts
 from latent.arrays import Codes, Labels, Pictures, Rows
 from latent.images import to_uint8
 from latent.measure import findings
-from latent.measure.evidence import CODES, FEATURES, PCA, PIXELS, REAL, SEED, Evidence, Part
+from latent.measure.evidence import CODES, FEATURES, PCA, PIXELS, REAL, SEED, Evidence
 from latent.measure.exhibits import Column, Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
 from latent.measure.fidelity import MEASURES, Fidelity
+from latent.measure.kept import Part
 from latent.measure.smoothness import KINDS
 from latent.space import LatentSpace
 
@@ -284,7 +285,8 @@ def originals_and_reconstructions(view: View, rows: Rows, key: str, text: str) -
     reconstructions = view.decode(space, space.z[rows], space.labels[rows])
     classes: list[str] = []
     if not evidence.refusal:
-        before, after = evidence.originals().digits[rows], evidence.reconstructions().digits[rows]
+        read = evidence.predictions()
+        before, after = read.originals[rows], read.reconstructions[rows]
         classes = [f"{a}" if a == b else f"{a} > {b}" for a, b in zip(before, after)]
     return PictureSheet(
         key=key, pictures=np.concatenate([space.images[rows], to_uint8(reconstructions)]), columns=len(rows), zoom=3,
@@ -303,8 +305,8 @@ def files_of_reconstruction(view: View) -> Files:
     evidence, errors = view.evidence, view.evidence.reconstruction()
     table = {"image": np.arange(len(errors.errors)), "class": view.space.labels, "mse": errors.errors}
     if not evidence.refusal:
-        table["predicted, original"] = evidence.originals().digits
-        table["predicted, reconstruction"] = evidence.reconstructions().digits
+        table["predicted, original"] = evidence.predictions().originals
+        table["predicted, reconstruction"] = evidence.predictions().reconstructions
     arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
     python = (
         "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
@@ -459,7 +461,7 @@ def files_of_collapse(view: View) -> Files:
 def show_smoothness(view: View) -> Iterator[Exhibit]:
     paths = {kind: view.evidence.smoothness(kind) for kind in KINDS}
     yield Table(columns=SMOOTHNESS_COLUMNS, rows=smoothness_rows(view), alt="Smoothness of each kind of path")
-    n_paths, n_steps, _ = paths["linear"].codes.shape
+    n_paths, n_steps = len(paths["linear"].confidence), len(paths["linear"].surest)
     yield Figure(
         title="Lowest confidence on the path",
         chart=charts.ways_chart,
@@ -468,14 +470,15 @@ def show_smoothness(view: View) -> Iterator[Exhibit]:
         caption=f"Over {n_paths} random pairs of test images, {n_steps} steps each. Curves further right are better.",
     )
     shown = [
-        (kind, name, extreme, row)
+        (kind, name, extreme, codes, confidence)
         for kind, each in paths.items()
-        for name, extreme, row in (("surest", "highest", each.best), ("least_sure", "lowest", each.worst))
+        for name, extreme, codes, confidence in (
+            ("surest", "highest", each.surest, each.confidence.max()),
+            ("least_sure", "lowest", each.least_sure, each.confidence.min()),
+        )
     ]
-    codes = [paths[kind].codes[row] for kind, _, _, row in shown]
-    decoded = np.split(to_uint8(view.decode(view.space, np.concatenate(codes))), len(shown))
-    for (kind, name, extreme, row), z, pictures in zip(shown, codes, decoded):
-        confidence = paths[kind].confidence[row]
+    decoded = np.split(to_uint8(view.decode(view.space, np.concatenate([z for *_, z, _ in shown]))), len(shown))
+    for (kind, name, extreme, z, confidence), pictures in zip(shown, decoded):
         yield PictureSheet(
             title=kind.capitalize(), rest=f": {extreme} of {n_paths} paths by lowest confidence, {confidence:.2f}",
             key=f"diagnose_{kind.replace(' ', '_')}_{name}", pictures=pictures, columns=n_steps,

@@ -185,7 +185,7 @@ def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dic
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
 def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clustering.Clusters:
     """Clusters of the codes."""
-    return clustering.fit(method, space.z, n, seed)
+    return evidence_of(space).clusters(method, n, seed)
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -201,7 +201,9 @@ def portraits_of(
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def evidence_of(space: LatentSpace) -> Evidence:
     """What is measured of a space: every part when it is first asked for, by whichever section and session."""
-    return Evidence(space)
+    evidence = Evidence.with_kept(space)
+    scores.take_kept(scores.key_of(space), evidence.kept)
+    return evidence
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing the codes of 10,000 images …")

@@ -70,7 +70,7 @@ def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
     assert len(set(parts)) == len(parts)
     assert {part[0] for part in parts} == {
         "reconstruction", "pca_errors", "dimensions", "property_correlations", "neighbours", "knowledge", "sampler",
-        "reconstructions", "smoothness",
+        "predictions", "smoothness",
     }  # fmt: skip
     assert [part[1] for part in parts if part[0] == "sampler"] == [REAL, RECONSTRUCTIONS, *sampling.SAMPLERS]
     assert not any(few.complete(part[0]) for part in parts)
@@ -125,7 +125,7 @@ def test_the_judge_is_not_asked_about_another_data_set(space):
         other.sampler("learned", 0)
     with pytest.raises(ArgumentError, match="FashionMNIST"):
         other.smoothness("linear")
-    assert {part[0] for part in other.parts()}.isdisjoint({"sampler", "smoothness", "reconstructions"})
+    assert {part[0] for part in other.parts()}.isdisjoint({"sampler", "smoothness", "predictions"})
 
 
 def test_the_judge_is_not_asked_where_it_does_not_recognise_the_images(space):

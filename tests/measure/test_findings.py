@@ -8,10 +8,9 @@ import pytest
 
 from latent import sampling
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
-from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Sampled
+from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Predictions, Sampled
 from latent.measure.fidelity import Fidelity
-from latent.measure.findings import COPIES, RULES, advice, findings, recommended
-from latent.measure.judge import Judgement
+from latent.measure.findings import COPIES, RULES, advice, findings, foremost, recommended
 from latent.measure.knowledge import Knowledge
 from latent.measure.smoothness import KINDS, Smoothness
 from latent.space import LatentSpace
@@ -46,9 +45,8 @@ def planted():
     overlap = np.eye(10) * 0.69
     overlap[4, 9] = 0.31
     errors = np.where(evidence.space.labels == 8, 0.02, np.where(evidence.space.labels == 1, 0.005, 0.01))
-    certain = np.eye(10, dtype=np.float32)[evidence.space.labels]
-    changed = certain.copy()
-    changed[:20] = np.roll(changed[:20], 1, axis=1)
+    changed = evidence.space.labels.copy()
+    changed[:20] = (changed[:20] + 1) % 10
     lowest = {"linear": 0.6, "spherical": 0.7, "through codes": 0.9}
     evidence.found.update(
         {
@@ -60,12 +58,11 @@ def planted():
             ("neighbours",): overlap,
             ("knowledge", CODES): Knowledge(0.93, 0.97, 0.6, 0.6),
             ("knowledge", PCA): Knowledge(0.85, 0.94, 0.5, 0.5),
-            ("originals",): Judgement(np.zeros((N, 64), np.float32), certain),
-            ("reconstructions",): Judgement(np.zeros((N, 64), np.float32), changed),
+            ("predictions",): Predictions(evidence.space.labels, changed),
         }
         | {("sampler", name, SEED): Sampled(each, np.zeros((1, 12)), None) for name, each in FIDELITIES.items()}
         | {
-            ("smoothness", kind): Smoothness(np.zeros((5, 16, 12)), np.ones(5), np.full(5, lowest[kind]), np.zeros(5))
+            ("smoothness", kind): Smoothness(*np.zeros((2, 16, 12)), np.ones(5), np.full(5, lowest[kind]), np.zeros(5))
             for kind in KINDS
         }
     )
@@ -163,3 +160,13 @@ def test_every_rule_needs_something_that_there_is_to_measure(planted):
     known = {part[0] for part in planted.parts()}
     assert all(known.issuperset(parts) and parts for parts, _ in RULES)
     assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.SAMPLERS}
+
+
+def test_what_is_wrong_comes_first_and_then_how_good_the_model_is(planted):
+    first = foremost(findings(planted))
+    assert [each.topic for each in first] == ["dimensions", "reconstruction", "samplers"]
+    assert first[0].defect
+    assert "Dimensions 3 and 9" in first[0].text
+    flawless = [each for each in findings(planted) if not each.defect]
+    assert [each.topic for each in foremost(flawless)] == ["reconstruction", "samplers", "digits"]
+    assert foremost([]) == []

@@ -33,6 +33,11 @@ def measured(z=HORSESHOE, decode=drawn, confidence=nearness, **options):
     return {kind: between.along(kind) for kind in KINDS}
 
 
+def straight(n_pairs):
+    """The straight paths that are measured between so many pairs."""
+    return paths("linear", HORSESHOE, random_pairs(len(HORSESHOE), n_pairs, 0), 16)
+
+
 def test_a_way_through_codes_stays_on_the_data_where_a_straight_one_leaves_it():
     found = measured(n_pairs=100)
     assert list(found) == ["linear", "spherical", "through codes"]
@@ -47,8 +52,10 @@ def test_every_way_joins_the_same_two_codes():
     found = measured(n_pairs=30, n_steps=7, seed=4)
     pairs = random_pairs(len(HORSESHOE), 30, 4)
     for kind, each in found.items():
-        assert each.codes.shape == (30, 7, 2), kind
-        assert np.allclose(each.codes[:, [0, -1]], HORSESHOE[pairs], atol=1e-5), kind
+        codes = paths(kind, HORSESHOE, pairs, 7)
+        assert codes.shape == (30, 7, 2), kind
+        assert np.allclose(codes[:, [0, -1]], HORSESHOE[pairs], atol=1e-5), kind
+        assert any(np.array_equal(each.surest, path) for path in codes), kind
 
 
 def test_steps_are_even_where_the_picture_follows_the_code_and_uneven_where_it_jumps():
@@ -57,7 +64,7 @@ def test_steps_are_even_where_the_picture_follows_the_code_and_uneven_where_it_j
 
     even, jump = measured(n_pairs=50), measured(decode=jumping, confidence=lambda x: np.ones(len(x)), n_pairs=50)
     assert np.allclose(even["linear"].evenness, 1, atol=1e-4)
-    crossing = np.ptp(np.sign(jump["linear"].codes[:, :, 0]), axis=1) > 0
+    crossing = np.ptp(np.sign(straight(50)[:, :, 0]), axis=1) > 0
     assert np.allclose(jump["linear"].evenness[crossing], 1 / 15), "fifteen steps, one of which is all of the change"
     assert np.all(jump["linear"].evenness[~crossing] == 1)
     assert 0 < crossing.sum() < 50
@@ -68,12 +75,13 @@ def test_evenness_of_steps_worked_out_by_hand():
 
 
 def test_the_best_and_the_worst_way_are_those_the_judge_is_surest_and_least_sure_of():
-    found = measured(n_pairs=60)["linear"]
-    assert found.confidence[found.best] == found.confidence.max()
-    assert found.confidence[found.worst] == found.confidence.min()
+    found, codes = measured(n_pairs=60)["linear"], straight(60)
+    lowest = nearness(drawn(codes.reshape(-1, 2))).reshape(60, -1).min(axis=1)
+    assert np.array_equal(found.surest, codes[lowest.argmax()])
+    assert np.array_equal(found.least_sure, codes[lowest.argmin()])
     # A straight way between neighbours stays near the horseshoe; one across passes its centre.
-    lengths = np.linalg.norm(found.codes[:, 0] - found.codes[:, -1], axis=1)
-    assert lengths[found.best] < np.median(lengths) < lengths[found.worst]
+    lengths = np.linalg.norm(codes[:, 0] - codes[:, -1], axis=1)
+    assert lengths[lowest.argmax()] < np.median(lengths) < lengths[lowest.argmin()]
 
 
 def test_off_the_data_is_beyond_the_distance_of_real_neighbours():
@@ -81,7 +89,7 @@ def test_off_the_data_is_beyond_the_distance_of_real_neighbours():
     pairs = np.array([[0, 2], [2, 3]])
     found = Paths(z, pairs, 1.0, lambda z: z, lambda x: np.ones(len(x)), n_steps=25).along("linear")
     assert found.off_data[0] == 0
-    inner = found.codes[1, 1:-1, 0]
+    inner = paths("linear", z, pairs, 25)[1, 1:-1, 0]
     assert found.off_data[1] == np.mean((inner > 3) & (inner < 49)) > 0.9
 
 

@@ -82,7 +82,7 @@ def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any)
             if name in spaces:
                 evidence = cached.evidence_of(spaces[name])
             elif name in files:  # not from the caches, which hold what people look at
-                evidence = Evidence(LatentSpace.of(name, checkpoint.load(files[name], within=model_folder())))
+                evidence = Evidence.with_kept(LatentSpace.of(name, checkpoint.load(files[name], within=model_folder())))
             else:
                 evidence = cached.evidence_of(open_space(name, files))
             for each in ("latent_dim", *MEASURED_IN_ZOO):

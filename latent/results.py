@@ -1,0 +1,72 @@
+"""Keep what takes long to measure beside a model file: ``python -m latent.results MODEL …``.
+
+It writes MODEL's name with the suffix ``.results`` beside each. The page takes the results from there instead of
+measuring them, as long as they are of that very file, of the test images in use, and of these measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from latent import report
+from latent.errors import LatentError
+from latent.files import label, write_atomically
+from latent.measure import kept, scores
+from latent.measure.evidence import PIXELS, Evidence, subject_of
+from latent.measure.kept import Part
+from latent.space import LatentSpace
+
+
+def parts_to_keep(evidence: Evidence) -> list[Part]:
+    """What is kept of a space: all that a report tells, and what the sections show at first besides."""
+    parts = [*evidence.parts(), ("judges_real_images",), ("tsne",)]
+    if evidence.space.signature.has_encoder:
+        parts += [("knowledge", PIXELS), ("clusters", "k-means", 10, 0)]
+    return parts
+
+
+def measure(evidence: Evidence, progress: Callable[[float, str], object] = lambda share, name: None) -> dict[Part, Any]:
+    """All that is kept of a space, by part; ``progress`` is told the share that is done and what comes next."""
+    found: dict[Part, Any] = {}
+    parts = parts_to_keep(evidence)
+    for place, part in enumerate(parts):
+        progress(place / len(parts), report.name_of(part))
+        found[part] = evidence.measure(*part)
+    return found | {("score", name): score.of(evidence) for name, score in scores.SCORES.items()}
+
+
+def keep(path: Path, progress: Callable[[float, str], object] = lambda share, name: None) -> Path:
+    """Measure a model file and write its file of results.
+
+    Raises `CheckpointError` where the model cannot be read or the results cannot be written.
+    """
+    space = LatentSpace.open(path)
+    content = kept.to_bytes(measure(Evidence(space), progress), subject_of(space))
+    write_atomically(kept.beside(path), content)
+    return kept.beside(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit status, 1 where a model cannot be read."""
+    parser = argparse.ArgumentParser(
+        "python -m latent.results", description="Keep what takes long to measure beside model files."
+    )
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    status = 0
+    for path in parser.parse_args(arguments).models:
+        try:
+            tell = lambda share, name: print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)  # noqa: E731
+            written = keep(path, tell)
+            print(f"{label(str(written))}: {written.stat().st_size:,} bytes")
+        except LatentError as error:
+            print(error, file=sys.stderr)
+            status = 1
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
