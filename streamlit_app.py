@@ -51,6 +51,7 @@ from latent.page.panels import (
     findings,
     live_decoder,
     model_file,
+    overview,
     paths,
     reading,
     real_and_generated,
@@ -82,6 +83,25 @@ from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
 page = Page()
+
+
+@page.section("Overview", group="read")
+def overview_section(space: LatentSpace) -> None:
+    """The model at a glance."""
+    model_file.show_file(space, explained=False)
+    evidence = cached.evidence_of(space)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        if not space.signature.has_encoder:
+            shown = model_file.show_draws(space, 0, 10)
+        else:
+            shown = overview.show_reconstructions(space)
+            overview.show_samples(space, evidence)
+    let_pictures_be_drawn()  # before the map, which needs the codes of all images
+    with right:
+        overview.show_map(space)
+    overview.show_foremost(evidence)
+    take_away(space, shown.python, shown.arrays, png=shown.png)
 
 
 @page.section("Model", group="read")

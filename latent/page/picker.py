@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from latent.files import stamp
 from latent.page import cached, renamed
 from latent.page.show import show_error
 from latent.page.snippet import PROJECT
-from latent.page.state import Upload, state
+from latent.page.state import Upload, state, value_of
 from latent.space import LatentSpace
 
 DEFAULT_MODEL = "ae-16"
@@ -30,8 +30,11 @@ def model_folder() -> Path:
     return Path(os.environ.get("LATENT_CHECKPOINTS", PROJECT / "checkpoints"))
 
 
-def choose_model() -> LatentSpace:
-    """The model picker; the space of the chosen file. The folder is looked through again at every rerun."""
+def offered_names() -> list[str]:
+    """What the picker offers: the files of the folder, which is looked through again at every rerun, and the uploads.
+
+    Raises `CheckpointError` where there is nothing.
+    """
     files, uploads = offered_files(), state().uploads
     state().files = list(files.values())
     if not files and not uploads:
@@ -40,13 +43,29 @@ def choose_model() -> LatentSpace:
             f"There is no model file in {folder}: train a model with python -m latent.train --out "
             f"{folder / 'ae-16.pt'}, or set LATENT_CHECKPOINTS to another folder."
         )
-    names = [*files, *uploads]
+    return [*files, *uploads]
+
+
+def default_of(names: Sequence[str]) -> str:
+    """The model that opens where none is named."""
+    return DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
+
+
+def chosen_model() -> LatentSpace:
+    """The space of the model that the picker is at, also before it is drawn."""
+    names = offered_names()
+    return open_space(value_of("checkpoint", names, default_of(names)), offered_files())
+
+
+def show_picker() -> str:
+    """The model picker; the name that it is at."""
+    names = offered_names()
     wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
     if wanted and wanted not in names:
         st.warning("Linked model not found, so another is open:")
         st.text(wanted[:80])
-    default = names.index(DEFAULT_MODEL) if DEFAULT_MODEL in files else 0
-    return open_space(st.selectbox("Model file", names, index=default, key="checkpoint", bind="query-params"), files)
+    index = names.index(default_of(names))
+    return st.selectbox("Model file", names, index=index, key="checkpoint", bind="query-params")
 
 
 def offered_files() -> dict[str, Path]:

@@ -16,15 +16,16 @@ from latent.page import cached, widgets
 from latent.page.choose import choose_digit
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.shelf import show_shelf
-from latent.page.picker import choose_model, take_upload
+from latent.page.picker import chosen_model, show_picker, take_upload
 from latent.page.renamed import open_renamed_options
 from latent.page.server import prepare, turns
 from latent.page.show import lazy_expander, show_error
-from latent.page.state import Run, state
+from latent.page.state import Run, state, value_of
 from latent.space import LatentSpace
 
 Draw = Callable[[LatentSpace], None]
 Need = Literal["encoder"]
+DEFAULT_DIGIT = 3  # that a conditional model is asked for
 WHERE_MISSING: dict[Need, str] = {"encoder": "This section needs an encoder."}
 
 
@@ -65,7 +66,10 @@ class Page:
         return add
 
     def show(self) -> None:
-        """Draw the page: the sidebar with the model, the list of sections and the shelf, and the section chosen."""
+        """Draw the page: the section that is chosen, and the sidebar with the model, the list of sections, the shelf.
+
+        The section comes first: the browser draws what it has, and the list alone would hold up the first picture.
+        """
         prepare()
         session = state()
         session.complete = False
@@ -73,23 +77,31 @@ class Page:
         with turns().one():
             st.set_page_config("Latent Space Explorer", cached.page_icon(), layout="wide")
             st.html(cached.style(self.first_of_groups()))
+            st.sidebar.markdown("### Latent Space Explorer")
             if session.toast:
                 st.toast(session.toast)
                 session.toast = ""
-            with st.sidebar:
-                st.markdown("### Latent Space Explorer")
-                space = open_model()
-                session.section = st.radio(
-                    "Section", self.sections, key="section", bind="query-params", label_visibility="collapsed"
-                )
-                widgets.copy_link()
-                widgets.reconnect()
-                show_shelf(space)
-            section = self.sections[session.section]
-            st.header(section.name, anchor=False)
-            st.caption(section.question)
-            show_section(space, section)
-        session.complete = True
+            session.section = value_of("section", self.sections, next(iter(self.sections)))
+            space, mistake = open_model()
+            try:
+                if space is not None:
+                    section = self.sections[session.section]
+                    st.header(section.name, anchor=False)
+                    st.caption(section.question)
+                    show_section(space, section)
+            finally:  # whatever happens in a section, there is a way to the others
+                with st.sidebar:
+                    self.show_sidebar(space, mistake)
+        session.complete = space is not None
+
+    def show_sidebar(self, space: LatentSpace | None, mistake: LatentError | None) -> None:
+        """What is global: the model and the opener for other files, the list of sections, the link and the shelf."""
+        show_model(space, mistake)
+        st.radio("Section", self.sections, key="section", bind="query-params", label_visibility="collapsed")
+        widgets.copy_link()
+        widgets.reconnect()
+        if space is not None:
+            show_shelf(space)
 
     def first_of_groups(self) -> tuple[int, ...]:
         """The places, from 1 up, of the sections in the list that begin a group, but for the first."""
@@ -97,15 +109,27 @@ class Page:
         return tuple(place for place, (before, group) in enumerate(pairwise(groups), 2) if before != group)
 
 
-def open_model() -> LatentSpace:
-    """The model picker and the opener for other files; the page ends here where no model can be opened."""
-    space: LatentSpace | None = None
+def open_model() -> tuple[LatentSpace | None, LatentError | None]:
+    """The space of the chosen model, or why it cannot be opened."""
     try:
-        space = choose_model()
+        space = chosen_model()
         if space.signature.conditional:
-            space = space.for_digit(choose_digit("Class", "digit", 3, width="stretch"))
+            space = space.for_digit(value_of("digit", range(10), DEFAULT_DIGIT))
     except LatentError as error:
-        show_error(error)
+        return None, error
+    return space, None
+
+
+def show_model(space: LatentSpace | None, mistake: LatentError | None) -> None:
+    """The model picker and the opener for other files, and the ``mistake`` where the model cannot be opened."""
+    try:
+        show_picker()
+    except LatentError as error:
+        mistake = error
+    if space is not None and space.signature.conditional:
+        choose_digit("Class", "digit", DEFAULT_DIGIT, width="stretch")
+    if mistake is not None:
+        show_error(mistake)
     if complaint := cached.device_complaint():
         st.text(complaint)
     if opener := lazy_expander("Open a file", "open_file"):
@@ -116,9 +140,6 @@ def open_model() -> LatentSpace:
                 "only."
             ),
         )  # fmt: skip
-    if space is None:
-        st.stop()
-    return space
 
 
 @fragment_in_turn

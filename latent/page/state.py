@@ -5,15 +5,17 @@ A module is imported once and shared by all sessions, so none of this may lie in
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from latent.arrays import Code
 from latent.shelf import Shelf
+
+T = TypeVar("T")
 
 KEY = "latent"  # under which a session holds its state
 
@@ -89,3 +91,9 @@ def state() -> State:
         st.session_state[KEY] = State()
     found: State = st.session_state[KEY]
     return found
+
+
+def value_of(key: str, options: Collection[T], default: T) -> T:
+    """What a control that is bound to the address is at, also before it is drawn: one of its options."""
+    wanted = st.session_state.get(key, st.query_params.get(key))
+    return next((option for option in options if wanted in (option, str(option))), default)

@@ -60,7 +60,7 @@ def test_a_section_opens_and_a_control_changes_its_picture(page, address, sectio
 
 def test_the_page_opens_full_on_the_default_checkpoint(page, address):
     page.goto(address)
-    expect(page.get_by_role("heading", name="Model", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="Overview", exact=True)).to_be_visible(timeout=60_000)
     expect(page.get_by_role("img", name="originals over their reconstructions")).to_be_visible()
     expect(page.get_by_role("combobox", name="Model file")).to_have_value("ae-16")
 

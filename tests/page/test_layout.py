@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 LAPTOP, PHONE = {"width": 1366, "height": 650}, {"width": 400, "height": 800}
 FIRST_PICTURE = 330  # pixels from the top within which the first picture begins
-WITHOUT_CONTROLS = ("Live",)  # it has all of its own, in the browser
+WITHOUT_CONTROLS = ("Overview", "Live")  # the one shows only, the other has all of its own, in the browser
 CONTROLS = ".stSlider, .stSelectbox, .stNumberInput, .stRadio, .stCheckbox, .stTextArea, .stFileUploader"
 SEEN = f"""([controls, pictures]) => {{
     const box = element => {{

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from tests.support.models import ROOT
 
 SECTIONS = [
+    "Overview",
     "Model",
     "Statistics",
     "Map",

@@ -11,7 +11,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import charts, images, projection, store
+from latent import charts, images, projection
 from latent.arrays import Code
 from latent.images import Sheet
 from latent.page import cached, widgets
@@ -90,13 +90,13 @@ def snippet_of(
 def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
     """Where every evaluation image is on the map, (10000, 2)."""
     if kind == "t-SNE":
-        key = ("t-SNE", *space.identity[:2])
-        if not store.has(*key):
-            bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once per model file")
-            progress: Callable[[float], Any] = lambda share: bar.progress(share, "t-SNE of 10,000 codes")  # noqa: E731
-            store.stored(lambda: projection.tsne(space.z, progress), *key)
-            bar.empty()
-        return store.stored(lambda: projection.tsne(space.z), *key)
+        evidence = cached.evidence_of(space)
+        if evidence.has_tsne:
+            return evidence.tsne()
+        bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once per model file")
+        places = evidence.tsne(lambda share: bar.progress(share, "t-SNE of 10,000 codes"))
+        bar.empty()
+        return places
     return cached.places_on_plane(space)
 
 
@@ -144,8 +144,11 @@ def map_data(
     colouring: str = "class",
     shown: int | None = None,
     tiles: int = 0,
+    *,
+    previews: bool = True,
 ) -> dict[str, Any]:
-    """What the map draws; the large parts of it are sent at once and once."""
+    """What the map draws; the large parts of it are sent at once and once. With ``previews``, a dot that is hovered
+    over shows its image: 1 MB for all of them."""
     has_digits = space.signature.has_encoder
     name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
     names = cached.plane_of(space).names if kind == "PCA" else ("t-SNE: axes and distances have no meaning", "")
@@ -155,7 +158,7 @@ def map_data(
         "dots": widgets.deliver_once(f"dots-{name}", places=places.ravel(), labels=labels),
         "colours": widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
         "atlas": under,
-        "digits": widgets.deliver_once("digits", **cached.digit_pictures()),
+        "digits": widgets.deliver_once("digits", **cached.digit_pictures()) if previews else "",
         "axes": [names[0], "class" if space.latent_dim == 1 and kind == "PCA" else names[1]],
         "chosen": None, "at": None, "box": None, "marks": [],
         "opacity": 0.45 if tiles else 0.8,
@@ -164,8 +167,10 @@ def map_data(
     }  # fmt: skip
 
 
-def mount_map(key: str, space: LatentSpace, kind: str, drawn: dict[str, Any]) -> None:
-    """The map; a click and a box are taken into the session."""
+def mount_map(
+    key: str, space: LatentSpace, kind: str, drawn: dict[str, Any], then: Callable[[], object] = lambda: None
+) -> None:
+    """The map; a click and a box are taken into the session, and ``then`` is called."""
 
     def take_click() -> None:
         clicked = st.session_state[key]["clicked"]
@@ -173,11 +178,13 @@ def mount_map(key: str, space: LatentSpace, kind: str, drawn: dict[str, Any]) ->
             x, y = (float(number) for number in clicked["at"])
             found = clicked["dot"]
             state().click = Click(found, None if found is not None else f"{x:.5g},{y:.5g}")
+            then()
 
     def take_box() -> None:
         with suppress(TypeError, ValueError):
             numbers = ",".join(f"{float(number):.5g}" for number in st.session_state[key]["boxed"])
             state().box = f"{kind} {space.checkpoint.sha256[:8]},{numbers}"
+            then()
 
     widgets.scatter(key, drawn, on_clicked=take_click, on_boxed=take_box)
 

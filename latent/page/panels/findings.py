@@ -28,12 +28,7 @@ def show_findings(evidence: Evidence) -> None:
     """All findings, and the report as a file."""
     st.subheader("Findings")
     for place, finding in enumerate(findings.findings(evidence)):
-        row = st.container(horizontal=True, wrap=False, vertical_alignment="center")
-        row.markdown(f"{place + 1}. {finding.text}")
-        row.button(
-            "Show", key=f"diagnose_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
-            help=f"Show the figure of finding {place + 1}",
-        )  # fmt: skip
+        show_finding(place, finding, "diagnose")
     if evidence.refusal:
         st.info(evidence.refusal)
     name = f"{evidence.space.name}-report"
@@ -46,6 +41,16 @@ def show_findings(evidence: Evidence) -> None:
             "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
             "application/json", on_click="ignore",
         )  # fmt: skip
+
+
+def show_finding(place: int, finding: Finding, section: str) -> None:
+    """A finding with its number in the list, and the button that opens what shows it; in one of the sections."""
+    row = st.container(horizontal=True, wrap=False, vertical_alignment="center")
+    row.markdown(f"{place + 1}. {finding.text}")
+    row.button(
+        "Show", key=f"{section}_show_{place}", type="tertiary", on_click=go_to, args=(finding,),
+        help=f"Show the figure of finding {place + 1}",
+    )  # fmt: skip
 
 
 def go_to(finding: Finding) -> None:

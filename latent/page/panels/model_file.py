@@ -25,14 +25,14 @@ class Shown(NamedTuple):
     png: Callable[[], bytes]
 
 
-def show_file(space: LatentSpace) -> None:
-    """The facts of the file, and whether images are resized for it."""
+def show_file(space: LatentSpace, *, explained: bool = True) -> None:
+    """The facts of the file, ``explained`` where there is room for it, and whether images are resized for it."""
     saved, signature = space.checkpoint, space.signature
     means = {
         "Test MSE": "Mean squared error per pixel on the 10,000 test images, pixels in [0, 1].",
         "File": f"{saved.container}, sha256 {saved.sha256[:16]}…",
     }
-    show_facts(facts_of(space), means)
+    show_facts(facts_of(space), means if explained else None)
     if signature.image_shape != (1, 28, 28):
         channels, height, width = signature.image_shape
         st.caption(f"Images are resized to {height} × {width}, {channels} channel{'s' * (channels > 1)}.")

@@ -1,0 +1,104 @@
+"""A model at a glance: what it makes of images, where their codes lie, what can be drawn, and what was found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from latent import images, sampling
+from latent.arrays import Codes
+from latent.measure import findings
+from latent.measure.evidence import SEED, Evidence
+from latent.page import cached
+from latent.page.panels import code_map
+from latent.page.panels.findings import show_finding
+from latent.page.panels.model_file import Shown
+from latent.page.show import real_names, show_codes
+from latent.page.snippet import snippet
+from latent.sampling import SAMPLERS
+from latent.space import LatentSpace
+
+N_SAMPLES = 20
+IN_A_ROW = 10
+MAP_HEIGHT = 290  # pixels
+
+
+def open_section(name: str, **controls: Any) -> None:
+    """Go to a section, with some of its controls set."""
+    st.session_state["section"] = name
+    st.session_state.update(controls)
+
+
+def title_with_door(title: str, section: str, **controls: Any) -> None:
+    """A heading, and beside it a button that opens the section which shows more."""
+    row = st.container(horizontal=True, wrap=False, vertical_alignment="center", horizontal_alignment="distribute")
+    row.subheader(title, width="content")
+    row.button(
+        section, key=f"overview_to_{section}", type="tertiary", icon=":material/arrow_forward:", width="content",
+        on_click=open_section, args=(section,), kwargs=controls, help=f"Open {section}",
+    )  # fmt: skip
+
+
+def first_of_each_class(space: LatentSpace) -> NDArray[np.intp]:
+    """The first evaluation image of each class that there is, in the order of the classes."""
+    return np.unique(space.labels, return_index=True)[1]
+
+
+def show_reconstructions(space: LatentSpace) -> Shown:
+    """The first image of each class over its reconstruction."""
+    title_with_door("Originals and reconstructions", "Model")
+    rows = first_of_each_class(space)
+    z = space.codes(0, int(rows.max()) + 1)[rows]  # the other images may still be on their way through the encoder
+    real, labels = space.images[rows], space.labels[rows]
+    pictures = cached.pictures_of(space, z, labels)
+    sheet = images.rows_sheet([real, pictures], zoom=3)
+    text = f"{len(rows)} originals over their reconstructions"
+    show_codes("overview_images", space, sheet, np.tile(z, (2, 1)), real_names(space, rows) * 2, text, stretch=True)
+    python = snippet(
+        f"rows = np.array({rows.tolist()})\nreal, labels = space.images[rows], space.labels[rows]\n"
+        "z = space.z[rows]\npictures = space.decode(z, labels)",
+        np,
+    )
+    return Shown({"real": real, "z": z, "pictures": pictures}, python, sheet.png)
+
+
+def show_samples(space: LatentSpace, evidence: Evidence) -> None:
+    """Pictures of the sampler to use, as far as the samplers were measured already, or else of the usual one."""
+    if evidence.complete("sampler"):
+        fidelities = evidence.fidelities()
+        name = findings.recommended(fidelities)
+        sampled = evidence.sampler(name, SEED)
+        z: Codes = sampled.z[:N_SAMPLES]
+        pictures: NDArray[Any] = sampled.pictures[:N_SAMPLES]
+        text = f"Sampler “{name}”, the best of {len(evidence.samplers)} by Fréchet distance."
+    else:
+        name = findings.usual_sampler(evidence)
+        z = sampling.sample(cached.fitted(space, name), N_SAMPLES, seed=SEED)
+        pictures = images.to_uint8(cached.pictures_of(space, z))
+        text = f"Sampler “{name}”; Sampler lab measures which is best."
+    title_with_door("Samples", "Generate", generate_distribution=name)
+    sheet = images.sheet(pictures, IN_A_ROW, zoom=3)
+    names = [f"sample {i + 1}" for i in range(len(z))]
+    show_codes("overview_samples", space, sheet, z, names, f"{len(z)} samples: {SAMPLERS[name].noun}", stretch=True)
+    st.caption(text)
+
+
+def show_map(space: LatentSpace) -> None:
+    """The map of the codes, small; a click on it opens the section."""
+    title_with_door("Map of the codes", "Map")
+    colouring = "class" if space.signature.has_encoder else "dimension"
+    drawn = code_map.map_data(space, "PCA", cached.places_on_plane(space), colouring, 0, previews=False)
+    code_map.mount_map("overview_map", space, "PCA", drawn | {"height": MAP_HEIGHT}, then=lambda: open_section("Map"))
+
+
+def show_foremost(evidence: Evidence) -> None:
+    """The findings that matter most, each with a door to what shows it."""
+    title_with_door("Main findings", "Diagnose")
+    found = findings.foremost(findings.findings(evidence))
+    for place, finding in enumerate(found):
+        show_finding(place, finding, "overview")
+    if not all(evidence.has(*part) for part in evidence.parts()):
+        st.caption("Not all is measured yet; Diagnose measures the rest, in about a minute.")
