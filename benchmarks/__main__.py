@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import computing, fidelity, live, memory, page, training
+from benchmarks import computing, fidelity, first_clicks, live, memory, page, training
 from benchmarks.comparison import MissingPeer, Row, machine
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
@@ -33,6 +33,7 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "map": page.drawing_the_map,
     "opening": page.opening,
     "start": page.starting,
+    "clicks": first_clicks.first_clicks,
     "live": live.lagging,
     "memory": memory.remembering,
 }

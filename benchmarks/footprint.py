@@ -51,7 +51,7 @@ def rows(script: str) -> list[Row]:
         found = [row("server started", pid)]
         page = browser.new_page(viewport=WINDOW)
         page.goto(server.address)
-        settled(page, "Model")
+        settled(page, "Overview")
         found.append(row("page opened", pid))
         sections = page.locator(".st-key-section label[data-testid=stRadioOption]")
         for number in range(sections.count()):

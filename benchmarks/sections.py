@@ -19,6 +19,7 @@ class Section:
     query: dict[str, str] = field(default_factory=dict)
 
 
+OVERVIEW = ".st-key-overview_images img"  # the first picture of the section that opens first, which has no control
 SECTIONS = (
     Section("Model", "model_digits", ".st-key-model_grid img"),
     Section("Statistics", "statistics_images", "[data-testid=stVegaLiteChart] svg"),
