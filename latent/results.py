@@ -53,7 +53,7 @@ def keep(path: Path, progress: Callable[[float, str], object] = lambda share, na
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status, 1 where a model cannot be read."""
     parser = argparse.ArgumentParser(
-        "python -m latent.results", description="Keep what takes long to measure beside model files."
+        "python -m latent.results", description="Save what takes long to measure beside model files."
     )
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
     status = 0

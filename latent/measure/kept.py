@@ -74,7 +74,7 @@ def to_tree(value: Any, arrays: list[NDArray[Any]]) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         values = {each.name: to_tree(getattr(value, each.name), arrays) for each in fields(value)}
         return {"record": type(value).__name__, "values": values}
-    raise ArgumentError(f"A {type(value).__name__} cannot be kept in a file of results.")
+    raise ArgumentError(f"A {type(value).__name__} cannot be saved in a file of results.")
 
 
 def from_tree(tree: Any, arrays: Mapping[str, NDArray[Any]], records: Mapping[str, type]) -> Any:

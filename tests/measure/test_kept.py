@@ -140,5 +140,5 @@ def test_a_file_larger_than_the_limit_is_neither_written_nor_read(tmp_path, writ
 
 
 def test_what_cannot_be_kept_is_refused():
-    with pytest.raises(ArgumentError, match="A set cannot be kept"):
+    with pytest.raises(ArgumentError, match="A set cannot be saved"):
         kept.to_bytes({("set",): {1, 2}}, OF)

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.browser import FITS, MAIN, open_section
-from tests.support.page import MEASURED, SECTIONS
+from tests.support.page import SECTIONS
 
 pytestmark = pytest.mark.browser
 
@@ -37,9 +37,9 @@ def seen(page: Page):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, address_of_few, section):
+def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, section):
     page.set_viewport_size(LAPTOP)
-    open_section(page, address_of_few if section in MEASURED else address, section)
+    open_section(page, address, section)
     controls, pictures = seen(page)
     first = pictures[0]
     assert bool(controls) != (section in WITHOUT_CONTROLS)
@@ -49,7 +49,7 @@ def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, a
     assert first["top"] < FIRST_PICTURE
     assert (first["top"] + first["bottom"]) / 2 <= LAPTOP["height"]
     of_sidebar = page.locator(".stSidebar :is(.stSlider, .stSelectbox, .stNumberInput, .stRadio, .stCheckbox)")
-    assert of_sidebar.count() == 2  # which model, which section
+    expect(of_sidebar).to_have_count(2)  # which model, which section
 
     page.set_viewport_size(PHONE)
     page.wait_for_function(FITS)
@@ -59,9 +59,9 @@ def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, a
 
 
 @pytest.mark.parametrize("section", ["Sampler lab", "Compare runs"])
-def test_no_column_of_a_table_is_cut_off(page, address_of_few, section):
+def test_no_column_of_a_table_is_cut_off(page, address, section):
     page.set_viewport_size(LAPTOP)
-    open_section(page, address_of_few, section)
+    open_section(page, address, section)
     seen(page)
     tables = page.locator("[data-testid=stMain] [data-testid=stDataFrame] .dvn-scroller")
     expect(tables.first).to_be_attached()

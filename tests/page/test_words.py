@@ -171,7 +171,7 @@ def few(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_the_page_says_no_replaced_term(section, folder, few):
+def test_the_page_says_no_replaced_term(section):
     said = texts_on(opened(section))
     assert len(said) > 10
     found = [f"{word}: {text}" for text in sorted(said) for word in replaced_words(text)]
