@@ -36,18 +36,22 @@ def first_clicks(checkpoint: Path) -> list[Row]:
     rows, again = [], []
     names = [section.name for section in SECTIONS]
     for model in sorted((ROOT / "checkpoints").glob("*.pt")):
-        with tempfile.TemporaryDirectory() as cache, serve(PAGE, LATENT_CACHE=cache) as ours, chromium() as browser:
-            with fresh_page(browser) as page:
-                open_until_drawn(page, f"{ours.address}/?checkpoint={model.stem}", OVERVIEW)
-                settle(page)
-                times = {name: seconds_to(page, name) for name in names}
-                slowest = max(times, key=times.__getitem__)
-                against = f"all: {statistics.median(times.values()):.1f} s median"
-                name = f"first click, {model.stem}: {slowest}"
-                rows.append(Row(name, against, "s", times[slowest], LONGEST, times[slowest], LONGEST, figure_unit="s"))
-                for _ in range(AGAIN if model == checkpoint else 0):
-                    again.append(seconds_to(page, "Overview"))
-                    seconds_to(page, "Model")
+        with (
+            tempfile.TemporaryDirectory() as cache,
+            serve(PAGE, LATENT_CACHE=cache) as ours,
+            chromium() as browser,
+            fresh_page(browser) as page,
+        ):
+            open_until_drawn(page, f"{ours.address}/?checkpoint={model.stem}", OVERVIEW)
+            settle(page)
+            times = {name: seconds_to(page, name) for name in names}
+            slowest = max(times, key=times.__getitem__)
+            against = f"all: {statistics.median(times.values()):.1f} s median"
+            name = f"first click, {model.stem}: {slowest}"
+            rows.append(Row(name, against, "s", times[slowest], LONGEST, times[slowest], LONGEST, figure_unit="s"))
+            for _ in range(AGAIN if model == checkpoint else 0):
+                again.append(seconds_to(page, "Overview"))
+                seconds_to(page, "Model")
     middle = statistics.median(again)
     rows.append(
         Row("Overview, complete after its click, server warm", "", "s", middle, LONGEST_AGAIN, middle, LONGEST_AGAIN,

@@ -66,16 +66,16 @@ class Comparison:
         for evidence in (self.a, self.b):
             if not evidence.space.signature.has_encoder:
                 raise ArgumentError(f"{evidence.space.name} is a decoder-only file, so there are no codes to compare.")
-        return Alignment.of(self.a.space.z, self.b.space.z)
+        near = self.a.nearest_images(), self.b.nearest_images()
+        return Alignment.of(self.a.space.z, self.b.space.z, near)
 
     @cached_property
     def stitching(self) -> Stitching:
         """What stitching adds to B's error."""
         rows = self.alignment.held_out[:N_STITCHED]
-        b = self.b.space
-        real = b.images[rows] / np.float32(255)
-        own, stitched = b.decode(b.z[rows], b.labels[rows]), self.stitched(rows)
-        return Stitching(float(np.square(own - real).mean()), float(np.square(stitched - real).mean()), len(rows))
+        real = self.b.space.images[rows] / np.float32(255)
+        own = float(self.b.reconstruction().errors[rows].mean())
+        return Stitching(own, float(np.square(self.stitched(rows) - real).mean()), len(rows))
 
     def stitched(self, rows: Rows, decode: DecodeIn = LatentSpace.decode) -> Pictures:
         """Pictures that B's decoder makes of A's codes of these images, (n, height, width[, channels]) of B.

@@ -34,6 +34,8 @@ FOOTER = (
 NAMES = {
     "judges_real_images": "predicted classes of test images",
     "clusters": "clusters:",
+    "nearest_images": "nearest neighbours",
+    "pca_curve": "PCA errors up to",
     "tsne": "t-SNE",
     "reconstruction": "test MSE",
     "pca_errors": "the PCA baseline",

@@ -18,6 +18,7 @@ from latent.files import label, write_atomically
 from latent.measure import kept, scores
 from latent.measure.evidence import PIXELS, Evidence, subject_of
 from latent.measure.kept import Part
+from latent.measure.scores import CURVE
 from latent.space import LatentSpace
 
 
@@ -25,7 +26,7 @@ def parts_to_keep(evidence: Evidence) -> list[Part]:
     """What is kept of a space: all that a report tells, and what the sections show at first besides."""
     parts = [*evidence.parts(), ("judges_real_images",), ("tsne",)]
     if evidence.space.signature.has_encoder:
-        parts += [("knowledge", PIXELS), ("clusters", "k-means", 10, 0)]
+        parts += [("knowledge", PIXELS), ("clusters", "k-means", 10, 0), ("nearest_images",), ("pca_curve", CURVE)]
     return parts
 
 

@@ -11,7 +11,7 @@ import torch
 from latent import checkpoint, compare, data, store
 from latent.compare import Comparison
 from latent.errors import ArgumentError
-from latent.measure import scores
+from latent.measure import dimensions, scores
 from latent.measure.evidence import Evidence
 from latent.model import Signature
 from latent.space import LatentSpace
@@ -165,12 +165,12 @@ class TestScores:
         one, two = (Evidence(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))
         assert [scores.score(each, "latent_dim") for each in (one, two)] == [2, 3]
 
-    def test_the_curve_of_pca_falls_and_is_kept(self, monkeypatch):
-        curve = scores.pca_curve(8)
+    def test_the_curve_of_pca_falls_and_is_kept(self, tiny_space, monkeypatch):
+        curve = Evidence(tiny_space).pca_curve(8)
         assert len(curve) == 9
         assert (np.diff(curve) < 0).all()
-        monkeypatch.setattr(scores.dimensions, "pca_errors", lambda *given: pytest.fail("measured again"))
-        assert np.array_equal(scores.pca_curve(8), curve)
+        monkeypatch.setattr(dimensions, "pca_errors", lambda *given: pytest.fail("measured again"))
+        assert np.array_equal(Evidence(tiny_space).pca_curve(8), curve)
 
 
 class TestCommand:

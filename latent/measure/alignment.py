@@ -59,18 +59,25 @@ class Alignment:
     held_out: NDArray[np.intp] = field(repr=False)
 
     @classmethod
-    def of(cls, z_a: NDArray[np.floating], z_b: NDArray[np.floating], seed: int = 0) -> Alignment:
+    def of(
+        cls,
+        z_a: NDArray[np.floating],
+        z_b: NDArray[np.floating],
+        near: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None,
+        seed: int = 0,
+    ) -> Alignment:
         """The alignment of codes (n, dim_a) and (n, dim_b) of the same images.
 
-        The maps are fitted to a random half, so that their R² holds for the other one; the seed chooses it. Raises
-        `ArgumentError` where the two are not codes of the same images.
+        ``near`` are the nearest neighbours of each, where they are known already (`nearest_images`). The maps are
+        fitted to a random half, so that their R² holds for the other one; the seed chooses it. Raises `ArgumentError`
+        where the two are not codes of the same images.
         """
         z_a, z_b = paired(z_a, z_b)
         order = np.random.default_rng(seed).permutation(len(z_a))
         fitting, testing = order[: len(z_a) // 2], order[len(z_a) // 2 :]
         a_to_b, b_to_a = AffineMap.fitted(z_a[fitting], z_b[fitting]), AffineMap.fitted(z_b[fitting], z_a[fitting])
         return cls(
-            neighbour_overlap(z_a, z_b),
+            shared(*(near or map(nearest_images, (z_a, z_b)))),
             linear_cka(z_a, z_b),
             a_to_b,
             b_to_a,
@@ -92,8 +99,16 @@ def neighbour_overlap(z_a: NDArray[np.floating], z_b: NDArray[np.floating], k: i
     Distances are Euclidean in the full spaces; by chance k / (n − 1) are shared.
     """
     z_a, z_b = paired(z_a, z_b)
-    _, in_a = nearest_others(z_a, k)
-    _, in_b = nearest_others(z_b, k)
+    return shared(nearest_images(z_a, k), nearest_images(z_b, k))
+
+
+def nearest_images(z: NDArray[np.floating], k: int = N_NEIGHBOURS) -> NDArray[np.intp]:
+    """The ``k`` images whose codes (n, latent_dim) are nearest to that of each, (n, k)."""
+    return nearest_others(np.asarray(z, np.float64), k)[1]
+
+
+def shared(in_a: NDArray[np.integer], in_b: NDArray[np.integer]) -> float:
+    """The share of the neighbours (n, k) in A that are among those (n, k) in B."""
     return float((in_a[:, :, None] == in_b[:, None, :]).any(axis=2).mean())
 
 
@@ -105,8 +120,8 @@ def linear_cka(z_a: NDArray[np.floating], z_b: NDArray[np.floating]) -> float:
     """
     z_a, z_b = paired(z_a, z_b)
     a, b = z_a - z_a.mean(axis=0), z_b - z_b.mean(axis=0)
-    shared, own = np.square(np.linalg.norm(a.T @ b)), np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
-    return float(shared / own) if own > 0 else 0.0
+    both, own = np.square(np.linalg.norm(a.T @ b)), np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(both / own) if own > 0 else 0.0
 
 
 def explained(b: NDArray[np.floating], predicted: NDArray[np.floating]) -> float:

@@ -17,7 +17,7 @@ from latent.arrays import Labels, Rows
 from latent.clustering import Clusters
 from latent.errors import ArgumentError
 from latent.images import to_uint8
-from latent.measure import dimensions, judge, kept, knowledge, properties
+from latent.measure import alignment, dimensions, judge, kept, knowledge, properties
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.fidelity import MEASURES, Fidelity, Reference, halves
 from latent.measure.judge import JUDGE_FILE, Judge, Judgement
@@ -233,6 +233,11 @@ class Evidence:
         return dimensions.neighbour_classes(components.condensed(self.space.z), self.space.labels)
 
     @measured_once
+    def nearest_images(self) -> NDArray[np.uint16]:
+        """The images whose codes are nearest to that of each, (n, 10), by which codes of two models are compared."""
+        return alignment.nearest_images(self.space.z).astype(np.uint16)
+
+    @measured_once
     def mixed_neighbours(self, a: int, b: int) -> tuple[Rows, Rows]:
         """Images of class ``a`` whose nearest neighbour is of class ``b``, and these neighbours, (n,) each."""
         space = self.space
@@ -289,6 +294,13 @@ class Evidence:
     def pca_errors(self) -> NDArray[np.float64]:
         """The error of principal components as codes, from none (the mean picture) to as many as dimensions."""
         return dimensions.pca_errors(self.space.images, self.space.latent_dim)
+
+    @measured_once
+    def pca_curve(self, most: int) -> NDArray[np.float64]:
+        """The error of 0 to ``most`` principal components, (most + 1,), kept on disk across restarts."""
+        shape = self.space.signature.image_shape
+        errors = lambda: dimensions.pca_errors(self.space.images, most)  # noqa: E731
+        return store.stored(errors, "pca errors", most, len(self.space.images), *shape)
 
     @measured_once
     def smoothness(self, kind: str) -> Smoothness:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from latent import checkpoint, data, store
 from latent.foreign import container
-from latent.measure import dimensions, kept
+from latent.measure import kept
 from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, Evidence, subject
 from latent.measure.kept import Part
 from latent.measure.measures import Measure
@@ -20,6 +20,7 @@ from latent.space import LatentSpace, saved_test_error
 
 SAMPLER = "mixture"  # by which models are compared: of those that draw new codes, the one nearest to real images
 SAMPLER_OF_DECODERS = "normal"  # by which decoder-only files are: it needs no codes
+CURVE = 64  # principal components to which the curve beside all models reaches, or farther where a code is longer
 OVERVIEW = ("mse", "probe", "frechet")  # by which all models of a folder are compared
 
 Key = tuple[str, str]  # the SHA-256 of a file, and how it is read where somebody chose that
@@ -173,8 +174,3 @@ def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[
         images = data.fit(digits, saved.config.image_shape)
         take_kept((sha256, ""), kept.read(kept.beside(path), subject((sha256, "", 0), images, labels), KEPT_RECORDS))
     return kind, latent_dim
-
-
-def pca_curve(most: int) -> NDArray[Any]:
-    """The error of 0 to ``most`` principal components of the evaluation digits, (most + 1,), kept on disk."""
-    return store.stored(lambda: dimensions.pca_errors(data.evaluation_digits()[0], most), "pca errors", most)

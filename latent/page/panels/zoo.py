@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import charts, checkpoint, data
+from latent import charts, checkpoint
 from latent.errors import LatentError
 from latent.measure import scores
 from latent.measure.evidence import Evidence
@@ -36,7 +36,7 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
     ):  # fmt: skip
         unread |= measure_zoo(chosen, unmeasured, ask)
         ask.empty()
-    for name, (quantity, curve, log) in zoo_measures(keys).items():
+    for name, (quantity, curve, log) in zoo_measures(keys, cached.evidence_of(chosen[0])).items():
         rows = [(each, scores.known(key, "latent_dim"), scores.known(key, name)) for each, key in keys.items()]
         rows = [row for row in rows if row[1] is not None]  # without those that were not opened yet
         st.markdown(f"**{quantity}**")
@@ -46,9 +46,10 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
         score = scores.SCORES[name]
         text, names = f"{quantity} of each model against its number of dimensions", [each.name for each in chosen]
         show_chart(text, charts.zoo_chart, rows, quantity, score.form, names, curve, log)
+    _, height, width = chosen[0].signature.image_shape
     st.caption(
-        "Dashed: PCA with the same number of components, on 28 × 28 pixels. Lower is better, except for the linear "
-        "probe."
+        f"Dashed: PCA with the same number of components, on {height} × {width} pixels. Lower is better, except for "
+        "the linear probe."
     )
     for name, sentence in unread.items():
         st.text(f"Left out, {name}: {sentence}")
@@ -94,11 +95,14 @@ def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any)
     return unread
 
 
-def zoo_measures(keys: Mapping[str, scores.Key]) -> dict[str, tuple[str, NDArray[np.float64] | None, bool]]:
-    """The measures of the zoo: what to call each, PCA's curve where there is one, whether its scale is logarithmic."""
+def zoo_measures(
+    keys: Mapping[str, scores.Key], evidence: Evidence
+) -> dict[str, tuple[str, NDArray[np.float64] | None, bool]]:
+    """The measures of the zoo: what to call each, PCA's curve on the images of this evidence where there is one,
+    whether its scale is logarithmic."""
     sizes = {name: int(scores.known(key, "latent_dim") or 0) for name, key in keys.items()}
-    largest = min(max(sizes.values(), default=0), data.evaluation_digits()[0][0].size)
-    errors = scores.pca_curve(max(64, largest))[1:]
+    largest = min(max(sizes.values(), default=0), evidence.space.images[0].size)
+    errors = evidence.pca_curve(max(scores.CURVE, largest))[1:]
     probes = np.full(max(1, *sizes.values()), np.nan)
     for name, key in keys.items():
         value = scores.known(key, "pca_probe")
