@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from latent import charts, images
 from latent.arrays import Pictures, Rows
-from latent.document import document, figure, paragraph, picture, table
+from latent.document import BEGINS, document, figure, paragraph, picture, table
 from latent.errors import ArgumentError, LatentError
-from latent.files import write_atomically
+from latent.files import check_output, write_atomically
 from latent.images import Sheet
 from latent.measure import scores
 from latent.measure.alignment import Alignment, stitch
@@ -219,6 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page with images")
     options = parser.parse_args(arguments)
     try:
+        if options.out:
+            check_output(options.out, [options.a, options.b], begins=BEGINS)
         comparison = Comparison.of(LatentSpace.open(options.a), LatentSpace.open(options.b))
         numbers = comparison.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
         if options.out:

@@ -16,6 +16,7 @@ from latent.images import Sheet
 if TYPE_CHECKING:  # it is loaded with the first chart
     import altair as alt
 
+BEGINS = b"<!doctype html>"
 CHART_WIDTH = 640  # pixels
 STYLE = """
 body { margin: 0; background: #fff; color: #1c2330; font: 16px/1.5 system-ui, sans-serif }
@@ -39,7 +40,7 @@ li { margin: 6px 0 } footer { margin-top: 48px }
 def document(title: str, *parts: str) -> str:
     """A whole file of this title (plain text) with these parts (HTML) in its body."""
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        f'{BEGINS.decode()}<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
         f"<body><main>{''.join(parts)}</main></body></html>"
     )

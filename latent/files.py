@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
@@ -40,6 +40,34 @@ def check_size(size: int, name: str) -> None:
     """Raise `CheckpointError` for a file of this many bytes that is too large."""
     if size > LARGEST_FILE:
         raise CheckpointError(f"{name} is larger than {LARGEST_FILE // 1024**2} MB.")
+
+
+def check_output(out: Path, inputs: Iterable[Path] = (), begins: bytes = b"") -> None:
+    """Look, before any work, whether a file can be written at ``out``; nothing is written.
+
+    Raises `CheckpointError` where ``out`` is one of the ``inputs``, however its path is spelt, or a folder; where its
+    folder is missing or cannot be written; and where it holds something of another kind, which does not begin as what
+    is to be written ``begins``, in any case of letters.
+    """
+    name = label(str(out))
+    if "\0" in str(out):
+        raise CheckpointError(f"{name} cannot be written: its name is invalid.")
+    try:
+        for path in inputs:
+            if path.resolve() == out.resolve() or (out.exists() and path.exists() and out.samefile(path)):
+                raise CheckpointError(f"{name} is an input of this command: name another file to write.")
+        if out.is_dir():
+            raise CheckpointError(f"{name} is a folder: name a file to write.")
+        if not out.parent.is_dir():
+            raise CheckpointError(f"The folder {label(str(out.parent))} does not exist.")
+        tempfile.TemporaryFile(dir=out.parent).close()  # says more than the permissions, which a full disk has too
+        if out.exists() and begins:
+            with out.open("rb") as file:
+                start = file.read(len(begins))
+            if start and start.lower() != begins.lower():
+                raise CheckpointError(f"{name} exists and holds something else: name another file to write.")
+    except OSError as error:
+        raise CheckpointError(f"{name} cannot be written: {error.strerror}.") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,9 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from latent.document import cell, document, facts, figure, lead, paragraph, picture, section, table
+from latent.document import BEGINS, cell, document, facts, figure, lead, paragraph, picture, section, table
 from latent.errors import LatentError
-from latent.files import label, write_atomically
+from latent.files import check_output, label, write_atomically
 from latent.measure import findings
 from latent.measure.evidence import CODES, PCA, Evidence
 from latent.measure.exhibits import Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
@@ -182,6 +182,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.out and not options.json:
         parser.error("give a file with --out, or --json")
     try:
+        if options.out:
+            check_output(options.out, [options.checkpoint], begins=BEGINS)
         evidence = Evidence(LatentSpace.open(options.checkpoint))
         for share, name in gather(evidence):
             print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)

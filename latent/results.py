@@ -14,7 +14,7 @@ from typing import Any
 
 from latent import report
 from latent.errors import LatentError
-from latent.files import label, write_atomically
+from latent.files import check_output, label, write_atomically
 from latent.measure import kept, scores
 from latent.measure.evidence import PIXELS, Evidence, subject_of
 from latent.measure.kept import Part
@@ -45,6 +45,7 @@ def keep(path: Path, progress: Callable[[float, str], object] = lambda share, na
 
     Raises `CheckpointError` where the model cannot be read or the results cannot be written.
     """
+    check_output(kept.beside(path), [path], begins=kept.BEGINS)
     space = LatentSpace.open(path)
     content = kept.to_bytes(measure(Evidence(space), progress), subject_of(space))
     write_atomically(kept.beside(path), content)

@@ -363,6 +363,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         recipe = Recipe(**recipe_given)
         out = given.get("out", Path("checkpoints") / f"{recipe.kind}-{recipe.latent_dim}{checkpoint.SUFFIX}")
+        if leads():
+            files.check_output(out)
         with files.held(out) if leads() else contextlib.nullcontext():
             files.remove_unfinished(out)
             started = continued(out, recipe_given) if given.get("resume") else None
@@ -392,8 +394,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def continued(out: Path, given: dict[str, Any]) -> Checkpoint:
-    """The run in ``out``. Raises `TrainingError` where an option asks for another run than that."""
-    started = checkpoint.load(out)
+    """The run in ``out``. Raises `TrainingError` where it holds none, or an option asks for another one."""
+    started = checkpoint.load(out) if checkpoint.is_own(out) else None
+    if started is None or not started.recipe:
+        raise TrainingError(f"{out} was not trained by this command, so there is nothing to resume.")
     recipe = asdict(Recipe()) | started.recipe  # files from before an option was there have its default
     for name, value in given.items():
         if recipe[name] != value:

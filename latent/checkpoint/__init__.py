@@ -10,7 +10,9 @@ import hashlib
 import io
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from latent.foreign.search import Scored
 from latent.model import Autoencoder, AutoencoderConfig
 from latent.snapshots import Snapshots
 
+NO_MODELS = (".results", ".npy", ".jsonl", ".done", ".tmp", ".lock")  # our own files, and those being written
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
 PARTS = ("state", "history", "scores", "recipe", "progress")
@@ -83,19 +86,65 @@ class Checkpoint:
 
 
 def find(folder: str | Path) -> list[Path]:
-    """The checkpoint files of a folder, numbers in names in counting order (ae-2 before ae-16).
+    """The model files of a folder and of the folders in it, those of the folder itself first; numbers in names in
+    counting order (ae-2 before ae-16).
 
-    Raises `CheckpointError` where the folder cannot be read.
+    A file is one by the end of its name, in any case of letters, or by its first bytes. Raises `CheckpointError` where
+    the folder cannot be read; a folder in it that cannot be read is passed over.
     """
-    folder, suffixes = Path(folder), formats.suffixes()
+    folder = Path(folder)
     try:
-        with os.scandir(folder) as entries:  # which tells files from folders without asking for each
-            files = [folder / each.name for each in entries if Path(each.name).suffix in suffixes and each.is_file()]
+        found, folders = look_through(folder)
     except OSError as error:
         raise CheckpointError(f"The model folder {folder} cannot be read: {error.strerror}.") from error
-    return sorted(
-        files, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)]
-    )
+    for each in folders:
+        with suppress(OSError):
+            found += look_through(each)[0]
+    return sorted(found, key=lambda path: (len(path.relative_to(folder).parts), counting_order(str(path))))
+
+
+def look_through(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The model files of a folder, and the folders in it; hidden ones are neither. Raises `OSError`."""
+    found, folders = [], []
+    with os.scandir(folder) as entries:  # which tells files from folders without asking for each
+        for entry in entries:
+            with suppress(OSError):  # one that is gone, or a link that leads in a circle
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(folder / entry.name)
+                elif entry.is_file() and is_model_file(entry):
+                    found.append(folder / entry.name)
+    return found, folders
+
+
+def is_model_file(entry: os.DirEntry[str]) -> bool:
+    """Whether a file of a folder is offered: by its name, or else by how it begins."""
+    name = entry.name.lower()
+    if name.endswith(formats.suffixes()):
+        return True
+    if name.endswith(NO_MODELS):
+        return False
+    status = entry.stat()
+    return begins_as_model(entry.path, (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=4096)
+def begins_as_model(path: str, stamp: tuple[int, ...]) -> bool:
+    """Whether a file begins as a format of weights does; looked at again where its stamp is another."""
+    with suppress(OSError, CheckpointError):
+        return formats.begins_as_one(Path(path))
+    return False
+
+
+def counting_order(text: str) -> list[tuple[str, int]]:
+    """What sorts texts as people do, every number in them by its value.
+
+    >>> sorted(["ae-16", "ae-2", "ae-16²"], key=counting_order)
+    ['ae-2', 'ae-16', 'ae-16²']
+    """
+    parts = re.split(r"(\d+)", text)  # texts and numbers take turns
+    return [(text, int(number)) for text, number in zip(parts[::2], [*parts[1::2], "-1"])]
 
 
 def fingerprint(path: str | Path) -> str:
@@ -112,6 +161,12 @@ def load(path: str | Path, within: Path | None = None) -> Checkpoint:
     """
     path = Path(path)
     return replace(parse(files.read(path, within), path.name), path=path)
+
+
+def is_own(path: str | Path) -> bool:
+    """Whether a file is of our own format. Raises `CheckpointError` where it cannot be read."""
+    values = container.open_container(Path(path)).content
+    return isinstance(values, dict) and values.get("format") == FORMAT
 
 
 def parse(content: bytes, name: str) -> Checkpoint:

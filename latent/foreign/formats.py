@@ -7,8 +7,11 @@ list. Where a file cannot be read, `CheckpointError` is raised with a sentence t
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from latent.errors import CheckpointError
@@ -26,6 +29,7 @@ from latent.foreign.readers import (
     torch_folders,
 )
 
+KERAS_ENTRIES = {"model.weights.h5", "config.json"}
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 
@@ -56,7 +60,7 @@ def is_torchscript(archive: Archive) -> bool:
 
 
 def is_keras(archive: Archive) -> bool:
-    return {"model.weights.h5", "config.json"} <= archive.entries.keys()
+    return archive.entries.keys() >= KERAS_ENTRIES
 
 
 def is_npz(archive: Archive) -> bool:
@@ -94,6 +98,21 @@ FORMATS = by_name(
 def suffixes() -> tuple[str, ...]:
     """The endings of the files of a folder that may be weights."""
     return tuple(suffix for format in FORMATS.values() for suffix in format.suffixes)
+
+
+def begins_as_one(path: Path) -> bool:
+    """Whether a file, whatever its name, begins as weights do; of a zip archive, whether its directory says so.
+
+    NumPy archives are left out: most of them hold other things. Raises `OSError`.
+    """
+    with path.open("rb") as file:
+        start = file.read(64)
+    if not start.startswith(b"PK"):
+        return any(not each.zipped and each.recognises(start) for each in FORMATS.values())
+    with suppress(zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        return names >= KERAS_ENTRIES or any(name.endswith("/data.pkl") for name in names)
+    return False
 
 
 def names(conjunction: str = "and") -> str:

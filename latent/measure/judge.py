@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from latent import data
 from latent.augment import deform
 from latent.errors import ArgumentError, CheckpointError, LatentError, TrainingError
-from latent.files import write_atomically
+from latent.files import check_output, write_atomically
 from latent.inference import BATCH_SIZE, N_CLASSES, as_channels_first, best_device, leave_gpus_alone, to_unit_range
 
 JUDGE_FILE = Path(__file__).parents[1] / "assets" / "judge.pt"
@@ -314,6 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out, folder = given.pop("out"), given.pop("data")
     try:
         recipe = Recipe(**given)
+        check_output(out, begins=b"PK")
         training, test = (data.load_dataset(recipe.dataset, folder, train=train) for train in (True, False))
         values = train(recipe, training, test)
         content = io.BytesIO()

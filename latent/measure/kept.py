@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from latent.errors import ArgumentError
 
 SUFFIX = ".results"
+BEGINS = b"PK"  # as all archives of numpy
 LARGEST = 1_000_000  # bytes of a file
 LARGEST_INFLATED = 32 * LARGEST
 HEADER = "results"  # the name of the JSON in the archive

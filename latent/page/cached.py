@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import math
+import os
 from collections.abc import Callable
 from functools import cache, lru_cache
 from pathlib import Path
@@ -76,9 +77,12 @@ def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Opening the file; inferring its architecture if needed …")
-def loaded(path: str, stamp: tuple[int, ...], within: str) -> checkpoint.Checkpoint:
-    """What a file in this folder holds, for somebody else's how it is read; read again where its stamp is another."""
-    return checkpoint.load(path, within=Path(within))
+def loaded(path: bytes, stamp: tuple[int, ...], within: str) -> checkpoint.Checkpoint:
+    """What a file in this folder holds, for somebody else's how it is read; read again where its stamp is another.
+
+    The ``path`` is as the file system has it, since not every name is text.
+    """
+    return checkpoint.load(os.fsdecode(path), within=Path(within))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Testing interpretations of the file …")

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain, count
 from pathlib import Path
 
 import streamlit as st
 
 from latent import checkpoint
 from latent.errors import CheckpointError
-from latent.files import stamp
+from latent.files import label, stamp
 from latent.page import cached, renamed
 from latent.page.show import show_error
 from latent.page.snippet import PROJECT
@@ -77,8 +79,25 @@ def offered_files() -> dict[str, Path]:
             raise
         show_error(error)  # what was opened in this session is still there
         found = []
-    stems = [path.stem for path in found]
-    return {path.stem if stems.count(path.stem) == 1 else path.name: path for path in found}
+    return names_of(found, model_folder())
+
+
+def names_of(files: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Model files by what the picker calls them: without the end of the name where that tells them apart, and with a
+    number where two names look alike."""
+    places = [path.relative_to(folder) for path in files]
+    short = Counter(str(place.with_suffix("")) for place in places)
+    named: dict[str, Path] = {}
+    for path, place in zip(files, places):
+        stem = str(place.with_suffix(""))
+        named[unlike(label(stem if short[stem] == 1 else str(place)), named)] = path
+    return named
+
+
+def unlike(name: str, others: Collection[str]) -> str:
+    """The name, with a number where one of the others is the same."""
+    numbered = (f"{name} ({number})" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in others)
 
 
 def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
@@ -87,7 +106,7 @@ def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
         upload = state().uploads[name]
         saved = cached.uploaded(upload.sha256, name, upload.content)
     else:
-        saved = cached.loaded(str(files[name]), stamp(files[name]), str(model_folder()))
+        saved = cached.loaded(os.fsencode(files[name]), stamp(files[name]), str(model_folder()))
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return cached.space_of(name, saved, overruling)
 
@@ -103,8 +122,10 @@ def take_upload() -> None:
     if file is None:
         return
     content = file.getvalue() if file.size <= LARGEST_UPLOAD else b""  # the server's own limit, checked again
-    name = f"{file.name[:LONGEST_NAME]} (uploaded)"
-    state().uploads[name] = Upload(hashlib.sha256(content).hexdigest(), content)
+    uploads, sha256 = state().uploads, hashlib.sha256(content).hexdigest()
+    known = [name for name, upload in uploads.items() if upload.sha256 == sha256]
+    name = known[0] if known else unlike(f"{label(file.name, LONGEST_NAME)} (uploaded)", uploads)
+    uploads[name] = Upload(sha256, content)
     st.session_state["checkpoint"] = name
 
 

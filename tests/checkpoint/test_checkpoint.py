@@ -1,13 +1,18 @@
+import os
 import pickle
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from latent import checkpoint, data, inference
 from latent.errors import CheckpointError
 from latent.model import AutoencoderConfig
+from latent.page.picker import names_of
 from tests.support.models import CHECKPOINTS, tiny
 
 ZOO = {
@@ -38,6 +43,49 @@ def test_files_are_found_in_counting_order_and_nothing_else(tmp_path):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.pt").mkdir()
     assert [path.name for path in checkpoint.find(tmp_path)] == ["7.pt", "ae-2.pt", "ae-16.pt", "b.pt"]
+
+
+def test_a_model_file_is_found_whatever_its_name(tmp_path):
+    content = checkpoint_bytes(tiny())
+    names = [
+        "ae-16².pt", "ae-①.pt", "ae-٣.pt", "model_best.pth.tar", "UPPER.PT", "mine", "weights.pickle", "a b.pt",
+        "'\".pt", "**bold**.pt", "two\nlines.pt", "#.pt",
+    ]  # fmt: skip
+    for name in names:
+        (tmp_path / name).write_bytes(content)
+    with h5py.File(tmp_path / "weights.hdf5", "w") as file:
+        file["w"] = np.zeros(3)
+    (tmp_path / "readme").write_text("no model")
+    (tmp_path / "letter.docx").write_bytes(b"PK\x03\x04 not even a zip")
+    with (tmp_path / "mine.results").open("wb") as file:
+        np.savez(file, a=1)
+    found = checkpoint.find(tmp_path)
+    assert {path.name for path in found} == {*names, "weights.hdf5"}
+    assert len(found) == len(names) + 1
+
+
+def test_folders_in_the_folder_are_looked_through_and_no_deeper_ones(tmp_path):
+    for place in ("b.pt", "run-10/model.pt", "run-2/model.pt", "run-2/deep/model.pt", ".hidden/model.pt"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_bytes(b"")
+    (tmp_path / "circle").symlink_to(tmp_path)
+    found = [str(path.relative_to(tmp_path)) for path in checkpoint.find(tmp_path)]
+    assert found == ["b.pt", "run-2/model.pt", "run-10/model.pt"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@given(
+    st.lists(st.binary(min_size=1, max_size=40).filter(lambda name: not {0, 47} & set(name)), max_size=5, unique=True)
+)
+def test_no_name_keeps_the_folder_from_being_listed(tmp_path_factory, names):
+    folder = tmp_path_factory.mktemp("names")
+    wanted = [os.fsdecode(name) + ".pt" for name in names if not name.startswith(b".")]
+    for name in wanted:
+        (folder / name).write_bytes(b"")
+    assert sorted(path.name for path in checkpoint.find(folder)) == sorted(wanted)
+    offered = names_of(checkpoint.find(folder), folder)
+    assert len(offered) == len(wanted), "two files are never offered by one name"
+    assert all(name.isprintable() for name in offered)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

@@ -23,7 +23,7 @@ from latent.errors import CheckpointError, TrainingError
 from latent.shelf import Kept
 from latent.space import LatentSpace
 from tests.support.models import ROOT, tiny
-from tests.support.page import healthy, move, opened, shown, unfold
+from tests.support.page import facts, healthy, move, opened, shown, unfold
 from tests.support.training import ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
 
@@ -395,3 +395,42 @@ class TestTwoTrainingsIntoOneFile:
         (tmp_path / "file").write_text("in the way")
         with pytest.raises(CheckpointError, match="cannot be written"), files.held(tmp_path / "file" / "a.pt"):
             pass
+
+
+class TestNames:
+    def upload(self, app, name, content):
+        return healthy(app.file_uploader(key="upload").set_value((name, content, "application/octet-stream")).run())
+
+    def test_two_uploads_of_one_name_are_both_there_and_the_same_bytes_are_one(self, folder):
+        first, second = ((folder / name).read_bytes() for name in ("first.pt", "second.pt"))
+        app = unfold(opened("Model"), "open_file")
+        self.upload(app, "model.pt", first)
+        self.upload(app, "model.pt", second)
+        picker = app.selectbox(key="checkpoint")
+        assert picker.options[2:] == ["model.pt (uploaded)", "model.pt (uploaded) (2)"]
+        assert picker.value == "model.pt (uploaded) (2)"
+        assert facts(app)["Latent dimensions"] == "3"
+        self.upload(app, "again.pt", first)
+        picker = app.selectbox(key="checkpoint")
+        assert len(picker.options) == 4
+        assert picker.value == "model.pt (uploaded)"
+        assert facts(app)["Latent dimensions"] == "2"
+
+    def test_uploads_that_differ_behind_their_first_sixty_letters_are_both_there(self, folder):
+        app = unfold(opened("Model"), "open_file")
+        for ending, name in (("a", "first.pt"), ("b", "second.pt")):
+            self.upload(app, "x" * 70 + ending, (folder / name).read_bytes())
+        assert len(app.selectbox(key="checkpoint").options) == 4
+
+    @pytest.mark.parametrize(
+        "name", ["ae-16².pt", "**bold**.pt", "two\nlines.pt", os.fsdecode(b"\xff\xfe.pt"), "<b>.pt"]
+    )
+    def test_the_page_stands_whatever_the_files_of_the_folder_are_called(self, folder, name):
+        shutil.copy(folder / "second.pt", folder / name)
+        app = opened("Model", checkpoint="first")
+        options = app.selectbox(key="checkpoint").options
+        assert len(options) == 3
+        (odd,) = set(options) - {"first", "second"}
+        app.selectbox(key="checkpoint").set_value(odd)
+        healthy(app.run())
+        assert facts(app)["Latent dimensions"] == "3"
