@@ -17,8 +17,8 @@ LEVELS = [
     ["latent", "errors", "arrays", "files"],  # `latent` is the package itself, which imports nothing
     [  # leaves, which know arrays
         "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing", "film",
-        "images", "interpolation", "lazy", "neighbours", "plain", "projection", "sampling", "shelf", "snapshots",
-        "statistics", "streaming", "support", "traversal",
+        "images", "interpolation", "lazy", "neighbours", "pictures", "pixels", "plain", "projection", "sampling", "shelf", "snapshots",
+        "stacks", "statistics", "streaming", "support", "traversal",
     ],
     ["data", "encoded", "inference", "model", "sources", "store"],
     ["foreign"],
