@@ -98,6 +98,15 @@ def load_dataset(
     return images, labels
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """The names of the classes of a torchvision data set, in the order of its labels."""
+    import torchvision  # where used: importing it costs a second that the page need not pay
+
+    if name == "MNIST":  # torchvision's are "0 - zero" and so on
+        return tuple(str(digit) for digit in range(10))
+    return tuple(getattr(torchvision.datasets, name).classes)
+
+
 def open_or_download(dataset_class: type[MNIST], folder: Path, train: bool, download: bool) -> MNIST:
     """The data set from its files; only where they are not there, from the network."""
     try:

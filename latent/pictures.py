@@ -17,7 +17,7 @@ from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import PHOTOMETRIC_INTERPRETATION, TiffImageFile
 
 from latent.errors import DataError
-from latent.pixels import Pixels, Scale, flattened, is_grey
+from latent.pixels import MOST_PIXELS, Pixels, Scale, flattened, is_grey
 
 SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff",
@@ -26,7 +26,6 @@ SUFFIXES = (
 PAGED = (".png", ".apng", ".webp", ".gif", ".tif", ".tiff")  # may hold several images
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 NAMES = {"WEBP": "WebP", "PPM": "PNM"}  # of formats, where Pillow's are not the usual ones
-MOST_PIXELS = 50_000_000  # of one picture
 
 
 def picture(
@@ -56,7 +55,7 @@ def pages(file: str | Path | IO[bytes], start: int, stop: int, expected: int | N
     with opened(file, FORMATS, MOST_PIXELS) as image:
         if expected is not None and expected != n_images(image):
             raise DataError("The file has another number of images than before.")
-        for page in range(start, stop):
+        for page in range(start, min(stop, n_images(image))):
             try:
                 image.seek(page)
                 if image.width * image.height > MOST_PIXELS:

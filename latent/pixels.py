@@ -18,6 +18,7 @@ from latent.errors import DataError
 Pixels = NDArray[np.uint8]
 """An image (height, width), (height, width, 3) or (height, width, 4), or many of them (n, …)."""
 
+MOST_PIXELS = 50_000_000  # of one image
 SLACK = 0.002  # of a range: how far rounding and resizing leave it
 WHITES = (1, 16, 255, 65535)  # the usual largest values of pixels; 16 is that of scikit-learn's digits
 VANISHES = 0.25  # contrast on white over contrast on black, below which a drawing is lost on white
@@ -124,7 +125,9 @@ class Layout:
             )
         if min(shape) < 1:
             raise DataError(f"The array holds no images: its shape is {shape}.")
-        _, first, _, _ = min(orders, key=lambda order: (abs(math.log(order[2] / order[3])), order[0]))
+        _, first, height, width = min(orders, key=lambda order: (abs(math.log(order[2] / order[3])), order[0]))
+        if height * width > MOST_PIXELS:
+            raise DataError(f"The images are too large: at most {MOST_PIXELS // 10**6} million pixels.")
         return cls(shape[0], shape[1:], first)
 
     def arranged(self, stored: NDArray[Any]) -> NDArray[Any]:
