@@ -23,7 +23,7 @@ from latent.errors import DataError
 from latent.files import LARGEST_FILE, label
 from latent.pixels import Layout, Pixels, Scale
 
-SAMPLE = 64 * 1024**2  # bytes of pixels that tell the scale
+SAMPLE = 8 * 1024**2  # bytes of pixels that tell the scale
 AT_ONCE = 4 * 1024**2  # values that are read and scaled together
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
