@@ -24,9 +24,9 @@ from latent import data, pictures
 from latent.arrays import Labels, Rows
 from latent.errors import DataError
 from latent.files import label
-from latent.labels import check_classes, drawn_evenly, indexed
+from latent.labels import LONGEST_NAME, check_classes, drawn_evenly, indexed
 from latent.piles import LARGEST_TOTAL, Pile, TooLarge, folder_pile, zip_pile
-from latent.pixels import Layout, Pixels, Scale, flattened, is_grey
+from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale, flattened, is_grey
 from latent.stacks import Archive, Stack, idx_labels, idx_stack, is_idx, npy_stack, whole
 
 MOST = 10_000  # images of a set
@@ -67,6 +67,7 @@ class Dataset:
         if 0 in shape:
             raise DataError(f"{label(self.name)} holds no images: its shape is {shape}.")
         object.__setattr__(self, "images", read_only(self.images))
+        object.__setattr__(self, "classes", tuple(label(name, LONGEST_NAME) for name in self.classes))
         check_classes(self.classes)
         if self.labels is None:
             if self.classes:
@@ -117,7 +118,7 @@ class Dataset:
         index, names, note = indexed(labels, classes, layout.n)
         rows, said = rows_used(index, layout.n, bytes_of(layout), seed)
         part = images[rows]
-        scale = Scale.of(part)
+        scale = Scale.of(part, WHITES_OF_SETS)
         pixels, fits = scale.to_uint8(part)
         if not fits.all():
             raise DataError(unusable(int(rows[np.flatnonzero(~fits)[0]]), scale))
@@ -241,19 +242,14 @@ def of_stack(
         raise DataError(f"{label_of(path)} unpacks to more than {limit} GB: save the images as an .npy file.")
     index, names, unused = indexed(labels, classes, stack.n)
     rows, said = rows_used(index, stack.n, size, seed)
-    scale, parts, first = stack.scale, [], 0
+    images, first = np.empty((len(rows), *stack.layout.image), np.uint8), 0
     for pixels, fits in stack.take(rows):
         if not fits.all():
-            raise DataError(f"{label_of(path)}: {unusable(int(rows[first + np.flatnonzero(~fits)[0]]), scale)}")
-        parts.append(pixels)
+            raise DataError(f"{label_of(path)}: {unusable(int(rows[first + np.flatnonzero(~fits)[0]]), stack.scale)}")
+        images[first : first + len(pixels)] = pixels
         first += len(pixels)
-    images = np.empty((len(rows), *parts[0].shape[1:]), np.uint8)
-    while parts:  # given back one by one, so that memory never holds all of it twice
-        part = parts.pop()
-        first -= len(part)
-        images[first : first + len(part)] = part
     images, reduced = tidied(images)
-    notes = joined([note, unused, said, scaled(scale), reduced])
+    notes = joined([note, unused, said, scaled(stack.scale), reduced])
     source = f"the file {label_of(path)}"
     return Dataset(name_of(path), images, None if index is None else index[rows], names, source, notes)
 

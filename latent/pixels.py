@@ -20,7 +20,8 @@ Pixels = NDArray[np.uint8]
 
 MOST_PIXELS = 50_000_000  # of one image
 SLACK = 0.002  # of a range: how far rounding and resizing leave it
-WHITES = (1, 16, 255, 65535)  # the usual largest values of pixels; 16 is that of scikit-learn's digits
+WHITES = (1, 255, 65535)  # the usual largest values of pixels
+WHITES_OF_SETS = (1, 16, 255, 65535)  # of many images together; 16 is that of scikit-learn's digits
 VANISHES = 0.25  # contrast on white over contrast on black, below which a drawing is lost on white
 
 
@@ -32,12 +33,12 @@ class Scale:
     white: float
 
     @classmethod
-    def of(cls, values: NDArray[Any]) -> Scale:
+    def of(cls, values: NDArray[Any], whites: tuple[int, ...] = WHITES) -> Scale:
         """The usual range that these values lie in; numbers that are not finite do not count.
 
-        Floats: 0 to 1, -1 to 1, 0 to 16, 0 to 255, 0 to 65,535, the smallest of them that has room for all values.
-        Integers the same, but for -1 to 1, or else up to the largest value of their type. uint8 is taken as it is
-        unless its largest value is 1. Raises `DataError` where the values lie in no such range, or are no numbers.
+        From 0 to the smallest of ``whites`` that no value exceeds; floats also from -1 to 1, integers up to the largest
+        of their type. uint8 is taken as it is unless its largest value is 1. Raises `DataError` where the values lie in
+        no such range, or are no numbers.
         """
         kind = values.dtype.kind
         if kind not in "biuf":
@@ -53,7 +54,9 @@ class Scale:
             return cls(0, 1)
         if kind == "f" and -1 - 2 * SLACK <= low <= -0.5 and high <= 1 + 2 * SLACK:
             return cls(-1, 1)
-        whites = WHITES if kind == "f" else whites_of(np.iinfo(values.dtype).max)
+        if kind != "f":
+            largest = np.iinfo(values.dtype).max
+            whites = (*(white for white in whites if white < largest), int(largest))
         white = next((white for white in whites if high <= white * (1 + SLACK * (kind == "f"))), None)
         if high == 0:
             white = 255
@@ -86,11 +89,6 @@ class Scale:
             pixels = np.rint(np.clip(part, 0, 1) * 255).astype(np.uint8)
         pixels[~fits] = 0
         return pixels, fits
-
-
-def whites_of(largest: int) -> tuple[int, ...]:
-    """The usual largest values of pixels in a type of integers whose own is ``largest``."""
-    return (*(white for white in WHITES if white < largest), largest)
 
 
 @dataclass(frozen=True)
@@ -129,6 +127,11 @@ class Layout:
         if height * width > MOST_PIXELS:
             raise DataError(f"The images are too large: at most {MOST_PIXELS // 10**6} million pixels.")
         return cls(shape[0], shape[1:], first)
+
+    @property
+    def image(self) -> tuple[int, ...]:
+        """The shape of one image with its channels last: (height, width) or (height, width, channels)."""
+        return self.arranged(np.empty((0, *self.item), np.uint8)).shape[1:]
 
     def arranged(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Some of the images (m, *item) with their channels last, (m, height, width) where there is one."""

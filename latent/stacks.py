@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from latent.errors import DataError
 from latent.files import LARGEST_FILE, label
-from latent.pixels import Layout, Pixels, Scale
+from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale
 
 SAMPLE = 8 * 1024**2  # bytes of pixels that tell the scale
 AT_ONCE = 4 * 1024**2  # values that are read and scaled together
@@ -29,6 +29,8 @@ IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 Head = tuple[tuple[int, ...], bool, np.dtype[Any]]
 """Shape, whether columns come first, and type of an array."""
+Stored = Callable[[int, int], NDArray[Any]]
+"""Gives the rows of an array from one to another as they lie in a file."""
 
 
 class NoImages(DataError):
@@ -46,7 +48,7 @@ class Stack:
     name: str
     layout: Layout
     dtype: np.dtype[Any]
-    stored: Callable[[int, int], NDArray[Any]]
+    stored: Stored
     streamed: bool
 
     @property
@@ -67,7 +69,7 @@ class Stack:
             sample = np.concatenate([self.stored(row, row + 1) for row in rows])
         if self.dtype != np.uint8 and not sample.any():
             raise DataError(f"All pixels are 0, and {self.dtype} does not say how much is white: save them as uint8.")
-        return Scale.of(sample)
+        return Scale.of(sample, WHITES_OF_SETS)
 
     def read(self, start: int, stop: int) -> tuple[Pixels, NDArray[np.bool_]]:
         """The images (m, height, width[, channels]) of these rows, and which of them, (m,), can be understood."""
@@ -97,7 +99,12 @@ def whole(path: Path) -> Iterator[None]:
         reason = error.strerror or "it is damaged"
         raise DataError(f"{label(path.name)} cannot be read: {reason}.") from error
     except Exception as error:  # damaged archives and heads fail in many ways: BadZipFile, zlib.error, struct.error …
-        raise DataError(f"{label(path.name)} cannot be read: it is damaged or incomplete.") from error
+        raise damaged(path) from error
+
+
+def damaged(path: Path) -> DataError:
+    """What is said of a file that breaks off or contradicts itself."""
+    return DataError(f"{label(path.name)} cannot be read: it is damaged or incomplete.")
 
 
 def header(file: IO[bytes]) -> Head:
@@ -108,19 +115,25 @@ def header(file: IO[bytes]) -> Head:
 
 
 def npy_stack(path: Path) -> Stack:
-    """The images in an ``.npy`` file, mapped for a moment whenever some are read: pages of a map that stays open count
-    as our memory. Raises `DataError` where it holds none."""
+    """The images in an ``.npy`` file. Raises `NoImages` where it holds none, `DataError` where it is damaged."""
+    with whole(path), path.open("rb") as file:
+        shape, fortran, dtype = header(file)
+        start = file.tell()
+    return mapped_stack(path, shape, fortran, dtype, start)
+
+
+def mapped_stack(path: Path, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any], start: int) -> Stack:
+    """The images in an array that begins at byte ``start`` of a file, mapped for a moment whenever some are read: pages
+    of a map that stays open count as our memory."""
+    layout = layout_of(path.name, shape, dtype)
     with whole(path):
-        with path.open("rb") as file:
-            shape, fortran, dtype = header(file)
-            start = file.tell()
-        layout = layout_of(path.name, shape, dtype)
         if path.stat().st_size - start < math.prod(shape) * dtype.itemsize:
-            raise DataError(f"{label(path.name)} cannot be read: it is damaged or incomplete.")
+            raise damaged(path)
 
     def stored(first: int, stop: int) -> NDArray[Any]:
-        mapped = np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C")
-        return np.array(mapped.reshape(layout.n, *layout.item)[first:stop])
+        with whole(path):
+            mapped = np.memmap(path, dtype, "r", start, shape, "F" if fortran else "C")
+            return np.array(mapped.reshape(layout.n, *layout.item)[first:stop])
 
     return Stack("", layout, dtype, stored, streamed=False)
 
@@ -151,7 +164,7 @@ class Archive:
                         shape, fortran, dtype = header(file)
                         held = info.file_size - file.tell()
                     if not dtype.hasobject and held != math.prod(shape) * dtype.itemsize:
-                        raise DataError(f"{label(path.name)} cannot be read: it is damaged or incomplete.")
+                        raise damaged(path)
                     self.heads[info.filename.removesuffix(".npy")] = shape, fortran, dtype
 
     def stacks(self) -> list[Stack]:
@@ -174,15 +187,7 @@ class Archive:
             return Stack(name, layout, dtype, lambda first, stop: array[first:stop], streamed=False)
         file: IO[bytes] = self.zip.open(f"{name}.npy")
         header(file)
-        start, size = file.tell(), math.prod(layout.item) * dtype.itemsize
-
-        def stored(first: int, stop: int) -> NDArray[Any]:
-            with whole(self.path):
-                file.seek(start + first * size)
-                content = file.read((stop - first) * size)
-                return np.frombuffer(content, dtype).reshape(stop - first, *layout.item)
-
-        return Stack(name, layout, dtype, stored, streamed=True)
+        return Stack(name, layout, dtype, in_stream(self.path, file, file.tell(), layout, dtype), streamed=True)
 
     def array(self, name: str) -> NDArray[Any]:
         """One of its arrays, in memory. Raises `DataError` where it holds Python objects or is too large for that."""
@@ -219,13 +224,21 @@ def idx_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 
 def idx_stack(path: Path) -> Stack:
-    """The images in an idx file, gzipped or not. Raises `DataError` where it holds none."""
+    """The images in an idx file, gzipped or not. Raises `DataError` where it holds none or is damaged."""
     with whole(path):
-        with unzipped(path) as head:
-            shape, dtype = idx_header(head)
-            start = 4 * (1 + len(shape))
-        layout = layout_of(path.name, shape, dtype)
-        size = math.prod(layout.item) * dtype.itemsize
+        file = unzipped(path)
+        shape, dtype = idx_header(file)
+    start = 4 * (1 + len(shape))
+    if not isinstance(file, gzip.GzipFile):
+        file.close()
+        return mapped_stack(path, shape, False, dtype, start)
+    layout = layout_of(path.name, shape, dtype)
+    return Stack("", layout, dtype, in_stream(path, file, start, layout, dtype), streamed=True)
+
+
+def in_stream(path: Path, file: IO[bytes], start: int, layout: Layout, dtype: np.dtype[Any]) -> Stored:
+    """The rows of an array that begins at byte ``start`` of a stream; quick where they are read in order."""
+    size = math.prod(layout.item) * dtype.itemsize
 
     def stored(first: int, stop: int) -> NDArray[Any]:
         with whole(path):
@@ -233,8 +246,7 @@ def idx_stack(path: Path) -> Stack:
             content = file.read((stop - first) * size)
             return np.frombuffer(content, dtype).reshape(stop - first, *layout.item)
 
-    file = unzipped(path)
-    return Stack("", layout, dtype, stored, streamed=True)
+    return stored
 
 
 def idx_labels(path: Path) -> NDArray[Any]:

@@ -85,7 +85,7 @@ class TestTheNoun:
             ((DIGITS, CLASSES[:-1], tuple("0123456789")), "Expected 60 labels"),
             ((DIGITS, CLASSES, tuple("012345678")), "Expected labels from 0 to 8"),
             ((DIGITS, CLASSES, tuple("0123456780")), "0 is that of several"),
-            ((DIGITS, CLASSES, (*"012345678", " ")), "1 to 80 characters"),
+            ((DIGITS, CLASSES, (*"012345678", " ")), "one is empty"),
             ((DIGITS, None, ("a",)), "need labels"),
         ],
     )  # fmt: skip
@@ -421,6 +421,13 @@ class TestPictures:
             assert np.array_equal(image, digit), name
         assert found.note == ""
 
+    def test_a_dark_picture_stays_dark(self, tmp_path):
+        """Though its values alone could be those of a mask or of another range."""
+        dark = DIGITS[0] // 20
+        for row, kind in enumerate((np.uint8, np.float32, np.int32)):
+            saved(tmp_path / "set" / f"{row}.tif", dark.astype(kind))
+        assert np.array_equal(dataset.read(tmp_path / "set").images, [dark] * 3)
+
     def test_a_drawing_that_is_seen_on_white_is_put_onto_white(self, tmp_path):
         ink = np.zeros((28, 28, 4), np.uint8)
         ink[..., 3] = DIGITS[0]
@@ -485,6 +492,7 @@ def npy_head(shape, dtype="|u1"):
     return buffer.getvalue()
 
 
+BOMB_HEAD = struct.pack(">IIII", 2051, 2**32 - 1, 28, 28)
 IDX_HEAD = struct.pack(">IIII", 2051, 60, 28, 28)
 
 
@@ -499,7 +507,8 @@ class TestHostileFiles:
             ("a.npy", npy_head((1, 8, 8), "|O") + pickle.dumps(1), "Python objects"),
             ("a.npy", npy_head((1, 8, 8), [("a", "<u1")]) + bytes(64), "its type is"),
             ("a.pkl", pickle.dumps(np.eye(3)), "is not a data set"), ("a.csv", b"1,2,3\n", "is not a data set"),
-            ("a-images-idx3-ubyte", struct.pack(">IIII", 2051, 2**32 - 1, 28, 28), "unpacks to more than 4 GB"),
+            ("a-images-idx3-ubyte", BOMB_HEAD, "damaged or incomplete"),
+            ("a-images-idx3-ubyte.gz", gzip.compress(BOMB_HEAD), "unpacks to more than 4 GB"),
             ("a-images-idx3-ubyte", IDX_HEAD + bytes(100), "damaged or incomplete"),
             ("a-images-idx3-ubyte.gz", b"\x1f\x8b no gzip", "cannot be read"),
             ("a-images-idx3-ubyte.gz", gzip.compress(IDX_HEAD + bytes(47040))[:50], "cannot be read"),
@@ -577,6 +586,9 @@ class TestHostileFiles:
             dataset.read(tmp_path / "a.png")
 
     def test_names_from_outside_are_cleaned(self, tmp_path):
+        for name in (b"caf\xe9", b"line\nbreak", "é".encode()):  # the first is no UTF-8
+            saved(tmp_path / "set" / os.fsdecode(name) / "a.png", DIGITS[0])
+        assert sorted(dataset.read(tmp_path / "set").classes) == ["caf\ufffd", "line\ufffdbreak", "é"]
         (tmp_path / "a\nb.npz").write_bytes(b"PK\3\4")
         with pytest.raises(DataError) as caught:
             dataset.read(tmp_path / "a\nb.npz")
