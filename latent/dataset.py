@@ -257,29 +257,29 @@ def of_stack(
 def of_pile(path: Path, pile: Pile, source: str, seed: int) -> Dataset:
     """The data set of picture files: those that are used are read one after the other, and then made one size."""
     index = None if pile.labels is None else np.array(pile.labels, np.int64)
-    size = next((page.size for page, _ in read_pages(pile, pile.paths[0])), 1)  # all are taken to be about as large
+    size = next((page.size for page, _ in read_pages(pile, pile.paths[0], 1)), 1)  # all are taken to be about as large
     rows, said = rows_used(index, len(pile.paths), size, seed)
     most = min(MOST, max(1, MOST_BYTES // size))
     found: list[Pixels] = []
     files: list[int] = []  # the row in the pile of each image found
     damaged: list[str] = []
-    n_reduced = 0
+    notes, n_reduced = [pile.note, said], 0
     for row in rows.tolist():
-        pages = read_pages(pile, pile.paths[row])
+        pages = read_pages(pile, pile.paths[row], most + 1 - len(found))
         if not pages:
             damaged.append(pile.paths[row])
         found += [page for page, _ in pages]
         files += [row] * len(pages)
         n_reduced += sum(reduced for _, reduced in pages)
+        if len(found) > most:  # of files with several images
+            notes.append(f"Only the first {most:,} images in these files are used.")
+            del found[most:], files[most:]
+            break
     if not found:
         raise DataError(f"None of the {len(rows):,} images can be read; the first is {label(damaged[0])}.")
-    notes = [pile.note, said]
     if damaged:
         names = ", ".join(label(name) for name in damaged[:3])
         notes.append(f"{len(damaged):,} of {len(rows):,} files cannot be read and are left out; the first: {names}.")
-    if len(found) > most:  # of files with several images
-        notes.append(f"The first {most:,} of {len(found):,} images in these files are used.")
-        del found[most:], files[most:]
     if n_reduced:
         notes.append(
             f"{n_reduced:,} of {len(files):,} images were reduced to {LARGEST_SIDE} pixels on their longer side."
@@ -292,16 +292,20 @@ def of_pile(path: Path, pile: Pile, source: str, seed: int) -> Dataset:
     return Dataset(name_of(path), images, labels, pile.classes, source, joined(notes))
 
 
-def read_pages(pile: Pile, name: str) -> list[tuple[Pixels, bool]]:
-    """The images in a file of a pile, no side above `LARGEST_SIDE`, and whether one was; none of a damaged file."""
+def read_pages(pile: Pile, name: str, most: int) -> list[tuple[Pixels, bool]]:
+    """At most ``most`` images in a file of a pile, no side above `LARGEST_SIDE`, and whether one was; none of a damaged
+    file."""
     try:
         with pile.open(name) as file:
-            read = [page for page in pictures.pages(file, 0, MOST) if page is not None]
+            return [
+                (resized(page, smaller(*page.shape[1::-1])), max(page.shape[:2]) > LARGEST_SIDE)
+                for page in pictures.pages(file, 0, most)
+                if page is not None
+            ]
     except TooLarge:
         raise
     except Exception:  # a damaged file or archive fails in many ways, and each format in its own
         return []
-    return [(resized(page, smaller(*page.shape[1::-1])), max(page.shape[:2]) > LARGEST_SIDE) for page in read]
 
 
 def of_one_size(images: list[Pixels], size: tuple[int, int]) -> Pixels:

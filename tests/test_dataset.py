@@ -438,6 +438,15 @@ class TestPictures:
         path = saved(tmp_path / "pages.tif", pages[0], save_all=True, append_images=pages[1:])
         assert np.array_equal(dataset.read(path).images, DIGITS[:4])
 
+    def test_no_more_pages_than_images_are_read(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(dataset, "MOST", 6)
+        pages = [Image.fromarray(image) for image in DIGITS[:4]]
+        for name in "abc":
+            saved(tmp_path / "set" / f"{name}.tif", pages[0], save_all=True, append_images=pages[1:])
+        found = dataset.read(tmp_path / "set")
+        assert np.array_equal(found.images, DIGITS[[0, 1, 2, 3, 0, 1]])
+        assert found.note == "Only the first 6 images in these files are used."
+
     def test_damaged_pictures_are_left_out_and_named(self, tmp_path):
         for row in range(3):
             saved(tmp_path / "set" / f"{row}.png", DIGITS[row])
