@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latent.errors import DataError
+from latent.pixels import flattened
 
 if TYPE_CHECKING:
     from torchvision.datasets import MNIST
@@ -41,18 +42,29 @@ def evaluation_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 def fit(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Images (n, height, width[, channels]) as a model of another ``image_shape`` (channels, height, width) takes them.
 
-    Bilinear resizing; colour is kept for three channels and else made grey, grey is repeated over the channels.
-    Returned as they are where the shape is theirs already.
+    Bilinear resizing; colour is kept for three channels and else made grey, grey is repeated over the channels. An
+    alpha channel is kept for four channels, else the image is put onto a ground (`pixels.flattened`), and what is
+    transparent everywhere is black. Returned as they are where the shape is theirs already.
     """
     channels, height, width = image_shape
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
-    mode = "RGB" if images.ndim == 4 and channels == 3 else "L"
-    if images.shape[1:] != ((height, width, 3) if mode == "RGB" else (height, width)):
-        pictures = [Image.fromarray(image).convert(mode) for image in images]
+    mode = "L" if images.ndim == 3 or channels not in (3, 4) else "RGB" if channels == 3 else "RGBA"
+    if images.shape[1:] != ((height, width) if mode == "L" else (height, width, channels)):
+        pictures = [as_mode(Image.fromarray(image), mode) for image in images]
         resized = [picture.resize((width, height), Image.Resampling.BILINEAR) for picture in pictures]
         images = np.stack([np.asarray(image) for image in resized])
-    return images if channels == 1 or mode == "RGB" else np.repeat(images[..., None], channels, axis=-1)
+    return images if channels == 1 or mode != "L" else np.repeat(images[..., None], channels, axis=-1)
+
+
+def as_mode(image: Image.Image, mode: str) -> Image.Image:
+    """A picture of mode L, LA, RGB or RGBA in mode L, RGB or RGBA, black where it is transparent everywhere."""
+    if image.mode in ("LA", "RGBA") and mode != "RGBA":
+        try:
+            image = flattened(image)
+        except DataError:
+            image = Image.new("L", image.size)
+    return image.convert(mode)
 
 
 def load_dataset(
@@ -84,6 +96,15 @@ def load_dataset(
             f"Delete {Path(folder) / name} and run this again with a network."
         )
     return images, labels
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """The names of the classes of a torchvision data set, in the order of its labels."""
+    import torchvision  # where used: importing it costs a second that the page need not pay
+
+    if name == "MNIST":  # torchvision's are "0 - zero" and so on
+        return tuple(str(digit) for digit in range(10))
+    return tuple(getattr(torchvision.datasets, name).classes)
 
 
 def open_or_download(dataset_class: type[MNIST], folder: Path, train: bool, download: bool) -> MNIST:

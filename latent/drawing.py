@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import warnings
 import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from latent.errors import ArgumentError
+from latent import pictures
+from latent.errors import ArgumentError, DataError
 
 SIDE = 28  # of a picture, in pixels
 BOX = 20  # of the digit in it
@@ -99,23 +99,15 @@ def photo_ink(content: bytes) -> Ink:
 
 
 def opened(content: bytes) -> Grey:
-    """A photo as grey, upright, at most `WORKING_SIDE` pixels a side."""
+    """A photo as grey, upright, at most `WORKING_SIDE` pixels a side; what is transparent is paper."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            photo = Image.open(io.BytesIO(content), formats=PHOTO_FORMATS)
-            if photo.width * photo.height > MOST_PIXELS:
-                raise ArgumentError(f"The image is too large: at most {MOST_PIXELS // 10**6} million pixels.")
-            photo.draft("L", (WORKING_SIDE, WORKING_SIDE))  # a JPEG is reduced while it is read
-            upright = ImageOps.exif_transpose(photo)
-            if upright.mode in ("RGBA", "LA", "PA", "P"):  # what is transparent counts as white paper
-                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-            grey = upright.convert("L")
-            grey.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
-    except ArgumentError:
-        raise
-    except Exception as error:  # a damaged picture fails in many ways, and each format in its own
-        raise ArgumentError("The file is not an image that can be read: expected a PNG, JPEG, WebP or BMP.") from error
+        pixels = pictures.picture(
+            io.BytesIO(content), formats=PHOTO_FORMATS, most_pixels=MOST_PIXELS, least_side=WORKING_SIDE
+        )
+    except DataError as error:
+        raise ArgumentError(str(error)) from error
+    grey = Image.fromarray(pixels).convert("L")
+    grey.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.BOX)
     return np.asarray(grey, np.float32) / np.float32(255)
 
 

@@ -42,6 +42,8 @@ CHUNK = 40 * inference.BATCH_SIZE  # rows that are finished together; whole batc
 PARTS = 256  # of a run, whoever works on them: moments are merged in one order however many processes there are
 MOST_NAMED = 10  # unreadable images
 PATIENCE = timedelta(days=7)  # for the slowest of the processes
+LOOKED_AT = 200  # images, to see whether they are dark on light where the model knows light on dark
+FARTHEST = 1_000_000  # the row up to which they are taken, however many there are
 
 Found = TypeVar("Found")
 
@@ -99,8 +101,13 @@ class CodeFile:
             raise CodesError(f"{self.path} cannot be written: {error.strerror}.") from error
 
     def finished(self) -> NDArray[np.bool_]:
-        """Which chunks are finished, (n_chunks,)."""
-        return np.frombuffer(self.marks.read_bytes(), np.bool_)
+        """Which chunks are finished, (n_chunks,); none where the marks are missing."""
+        return np.frombuffer(self.marks.read_bytes() if self.marks.exists() else b"", np.bool_)
+
+    def discard(self) -> None:
+        """Remove the file with all that lies beside it."""
+        for path in (self.path, self.marks, listing_of(self.path), sidecar(self.path)):
+            path.unlink(missing_ok=True)
 
     def seek(self, file: IO[bytes], chunk: int) -> None:
         """Go to the first row of a chunk."""
@@ -134,14 +141,17 @@ def encode(
     """Encode what is not yet encoded of ``begun``, this process its share, and take the statistics of all.
 
     Returns what was begun, finished. Raises `DataError` where no image can be read, `CodesError` where the disk is
-    full or fails.
+    full or fails. A run none of whose images can be read leaves no file.
     """
     file = CodeFile(begun.path, begun.n, begun.latent_dim)
     try:
         moments, unreadable = encode_share(model, source, file, worker, say)
         total = reduce(Moments.merge, moments, Moments.none(begun.latent_dim))
         if not total.count:
-            raise DataError(f"None of the {begun.n:,} images can be read; the first is {source.name(0)}.")
+            first = source.name(0)
+            if worker.writes:
+                file.discard()
+            raise DataError(f"None of the {begun.n:,} images can be read; the first is {first}.")
         counted = Histogram.over(total)
         for chunk in (chunk for part in file.parts(worker) for chunk in part):
             counted = counted.count(file.read(chunk))
@@ -150,9 +160,9 @@ def encode(
         raise CodesError(
             f"{begun.path} cannot be written: {error.strerror}. Finished codes stay; run this again to resume."
         ) from error
-    first = tuple(source.name(row) for row in unreadable[:MOST_NAMED]) if worker.writes else ()
+    named = tuple(source.name(row) for row in unreadable[:MOST_NAMED]) if worker.writes else ()
     return replace(
-        begun, moments=total, histogram=histogram, unreadable=begun.n - total.count, first_unreadable=first
+        begun, moments=total, histogram=histogram, unreadable=begun.n - total.count, first_unreadable=named
     )  # fmt: skip
 
 
@@ -202,6 +212,33 @@ def encode_rows(model: LatentModel, source: Source, start: int, stop: int) -> ND
     return z
 
 
+def look_inverted(model: LatentModel, source: Source, n: int) -> tuple[int, list[int]]:
+    """How many of ``n`` images were looked at, and the rows of those that look inverted: dark on light where the model
+    was trained on light on dark, or the reverse.
+
+    Such an image is reconstructed at less than half of the error once it is inverted, and then better than by its own
+    mean. At most `LOOKED_AT` images are looked at, evenly spread.
+    """
+    rows = np.unique(np.linspace(0, min(n, FARTHEST) - 1, min(n, LOOKED_AT)).astype(int)).tolist()
+    found = []
+    for row in rows:
+        images, readable = source.read(row, row + 1, model.signature.image_shape)
+        labels = None if source.labels is None else source.labels[[row]]
+        if readable.all():
+            as_it_is, inverted = (squared_error(model, each, labels) for each in (images, 255 - images))
+            if inverted < min(as_it_is / 2, float((images / 255).var())):
+                found.append(row)
+    return len(rows), found
+
+
+def squared_error(model: LatentModel, images: NDArray[np.uint8], labels: NDArray[np.uint8] | None) -> float:
+    """The mean squared error per pixel of the reconstructions, pixels in [0, 1]; infinite where there are none."""
+    z = inference.encode(model, images, labels)
+    if not np.isfinite(z).all():
+        return float("inf")
+    return float(np.square(inference.decode(model, z, labels) - images.astype(np.float32) / 255).mean())
+
+
 def gathered(value: Found, worker: Worker) -> list[Found]:
     """What every process found, in the order of the processes."""
     if worker.world_size == 1:
@@ -229,26 +266,39 @@ def told_by_first(find: Callable[[], Found], worker: Worker) -> Found:
 def begin(wanted: Encoded, list_images: Callable[[], int]) -> Encoded:
     """The run into ``wanted.path``: begun anew, or the unfinished or finished one that is there, if it is the same.
 
-    ``list_images`` makes sure that there are images, and counts them; a run that goes on has done so already. Raises
-    `CodesError` where the file holds anything else.
+    ``list_images`` makes sure that there are images, and counts them; a run that goes on has done so already. A run
+    that has not finished a chunk claims nothing: another one takes its place. Raises `CodesError` where the file holds
+    anything else, or cannot be made, and then leaves nothing of a run that has not finished a chunk.
     """
     out = wanted.path
-    if not sidecar(out).exists():
-        if out.exists():
-            raise CodesError(f"{out} exists and was not made by this command: choose another --out.")
+    begun = None
+    if sidecar(out).exists():
+        begun = Encoded.read(out)
+        file = CodeFile(out, begun.n, begun.latent_dim)
+        same = (begun.sha256, begun.source) == (wanted.sha256, wanted.source)
+        if not same and not begun.finished and not file.finished().any():
+            file.discard()
+            begun = None
+    elif out.exists():
+        raise CodesError(f"{out} exists and was not made by this command: choose another --out.")
+    if begun is None:
         begun = replace(wanted, n=list_images())
         begun.save()
-    else:
-        begun = Encoded.read(out)
-        if begun.sha256 != wanted.sha256:
-            raise CodesError(f"{out} holds codes of another model file, {begun.checkpoint}: choose another --out.")
-        if begun.source != wanted.source:
-            images = " ".join(begun.source.values())
-            raise CodesError(f"{out} holds codes of other images, those of {images}: choose another --out.")
+    if begun.sha256 != wanted.sha256:
+        raise CodesError(f"{out} holds codes of another model file, {begun.checkpoint}: choose another --out.")
+    if begun.source != wanted.source:
+        images = " ".join(begun.source.values())
+        raise CodesError(f"{out} holds codes of other images, those of {images}: choose another --out.")
     if begun.finished:
         begun.mapped()
-    else:
-        CodeFile(out, begun.n, begun.latent_dim).prepare()
+        return begun
+    file = CodeFile(out, begun.n, begun.latent_dim)
+    try:
+        file.prepare()
+    except CodesError:
+        if not file.finished().any():
+            file.discard()
+        raise
     return begun
 
 
@@ -257,7 +307,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("checkpoint", type=Path, metavar="MODEL", help="the model file, of any format the page opens")
     p.add_argument(
         "--data", type=Path,
-        help="folder of images at any depth, of uint8 arrays in .npy and .npz files, or one such file; "
+        help="folder of images at any depth, also of arrays of images in .npy and .npz files, or one such file; "
         "with --dataset the folder that has it (default data)",
     )  # fmt: skip
     p.add_argument("--dataset", choices=data.DATASETS, help="a data set of torchvision instead")
@@ -289,6 +339,7 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
     """Encode what the command line asks for; ``stack`` keeps the file to this run until the end."""
     out: Path = options.out
     saved, model = model_for(options)
+    device = chosen_device(options.device)  # before anything is written, as all that can be refused
     source = {"dataset": options.dataset, "part": options.part} if options.dataset else {"data": full(options.data)}
     wanted = Encoded(out, options.checkpoint.name, saved.sha256, 0, model.signature.latent_dim, source)
 
@@ -299,18 +350,31 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
 
     begun = told_by_first(prepare, worker)
     if not begun.finished:
-        model.to(chosen_device(options.device))
-        done = encode(model, source_of(options, begun.n), begun, worker=worker)
+        source_in_use = source_of(options, begun.n)
+        model.to(device)
+        done = encode(model, source_in_use, begun, worker=worker)
         if worker.writes:
             done.save()
             print(f"{out}: {done.n:,} codes of {done.latent_dim} numbers, statistics in {sidecar(out).name}")
             if done.unreadable:
                 names = ", ".join(done.first_unreadable)
                 print(f"unreadable images, whose rows are NaN: {done.unreadable:,}; the first: {names}")
+            say_inverted(model, source_in_use, done.n)
     elif worker.writes:
         print(f"{out}: already complete, all {begun.n:,} images are encoded.")
     if worker.writes:
         CodeFile(out, begun.n, begun.latent_dim).marks.unlink(missing_ok=True)
+
+
+def say_inverted(model: LatentModel, source: Source, n: int) -> None:
+    """Print which images look inverted, if any do."""
+    looked_at, rows = look_inverted(model, source, n)
+    if rows:
+        names = ", ".join(source.name(row) for row in rows[:MOST_NAMED])
+        print(
+            f"images that look inverted against those of the model, so that their codes mean little: {len(rows):,} of "
+            f"{looked_at:,} looked at; the first: {names}. Invert them (255 - pixel) to encode what they show."
+        )
 
 
 def model_for(options: argparse.Namespace) -> tuple[Checkpoint, Autoencoder | Network]:
@@ -332,7 +396,7 @@ def count_images(options: argparse.Namespace) -> int:
     """How many images there are; those in files are written into a listing, so that each keeps its row."""
     if options.dataset:
         return source_of(options, 0).n
-    return list_files(options.data, listing_of(options.out), leave_out=options.out)
+    return list_files(options.data, listing_of(options.out), leave_out=options.out, say=print)
 
 
 def source_of(options: argparse.Namespace, n: int) -> Source:

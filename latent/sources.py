@@ -6,26 +6,25 @@ import heapq
 import json
 import os
 import shutil
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from latent import data
+from latent import data, pictures
 from latent.errors import DataError
+from latent.files import label
+from latent.stacks import Archive, NoImages, Stack, npy_stack
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".pgm", ".ppm", ".pbm")
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")  # whatever a file's name says; none runs a program
 ARRAYS = (".npy", ".npz")
-MOST_PIXELS = 50_000_000  # of one picture
+MOST_NAMED = 10  # files that hold no images
 SORTED_AT_ONCE = 200_000  # names in memory; as many parts as there may be open files sort a hundred million
 
 Images = NDArray[np.uint8]
+NOTHING = np.zeros((1, 1, 1), np.uint8), np.zeros(1, np.bool_)  # in the place of an image that cannot be read
 
 
 class Source(Protocol):
@@ -79,7 +78,8 @@ class Files:
         self.folder, self.listing, self.n = folder, listing, n
         self.entries: Iterator[Entry] = iter(())
         self.entry = Entry(n, 0, "")
-        self.zipped: ZippedImages | None = None
+        self.path: Path | None = None  # of the stacks
+        self.stacks: list[Stack] = []
 
     def read(self, start: int, stop: int, image_shape: tuple[int, int, int]) -> tuple[Images, NDArray[np.bool_]]:
         channels, height, width = image_shape
@@ -90,13 +90,13 @@ class Files:
         while row < stop:
             entry = self.at(row)
             last = min(stop, entry.stop)
-            here = slice(row - start, last - start)
             try:
-                found = self.images_in(entry, row - entry.first, last - entry.first)
-                if len(found) != last - row:  # NumPy would repeat a single one
-                    raise ValueError(f"{entry.name} has fewer images than when it was listed.")
-                images[here] = data.fit(found, image_shape)
-                readable[here] = True
+                for found, fits in self.images_in(entry, row - entry.first, last - entry.first):
+                    here = slice(row - start, row - start + len(found))
+                    if fits.any():
+                        images[here] = data.fit(found, image_shape)
+                    readable[here] = fits
+                    row += len(found)
             except Exception as error:  # a damaged file fails in many ways, and each format in its own
                 if not self.folder.is_dir():  # all of it is gone: a disk that was taken out, not a damaged file
                     raise DataError(f"{self.folder} is no longer there; restore it and run this again.") from error
@@ -116,124 +116,137 @@ class Files:
             self.entry = next(self.entries)
         return self.entry
 
-    def images_in(self, entry: Entry, start: int, stop: int) -> Images:
-        """Images (stop - start, height, width[, channels]) of one file."""
+    def images_in(self, entry: Entry, start: int, stop: int) -> Iterator[tuple[Images, NDArray[np.bool_]]]:
+        """Some images at a time, (m, height, width[, channels]), of one file, and which of them, (m,), can be read."""
         path = self.folder / entry.name
-        if path.suffix.lower() == ".npy":  # mapped for a moment: pages of a map that stays open count as our memory
-            return np.array(mapped_images(path)[start:stop])
-        if path.suffix.lower() == ".npz":
-            if self.zipped is None or self.zipped.path != path:
-                self.zipped = ZippedImages(path)
-            return self.zipped.read(start, stop)
-        return picture(path)[None]
+        if path.suffix.lower() not in ARRAYS:
+            for page in pictures.pages(path, start, stop, entry.n):
+                yield NOTHING if page is None else (page[None], np.ones(1, np.bool_))
+            return
+        if self.path != path:
+            self.path, self.stacks = path, stacks_in(path)
+        if sum(stack.n for stack in self.stacks) != entry.n:
+            raise DataError(f"{entry.name} has another number of images than when it was listed.")
+        first = 0
+        for stack in self.stacks:
+            if start < first + stack.n and stop > first:
+                yield stack.read(max(0, start - first), min(stack.n, stop - first))
+            first += stack.n
 
 
-def picture(path: Path) -> Images:
-    """A picture file as (height, width) where it is grey and (height, width, 3) where it has colours; what is
-    transparent has the colour that lies under it."""
-    with Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            raise DataError(f"{path} has more than {MOST_PIXELS // 10**6} million pixels.")
-        if image.mode.startswith(("I", "F")):  # 16 bits a pixel
-            return (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        return np.asarray(image.convert("L" if image.mode in ("1", "L", "LA") else "RGB"))
+class Passed:
+    """The files of a folder that hold no images: how many, and the first of them with the reason."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.first: list[str] = []
+
+    def add(self, said: str) -> None:
+        self.n += 1
+        if len(self.first) < MOST_NAMED:
+            self.first.append(said)
+
+    def __str__(self) -> str:
+        files = "1 file holds" if self.n == 1 else f"{self.n:,} files hold"
+        return f"{files} no images that can be read and {'is' if self.n == 1 else 'are'} left out: " + "; ".join(
+            self.first
+        )
 
 
-def holds_images(shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether an array is (n, height, width) or (n, height, width, channels) uint8."""
-    return dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and 1 <= shape[3] <= 4)) and min(shape[1:]) > 0
-
-
-def mapped_images(path: Path) -> Images:
-    """The array in an ``.npy`` file, mapped into memory."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
-
-
-class ZippedImages:
-    """The first array of images in an ``.npz`` file, decompressed as it is read; quick where it is read in order.
-
-    Raises `ValueError` where there is none.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.archive = zipfile.ZipFile(path)
-        for name in self.archive.namelist():
-            self.file: IO[bytes] = self.archive.open(name)
-            shape, fortran, dtype = header(self.file)
-            if holds_images(shape, dtype) and not fortran:
-                self.n, self.image = shape[0], shape[1:]
-                self.start = self.file.tell()
-                return
-        raise ValueError(f"{path} holds no images.")
-
-    def read(self, start: int, stop: int) -> Images:
-        size = int(np.prod(self.image))
-        self.file.seek(self.start + start * size)
-        content = self.file.read((stop - start) * size)
-        return np.frombuffer(content, np.uint8).reshape(stop - start, *self.image)
-
-
-def header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Shape, whether columns come first, and type of the array that a file in NumPy's format holds."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    return read(file)
-
-
-def count(path: Path) -> int:
-    """How many images a file holds: 0 for an array of anything else, 1 for what turns out damaged when it is read."""
+def counted(path: Path) -> int:
+    """How many images a file holds; 1 for what turns out damaged when it is read. Raises `NoImages` where it is in
+    order, and holds something else."""
     suffix = path.suffix.lower()
+    if suffix in pictures.SUFFIXES:
+        return pictures.n_pages(path)
     if suffix not in ARRAYS:
-        return 1
+        raise NoImages(label(path.name))
     try:
-        if suffix == ".npy":
-            array = mapped_images(path)
-            return len(array) if holds_images(array.shape, array.dtype) else 0
-        if not zipfile.is_zipfile(path):
-            return 1
-        return ZippedImages(path).n
-    except ValueError as error:  # NumPy says the same of a file that is too short, and of one that needs pickle
-        return 0 if "holds no images" in str(error) or "pickle" in str(error) else 1
-    except Exception:  # damaged in one of many ways
+        return sum(stack.n for stack in stacks_in(path))
+    except NoImages:
+        raise
+    except DataError:
         return 1
 
 
-def list_files(where: Path, listing: Path, leave_out: Path) -> int:
+def stacks_in(path: Path) -> list[Stack]:
+    """The arrays of images in an ``.npy`` or ``.npz`` file, of which there is one at least.
+
+    Raises `NoImages` where there is none, `DataError` where the file is damaged.
+    """
+    if path.suffix.lower() == ".npy":
+        found, reason = [npy_stack(path)], ""
+    else:
+        found, reason = Archive(path).stacks(), "no array has the shape of images"
+    readable = []
+    for stack in found:
+        try:
+            _ = stack.scale
+            readable.append(stack)
+        except DataError as error:
+            reason = str(error).rstrip(".")
+    if not readable:
+        raise NoImages(f"{label(path.name)}: {reason}.")
+    return readable
+
+
+def list_files(where: Path, listing: Path, leave_out: Path, say: Callable[[str], None] = lambda line: None) -> int:
     """Write the listing of the images in a folder, at any depth, or in one array file; how many images there are.
 
     A line is ``[images, "path/in/the/folder"]``, in the order of the paths; names that start with a dot are left out,
-    and so is ``leave_out``. However many files there are, `SORTED_AT_ONCE` names are in memory at a time. Raises
-    `DataError` where there are no images or a folder cannot be read.
+    and so is ``leave_out``. ``say`` is told which files hold no images, and of an archive of several arrays which are
+    taken. However many files there are, `SORTED_AT_ONCE` names are in memory at a time. Raises `DataError` where there
+    are no images or a folder cannot be read.
     """
     folder = where if where.is_dir() else where.parent
     if where.is_dir():
         names: Iterable[str] = in_order(names_in(folder), listing.with_name(f".{listing.name}.parts"))
     elif where.is_file():
-        names = [where.name] if where.suffix.lower() in (*PICTURES, *ARRAYS) else []
+        names = [where.name]
     else:
         raise DataError(f"{where} not found: --data names a folder of images, or an .npy or .npz file of images.")
-    total = 0
+    total, passed = 0, Passed()
     beside = listing.with_name(f".{listing.name}.tmp")
     try:
         with beside.open("w", encoding="utf-8", errors="surrogateescape") as file:
             for name in names:
                 path = folder / name
-                n = 0 if path == leave_out else count(path)
+                if path == leave_out:
+                    continue
+                try:
+                    n = counted(path)
+                except NoImages as error:
+                    if not path.name.startswith(f"{leave_out.stem}."):  # what belongs to this run is no surprise
+                        passed.add(str(error).rstrip("."))
+                    continue
                 total += n
-                if n:
-                    file.write(json.dumps([n, name], ensure_ascii=False) + "\n")
+                file.write(json.dumps([n, name], ensure_ascii=False) + "\n")
+                if path.suffix.lower() == ".npz" and (arrays := arrays_of(path)):
+                    say(arrays)
         if total == 0:
             raise DataError(
-                f"No images in {where}: expected images ({', '.join(PICTURES)}), or .npy and .npz files that hold "
-                "uint8 arrays of shape (n, height, width) or (n, height, width, channels)."
+                f"No images in {where}: expected images ({', '.join(pictures.SUFFIXES)}), or .npy and .npz files that "
+                f"hold arrays of shape (n, height, width) or (n, height, width, channels), of uint8 or of numbers from "
+                f"0 to 1, -1 to 1 or 0 to 255.{f' {passed}.' if passed.n else ''}"
             )
         os.replace(beside, listing)
     except OSError as error:
         raise DataError(f"{listing} cannot be written: {error.strerror}.") from error
     finally:
         beside.unlink(missing_ok=True)
+    if passed.n:
+        say(f"{passed}.")
     return total
+
+
+def arrays_of(path: Path) -> str:
+    """Which arrays of an archive are taken, where it is not the only one; else nothing."""
+    try:
+        found = stacks_in(path)
+    except DataError:
+        return ""
+    names = ", ".join(f"{label(stack.name)} ({stack.n:,})" for stack in found)
+    return f"{label(path.name)}: the images of {len(found)} arrays are taken, {names}." if len(found) > 1 else ""
 
 
 def listed(listing: Path) -> Iterator[Entry]:
@@ -251,10 +264,19 @@ def listed(listing: Path) -> Iterator[Entry]:
 
 
 def names_in(folder: Path) -> Iterator[str]:
-    """The paths, relative to the folder and with forward slashes, of all its pictures and arrays at any depth."""
-    pending = [""]
-    while pending:
-        inside = pending.pop()
+    """The paths, relative to the folder and with forward slashes, of all files in it at any depth.
+
+    Links are followed, but every folder is walked once: those inside by their own path, others by the first link.
+    """
+    root, walked = folder.resolve(), set[Path]()
+    pending, links = [("", False)], list[str]()
+    while pending or links:
+        inside, linked = pending.pop() if pending else (heapq.heappop(links), True)
+        if linked:
+            real = (folder / inside).resolve()
+            if real in walked or real.is_relative_to(root):
+                continue
+            walked.add(real)
         try:
             with os.scandir(folder / inside) as entries:
                 for entry in entries:
@@ -262,8 +284,10 @@ def names_in(folder: Path) -> Iterator[str]:
                     if entry.name.startswith("."):
                         continue
                     if entry.is_dir(follow_symlinks=False):
-                        pending.append(name)
-                    elif name.lower().endswith((*PICTURES, *ARRAYS)) and entry.is_file():
+                        pending.append((name, linked))
+                    elif entry.is_dir():
+                        heapq.heappush(links, name)
+                    elif entry.is_file() or not os.path.exists(entry.path):  # a pipe would be waited for
                         yield name
         except OSError as error:
             raise DataError(f"The folder {folder / inside} cannot be read: {error.strerror}.") from error

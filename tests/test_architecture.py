@@ -16,11 +16,11 @@ SCRIPT = "streamlit_app"
 LEVELS = [
     ["latent", "errors", "arrays", "files"],  # `latent` is the package itself, which imports nothing
     [  # leaves, which know arrays
-        "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing", "film",
-        "images", "interpolation", "lazy", "neighbours", "plain", "projection", "sampling", "shelf", "snapshots",
-        "statistics", "streaming", "support", "traversal",
+        "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing",
+        "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels", "plain",
+        "projection", "sampling", "shelf", "snapshots", "stacks", "statistics", "streaming", "support", "traversal",
     ],
-    ["data", "encoded", "inference", "model", "sources", "store"],
+    ["data", "dataset", "encoded", "inference", "model", "sources", "store"],
     ["foreign"],
     ["checkpoint"],
     ["space"],

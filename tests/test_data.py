@@ -49,6 +49,19 @@ def test_fit_leaves_the_right_size_alone_and_resizes_another():
     assert colour.mean() == pytest.approx(images.mean(), rel=0.05)
 
 
+def test_fit_puts_what_is_transparent_onto_a_ground_unless_the_model_takes_four_channels():
+    digits = data.evaluation_digits()[0][:3]
+    white = np.full((3, 28, 28, 4), 255, np.uint8)
+    white[..., 3] = digits
+    assert np.array_equal(data.fit(white, (1, 28, 28)), digits)
+    assert np.array_equal(data.fit(white, (3, 28, 28)), np.repeat(digits[..., None], 3, axis=3))
+    assert data.fit(white, (4, 28, 28)) is white
+    colour = np.random.default_rng(0).integers(0, 256, (3, 28, 28, 3), dtype=np.uint8)
+    assert np.array_equal(data.fit(colour, (4, 28, 28))[..., :3], colour)
+    assert (data.fit(colour, (4, 28, 28))[..., 3] == 255).all()
+    assert not data.fit(np.zeros((1, 8, 8, 4), np.uint8), (1, 8, 8)).any()
+
+
 def test_a_whole_data_set_is_read_from_its_files(fashion_folder):
     images, labels = data.load_dataset("FashionMNIST", fashion_folder, train=True, download=False)
     assert images.shape == (3000, 28, 28)

@@ -175,6 +175,25 @@ def test_what_is_transparent_is_paper():
     assert rms(drawing.normalise(drawing.photo_ink(buffer.getvalue())), expected) < 0.02
 
 
+def test_bits_and_transparency_do_not_change_a_photo():
+    """The same digit with 8 and 16 bits, and in the alpha channel alone, light or dark."""
+    pixels = np.rint(enlarged(IMAGES[0]).clip(0, 1) * 255).astype(np.uint8)
+    expected = drawing.normalise(drawing.photo_ink(encoded(pixels / 255)))
+    alpha = np.full((*pixels.shape, 4), 255, np.uint8)
+    alpha[..., 3] = pixels
+    dark = alpha * np.array([0, 0, 0, 1], np.uint8)
+    others = {
+        "16 bits": Image.fromarray(pixels.astype(np.uint16) * 257), "white": Image.fromarray(alpha),
+        "white and grey": Image.fromarray(alpha).convert("LA"), "black": Image.fromarray(dark),
+        "16 bits, dark": Image.fromarray((255 - pixels).astype(np.uint16) * 257),
+        "little": Image.fromarray(pixels.astype(np.uint16)),
+    }  # fmt: skip
+    for name, image in others.items():
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        assert rms(drawing.normalise(drawing.photo_ink(buffer.getvalue())), expected) < 0.02, name
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", encoded(np.zeros((9, 9)))[:-30], b"<svg/>"])
 def test_what_is_no_picture_is_refused_in_a_sentence(content):
     with pytest.raises(ArgumentError, match="not an image"):

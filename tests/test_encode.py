@@ -244,6 +244,181 @@ class TestFolder:
             assert np.array_equal(images, DIGITS[start:stop])
 
 
+def coded(model_file, images):
+    """The codes of images in memory."""
+    return inference.encode(checkpoint.load(model_file).model(), images)
+
+
+class TestWhatPeopleHave:
+    """Pictures and arrays as people's programs save them: the same image has the same code, and nothing is left out
+    without a word."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        (tmp_path / "images").mkdir()
+        return tmp_path / "images"
+
+    def test_one_digit_in_every_kind_of_picture_has_one_code(self, tmp_path, tiny_file, folder):
+        grey = Image.fromarray(DIGITS[0])
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        white = np.full((28, 28, 4), 255, np.uint8)
+        white[..., 3] = DIGITS[0]
+        palette = grey.convert("P")
+        palette.info["transparency"] = bytes(range(256))  # every grey is as opaque as it is light
+        palette.putpalette([255] * 768)
+        Image.fromarray(np.rot90(DIGITS[0])).save(folder / "exif.png", exif=exif)
+        Image.fromarray(np.rot90(DIGITS[0])).save(folder / "exif.webp", exif=exif, lossless=True)
+        Image.fromarray(DIGITS[0] / np.float32(255)).save(folder / "unit.tif")
+        Image.fromarray(DIGITS[0].astype(np.float32)).save(folder / "float.tif")
+        Image.fromarray(DIGITS[0].astype(np.int32)).save(folder / "int.tif")
+        Image.fromarray(DIGITS[0].astype(np.uint16)).save(folder / "eight_in_sixteen.png")
+        Image.fromarray(DIGITS[0].astype(np.uint16) * 257).save(folder / "sixteen.tif")
+        white_is_zero = (255 - DIGITS[0]).astype(np.uint16) * 257
+        Image.fromarray(white_is_zero).save(folder / "white_is_zero.tif", tiffinfo={262: 0})
+        Image.fromarray(white).save(folder / "white.png")
+        Image.fromarray(white).convert("LA").save(folder / "white_grey.png")
+        palette.save(folder / "white_palette.png", transparency=bytes(range(256)))
+        Image.fromarray(white).save(folder / "white.webp", lossless=True, exact=True)
+        assert run(tiny_file, "--data", folder, "--out", tmp_path / "codes.npy") == 0
+        z = np.load(tmp_path / "codes.npy")
+        assert len(z) == 12
+        lines = (tmp_path / "codes.files.jsonl").read_text().splitlines()
+        wrong = [line for line, row in zip(lines, z) if not np.allclose(row, coded(tiny_file, DIGITS[:1]), atol=1e-6)]
+        assert wrong == []
+
+    @pytest.mark.parametrize("suffix", ["tif", "gif", "webp", "png"])
+    def test_a_row_a_page(self, tmp_path, tiny_file, folder, suffix):
+        pages = [Image.fromarray(image) for image in DIGITS[:4]]
+        options = {"lossless": True} if suffix == "webp" else {}
+        pages[0].save(folder / f"pages.{suffix}", save_all=True, append_images=pages[1:], **options)
+        Image.fromarray(DIGITS[4]).save(folder / f"single.{suffix}", **options)
+        out = tmp_path / "codes.npy"
+        assert run(tiny_file, "--data", folder, "--out", out) == 0
+        assert np.allclose(np.load(out), coded(tiny_file, DIGITS[:5]), atol=1e-6)
+
+    def test_a_page_that_is_damaged_is_named(self, tmp_path, tiny_file, folder, capsys):
+        pages = [Image.fromarray(image) for image in DIGITS[:4]]
+        path = folder / "pages.tif"
+        pages[0].save(path, save_all=True, append_images=pages[1:], compression="tiff_adobe_deflate")
+        content = path.read_bytes()
+        with Image.open(path) as image:
+            image.seek(2)
+            start, length = image.tag_v2[273][0], image.tag_v2[279][0]
+        path.write_bytes(content[:start] + bytes(length) + content[start + length :])
+        out = tmp_path / "codes.npy"
+        assert run(tiny_file, "--data", folder, "--out", out) == 0
+        assert np.flatnonzero(np.isnan(np.load(out)).any(axis=1)).tolist() == [2]
+        assert "pages.tif, image 2" in capsys.readouterr().out
+
+    def test_pictures_without_a_meaning_are_named_and_have_no_code(self, tmp_path, tiny_file, folder, capsys):
+        Image.fromarray(DIGITS[0]).save(folder / "a.png")
+        Image.fromarray(np.zeros((9, 9, 4), np.uint8)).save(folder / "transparent.png")
+        Image.fromarray(np.full((9, 9), np.inf, np.float32)).save(folder / "infinite.tif")
+        Image.fromarray(np.linspace(-3, 9, 81, dtype=np.float32).reshape(9, 9)).save(folder / "standardised.tif")
+        assert run(tiny_file, "--data", folder, "--out", tmp_path / "codes.npy") == 0
+        assert np.isnan(np.load(tmp_path / "codes.npy")).any(axis=1).tolist() == [False, True, True, True]
+        assert "3; the first: infinite.tif, standardised.tif, transparent.png" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        "stored",
+        [DIGITS[:50, None], DIGITS[:50, ..., None], DIGITS[:50] / 255, DIGITS[:50] / np.float32(127.5) - 1,
+         DIGITS[:50].astype(np.int64), DIGITS[:50].astype(np.float32), DIGITS[:50].astype(">u2") * 257,
+         np.asfortranarray(DIGITS[:50]), np.repeat(DIGITS[:50, None], 3, axis=1)],
+        ids=lambda stored: f"{stored.dtype} {stored.shape} {stored.max():g}",
+    )  # fmt: skip
+    @pytest.mark.parametrize("suffix", ["npy", "npz"])
+    def test_arrays_of_every_layout_and_range(self, tmp_path, tiny_file, stored, suffix):
+        path, out = tmp_path / f"images.{suffix}", tmp_path / "codes.npy"
+        np.save(path, stored) if suffix == "npy" else np.savez_compressed(path, images=stored)
+        assert run(tiny_file, "--data", path, "--out", out) == 0
+        assert np.allclose(np.load(out), coded(tiny_file, DIGITS[:50]), atol=1e-6)
+
+    def test_one_colour_picture_is_one_image(self, tmp_path, tiny_file):
+        np.save(tmp_path / "one.npy", np.repeat(DIGITS[0][..., None], 3, axis=2))
+        assert run(tiny_file, "--data", tmp_path / "one.npy", "--out", tmp_path / "codes.npy") == 0
+        assert np.allclose(np.load(tmp_path / "codes.npy"), coded(tiny_file, DIGITS[:1]), atol=1e-6)
+
+    def test_all_arrays_of_images_in_an_archive_are_taken_and_named(self, tmp_path, tiny_file, capsys, monkeypatch):
+        monkeypatch.setattr(inference, "BATCH_SIZE", 30)  # some batches have images of both arrays
+        path, out = tmp_path / "mnist.npz", tmp_path / "codes.npy"
+        labels = np.arange(100, dtype=np.uint8)
+        np.savez(path, x_test=DIGITS[:50], x_train=DIGITS[50:250] / 255, y_test=labels, objects=np.array([{}]))
+        assert run(tiny_file, "--data", path, "--out", out) == 0
+        assert np.allclose(np.load(out), coded(tiny_file, DIGITS[:250]), atol=1e-6)
+        assert "mnist.npz: the images of 2 arrays are taken, x_test (50), x_train (200)." in capsys.readouterr().out
+
+    def test_images_of_an_array_that_are_no_numbers_are_named(self, tmp_path, tiny_file, capsys):
+        stored = DIGITS[:5] / 255
+        stored[3, 0, 0] = np.nan
+        np.save(tmp_path / "images.npy", stored)
+        out = tmp_path / "codes.npy"
+        assert run(tiny_file, "--data", tmp_path / "images.npy", "--out", out) == 0
+        assert np.flatnonzero(np.isnan(np.load(out)).any(axis=1)).tolist() == [3]
+        assert "images.npy, image 3" in capsys.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("stored", "sentence"),
+        [(np.zeros((1797, 64), np.uint8), r"got an array of shape (1797, 64)"),
+         (np.random.default_rng(0).normal(size=(5, 28, 28)), "Expected pixel values of 0 to 1"),
+         (np.array([{}] * 64).reshape(1, 8, 8), "holds Python objects, which are not opened")],
+    )  # fmt: skip
+    def test_an_array_of_something_else_is_refused_with_the_reason(self, tmp_path, tiny_file, capsys, stored, sentence):
+        np.save(tmp_path / "images.npy", stored, allow_pickle=True)
+        said = refusal(capsys, tiny_file, "--data", tmp_path / "images.npy", "--out", tmp_path / "codes.npy")
+        assert sentence in said
+        assert list(tmp_path.glob("codes*")) == []
+
+    def test_links_are_followed_once_and_what_is_passed_over_is_said(self, tmp_path, tiny_file, folder, capsys):
+        elsewhere = tmp_path / "real" / "deep"
+        elsewhere.mkdir(parents=True)
+        for number in range(3):
+            Image.fromarray(DIGITS[number]).save(elsewhere / f"{number}.png")
+        Image.fromarray(DIGITS[3]).save(folder / "here.png")
+        Image.fromarray(DIGITS[4]).save(folder / "photo.jfif", "JPEG")
+        (folder / "x.heic").write_bytes(b"ftypheic")
+        (folder / "sub").symlink_to(tmp_path / "real")
+        (folder / "sub2").symlink_to(tmp_path / "real")
+        (elsewhere / "round").symlink_to(folder)
+        (elsewhere / "up").symlink_to(tmp_path)
+        (folder / "gone.png").symlink_to(tmp_path / "gone")
+        out = tmp_path / "codes.npy"
+        assert run(tiny_file, "--data", folder, "--out", out) == 0
+        names = [json.loads(line)[1] for line in (tmp_path / "codes.files.jsonl").read_text().splitlines()]
+        assert names[:3] == ["gone.png", "here.png", "photo.jfif"]
+        assert names[3:6] == [f"sub/deep/{number}.png" for number in range(3)]
+        said = capsys.readouterr().out
+        assert "x.heic" in said
+        assert "unreadable images, whose rows are NaN: 1; the first: gone.png" in said
+
+    def test_images_that_look_inverted_are_named(self, tmp_path, folder, capsys):
+        for number in range(20):
+            Image.fromarray(DIGITS[number] if number % 5 else 255 - DIGITS[number]).save(folder / f"{number:02}.png")
+        assert run(ROOT / "checkpoints" / "ae-16.pt", "--data", folder, "--out", tmp_path / "codes.npy") == 0
+        said = capsys.readouterr().out
+        assert "images that look inverted" in said
+        assert "4 of 20 looked at; the first: 00.png, 05.png, 10.png, 15.png." in said
+        np.save(tmp_path / "digits.npy", DIGITS[:200])
+        run(ROOT / "checkpoints" / "ae-16.pt", "--data", tmp_path / "digits.npy", "--out", tmp_path / "more.npy")
+        assert "look inverted" not in capsys.readouterr().out
+
+    @pytest.mark.parametrize("case", ["encode-pictures/pictures", "encode-arrays"])
+    def test_the_cases_that_were_handed_out(self, tmp_path, case):
+        folder = ROOT.parent / "shared" / "cases" / case
+        if not folder.exists():
+            pytest.skip("the cases are not beside this checkout")
+        out, model_file = tmp_path / "codes.npy", ROOT / "checkpoints" / "ae-16.pt"
+        if case == "encode-arrays":
+            for name, n in (("mnist.npz", 250), ("one_rgb.npy", 1), ("nchw.npy", 50)):
+                assert run(model_file, "--data", folder / name, "--out", out.with_stem(name[:4])) == 0
+                assert len(np.load(out.with_stem(name[:4]))) == n
+        else:
+            assert run(model_file, "--data", folder, "--out", out) == 0
+            exif, unit, _, first, _, _, _, plain, white = np.load(out)
+            for z in (exif, unit, first, white):
+                assert np.linalg.norm(z - plain) / np.linalg.norm(plain) < 0.1
+
+
 class TestSidecar:
     @pytest.fixture
     def made(self, tmp_path, tiny_file, images_file):
@@ -401,6 +576,37 @@ class TestRefusals:
         (folder / "broken.png").write_bytes(b"no picture")
         assert "None of the 1 images" in last_line(capsys, tiny_file, "--data", folder, "--out", out)
 
+    def test_a_run_that_encoded_nothing_claims_nothing(self, tmp_path, tiny_file, images_file, capsys):
+        out, other = tmp_path / "out" / "codes.npy", tmp_path / "other.npy"
+        np.save(other, DIGITS[:1])
+        options = [tiny_file, "--out", out, "--data"]
+        assert "abacus" in refusal(capsys, *options, images_file, "--device", "abacus")
+        assert not out.parent.exists()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 99, 1))
+            assert "more than is free" in refusal(capsys, *options, images_file)
+        assert list(out.parent.iterdir()) == []
+        (tmp_path / "broken.png").write_bytes(b"no picture")
+        assert "None of the 1 images" in last_line(capsys, *options, tmp_path / "broken.png")
+        assert list(out.parent.iterdir()) == []
+        with pytest.MonkeyPatch.context() as patch:  # stopped before the first chunk was finished
+            patch.setattr(encode, "encode_rows", stopped)
+            assert run(*options, images_file) == 130
+        assert out.exists()
+        assert run(*options, other) == 0
+        assert len(np.load(out)) == 1
+        assert Encoded.open(out).source == {"data": str(other)}
+
+    def test_a_run_that_finished_a_chunk_keeps_its_file(self, tmp_path, tiny_file, images_file, capsys, small_chunks):
+        out, other, rows = tmp_path / "codes.npy", tmp_path / "other.npy", encode.encode_rows
+        np.save(other, DIGITS[:1])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(encode, "encode_rows", lambda *given: stopped() if given[2] else rows(*given))
+            assert run(tiny_file, "--data", images_file, "--out", out) == 130
+        capsys.readouterr()
+        assert "other images" in refusal(capsys, tiny_file, "--data", other, "--out", out)
+        assert run(tiny_file, "--data", images_file, "--out", out) == 0
+
     @pytest.mark.parametrize(
         ("options", "sentence"),
         [(["--out", "codes.txt", "--data", "."], ".npy"), (["--out", "codes.npy"], "--data"),
@@ -434,6 +640,11 @@ class TestRefusals:
         assert run(tiny_file, "--data", images_file, "--out", out) == 0
         run(tiny_file, "--data", images_file, "--out", whole)
         assert files_of(out) == files_of(whole)
+
+
+def stopped(*given):
+    """What happens when somebody presses Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def last_line(capsys, *options):
