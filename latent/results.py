@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             tell = lambda share, name: print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)  # noqa: E731
             written = keep(path, tell)
-            print(f"{label(str(written))}: {written.stat().st_size:,} bytes")
+            print(f"{label(written.name)}: {written.stat().st_size:,} bytes")
         except LatentError as error:
             print(error, file=sys.stderr)
             status = 1

@@ -22,6 +22,7 @@ from tests.support.models import CHECKPOINTS, tiny
 def own_store(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "store"))
     store.store_of_process.cache_clear()
+    scores.kept_scores.cache_clear()
 
 
 def turned(saved, seed=0):

@@ -127,10 +127,9 @@ def stored_score(key: Key, name: str, measure: Callable[[], float]) -> float:
 
 def score(evidence: Evidence, name: str) -> float:
     """One of `SCORES`, measured now where it is neither kept beside the file nor in the store."""
-    key = key_of(evidence.space)
-    if name in kept_scores().get(key, {}):
-        return kept_scores()[key][name]
-    return stored_score(key, name, lambda: SCORES[name].of(evidence))
+    if ("score", name) in evidence.kept:
+        return float(evidence.kept["score", name])
+    return stored_score(key_of(evidence.space), name, lambda: SCORES[name].of(evidence))
 
 
 def known(key: Key, name: str) -> float | None:
@@ -147,10 +146,8 @@ def kept_scores() -> dict[Key, dict[str, float]]:
 
 
 def take_kept(key: Key, results: Mapping[Part, Any]) -> None:
-    """Count the scores among the results that are kept beside a file as known."""
-    found = {str(part[1]): float(value) for part, value in results.items() if part[0] == "score"}
-    if found:
-        kept_scores()[key] = found
+    """Count the scores among the results that are kept beside a file as known, and no others of that file."""
+    kept_scores()[key] = {str(part[1]): float(value) for part, value in results.items() if part[0] == "score"}
 
 
 def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[str, int] | None:

@@ -66,10 +66,7 @@ class Page:
         return add
 
     def show(self) -> None:
-        """Draw the page: the section that is chosen, and the sidebar with the model, the list of sections, the shelf.
-
-        The section comes first: the browser draws what it has, and the list alone would hold up the first picture.
-        """
+        """Draw the page: the sidebar with the model, the list of sections and the shelf, and the section chosen."""
         prepare()
         session = state()
         session.complete = False
@@ -81,27 +78,39 @@ class Page:
             if session.toast:
                 st.toast(session.toast)
                 session.toast = ""
-            session.section = value_of("section", self.sections, next(iter(self.sections)))
-            space, mistake = open_model()
-            try:
-                if space is not None:
-                    section = self.sections[session.section]
-                    st.header(section.name, anchor=False)
-                    st.caption(section.question)
-                    show_section(space, section)
-            finally:  # whatever happens in a section, there is a way to the others
-                with st.sidebar:
-                    self.show_sidebar(space, mistake)
+            first = next(iter(self.sections))
+            session.section = value_of("section", self.sections, first)
+            if session.section == first and not session.has_seen_pictures:
+                # It measures nothing, and the list of sections alone would hold up its pictures in a fresh browser.
+                space, _ = open_model()
+                try:
+                    self.show_main(space)
+                finally:  # whatever happens in a section, there is a way to the others
+                    self.show_sidebar()
+            else:
+                space = self.show_sidebar()
+                self.show_main(space)
         session.complete = space is not None
 
-    def show_sidebar(self, space: LatentSpace | None, mistake: LatentError | None) -> None:
-        """What is global: the model and the opener for other files, the list of sections, the link and the shelf."""
-        show_model(space, mistake)
-        st.radio("Section", self.sections, key="section", bind="query-params", label_visibility="collapsed")
-        widgets.copy_link()
-        widgets.reconnect()
+    def show_main(self, space: LatentSpace | None) -> None:
+        """The section that is chosen; nothing where no model can be opened."""
         if space is not None:
-            show_shelf(space)
+            section = self.sections[state().section]
+            st.header(section.name, anchor=False)
+            st.caption(section.question)
+            show_section(space, section)
+
+    def show_sidebar(self) -> LatentSpace | None:
+        """What is global: the model and the opener for other files, the list of sections, the link and the shelf; the
+        space of the model, None where it cannot be opened."""
+        with st.sidebar:
+            space = show_model()
+            st.radio("Section", self.sections, key="section", bind="query-params", label_visibility="collapsed")
+            widgets.copy_link()
+            widgets.reconnect()
+            if space is not None:
+                show_shelf(space)
+        return space
 
     def first_of_groups(self) -> tuple[int, ...]:
         """The places, from 1 up, of the sections in the list that begin a group, but for the first."""
@@ -120,12 +129,13 @@ def open_model() -> tuple[LatentSpace | None, LatentError | None]:
     return space, None
 
 
-def show_model(space: LatentSpace | None, mistake: LatentError | None) -> None:
-    """The model picker and the opener for other files, and the ``mistake`` where the model cannot be opened."""
+def show_model() -> LatentSpace | None:
+    """The model picker and the opener for other files; the space of the model, or a sentence where there is none."""
     try:
         show_picker()
+        space, mistake = open_model()
     except LatentError as error:
-        mistake = error
+        space, mistake = None, error
     if space is not None and space.signature.conditional:
         choose_digit("Class", "digit", DEFAULT_DIGIT, width="stretch")
     if mistake is not None:
@@ -140,6 +150,7 @@ def show_model(space: LatentSpace | None, mistake: LatentError | None) -> None:
                 "only."
             ),
         )  # fmt: skip
+    return space
 
 
 @fragment_in_turn
