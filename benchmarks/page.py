@@ -36,7 +36,7 @@ def moving(checkpoint: Path, sections: tuple[Section, ...] = SECTIONS) -> list[R
                     for turn in range(MOVES + 1)
                 ]
             mine, theirs = zip(*times[1:])
-            rows.append(paired(f"control to picture: {section.name}", AGAINST, 0.8, mine, theirs))
+            rows.append(paired(f"control to picture: {section.name}", AGAINST, 1.3, mine, theirs))
             rows.append(at_95_percent(f"   95 % within: {section.name}", AGAINST, 1.0, mine, theirs))
             empty.reload()  # its slider starts afresh
             settle(empty)
