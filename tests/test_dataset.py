@@ -470,11 +470,11 @@ class TestIdx:
         content = struct.pack(">IIII", 2051, 60, 28, 28) + DIGITS.tobytes()
         beside = struct.pack(">II", 2049, 60) + CLASSES.tobytes()
         path = tmp_path / f"t10k-images-idx3-ubyte{'.gz' * zip_images}"
-        path.write_bytes(gzip.compress(content) if zip_images else content)
+        path.write_bytes(gzip.compress(content, mtime=0) if zip_images else content)
         (tmp_path / "train-images-idx3-ubyte").write_bytes(content[:-28])  # damaged, and not asked for
         if zip_labels is not None:
             name = f"t10k-labels-idx1-ubyte{'.gz' * zip_labels}"
-            (tmp_path / name).write_bytes(gzip.compress(beside) if zip_labels else beside)
+            (tmp_path / name).write_bytes(gzip.compress(beside, mtime=0) if zip_labels else beside)
         for found in (dataset.read(path), dataset.read(tmp_path)):
             assert np.array_equal(found.images, DIGITS)
             assert (found.labels is None) == (zip_labels is None)
@@ -517,10 +517,10 @@ class TestHostileFiles:
             ("a.npy", npy_head((1, 8, 8), [("a", "<u1")]) + bytes(64), "its type is"),
             ("a.pkl", pickle.dumps(np.eye(3)), "is not a data set"), ("a.csv", b"1,2,3\n", "is not a data set"),
             ("a-images-idx3-ubyte", BOMB_HEAD, "damaged or incomplete"),
-            ("a-images-idx3-ubyte.gz", gzip.compress(BOMB_HEAD), "unpacks to more than 4 GB"),
+            ("a-images-idx3-ubyte.gz", gzip.compress(BOMB_HEAD, mtime=0), "unpacks to more than 4 GB"),
             ("a-images-idx3-ubyte", IDX_HEAD + bytes(100), "damaged or incomplete"),
             ("a-images-idx3-ubyte.gz", b"\x1f\x8b no gzip", "cannot be read"),
-            ("a-images-idx3-ubyte.gz", gzip.compress(IDX_HEAD + bytes(47040))[:50], "cannot be read"),
+            ("a-images-idx3-ubyte.gz", gzip.compress(IDX_HEAD + bytes(47040), mtime=0)[:50], "cannot be read"),
             ("a.png", b"no picture", "None of the 1 images can be read"),
             ("a.zip", b"PK\5\6" + bytes(18), "No images found"),
         ],

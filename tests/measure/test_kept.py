@@ -104,6 +104,7 @@ def archive_of(header, **arrays):
         archive_of({"of": OF, "parts": [[[[1]], 2]]}),
         archive_of(b'{"of": ' + b"[" * 100_000),
     ],
+    ids=("no JSON", "no parts", "a list", "no array", "a stranger's record", "half a record", "no part", "deep"),
 )
 def test_nothing_comes_of_a_forged_file(tmp_path, content):
     path = tmp_path / "model.results"
