@@ -100,7 +100,7 @@ def find(folder: str | Path) -> list[Path]:
     for each in folders:
         with suppress(OSError):
             found += look_through(each)[0]
-    return sorted(found, key=lambda path: (len(path.relative_to(folder).parts), counting_order(str(path))))
+    return sorted(found, key=lambda path: (len(path.parts), counting_order(str(path.with_suffix("")))))
 
 
 def look_through(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -39,10 +39,10 @@ def test_torch_reads_the_file_without_this_package(tiny_file):
 
 
 def test_files_are_found_in_counting_order_and_nothing_else(tmp_path):
-    for name in ("ae-16.pt", "ae-2.pt", "notes.txt", "7.pt", "b.pt", ".ae-2.pt.x.tmp"):
+    for name in ("ae-16-b.pt", "ae-16.pt", "ae-2.pt", "notes.txt", "7.pt", "b.pt", ".ae-2.pt.x.tmp"):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.pt").mkdir()
-    assert [path.name for path in checkpoint.find(tmp_path)] == ["7.pt", "ae-2.pt", "ae-16.pt", "b.pt"]
+    assert [path.name for path in checkpoint.find(tmp_path)] == ["7.pt", "ae-2.pt", "ae-16.pt", "ae-16-b.pt", "b.pt"]
 
 
 def test_a_model_file_is_found_whatever_its_name(tmp_path):
