@@ -10,8 +10,8 @@ import io
 import os
 import stat
 import zipfile
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
@@ -22,6 +22,7 @@ from latent.files import label
 
 LARGEST_ENTRY = 256 * 1024**2  # bytes of a picture file in an archive, unpacked
 LARGEST_TOTAL = 4 * 1024**3  # bytes of all that are read of an archive, unpacked
+LONGEST_PATH = 1000  # characters of a path in a sentence
 MOST_ENTRIES = 1_000_000  # files in a folder or archive
 SPLITS = (
     ("test", "testing"),
@@ -98,28 +99,33 @@ def split_among(folders: set[str]) -> str | None:
     return min(found)[1] if found and len(found) == len(kind) else None
 
 
+@contextmanager
+def visible(folder: Path, inside: str) -> Iterator[Iterator[tuple[str, os.DirEntry[str]]]]:
+    """What lies in a folder ``inside`` this one, or in itself where that is empty, but for what is hidden: each by its
+    path from this one, with forward slashes. Raises `DataError` where the folder or what is in it cannot be read."""
+    try:
+        with os.scandir(folder / inside) as entries:
+            seen = (entry for entry in entries if not entry.name.startswith("."))
+            yield ((f"{inside}/{entry.name}" if inside else entry.name, entry) for entry in seen)
+    except OSError as error:
+        path = label(str(folder / inside), LONGEST_PATH)
+        raise DataError(f"The folder {path} cannot be read: {error.strerror}.") from error
+
+
 def folder_pile(folder: Path) -> Pile:
     """The pictures in a folder, at any depth. Raises `DataError` where a link leaves it or there are none."""
     root = folder.resolve()
     found: list[str] = []
     pending = [""]
     while pending:
-        inside = pending.pop()
-        try:
-            with os.scandir(folder / inside) as entries:
-                for entry in entries:
-                    name = f"{inside}/{entry.name}" if inside else entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-                        raise DataError(f"{label(name)} links to a place outside of the folder {label(folder.name)}.")
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(name)
-                    elif entry.is_file():
-                        found.append(name)
-        except OSError as error:
-            reason = error.strerror
-            raise DataError(f"The folder {label(str(folder / inside))} cannot be read: {reason}.") from error
+        with visible(folder, pending.pop()) as entries:
+            for name, entry in entries:
+                if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+                    raise DataError(f"{label(name)} links to a place outside of the folder {label(folder.name)}.")
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(name)
+                elif entry.is_file():
+                    found.append(name)
         if len(found) > MOST_ENTRIES:
             raise DataError(f"The folder {label(folder.name)} has more than {MOST_ENTRIES:,} files.")
     return Pile.of(found, lambda name: (folder / name).open("rb"))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from latent import data, pictures
 from latent.errors import DataError
 from latent.files import label
+from latent.piles import visible
 from latent.stacks import Archive, NoImages, Stack, npy_stack
 
 ARRAYS = (".npy", ".npz")
@@ -277,20 +278,14 @@ def names_in(folder: Path) -> Iterator[str]:
             if real in walked or real.is_relative_to(root):
                 continue
             walked.add(real)
-        try:
-            with os.scandir(folder / inside) as entries:
-                for entry in entries:
-                    name = f"{inside}/{entry.name}" if inside else entry.name
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append((name, linked))
-                    elif entry.is_dir():
-                        heapq.heappush(links, name)
-                    elif entry.is_file() or not os.path.exists(entry.path):  # a pipe would be waited for
-                        yield name
-        except OSError as error:
-            raise DataError(f"The folder {folder / inside} cannot be read: {error.strerror}.") from error
+        with visible(folder, inside) as entries:
+            for name, entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((name, linked))
+                elif entry.is_dir():
+                    heapq.heappush(links, name)
+                elif entry.is_file() or not os.path.exists(entry.path):  # a pipe would be waited for
+                    yield name
 
 
 def in_order(names: Iterable[str], folder: Path) -> Iterator[str]:
