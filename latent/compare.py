@@ -200,10 +200,11 @@ def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
 def figures_of(comparison: Comparison) -> Iterator[str]:
     """Reconstructions, stitched ones among them, and the spread of the dimensions, as pieces of a document."""
     a, b = comparison.a.space, comparison.b.space
-    shown = np.array([np.flatnonzero(a.labels == digit)[0] for digit in range(10)])
+    shown = a.first_of_each_class()
     of_a, of_b = comparison.reconstructions(shown)
-    stitched = {"real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)}
-    yield picture(rows_sheet({"real": a.images[shown], "A": of_a}), "Originals, and reconstructions by A")
+    of_a_alone: dict[str, NDArray[Any]] = {"real": a.images[shown], "A": of_a}
+    stitched: dict[str, NDArray[Any]] = {"real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)}
+    yield picture(rows_sheet(of_a_alone), "Originals, and reconstructions by A")
     yield picture(rows_sheet(stitched), "Originals at B's size, B's reconstructions, A's codes decoded by B")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
     chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from latent import checkpoint, data, inference
-from latent.arrays import Labels
+from latent.arrays import Labels, Rows
 from latent.checkpoint import Checkpoint
 from latent.errors import ArgumentError
 from latent.model import LatentModel, Signature
@@ -173,6 +173,10 @@ class LatentSpace:
     def nearest(self, z: ArrayLike, k: int = 1) -> NDArray[np.intp]:
         """For each code (n, latent_dim) the ``k`` evaluation images whose codes are nearest, (n, k), nearest first."""
         return nearest(inference.as_codes(z, self.latent_dim), self.z, k)[1]
+
+    def first_of_each_class(self) -> Rows:
+        """The first evaluation image of every class that there is, in the order of the classes, (n_classes,)."""
+        return np.unique(self.labels, return_index=True)[1]
 
     def class_mean(self, digit: int) -> NDArray[np.float32]:
         """Mean code (latent_dim,) of the evaluation images of one class."""

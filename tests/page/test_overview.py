@@ -65,6 +65,16 @@ def test_a_model_that_nobody_measured_opens_at_once_and_says_what_is_missing(tmp
     assert any("“normal”" in caption for caption in captions), "what a VAE is usually sampled from"
 
 
+def test_it_says_why_there_are_no_scores(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENT_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "cache"))
+    fashion = tiny()
+    fashion.recipe["dataset"] = "FashionMNIST"
+    checkpoint.save(tmp_path / "mine.pt", fashion)
+    app = opened("Overview", checkpoint="mine")
+    assert any("trained on FashionMNIST" in caption.value for caption in app.caption)
+
+
 def test_a_file_without_an_encoder_is_shown_by_draws(tmp_path, monkeypatch):
     import torch
 

@@ -42,15 +42,10 @@ def title_with_door(title: str, section: str, **controls: Any) -> None:
     )  # fmt: skip
 
 
-def first_of_each_class(space: LatentSpace) -> NDArray[np.intp]:
-    """The first evaluation image of each class that there is, in the order of the classes."""
-    return np.unique(space.labels, return_index=True)[1]
-
-
 def show_reconstructions(space: LatentSpace) -> Shown:
     """The first image of each class over its reconstruction."""
     title_with_door("Originals and reconstructions", "Model")
-    rows = first_of_each_class(space)
+    rows = space.first_of_each_class()
     z = space.codes(0, int(rows.max()) + 1)[rows]  # the other images may still be on their way through the encoder
     real, labels = space.images[rows], space.labels[rows]
     pictures = cached.pictures_of(space, z, labels)
@@ -58,9 +53,8 @@ def show_reconstructions(space: LatentSpace) -> Shown:
     text = f"{len(rows)} originals over their reconstructions"
     show_codes("overview_images", space, sheet, np.tile(z, (2, 1)), real_names(space, rows) * 2, text, stretch=True)
     python = snippet(
-        f"rows = np.array({rows.tolist()})\nreal, labels = space.images[rows], space.labels[rows]\n"
-        "z = space.z[rows]\npictures = space.decode(z, labels)",
-        np,
+        "rows = space.first_of_each_class()\nreal, labels = space.images[rows], space.labels[rows]\n"
+        "z = space.z[rows]\npictures = space.decode(z, labels)"
     )
     return Shown({"real": real, "z": z, "pictures": pictures}, python, sheet.png)
 
@@ -100,5 +94,7 @@ def show_foremost(evidence: Evidence) -> None:
     found = findings.foremost(findings.findings(evidence))
     for place, finding in enumerate(found):
         show_finding(place, finding, "overview")
+    if evidence.refusal:
+        st.caption(evidence.refusal)
     if not all(evidence.has(*part) for part in evidence.parts()):
-        st.caption("Not all is measured yet; Diagnose measures the rest, in about a minute.")
+        st.caption("Not all is measured yet; Diagnose measures the rest.")
