@@ -32,13 +32,9 @@ def model_folder() -> Path:
     return Path(os.environ.get("LATENT_CHECKPOINTS", PROJECT / "checkpoints"))
 
 
-def offered_names() -> list[str]:
-    """What the picker offers: the files of the folder, which is looked through again at every rerun, and the uploads.
-
-    Raises `CheckpointError` where there is nothing.
-    """
-    files, uploads = offered_files(), state().uploads
-    state().files = list(files.values())
+def offered_names(files: Mapping[str, Path]) -> list[str]:
+    """What the picker offers: these files of the folder, and the uploads. Raises `CheckpointError` for nothing."""
+    uploads = state().uploads
     if not files and not uploads:
         folder = model_folder()
         raise CheckpointError(
@@ -53,21 +49,22 @@ def default_of(names: Sequence[str]) -> str:
     return DEFAULT_MODEL if DEFAULT_MODEL in names else names[0]
 
 
-def chosen_model() -> LatentSpace:
+def chosen_model(files: Mapping[str, Path]) -> LatentSpace:
     """The space of the model that the picker is at, also before it is drawn."""
-    names = offered_names()
-    return open_space(value_of("checkpoint", names, default_of(names)), offered_files())
+    names = offered_names(files)
+    return open_space(value_of("checkpoint", names, default_of(names)), files)
 
 
-def show_picker() -> str:
-    """The model picker; the name that it is at."""
-    names = offered_names()
+def show_picker(files: Mapping[str, Path]) -> None:
+    """The model picker."""
+    names = offered_names(files)
+    state().files = list(files.values())
     wanted = st.session_state.get("checkpoint", st.query_params.get("checkpoint"))
     if wanted and wanted not in names:
         st.warning("Linked model not found, so another is open:")
         st.text(wanted[:80])
     index = names.index(default_of(names))
-    return st.selectbox("Model file", names, index=index, key="checkpoint", bind="query-params")
+    st.selectbox("Model file", names, index=index, key="checkpoint", bind="query-params")
 
 
 def offered_files() -> dict[str, Path]:
@@ -123,7 +120,7 @@ def take_upload() -> None:
         return
     content = file.getvalue() if file.size <= LARGEST_UPLOAD else b""  # the server's own limit, checked again
     uploads, sha256 = state().uploads, hashlib.sha256(content).hexdigest()
-    known = [name for name, upload in uploads.items() if upload.sha256 == sha256]
+    known = [name for name, upload in uploads.items() if content and upload.sha256 == sha256]
     name = known[0] if known else unlike(f"{label(file.name, LONGEST_NAME)} (uploaded)", uploads)
     uploads[name] = Upload(sha256, content)
     st.session_state["checkpoint"] = name

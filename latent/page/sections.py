@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import streamlit as st
@@ -16,7 +18,7 @@ from latent.page import cached, widgets
 from latent.page.choose import choose_digit
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.shelf import show_shelf
-from latent.page.picker import chosen_model, show_picker, take_upload
+from latent.page.picker import chosen_model, offered_files, show_picker, take_upload
 from latent.page.renamed import open_renamed_options
 from latent.page.server import prepare, turns
 from latent.page.show import lazy_expander, show_error
@@ -82,7 +84,9 @@ class Page:
             session.section = value_of("section", self.sections, first)
             if session.section == first and not session.has_seen_pictures:
                 # It measures nothing, and the list of sections alone would hold up its pictures in a fresh browser.
-                space, _ = open_model()
+                space = None
+                with suppress(LatentError):  # the sidebar says what is wrong
+                    space = open_model(offered_files())
                 try:
                     self.show_main(space)
                 finally:  # whatever happens in a section, there is a way to the others
@@ -118,28 +122,25 @@ class Page:
         return tuple(place for place, (before, group) in enumerate(pairwise(groups), 2) if before != group)
 
 
-def open_model() -> tuple[LatentSpace | None, LatentError | None]:
-    """The space of the chosen model, or why it cannot be opened."""
-    try:
-        space = chosen_model()
-        if space.signature.conditional:
-            space = space.for_digit(value_of("digit", range(10), DEFAULT_DIGIT))
-    except LatentError as error:
-        return None, error
-    return space, None
+def open_model(files: Mapping[str, Path]) -> LatentSpace:
+    """The space of the chosen model, one of these files or of the uploads. Raises `LatentError`."""
+    space = chosen_model(files)
+    if space.signature.conditional:
+        return space.for_digit(value_of("digit", range(10), DEFAULT_DIGIT))
+    return space
 
 
 def show_model() -> LatentSpace | None:
     """The model picker and the opener for other files; the space of the model, or a sentence where there is none."""
+    space = None
     try:
-        show_picker()
-        space, mistake = open_model()
+        files = offered_files()
+        show_picker(files)
+        space = open_model(files)
+        if space.signature.conditional:
+            choose_digit("Class", "digit", DEFAULT_DIGIT, width="stretch")
     except LatentError as error:
-        space, mistake = None, error
-    if space is not None and space.signature.conditional:
-        choose_digit("Class", "digit", DEFAULT_DIGIT, width="stretch")
-    if mistake is not None:
-        show_error(mistake)
+        show_error(error)
     if complaint := cached.device_complaint():
         st.text(complaint)
     if opener := lazy_expander("Open a file", "open_file"):

@@ -146,6 +146,7 @@ class TestTheCheckpointFolder:
         assert shown(healthy(app.run())) == before
         assert app.selectbox(key="checkpoint").options == ["mine.pt (uploaded)"]
         assert "cannot be read" in sentences(app)
+        assert len(app.error) == 1, "it is said once"
 
 
 class TestAFullDisk:
