@@ -39,7 +39,7 @@ from latent.page.choose import (
     choose_scale_and_seed,
     choose_seed,
 )
-from latent.page.controls import NUMBER_WIDTH, controls
+from latent.page.controls import NUMBER_WIDTH, choose_number, controls
 from latent.page.panels import (
     arithmetic,
     canvas,
@@ -52,6 +52,7 @@ from latent.page.panels import (
     live_decoder,
     model_file,
     overview,
+    own_image,
     paths,
     reading,
     real_and_generated,
@@ -69,6 +70,7 @@ from latent.page.show import (
     columns_for,
     lazy_expander,
     let_pictures_be_drawn,
+    plain_markdown,
     show_chart,
     show_code_chart,
     show_codes,
@@ -109,8 +111,9 @@ def model_section(space: LatentSpace) -> None:
     """What the file contains and how well the model reconstructs."""
     model_file.show_file(space)
     with controls():
-        n = st.slider("Images", 5, 30, 15, key="model_digits", bind="query-params")
-        first = st.number_input("First image", 0, len(space.images) - n, 0, key="model_first", bind="query-params")
+        n = choose_number("Images", 5, 30, 15, len(space.images), key="model_digits")
+        most = len(space.images) - n
+        first = st.number_input("First image", 0, most, 0, key="model_first", bind="query-params") if most else 0
 
     show = model_file.show_reconstructions if space.signature.has_encoder else model_file.show_draws
     shown = show(space, first, n)
@@ -131,7 +134,7 @@ def statistics_section(space: LatentSpace) -> None:
         file = codes_file.choose_codes(space)
         n = len(space.images)
         if file is None:
-            n = st.slider("Images to encode", 1000, n, n, 1000, key="statistics_images", bind="query-params")
+            n = choose_number("Images to encode", min(1000, n), n, n, n, key="statistics_images", step=min(1000, n))
 
     z = space.z[:n] if file is None else cached.sample_of(file)
     found = cached.statistics_of(space, n) if file is None else file.statistics
@@ -164,11 +167,11 @@ def map_section(space: LatentSpace) -> None:
             "Map", code_map.PROJECTIONS, key="map_projection", bind="query-params", horizontal=True,
             help="\n".join(f"- **{name}**: {text}" for name, text in code_map.PROJECTIONS.items()),
         )  # fmt: skip
-        colourings = code_map.COLOURINGS if space.signature.has_encoder else ("dimension",)
+        colourings = code_map.colourings_of(space)
         colouring = st.selectbox("Colour", colourings, key="map_colour", bind="query-params")
         shown = None
         if colouring == "cluster":
-            shown = st.slider("Clusters", 2, 30, 10, key="map_clusters", bind="query-params")
+            shown = choose_number("Clusters", 2, 30, 10, len(space.z), key="map_clusters")
         elif colouring == "dimension":
             shown = st.number_input("Dimension", 0, space.latent_dim - 1, key="map_dimension", bind="query-params")
         tiles = 0
@@ -192,31 +195,29 @@ def clusters_section(space: LatentSpace) -> None:
             "Method", clustering.METHODS, key="clusters_method", bind="query-params", horizontal=True,
             help="\n".join(f"- **{name}**: {text}" for name, text in clustering.HELP.items()),
         )  # fmt: skip
-        n = st.slider("Clusters", 1, 50, 10, key="clusters_n", bind="query-params")
+        n = choose_number("Clusters", 1, 50, clustering.usual_number(space.classes), len(space.z), key="clusters_n")
         seed = choose_seed("clusters_seed", text=None)
 
     found = cached.clusters_of(space, method, n, seed)
     match, centroids, icons = cached.portraits_of(space, method, n, seed)
 
-    cluster_members.show_match(match)
+    if space.has_classes:
+        cluster_members.show_match(match)
     left, right = st.columns([3, 2])
     with right:
         sheet = cluster_members.show_members(space, found, match, centroids)
     with left:
-        st.subheader("Classes by cluster")
-        show_chart(
-            "Number of images of each class in each cluster", charts.match_chart, match.table[match.order], icons
-        )
-    st.subheader("Class information in the codes")
+        cluster_members.show_sizes(space, found, match, icons)
     signal = show_class_signal(space)
-    python = snippet(
+    arrays = {"labels": found.labels, "centroids": centroids}
+    lines = (
         f"clusters = clustering.fit({method!r}, space.z, {n}, seed={seed})\n"
-        "match = clustering.Match.of(clusters.labels, space.labels)\n"
-        "labels, table = clusters.labels, match.table\ncentroids = space.decode(clusters.centres)",
-        clustering,
+        "labels, centroids = clusters.labels, space.decode(clusters.centres)"
     )
-    arrays = {"labels": found.labels, "table": match.table, "centroids": centroids}
-    take_away(space, python, arrays, png=sheet.png, csv=lambda: signal)
+    if space.has_classes:
+        arrays["table"] = match.table
+        lines += "\nmatch = clustering.Match.of(clusters.labels, space.labels)\ntable = match.table"
+    take_away(space, snippet(lines, clustering), arrays, png=sheet.png, csv=(lambda: signal) if signal else None)
 
 
 @page.section("Generate", group="sample")
@@ -258,6 +259,9 @@ def samplers_section(space: LatentSpace) -> None:
         seed = choose_seed("samplers_seed", SEED, text)
 
     evidence = cached.evidence_of(space)
+    if evidence.size_refusal:
+        st.info(evidence.size_refusal)
+        return
     if evidence.refusal:
         samplers.show_unjudged(space, evidence, n, seed)
         return
@@ -274,23 +278,19 @@ def samplers_section(space: LatentSpace) -> None:
 def real_section(space: LatentSpace) -> None:
     """Samples beside their nearest test images: mode collapse, copying."""
     with controls():
-        digit = st.selectbox(
-            "Class", [None, *range(10)], key="compare_digit", bind="query-params",
-            format_func=lambda digit: "all classes" if digit is None else f"class {digit}",
-            help="One class: its test images, and samples from a sampler fitted to its codes.",
-        )  # fmt: skip
-        drawn = choose_sampler(space, "compare", "learned", digit)
-        n = st.slider("Images", 1, 100, 36, key="compare_pictures", bind="query-params")
+        of_class = real_and_generated.choose_class_or_all(space)
+        drawn = choose_sampler(space, "compare", "learned", of_class)
+        among = np.arange(len(space.images)) if of_class is None else np.flatnonzero(space.labels == of_class)
+        n = choose_number("Images", 1, 100, 36, len(among), key="compare_pictures")
         scale, seed = choose_scale_and_seed("compare")
 
-    among = np.arange(len(space.images)) if digit is None else np.flatnonzero(space.labels == digit)
     rows = np.random.default_rng(seed).choice(among, n, replace=False)
     z = sampling.sample(drawn.sampler, n, scale=scale, seed=seed)
     generated, nearest = cached.pictures_of(space, z), space.nearest(z)[:, 0]
 
     real_and_generated.show_grids(space, rows, z, generated)
     pairs = real_and_generated.show_pairs(space, z, generated, nearest)
-    among_python = "len(space.images)" if digit is None else f"np.flatnonzero(space.labels == {digit})"
+    among_python = "len(space.images)" if of_class is None else f"np.flatnonzero(space.labels == {of_class})"
     python = snippet(
         f"rows = np.random.default_rng({seed}).choice({among_python}, {n}, replace=False)\nreal = space.images[rows]\n"
         f"z = sampling.sample({drawn.python}, {n}, scale={scale}, seed={seed})\n"
@@ -347,7 +347,13 @@ def custom_section(space: LatentSpace) -> None:
 
 @page.section("Draw", group="move", needs="encoder")
 def draw_section(space: LatentSpace) -> None:
-    """Encode and reconstruct your own digit."""
+    """Encode and reconstruct an image of your own."""
+    if not space.dataset.ships:  # a drawing would be brought to what MNIST's images look like
+        with controls():
+            own = own_image.choose_image_file(space)
+        if own is not None:
+            own_image.show_own(space, own)
+        return
     with controls():
         width = st.slider("Pen width", 8, 40, 22, key="draw_width", bind="query-params", help="Width in canvas pixels.")
         kinds = ["png", "jpg", "jpeg", "webp", "bmp"]
@@ -461,9 +467,9 @@ def arithmetic_section(space: LatentSpace) -> None:
 def interpolate_section(space: LatentSpace) -> None:
     """Linear and spherical paths between two codes."""
     with controls():
-        start = choose_code(space, "interpolate_from", "From", digit=2)
+        start = choose_code(space, "interpolate_from", "From", of_class=2)
         n_steps = st.slider("Steps", 3, 30, 12, key="interpolate_steps", bind="query-params")
-        end = choose_code(space, "interpolate_to", "To", digit=4)
+        end = choose_code(space, "interpolate_to", "To", of_class=4)
 
     codes_of = {name: interpolation.path(start.code, end.code, n_steps, name) for name in interpolation.PATHS}
     decoded = cached.pictures_of(space, np.concatenate(list(codes_of.values())))
@@ -486,9 +492,15 @@ def diagnose_section(space: LatentSpace) -> None:
     left, right = st.columns([2, 3], gap="medium")
     place = left.empty()
     findings.show_first(place, evidence)
+    refusal = topic.refusal(evidence)
     with right:
-        topics.show_topic(evidence, topic, sampler)
+        if refusal:
+            st.info(plain_markdown(refusal))
+        else:
+            topics.show_topic(evidence, topic, sampler)
     findings.measure_and_show(place, evidence)
+    if refusal:
+        return
     files = topic.files(evidence, sampler=sampler)
     python = snippet(f"evidence = Evidence(space)\n{files.python}", Evidence)
     take_away(space, python, files.arrays, csv=lambda: files.table)
@@ -505,19 +517,19 @@ def runs_section(space: LatentSpace) -> None:
     both = cached.comparison_of(space, other)
     st.text(f"A: {space.name}\nB: {other.name}")
 
-    digits = runs.show_same_digits(both, rows) if both.encodes else runs.say_why_not()
+    same = runs.show_same_images(both, rows) if both.encodes else runs.say_why_not()
     st.subheader("Scores")
     table, ask = st.empty(), st.empty()
     numbers = runs.draw_scores(table, both)
     if meanings := lazy_expander("Definitions", "runs_meanings"):
         meanings.markdown("\n".join(f"- **{score.name}**: {score.means}" for score in scores.SCORES.values()))
-    shared = runs.show_codes_of_both(both, rows, digits) if both.encodes else {}
+    shared = runs.show_codes_of_both(both, rows, same) if both.encodes else {}
     numbers = runs.measure_scores(table, ask, both, numbers)
     show_films([space, other])
     show_zoo([space, other])
     parameters = [scores.score(each, "parameters") for each in (both.a, both.b)]
-    arrays = digits.arrays | shared | {"parameters": parameters}
-    take_away(space, runs.runs_python(both, rows), arrays, png=digits.png, csv=lambda: numbers)
+    arrays = same.arrays | shared | {"parameters": parameters}
+    take_away(space, runs.runs_python(both, rows), arrays, png=same.png, csv=lambda: numbers)
 
 
 page.show()

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import computing, fidelity, first_clicks, live, memory, page, training
+from benchmarks import computing, fidelity, first_clicks, gpu, live, memory, page, training
 from benchmarks.comparison import MissingPeer, Row, machine
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
@@ -36,6 +36,7 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "clicks": first_clicks.first_clicks,
     "live": live.lagging,
     "memory": memory.remembering,
+    "gpu": gpu.on_a_gpu,
 }
 
 

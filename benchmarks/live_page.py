@@ -104,7 +104,7 @@ def live_section(space: LatentSpace, streamed: bool) -> None:
     result = hand(
         key=key,
         data={
-            "stage": name, "holds": holds, "base": st.session_state.get("base"), "digit": space.digit, "shelf": shelf,
+            "stage": name, "holds": holds, "base": st.session_state.get("base"), "asked": space.asked, "shelf": shelf,
             "refusal": refusal,
         },
         on_ask_change=lambda: None, on_keep_change=lambda: None, on_code_change=lambda: None,

@@ -25,8 +25,11 @@ else:
     alt, pa = Lazily("altair"), Lazily("pyarrow")
 
 BLUE, ORANGE, GREY = "#3b7dd8", "#e8803a", "#8a919e"  # told apart in every common colour blindness, on light and dark
-# The ten digits, in every chart the same; told apart in common colour blindness (Petroff 2021, arXiv:2107.02270).
-DIGITS = (
+LEAST_HEIGHT = 260  # pixels of a chart, of which axes and a legend take their part
+LEVEL_NAME, MOST_LEVEL = 12, 24  # letters of a name, and names, that stand level below an axis
+# Of classes, in every chart the same, and from the first again after the tenth; told apart in common colour blindness
+# (Petroff 2021, arXiv:2107.02270).
+CLASSES = (
     "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
 )  # fmt: skip
 # From low to high: viridis (van der Walt & Smith 2015), which grows evenly lighter.
@@ -268,21 +271,23 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
     )
 
 
-def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220) -> alt.Chart:
-    """A number for each digit (10,), by default how many there are, in the digits' own colours."""
-    rows = arrow.to_table({"digit": np.arange(10), "value": values})
+def classes_chart(values: NDArray[Any], names: Sequence[str], title: str = "images", height: int = 220) -> alt.Chart:
+    """A number for each class (n_classes,), by default how many there are, in the classes' own colours.
+
+    There may be fewer values than names, where the last classes have none.
+    """
+    names = list(names)[: len(values)]
+    rows = arrow.to_table({"class": np.array(names), "value": values})
     whole = bool(np.issubdtype(values.dtype, np.integer))
     return (
         alt.Chart(rows)
         .mark_bar()
         .encode(
-            x=alt.X("digit:O", title="class", axis=alt.Axis(labelAngle=0)),
+            x=class_axis(names),
             y=alt.Y("value:Q", title=title, axis=alt.Axis(tickMinStep=1) if whole else alt.Axis()),
-            color=alt.Color(
-                "digit:O", title="class", legend=None, scale=alt.Scale(domain=list(range(10)), range=list(DIGITS))
-            ),
+            color=alt.Color("class:N", legend=None, scale=alt.Scale(domain=names, range=list(CLASSES))),
             tooltip=[
-                alt.Tooltip("digit:Q", title="class"),
+                alt.Tooltip("class:N"),
                 alt.Tooltip("value:Q", title=title, format="d" if whole else ".4f"),
             ],
         )
@@ -290,24 +295,35 @@ def digits_chart(values: NDArray[Any], title: str = "images", height: int = 220)
     )
 
 
-def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.LayerChart:
-    """How many of each digit every cluster holds, ``table`` (k, 10), with a picture of each cluster at its row.
+def class_axis(names: Sequence[str], **choices: Any) -> alt.X:
+    """Classes from left to right, their names level where they are short."""
+    return alt.X("class:N", title="class", sort=list(names), axis=alt.Axis(labelAngle=angle_of(names)), **choices)
+
+
+def angle_of(names: Sequence[str]) -> int:
+    """Of names below an axis, in degrees: level where they are short and few."""
+    return 0 if max(map(len, names), default=0) <= LEVEL_NAME and len(names) <= MOST_LEVEL else -40
+
+
+def match_chart(table: NDArray[np.integer[Any]], names: Sequence[str], icons: Sequence[str]) -> alt.LayerChart:
+    """How many of each class every cluster holds, ``table`` (k, n_classes), with a picture of each cluster at its row.
 
     ``icons`` are ``data:`` addresses, which the chart shows without another request.
     """
     k = len(table)
     size = 60 if k <= 12 else 36 if k <= 24 else 20  # pixels a row
-    columns = ["", *map(str, range(10))]
+    names = list(names)[: table.shape[1]]
+    columns = ["", *names]
     counts = arrow.to_table(
         {
-            "cluster": np.repeat(np.arange(k), 10),
-            "digit": np.tile([str(digit) for digit in range(10)], k),
+            "cluster": np.repeat(np.arange(k), len(names)),
+            "class": np.tile(names, k),
             "images": table.ravel(),
             "share": (table / np.maximum(table.sum(axis=1, keepdims=True), 1)).ravel(),
         }
     )
-    pictures = arrow.to_table({"cluster": np.arange(k), "digit": np.full(k, ""), "icon": np.array(icons)})
-    x = alt.X("digit:N", title="class", scale=alt.Scale(domain=columns), axis=alt.Axis(labelAngle=0))
+    pictures = arrow.to_table({"cluster": np.arange(k), "class": np.full(k, ""), "icon": np.array(icons)})
+    x = class_axis(columns, scale=alt.Scale(domain=columns))
     y = alt.Y("cluster:O", title="cluster")
     cells = (
         alt.Chart(counts)
@@ -318,7 +334,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
             color=alt.Color("share:Q", title="share of cluster", scale=alt.Scale(scheme="blues", domain=[0, 1]))
             .legend(format=".0%", orient="bottom"),
             tooltip=[
-                alt.Tooltip("cluster:Q"), alt.Tooltip("digit:N", title="class"), alt.Tooltip("images:Q"),
+                alt.Tooltip("cluster:Q"), alt.Tooltip("class:N"), alt.Tooltip("images:Q"),
                 alt.Tooltip("share:Q", format=".1%"),
             ],
         )
@@ -339,7 +355,7 @@ def match_chart(table: NDArray[np.integer[Any]], icons: Sequence[str]) -> alt.La
         .mark_image(width=min(size - 2, 26), height=min(size - 2, 26))
         .encode(x=x, y=y, url=alt.Url("icon:N"))
     )
-    return alt.LayerChart(layer=[cells, numbers, icon_column]).properties(height=k * size + 20)
+    return alt.LayerChart(layer=[cells, numbers, icon_column]).properties(height=max(k * size + 20, LEAST_HEIGHT))
 
 
 WALKS = ("this base code", "mean over 50 images")
@@ -434,7 +450,7 @@ def shares_chart(
     known = ~np.isnan(share)
     cells = {"row": np.repeat(list(rows), len(columns)), "column": np.tile(list(columns), len(rows)), "share": share}
     base = alt.Chart(arrow.to_table({name: values[known] for name, values in cells.items()})).encode(
-        x=alt.X("column:N", title=titles[1], sort=list(columns), axis=alt.Axis(labelAngle=0)),
+        x=alt.X("column:N", title=titles[1], sort=list(columns), axis=alt.Axis(labelAngle=angle_of(columns))),
         y=alt.Y("row:N", title=titles[0], sort=list(rows)),
         tooltip=[
             alt.Tooltip("row:N", title=titles[0]), alt.Tooltip("column:N", title=titles[1]),
@@ -505,7 +521,7 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
     )
     colour = alt.Color(
         "line:N", title=None, sort=list(lines), legend=alt.Legend(orient="top"),
-        scale=alt.Scale(domain=list(lines), range=[ORANGE, GREY, DIGITS[4]][: len(lines)]),
+        scale=alt.Scale(domain=list(lines), range=[ORANGE, GREY, CLASSES[4]][: len(lines)]),
     )  # fmt: skip
     rules = (
         alt.Chart(marks)
@@ -531,7 +547,9 @@ def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
         .encode(
             x=alt.X("confidence:Q", title="lowest confidence on the path", scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("share:Q", title="cumulative share of paths", axis=alt.Axis(format="%")),
-            color=alt.Color("way:N", title=None, scale=alt.Scale(domain=list(lowest), range=[BLUE, ORANGE, DIGITS[4]])),
+            color=alt.Color(
+                "way:N", title=None, scale=alt.Scale(domain=list(lowest), range=[BLUE, ORANGE, CLASSES[4]])
+            ),
             tooltip=[
                 alt.Tooltip("way:N", title="path"),
                 alt.Tooltip("confidence:Q", format=".2f"),
@@ -691,8 +709,15 @@ def rgb_of(colours: Sequence[str]) -> NDArray[np.uint8]:
 
 
 def category_colours(categories: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
-    """The colour (n, 3) of every category (n,): digits have their own ten, further ones repeat them."""
-    return rgb_of(DIGITS)[categories % len(DIGITS)]
+    """The colour (n, 3) of every category (n,): the first ten have their own, further ones repeat them."""
+    return rgb_of(CLASSES)[categories % len(CLASSES)]
+
+
+def category_legend(names: Sequence[str]) -> dict[str, str]:
+    """Name to colour; where there are more than colours, the last entry says so, in no colour."""
+    legend = dict(zip(names, CLASSES))
+    more = len(names) - len(CLASSES)
+    return legend | ({f"{more} more, in the same colours": "transparent"} if more > 0 else {})
 
 
 def value_colours(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8], dict[str, str]]:

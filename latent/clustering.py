@@ -1,7 +1,8 @@
-"""Clusters of codes, found without labels, and how they match the digits."""
+"""Clusters of codes, found without labels, and how they match the classes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from latent.components import centred, condensed, principal_components
 from latent.errors import ArgumentError
 
-N_DIGITS = 10
+USUAL_NUMBER = 10  # of clusters, where nothing is known of classes
 MOST_FOR_MIXTURE = 32  # dimensions; thousands of codes are too few to estimate full covariances of more
 VARIANCE_FLOOR = 1e-4  # of the mean variance; keeps a Gaussian from closing in on one point
 MOST_STARTS = 10
@@ -61,7 +62,12 @@ class Clusters:
         return np.lexsort((self.distances, self.labels))
 
 
-def fit(method: str, z: ArrayLike, n_clusters: int = N_DIGITS, seed: int = 0) -> Clusters:
+def usual_number(classes: Sequence[str]) -> int:
+    """How many clusters to look for at first: as many as classes where they are known."""
+    return len(classes) or USUAL_NUMBER
+
+
+def fit(method: str, z: ArrayLike, n_clusters: int = USUAL_NUMBER, seed: int = 0) -> Clusters:
     """Clusters of codes ``z`` (n, latent_dim) by one of `METHODS`; the same seed gives the same clusters.
 
     "k-means" is Lloyd's algorithm from k-means++ (Arthur & Vassilvitskii 2007), the best of up to 10 starts.
@@ -124,20 +130,21 @@ def n_starts(n_clusters: int, n_fitted: int) -> int:
 
 @dataclass(frozen=True)
 class Match:
-    """How k clusters match the ten digits.
+    """How k clusters match the classes.
 
-    ``table`` (k, 10) counts the codes of every cluster and digit. ``accuracy`` is the share of codes that are in the
-    cluster of their digit when every digit gets at most one cluster and every cluster at most one digit, chosen
-    for the largest share (Kuhn 1955; as in Xie et al. 2016, arXiv:1511.06335): with more clusters than digits all of
-    a surplus cluster counts as wrong. ``digits`` (k,) is each cluster's most frequent digit, and ``purity`` the share
-    of codes whose digit is that, which grows with k. ``nmi`` is mutual information over the mean of both entropies,
-    from 0 to 1; ``ari`` the adjusted Rand index (Hubert & Arabie 1985), 0 for chance and 1 for equal partitions.
-    ``order`` (k,) sorts the clusters by their digit, the one-to-one one where they have it, so that the large counts
+    ``table`` (k, n_classes) counts the codes of every cluster and class. ``accuracy`` is the share of codes that are in
+    the cluster of their class when every class gets at most one cluster and every cluster at most one class, chosen
+    for the largest share (Kuhn 1955; as in Xie et al. 2016, arXiv:1511.06335): with more clusters than classes all
+    of a surplus cluster counts as wrong. ``classes`` (k,) is each cluster's most frequent class, and ``purity`` the
+    share of codes whose class is that, which grows with k. ``nmi`` is mutual information over the mean of both
+    entropies, from 0 to 1; ``ari`` the adjusted Rand index (Hubert & Arabie 1985), 0 for chance and 1 for equal
+    partitions.
+    ``order`` (k,) sorts the clusters by their class, the one-to-one one where they have it, so that the large counts
     of ``table[order]`` lie near its diagonal.
     """
 
     table: NDArray[np.int64]
-    digits: NDArray[np.intp]
+    classes: NDArray[np.intp]
     accuracy: float
     purity: float
     nmi: float
@@ -145,8 +152,8 @@ class Match:
     order: NDArray[np.intp]
 
     @classmethod
-    def of(cls, clusters: NDArray[np.integer[Any]], digits: NDArray[np.integer[Any]]) -> Match:
-        """Of the cluster (n,), from 0 up, and the digit (n,) of every code.
+    def of(cls, clusters: NDArray[np.integer[Any]], labels: NDArray[np.integer[Any]]) -> Match:
+        """Of the cluster (n,), from 0 up, and the class (n,) of every code.
 
         Raises `ArgumentError` where they differ in length, are none or no such numbers.
 
@@ -156,24 +163,24 @@ class Match:
         from scipy.optimize import linear_sum_assignment
         from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
-        if np.ndim(clusters) != 1 or np.shape(clusters) != np.shape(digits) or len(clusters) == 0:
+        if np.ndim(clusters) != 1 or np.shape(clusters) != np.shape(labels) or len(clusters) == 0:
             raise ArgumentError(
-                f"Expected a cluster and a class for every code, got {np.shape(clusters)} and {np.shape(digits)}."
+                f"Expected a cluster and a class for every code, got {np.shape(clusters)} and {np.shape(labels)}."
             )
-        if np.min(clusters) < 0 or np.min(digits) < 0 or np.max(digits) >= N_DIGITS:
-            raise ArgumentError("Clusters must be numbered from 0 and classes from 0 to 9; found others.")
-        table = np.zeros((int(np.max(clusters)) + 1, N_DIGITS), np.int64)
-        np.add.at(table, (clusters, digits), 1)
+        if np.min(clusters) < 0 or np.min(labels) < 0:
+            raise ArgumentError("Clusters and classes must be numbered from 0; found others.")
+        table = np.zeros((int(np.max(clusters)) + 1, int(np.max(labels)) + 1), np.int64)
+        np.add.at(table, (clusters, labels), 1)
         matched, partners = linear_sum_assignment(table, maximize=True)
         named = table.argmax(axis=1)
         place = named.copy()
         place[matched] = partners
         return cls(
             table=table,
-            digits=named,
-            accuracy=float(table[matched, partners].sum() / len(digits)),
-            purity=float(table.max(axis=1).sum() / len(digits)),
-            nmi=float(normalized_mutual_info_score(digits, clusters)),
-            ari=float(adjusted_rand_score(digits, clusters)),
+            classes=named,
+            accuracy=float(table[matched, partners].sum() / len(labels)),
+            purity=float(table.max(axis=1).sum() / len(labels)),
+            nmi=float(normalized_mutual_info_score(labels, clusters)),
+            ari=float(adjusted_rand_score(labels, clusters)),
             order=np.lexsort((-table.max(axis=1), place)),
         )

@@ -15,8 +15,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import charts, images
+from latent import charts, dataset, images
 from latent.arrays import Pictures, Rows
+from latent.dataset import add_option
 from latent.document import BEGINS, document, figure, paragraph, picture, table
 from latent.errors import ArgumentError, LatentError
 from latent.files import check_output, write_atomically
@@ -200,7 +201,7 @@ def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
 def figures_of(comparison: Comparison) -> Iterator[str]:
     """Reconstructions, stitched ones among them, and the spread of the dimensions, as pieces of a document."""
     a, b = comparison.a.space, comparison.b.space
-    shown = a.first_of_each_class()
+    shown = a.examples(10)
     of_a, of_b = comparison.reconstructions(shown)
     of_a_alone: dict[str, NDArray[Any]] = {"real": a.images[shown], "A": of_a}
     stitched: dict[str, NDArray[Any]] = {"real": b.images[shown], "B": of_b, "A to B": comparison.stitched(shown)}
@@ -217,12 +218,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("a", type=Path, metavar="A", help="a model file of any supported format")
     parser.add_argument("b", type=Path, metavar="B", help="the other model file")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    add_option(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page with images")
     options = parser.parse_args(arguments)
     try:
         if options.out:
-            check_output(options.out, [options.a, options.b], begins=BEGINS)
-        comparison = Comparison.of(LatentSpace.open(options.a), LatentSpace.open(options.b))
+            check_output(options.out, [options.a, options.b, options.images], begins=BEGINS)
+        given = None if options.images is None else dataset.read(options.images)
+        comparison = Comparison.of(LatentSpace.open(options.a, given), LatentSpace.open(options.b, given))
         numbers = comparison.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
         if options.out:
             write_atomically(options.out, as_html(comparison, numbers).encode())

@@ -6,13 +6,14 @@ The MNIST test digits that ship are one, `shipped`; `read` makes one of a file o
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ from latent.piles import LARGEST_TOTAL, Pile, TooLarge, folder_pile, zip_pile
 from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale, flattened, is_grey
 from latent.stacks import Archive, Stack, idx_labels, idx_stack, is_idx, npy_stack, whole
 
+MNIST = "MNIST"  # the set that ships
+SHIPPED = "the 10,000 test images of MNIST, which ship"
 MOST = 10_000  # images of a set
 MOST_BYTES = 1024**3  # of their pixels
 LARGEST_SIDE = 256  # pixels
@@ -38,6 +41,7 @@ PAIRS = (
     ("x_val", "y_val"), ("val_images", "val_labels"), ("x_train", "y_train"), ("train_images", "train_labels"),
 )  # fmt: skip
 LABELS = ("labels", "label", "y", "targets", "target")
+SUFFIXES = (".npz", ".npy", ".zip")
 CLASS_NAMES = ("classes", "class_names", "label_names", "target_names")
 
 
@@ -47,7 +51,8 @@ class Dataset:
 
     ``labels`` (n,), the class of each as an index of ``classes``, their names; None and empty where there are no
     classes. ``source`` says where the images come from and ends no sentence; ``note`` has sentences about what was done
-    to them, empty where nothing was. Raises `DataError` where these do not fit each other.
+    to them, empty where nothing was; ``place`` is the file or folder that `read` made it of.
+    Raises `DataError` where these do not fit each other.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Dataset:
     classes: tuple[str, ...] = ()
     source: str = "an array"
     note: str = ""
+    place: str = ""
 
     def __post_init__(self) -> None:
         shape = self.images.shape
@@ -82,6 +88,29 @@ class Dataset:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def called(self, name: str) -> Dataset:
+        """The same set under another name."""
+        return replace(self, name=name)
+
+    def select(self, rows: Rows) -> Dataset:
+        """The set of some of the images."""
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, images=self.images[rows], labels=labels, source=f"some of {self.source}")
+
+    @property
+    def ships(self) -> bool:
+        """Whether this is the set that ships."""
+        return (self.name, self.source) == (MNIST, SHIPPED)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the class of every image is known."""
+        return self.labels is not None
+
+    def fitted(self, image_shape: tuple[int, int, int]) -> Pixels:
+        """The images as a model of this shape (channels, height, width) takes them (`data.fit`), read-only."""
+        return read_only(data.fit(self.images, image_shape))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -127,12 +156,11 @@ class Dataset:
         return cls(name, pixels, None if index is None else index[rows], names, source, joined(notes))
 
 
-@lru_cache(maxsize=1)
 def shipped() -> Dataset:
     """The 10,000 MNIST test digits that ship. Raises `DataError` where their file is missing or damaged."""
     images, labels = data.evaluation_digits()
     classes = tuple(str(digit) for digit in range(10))
-    return Dataset("MNIST", images, labels, classes, "the 10,000 test images of MNIST, which ship")
+    return Dataset(MNIST, images, labels, classes, SHIPPED)
 
 
 def named(name: str, folder: str | Path, *, train: bool = False, download: bool = True, seed: int = 0) -> Dataset:
@@ -156,6 +184,19 @@ def read(path: str | Path, *, seed: int = 0) -> Dataset:
     Raises `DataError` for anything else. Nothing in a file is executed.
     """
     path = Path(path)
+    return replace(found_in(path, seed), place=str(path))
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """Give a command the option ``--images``, the path of a data set that models are judged by."""
+    parser.add_argument(
+        "--images", type=Path, metavar="IMAGES",
+        help="images to evaluate on: a folder, a zip of one, .npz, .npy or idx file (default: MNIST's test images)",
+    )  # fmt: skip
+
+
+def found_in(path: Path, seed: int) -> Dataset:
+    """The data set in a file or folder, as `read` has it."""
     if path.is_dir():
         found = idx_among(path)
         return of_idx(found, seed) if found else of_pile(path, folder_pile(path), f"the folder {label_of(path)}", seed)
@@ -178,6 +219,12 @@ def read(path: str | Path, *, seed: int = 0) -> Dataset:
         f"{label_of(path)} is not a data set: expected a folder of images, a zip of one, an .npz or .npy file, or "
         f"MNIST's idx files."
     )
+
+
+def may_be_one(path: Path) -> bool:
+    """Whether a file or folder may be a data set, by its name alone."""
+    name = path.name.lower()
+    return path.is_dir() or name.endswith(SUFFIXES) or ("images" in name and "idx" in name)
 
 
 def label_of(path: Path) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
+from itertools import chain, count
 from pathlib import Path
 
 from latent.errors import CheckpointError, TrainingError
@@ -42,18 +43,18 @@ def check_size(size: int, name: str) -> None:
         raise CheckpointError(f"{name} is larger than {LARGEST_FILE // 1024**2} MB.")
 
 
-def check_output(out: Path, inputs: Iterable[Path] = (), begins: bytes = b"") -> None:
+def check_output(out: Path, inputs: Iterable[Path | None] = (), begins: bytes = b"") -> None:
     """Look, before any work, whether a file can be written at ``out``; nothing is written.
 
-    Raises `CheckpointError` where ``out`` is one of the ``inputs``, however its path is spelt, or a folder; where its
-    folder is missing or cannot be written; and where it holds something of another kind, which does not begin as what
-    is to be written ``begins``, in any case of letters.
+    Raises `CheckpointError` where ``out`` is one of the ``inputs`` (None is passed over), however its path is spelt, or
+    a folder; where its folder is missing or cannot be written; and where it holds something of another kind, which does
+    not begin as what is to be written ``begins``, in any case of letters.
     """
     name = label(str(out))
     if "\0" in str(out):
         raise CheckpointError(f"{name} cannot be written: its name is invalid.")
     try:
-        for path in inputs:
+        for path in filter(None, inputs):
             if path.resolve() == out.resolve() or (out.exists() and path.exists() and out.samefile(path)):
                 raise CheckpointError(f"{name} is an input of this command: name another file to write.")
         if out.is_dir():
@@ -105,6 +106,12 @@ def stamp(path: Path) -> tuple[int, ...]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def unlike(name: str, others: Collection[str]) -> str:
+    """A name, with a number where one of the others is the same."""
+    numbered = (f"{name} ({number})" for number in count(2))
+    return next(each for each in chain([name], numbered) if each not in others)
 
 
 @contextmanager

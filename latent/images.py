@@ -22,6 +22,8 @@ from PIL import Image, ImageDraw, ImageFont
 from latent.errors import ArgumentError
 
 GAP = 2  # pixels between tiles, before enlarging
+USUAL_SIDE = 28  # pixels of a picture, from which zooms are counted
+TOO_LARGE = 1.5  # times as large as that, from which pictures are reduced
 GREY = (128, 136, 148)  # of names: legible on white and on black
 
 COLOUR_TYPES = {"L": 0, "RGB": 2, "LA": 4, "RGBA": 6}  # of PNG, by Pillow's modes
@@ -45,6 +47,12 @@ def signed_to_rgb(differences: NDArray[np.floating]) -> NDArray[np.uint8]:
     amount = np.clip(np.abs(differences), 0, 1)[..., None]
     end = np.where(differences[..., None] > 0, more, less)
     return np.rint(none + amount * (end - none)).astype(np.uint8)
+
+
+def changes_to_rgb(pictures: NDArray[np.floating], base: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """How pictures (n, height, width[, 3]) differ from another, in brightness, as `signed_to_rgb` colours it."""
+    difference = pictures - base
+    return signed_to_rgb(difference if base.ndim == 2 else difference.mean(axis=-1))
 
 
 @dataclass(frozen=True)
@@ -130,9 +138,10 @@ def sheet(
     column_names: Sequence[str] = (),
     gap: int = GAP,
 ) -> Sheet:
-    """Pictures (n, height, width[, 3]) in reading order on one sheet of ``columns``, each pixel ``zoom`` wide.
+    """Pictures (n, height, width[, 3]) in reading order on one sheet of ``columns``.
 
-    The sheet has an alpha channel, and colours where the pictures have them (Pillow's modes LA and RGBA).
+    ``zoom`` is how wide a pixel is in a picture of 28 × 28; others are shown about as large (`as_large`). The sheet has
+    an alpha channel, and colours where the pictures have them (Pillow's modes LA and RGBA).
 
     ``gap`` pixels lie between them, before enlarging. Names, where given, stand in grey to the left of the rows and
     below the columns. Raises `ArgumentError` where there is no picture or no column.
@@ -142,6 +151,20 @@ def sheet(
         raise ArgumentError(
             f"A sheet needs at least 1 image, column and zoom, got {len(pictures)}, {columns} and {zoom}."
         )
+    pictures, zoom = as_large(pictures, zoom)
+    return tiled(pictures, columns, zoom, row_names=row_names, column_names=column_names, gap=gap)
+
+
+def tiled(
+    pictures: NDArray[np.uint8],
+    columns: int,
+    zoom: int,
+    *,
+    row_names: Sequence[str] = (),
+    column_names: Sequence[str] = (),
+    gap: int = GAP,
+) -> Sheet:
+    """The `sheet` of pictures as they are, each pixel ``zoom`` wide."""
     pictures = pictures[..., None] if pictures.ndim == 3 else pictures
     n, height, width, channels = pictures.shape
     rows = -(-n // columns)
@@ -159,21 +182,44 @@ def sheet(
     return Sheet(Image.fromarray(canvas), boxes, zoom, names)
 
 
+def as_large(pictures: NDArray[np.uint8], zoom: int) -> tuple[NDArray[np.uint8], int]:
+    """Pictures (n, height, width[, 3]) and a zoom, with which they are about as large as 28 × 28 pixels at ``zoom``.
+
+    Smaller ones are enlarged by whole numbers, and none at a zoom of 1; much larger ones are reduced, bilinear.
+    """
+    height, width = pictures.shape[1:3]
+    wanted = USUAL_SIDE * zoom
+    if max(height, width) > TOO_LARGE * wanted:
+        scale = wanted / max(height, width)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        return np.stack([smaller(picture, size) for picture in pictures]), 1
+    return pictures, max(1, round(wanted / max(height, width))) if zoom > 1 else 1
+
+
+def smaller(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture reduced to this width and height, bilinear over the areas that become one pixel."""
+    if picture.shape[1::-1] == size:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
+
+
 def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Sheet:
     """Rows of equally many pictures, one below the other: originals over reconstructions, for instance."""
     return sheet(np.concatenate([to_uint8(np.asarray(row)) for row in rows]), columns=len(rows[0]), zoom=zoom)
 
 
 def pairs_sheet(upper: NDArray[Any], lower: NDArray[Any], columns: int, zoom: int = 1) -> Sheet:
-    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted blue.
+    """Each picture of ``upper`` (n, height, width) on top of its partner in ``lower``, which is tinted blue
+    where it is grey.
 
     The boxes are those of the upper ones, then those of the lower ones.
     """
-    upper, lower = to_uint8(np.asarray(upper)), to_uint8(np.asarray(lower))
+    upper, lower = (as_large(to_uint8(np.asarray(part)), zoom)[0] for part in (upper, lower))
+    zoom = as_large(upper, zoom)[1]
     if upper.ndim == 3:
         upper, lower = (np.repeat(part[..., None], 3, axis=-1) for part in (upper, lower))
-    tinted = np.rint(lower * np.array([0.55, 0.8, 1.0])).astype(np.uint8)
-    pairs = sheet(np.concatenate([upper, tinted], axis=1), min(columns, len(upper)), zoom)
+        lower = np.rint(lower * np.array([0.55, 0.8, 1.0])).astype(np.uint8)
+    pairs = tiled(np.concatenate([upper, lower], axis=1), min(columns, len(upper)), zoom)
     half = upper.shape[1] * zoom
     boxes = np.concatenate([pairs.boxes - np.array([0, 0, 0, half]), pairs.boxes + np.array([0, half, 0, 0])])
     return replace(pairs, boxes=boxes)
@@ -202,9 +248,10 @@ def png_bytes(image: Image.Image) -> bytes:
 
 def gif_bytes(pictures: NDArray[Any], zoom: int = 6, milliseconds: int = 80) -> bytes:
     """Pictures (n, height, width) as a GIF that plays forwards and back for ever, ``milliseconds`` a frame."""
-    frames = to_uint8(np.asarray(pictures)).repeat(zoom, axis=1).repeat(zoom, axis=2)
-    if len(frames) == 0:
+    if len(pictures) == 0:
         raise ArgumentError("A GIF needs at least one image.")
+    frames, zoom = as_large(to_uint8(np.asarray(pictures)), zoom)
+    frames = frames.repeat(zoom, axis=1).repeat(zoom, axis=2)
     there_and_back = [Image.fromarray(frame) for frame in (*frames, *frames[-2:0:-1])]
     buffer = io.BytesIO()
     there_and_back[0].save(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from latent.arrays import Labels
 from latent.errors import ArgumentError
@@ -17,6 +17,9 @@ from latent.model import Autoencoder, LatentModel
 
 BATCH_SIZE = 125  # the feature maps of a batch stay in the processor's cache
 N_CLASSES = 10
+REMEDY = "close what else uses the GPU, or hide it with CUDA_VISIBLE_DEVICES=-1."
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def best_device() -> torch.device:
@@ -143,9 +146,27 @@ def in_batches(
         one_hot = F.one_hot(torch.tensor(np.asarray(labels)).long(), N_CLASSES).float()
     device = next(model.parameters()).device
     results = torch.empty((len(inputs), *row_shape), dtype=torch.float32)
+    start = 0
     with torch.inference_mode():
-        for start in range(0, len(inputs), batch_size):
+        while start < len(inputs):
             part = slice(start, start + batch_size)
-            label = None if one_hot is None else one_hot[part].to(device)
-            results[part] = run(inputs[part].to(device), label)
+            try:
+                label = None if one_hot is None else one_hot[part].to(device)
+                results[part] = run(inputs[part].to(device), label)
+            except torch.OutOfMemoryError as error:  # another process may have taken it
+                if batch_size == 1:
+                    raise ArgumentError(f"The memory of the GPU is full: {REMEDY}") from error
+                torch.cuda.empty_cache()
+                batch_size = batch_size // 2
+            else:
+                start += batch_size
     return results.numpy()
+
+
+def placed(model: Module) -> tuple[Module, str]:
+    """A model on the best device that has room for it, and a sentence where that is not the best one there is."""
+    device, complaint = device_that_works()
+    try:
+        return model.to(device), complaint
+    except torch.OutOfMemoryError:
+        return model.to("cpu"), f"The memory of the GPU is full, so the processor is used: {REMEDY}"

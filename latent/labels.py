@@ -75,6 +75,18 @@ def indexed(
     return index.reshape(-1).astype(np.int64), tuple(names), ""
 
 
+def one_of_each(labels: NDArray[np.integer[Any]]) -> Rows:
+    """All rows, in an order in which every class comes once, then every one a second time, and so on.
+
+    >>> one_of_each(np.array([1, 1, 0, 1, 0])).tolist()
+    [2, 0, 4, 1, 3]
+    """
+    by_class = np.argsort(labels, kind="stable")
+    ranks = np.empty(len(labels), np.intp)
+    ranks[by_class] = np.arange(len(labels)) - np.searchsorted(labels[by_class], labels[by_class])
+    return np.lexsort((labels, ranks))
+
+
 def drawn_evenly(labels: NDArray[np.int64] | None, n: int, most: int, seed: int) -> Rows:
     """At most ``most`` of ``n`` rows, ascending: from every class as many as from the others, as far as it has them.
 

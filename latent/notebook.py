@@ -16,8 +16,10 @@ import altair as alt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latent import charts, codes, images, interpolation, sampling, traversal
+from latent import charts, codes, interpolation, sampling, traversal
+from latent import images as sheets
 from latent.arrays import Codes, Pictures
+from latent.dataset import Dataset
 from latent.inference import as_codes
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
@@ -50,24 +52,25 @@ def opened() -> Opened:
     return Opened()
 
 
-def open_checkpoint(path: str | Path | None = None) -> LatentSpace:
+def open_checkpoint(path: str | Path | None = None, images: Dataset | str | Path | None = None) -> LatentSpace:
     """Open a model file (by default the shipped 16-dimensional one) for all the functions here, and return its space.
 
-    Shows originals over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
+    ``images`` are the data set to judge it by, or the file or folder of one; the MNIST test digits by default. Shows
+    originals over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
     """
-    space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path)
+    space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path, images)
     opened().space = space
     history, scores = space.checkpoint.history, space.checkpoint.scores
     if in_jupyter():
         print(f"{space.name}: {space.latent_dim} latent dimensions, {len(history)} epochs, scores {scores}")
-    show(images.rows_sheet([space.images[:12], space.reconstruct(space.images[:12])], zoom=2))
+    show(sheets.rows_sheet([space.images[:12], space.reconstruct(space.images[:12])], zoom=2))
     if history:
         show(charts.history_chart(history))
     return space
 
 
 def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
-    """Mean, std, min and max of every dimension, (latent_dim,) each, over the first ``n_images`` evaluation images."""
+    """Mean, std, min and max of every dimension, (latent_dim,) each, over the first ``n_images`` images."""
     space = current_space()
     z = space.z[:n_images]
     statistics = LatentStatistics.of(z)
@@ -80,24 +83,27 @@ def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
 def generate_and_visualize_random(
     n_samples: int = 16, distribution: str = "learned", scale: float = 1.0, seed: int = 0
 ) -> tuple[Codes, Pictures]:
-    """Random codes (n_samples, latent_dim) and their decoded images (n_samples, 28, 28).
+    """Random codes (n_samples, latent_dim) and their decoded images (n_samples, height, width[, channels]).
 
     ``distribution`` is one of `sampling.SAMPLERS`; raises `ArgumentError` for another.
     """
     space = current_space()
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
     pictures = space.decode(z)
-    show(images.sheet(pictures, columns=8 if n_samples > 8 else n_samples, zoom=2))
+    show(sheets.sheet(pictures, columns=8 if n_samples > 8 else n_samples, zoom=2))
     return z, pictures
 
 
 def decode_custom_vector(vector: ArrayLike) -> Pictures:
-    """The decoded image (28, 28) of one code, shown beside its bars. Raises `ArgumentError` for a wrong length."""
+    """The decoded image (height, width[, channels]) of one code, shown beside its bars.
+
+    Raises `ArgumentError` for a wrong length.
+    """
     space = current_space()
     code = codes.parse(vector, space.latent_dim) if isinstance(vector, str) else one_code(vector, space)
     picture = space.decode(code)[0]
     show(charts.code_chart(charts.code_rows(code, space.statistics)))
-    show(images.sheet(picture[None], 1, zoom=5))
+    show(sheets.sheet(picture[None], 1, zoom=5))
     return picture
 
 
@@ -107,7 +113,8 @@ def explore_dimension(
     n_steps: int = 10,
     base_vector: ArrayLike | None = None,
 ) -> Pictures:
-    """Images (n_steps, 28, 28) as one dimension goes through ``value_range``, the others as in ``base_vector``.
+    """Images (n_steps, height, width[, channels]) as one dimension goes through ``value_range``, the others as in
+    ``base_vector``.
 
     The base is zeros by default. Raises `ArgumentError` for a dimension that is not there or a base of another length.
     """
@@ -115,46 +122,59 @@ def explore_dimension(
     base = np.zeros(space.latent_dim, np.float32) if base_vector is None else one_code(base_vector, space)
     values = np.linspace(*value_range, n_steps)
     pictures = space.decode(traversal.traverse(base, dim_index, values))
-    show(images.sheet(pictures, n_steps, zoom=2, column_names=[f"{value:.1f}" for value in values]))
+    show(sheets.sheet(pictures, n_steps, zoom=2, column_names=[f"{value:.1f}" for value in values]))
     return pictures
 
 
 def latent_arithmetic_demo() -> dict[str, Pictures]:
-    """Average, difference and sum of two test images, and an analogy of class means: each an image (28, 28)."""
+    """Average, difference and sum of two images, and an analogy: each an image (height, width[, channels]).
+
+    The two are the first images of the classes 7 and 0, and the analogy is of the means of the classes 8, 3 and 5; of
+    other classes where there are fewer, and of the first images where classes are not known.
+    """
     space = current_space()
-    first, second = (int(np.flatnonzero(space.labels == digit)[0]) for digit in (7, 0))
-    a, b = space.z[first], space.z[second]
+    if space.has_classes:
+        there = np.unique(space.labels)
+        chosen = [int(there[index % len(there)]) for index in (8, 3, 5)]
+        names, terms = [space.classes[index] for index in chosen], [space.class_mean(index) for index in chosen]
+        a, b = (space.z[space.labels == there[index % len(there)]][0] for index in (7, 0))
+    else:
+        names, terms = [f"image {index}" for index in range(3)], [space.z[index % len(space.z)] for index in range(3)]
+        a, b = terms[:2]
     results = {
         "A": a,
         "B": b,
         "average": interpolation.average(a, b),
         "difference": interpolation.difference(a, b),
         "sum": interpolation.total(a, b),
-        "8 - 3 + 5": interpolation.analogy(space.class_mean(8), space.class_mean(3), space.class_mean(5)),
+        f"{names[0]} - {names[1]} + {names[2]}": interpolation.analogy(*terms),
     }
     pictures = space.decode(np.stack(list(results.values())))
-    show(images.sheet(pictures, len(results), zoom=4, column_names=list(results)))
+    show(sheets.sheet(pictures, len(results), zoom=4, column_names=list(results)))
     return dict(zip(results, pictures))
 
 
 def compare_real_and_generated(
     n_samples: int = 16, distribution: str = "learned", scale: float = 1.0, seed: int = 0
 ) -> tuple[NDArray[np.uint8], Pictures]:
-    """As many test images (n_samples, 28, 28) uint8 as samples (n_samples, 28, 28), chosen at random."""
+    """As many images, chosen at random, as samples: (n_samples, height, width[, channels]) each, the first uint8."""
     space = current_space()
     real = space.images[np.random.default_rng(seed).choice(len(space.images), n_samples, replace=False)]
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
     generated = space.decode(z)
-    show(images.sheet(real, min(n_samples, 16), zoom=2))
-    show(images.pairs_sheet(generated, space.images[space.nearest(z)[:, 0]], min(n_samples, 16), zoom=2))
+    show(sheets.sheet(real, min(n_samples, 16), zoom=2))
+    show(sheets.pairs_sheet(generated, space.images[space.nearest(z)[:, 0]], min(n_samples, 16), zoom=2))
     return real, generated
 
 
 def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str = "linear") -> Pictures:
-    """Images (n_steps, 28, 28) on the path from one code to another; ``kind`` is "linear" or "spherical"."""
+    """Images (n_steps, height, width[, channels]) on the path from one code to another.
+
+    ``kind`` is "linear" or "spherical".
+    """
     space = current_space()
     pictures = space.decode(interpolation.path(one_code(start, space), one_code(end, space), n_steps, kind))
-    show(images.sheet(pictures, n_steps, zoom=2))
+    show(sheets.sheet(pictures, n_steps, zoom=2))
     return pictures
 
 
@@ -175,7 +195,7 @@ def in_jupyter() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
-def show(picture: images.Sheet | alt.Chart | alt.LayerChart) -> None:
+def show(picture: sheets.Sheet | alt.Chart | alt.LayerChart) -> None:
     """Show it below the cell, in Jupyter; nothing elsewhere.
 
     A chart is shown as a picture where vl-convert-python is installed: it needs no network and is kept in the file.
@@ -186,7 +206,7 @@ def show(picture: images.Sheet | alt.Chart | alt.LayerChart) -> None:
 
     renderer = "png" if importlib.util.find_spec("vl_convert") else "default"
     with alt.renderers.enable(renderer):
-        display(picture.image if isinstance(picture, images.Sheet) else picture.properties(width=640))  # type: ignore[no-untyped-call]
+        display(picture.image if isinstance(picture, sheets.Sheet) else picture.properties(width=640))  # type: ignore[no-untyped-call]
 
 
 class LatentDim:

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from latent.dataset import Dataset, add_option
 from latent.document import BEGINS, cell, document, facts, figure, lead, paragraph, picture, section, table
 from latent.errors import LatentError
 from latent.files import check_output, label, write_atomically
@@ -27,9 +28,8 @@ from latent.plain import plain
 from latent.space import LatentSpace
 
 FOOTER = (
-    "Measured by Latent Space Explorer on the 10,000 MNIST test images. MSE is the mean squared error per pixel, "
-    "pixels in [0, 1]. Fréchet distances use the features of a small image classifier and are not comparable with "
-    "an Inception FID."
+    "Measured by Latent Space Explorer on {images}. MSE is the mean squared error per pixel, pixels in [0, 1]. Fréchet "
+    "distances use the features of a small image classifier and are not comparable with an Inception FID."
 )
 NAMES = {
     "judges_real_images": "predicted classes of test images",
@@ -132,8 +132,14 @@ def page(evidence: Evidence) -> str:
         paragraph(evidence.refusal) if evidence.refusal else "",
         section("findings", "Findings", f"<ol>{found}</ol>"),
         *parts,
-        f"<footer>{html.escape(FOOTER)}</footer>",
+        f"<footer>{html.escape(FOOTER.format(images=of_images(space.dataset)))}</footer>",
     )
+
+
+def of_images(images: Dataset) -> str:
+    """Which images a report is about, in words."""
+    size = f"{images.image_shape[1]} × {images.image_shape[2]} pixels"
+    return images.source if images.ships else f"{len(images):,} images of {size} ({images.source})"
 
 
 def part_of(topic: Topic, evidence: Evidence) -> str:
@@ -177,14 +183,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("checkpoint", type=Path, metavar="MODEL")
     parser.add_argument("--out", type=Path, help="the HTML file to write")
+    add_option(parser)
     parser.add_argument("--json", action="store_true", help="print the numbers as JSON")
     options = parser.parse_args(arguments)
     if not options.out and not options.json:
         parser.error("give a file with --out, or --json")
     try:
         if options.out:
-            check_output(options.out, [options.checkpoint], begins=BEGINS)
-        evidence = Evidence(LatentSpace.open(options.checkpoint))
+            check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
+        evidence = Evidence(LatentSpace.open(options.checkpoint, options.images))
         for share, name in gather(evidence):
             print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)
         if options.out:

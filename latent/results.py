@@ -41,7 +41,7 @@ def measure(evidence: Evidence, progress: Callable[[float, str], object] = lambd
 
 
 def keep(path: Path, progress: Callable[[float, str], object] = lambda share, name: None) -> Path:
-    """Measure a model file and write its file of results.
+    """Measure a model file on the images that ship and write its file of results.
 
     Raises `CheckpointError` where the model cannot be read or the results cannot be written.
     """

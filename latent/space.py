@@ -1,4 +1,4 @@
-"""`LatentSpace`: one trained model together with the codes of the evaluation images."""
+"""`LatentSpace`: one trained model together with the codes of the images that it is judged by."""
 
 from __future__ import annotations
 
@@ -6,40 +6,59 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from latent import checkpoint, data, inference
-from latent.arrays import Labels, Rows
+from latent import checkpoint, dataset, inference
+from latent.arrays import Labels, Pictures, Rows
 from latent.checkpoint import Checkpoint
+from latent.dataset import Dataset
 from latent.errors import ArgumentError
+from latent.labels import one_of_each
 from latent.model import LatentModel, Signature
 from latent.neighbours import nearest
 from latent.statistics import LatentStatistics
 from latent.support import Support
 
-DATASET = "MNIST"  # which the evaluation images are of
+LARGEST_BLOCK = 25_000_000  # values of pictures that are compared at a time
+BLOCK = 1000  # pictures at a time, where they are small
 
 
-def saved_test_error(saved: Checkpoint) -> float | None:
-    """The test error that a finished training run saved; None where it is not that of `LatentSpace`.
+def saved_test_error(saved: Checkpoint, images: Dataset) -> float | None:
+    """The test error that a finished training run saved; None where it is not that of `LatentSpace` on these images.
 
-    It counts only where it is of the evaluation images' own data set, and the file is not read another way.
+    It counts only where it is of these very images, and the file is not read another way.
     """
-    counts = saved.recipe.get("dataset") == DATASET and len(saved.scored) < 2
+    counts = images.ships and saved.recipe.get("dataset") == dataset.MNIST and len(saved.scored) < 2
     return saved.scores.get("test_mse") if counts else None
+
+
+class Identity(NamedTuple):
+    """What tells a space from every other: the SHA-256 of its file, how that is read, the SHA-256 of its images, and
+    the class that a conditional model is asked for."""
+
+    sha256: str
+    reading: str
+    images: str
+    asked: int
+
+    @property
+    def of_codes(self) -> tuple[str, str, str]:
+        """What the codes depend on."""
+        return self[:3]
 
 
 @dataclass(frozen=True)
 class LatentSpace:
-    """One trained model and what it makes of the evaluation images. Built once a checkpoint, never changed.
+    """One trained model and what it makes of the images it is judged by. Built once for both, never changed.
 
-    ``images`` (10000, 28, 28) uint8 and ``labels`` (10000,) uint8 are the MNIST test digits, resized where
-    the model takes another size; the codes ``z`` and their ``statistics`` are computed when first asked for.
-    ``digit`` is what a conditional model is asked for where no label is given.
+    ``dataset`` are those images, by default the MNIST test digits, and ``images`` the same in the size and the colours
+    that the model takes; the codes ``z`` and their ``statistics`` are computed when first asked for. ``asked`` is the
+    class that a conditional model is asked for where none is given, ``complaint`` a sentence where the model is not on
+    the best device.
 
     >>> space = LatentSpace.open("checkpoints/ae-2.pt")
     >>> space.decode(space.z[:3]).shape
@@ -49,41 +68,81 @@ class LatentSpace:
     name: str
     model: LatentModel
     checkpoint: Checkpoint
+    dataset: Dataset
     images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    digit: int = 0
+    asked: int = 0
+    complaint: str = ""
     encoding: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @classmethod
-    def open(cls, path: str | Path) -> LatentSpace:
+    def open(cls, path: str | Path, images: Dataset | str | Path | None = None) -> LatentSpace:
         """The space of a checkpoint file, our own or anybody's, on the best device there is.
 
-        Raises `CheckpointError` for a file that cannot be read as a trained autoencoder.
+        ``images`` are a data set, or the file or folder of one (`dataset.read`); the MNIST test digits by default.
+        Raises `CheckpointError` for a file that cannot be read as a trained autoencoder, `DataError` for images that
+        cannot be read.
         """
-        return cls.of(Path(path).stem, checkpoint.load(path))
+        given = dataset.read(images) if isinstance(images, str | Path) else images
+        return cls.of(Path(path).stem, checkpoint.load(path), given)
 
     @classmethod
-    def of(cls, name: str, loaded: Checkpoint) -> LatentSpace:
+    def of(cls, name: str, loaded: Checkpoint, images: Dataset | None = None) -> LatentSpace:
         """The space of a checkpoint that is loaded already."""
         # Channels last: convolutions on a processor decode many codes in two thirds of the time.
-        model = loaded.model().to(inference.best_device()).to(memory_format=torch.channels_last)
-        digits, labels = data.evaluation_digits()
-        return cls(name, model, loaded, data.fit(digits, model.signature.image_shape), labels)
+        model, complaint = inference.placed(loaded.model().to(memory_format=torch.channels_last))
+        images = images or dataset.shipped()
+        return cls(name, model, loaded, images, images.fitted(model.signature.image_shape), complaint=complaint)
 
-    def for_digit(self, digit: int) -> LatentSpace:
-        """The same space, of whose conditional model this digit is asked where no label is given."""
-        _ = self.z  # the same for every digit
-        other = replace(self, digit=digit)
+    def judged_by(self, images: Dataset) -> LatentSpace:
+        """The space of the same model and of other images."""
+        fitted = images.fitted(self.signature.image_shape)
+        return LatentSpace(self.name, self.model, self.checkpoint, images, fitted, self.asked, self.complaint)
+
+    def asked_for(self, index: int) -> LatentSpace:
+        """The same space, of whose conditional model this class is asked where none is given."""
+        _ = self.z  # the same for every class
+        other = replace(self, asked=index)
         for computed in ("z", "statistics", "support"):
             if computed in self.__dict__:
                 other.__dict__[computed] = self.__dict__[computed]
         return other
 
     @property
-    def identity(self) -> tuple[str, str, int]:
-        """What tells this space from every other: the SHA-256 of its file, how that is read, the digit in use."""
+    def identity(self) -> Identity:
         saved = self.checkpoint
-        return saved.sha256, str(saved.scored[0].reading.to_dict()) if saved.scored else "", self.digit
+        reading = str(saved.scored[0].reading.to_dict()) if saved.scored else ""
+        return Identity(saved.sha256, reading, self.dataset.sha256, self.asked)
+
+    # The classes of the images.
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the class of every image is known."""
+        return self.dataset.has_classes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes; none where they are not known."""
+        return self.dataset.classes
+
+    @cached_property
+    def labels(self) -> Labels:
+        """The class of every image (n,), as an index of ``classes``; all 0 where they are not known."""
+        labels = self.dataset.labels
+        return np.zeros(len(self.images), np.uint8) if labels is None else labels
+
+    def image_name(self, index: int) -> str:
+        """What an image is called: its class, where that is known, and its number."""
+        of_class = f"class {self.classes[self.labels[index]]}, " if self.has_classes else ""
+        return f"{of_class}image {index}"
+
+    def examples(self, n: int) -> Rows:
+        """The first ``n`` images, or fewer, in an order in which every class comes once, then a second time, …"""
+        return one_of_each(self.labels)[:n]
+
+    def class_mean(self, index: int) -> NDArray[np.float32]:
+        """Mean code (latent_dim,) of the images of one class."""
+        return self.z[self.labels == index].mean(axis=0)
 
     @property
     def signature(self) -> Signature:
@@ -95,7 +154,7 @@ class LatentSpace:
 
     @cached_property
     def z(self) -> NDArray[np.float32]:
-        """Codes of the evaluation images, (10000, latent_dim), read-only.
+        """Codes of the images, (n, latent_dim), read-only.
 
         A decoder alone has none: there, draws from N(0, 1), what such decoders are mostly trained for.
         """
@@ -130,54 +189,61 @@ class LatentSpace:
         if not self.signature.has_encoder:
             raise ArgumentError(f"{self.name} is a decoder-only file and cannot encode images.")
         n = 1 if images.shape == self.images.shape[1:] else len(images)
-        return inference.encode(self.model, images, self.labels_for(n) if labels is None else labels)
+        return inference.encode(self.model, images, self.conditions(n, labels))
 
-    def decode(self, z: ArrayLike, labels: Labels | None = None) -> NDArray[np.float32]:
-        """Pictures (n, height, width) in [0, 1] of codes (n, latent_dim), or of one code; see `inference.decode`."""
+    def decode(self, z: ArrayLike, labels: Labels | None = None) -> Pictures:
+        """Pictures (n, height, width[, channels]) in [0, 1] of codes (n, latent_dim), or of one; see
+        `inference.decode`."""
         codes = inference.as_codes(z, self.latent_dim)
-        return inference.decode(self.model, codes, self.labels_for(len(codes)) if labels is None else labels)
+        return inference.decode(self.model, codes, self.conditions(len(codes), labels))
 
-    def reconstruct(self, images: NDArray[Any], labels: Labels | None = None) -> NDArray[np.float32]:
-        """What is left of images after encoding and decoding, (n, height, width) in [0, 1]."""
+    def reconstruct(self, images: NDArray[Any], labels: Labels | None = None) -> Pictures:
+        """What is left of images after encoding and decoding, (n, height, width[, channels]) in [0, 1]."""
         return self.decode(self.encode(images, labels), labels)
 
-    def labels_for(self, n: int) -> Labels:
-        """The digit in use, ``n`` times."""
-        return np.full(n, self.digit)
+    def conditions(self, n: int, labels: Labels | None) -> Labels:
+        """What a conditional model is told of ``n`` images: their ``labels``, or the class that is asked for.
+
+        That class also where the images have other classes than those that the model knows.
+        """
+        given = labels is not None and len(self.classes) == inference.N_CLASSES
+        return labels if given and labels is not None else np.full(n, self.asked)
 
     @cached_property
     def errors(self) -> NDArray[np.float32]:
-        """Mean squared error a pixel of every evaluation image (10000,), pixels in [0, 1]; conditional models know the
-        digit."""
+        """Mean squared error a pixel of every image (n,), pixels in [0, 1]; conditional models know the class."""
         errors = np.empty(len(self.images), np.float32)
-        for start in range(0, len(self.images), 1000):
-            part = slice(start, start + 1000)
+        block = max(1, min(BLOCK, LARGEST_BLOCK // self.images[0].size))
+        for start in range(0, len(self.images), block):
+            part = slice(start, start + block)
             difference = self.decode(self.z[part], self.labels[part]) - self.images[part] / np.float32(255)
             errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
         return errors
 
+    @cached_property
+    def mean_image_error(self) -> float:
+        """Mean squared error per pixel of the mean image in place of every image: what a model has to beat."""
+        x = self.images.reshape(len(self.images), -1)
+        mean, total = x.mean(axis=0, dtype=np.float64) / 255, 0.0
+        block = max(1, LARGEST_BLOCK // x.shape[1])
+        for start in range(0, len(x), block):
+            total += float(np.square(x[start : start + block] / np.float32(255) - mean).sum(dtype=np.float64))
+        return total / x.size
+
     @property
     def test_error(self) -> float:
-        """Mean squared error per pixel over the evaluation images, pixels in [0, 1].
+        """Mean squared error per pixel over the images, pixels in [0, 1].
 
         The one that training saved where it is of these images and this reading, otherwise measured now.
         """
-        saved = saved_test_error(self.checkpoint)
+        saved = saved_test_error(self.checkpoint, self.dataset)
         return float(self.errors.mean(dtype=np.float64)) if saved is None else saved
 
     @cached_property
     def support(self) -> Support:
-        """How close to the codes of the evaluation images a code lies."""
+        """How close to the codes of the images a code lies."""
         return Support.of(self.z)
 
     def nearest(self, z: ArrayLike, k: int = 1) -> NDArray[np.intp]:
-        """For each code (n, latent_dim) the ``k`` evaluation images whose codes are nearest, (n, k), nearest first."""
-        return nearest(inference.as_codes(z, self.latent_dim), self.z, k)[1]
-
-    def first_of_each_class(self) -> Rows:
-        """The first evaluation image of every class that there is, in the order of the classes, (n_classes,)."""
-        return np.unique(self.labels, return_index=True)[1]
-
-    def class_mean(self, digit: int) -> NDArray[np.float32]:
-        """Mean code (latent_dim,) of the evaluation images of one class."""
-        return self.z[self.labels == digit].mean(axis=0)
+        """For each code (n, latent_dim) the ``k`` images, or all, whose codes are nearest, (n, k), nearest first."""
+        return nearest(inference.as_codes(z, self.latent_dim), self.z, min(k, len(self.z)))[1]

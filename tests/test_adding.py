@@ -47,7 +47,7 @@ def replay(monkeypatch):
 
 @pytest.fixture
 def few(tiny_space):
-    return Evidence(replace(tiny_space, images=tiny_space.images[:300], labels=tiny_space.labels[:300]))
+    return Evidence(tiny_space.judged_by(tiny_space.dataset.select(np.arange(300))))
 
 
 class TestSampler:

@@ -43,7 +43,7 @@ def test_charts_are_drawn_without_pandas():
 import sys
 import numpy as np
 from latent import charts
-charts.packed(charts.digits_chart(np.arange(10)))
+charts.packed(charts.classes_chart(np.arange(10), "0123456789"))
 charts.packed(charts.walk_chart(charts.walk_rows(np.arange(3.0), np.ones(3), np.ones(3)), "thickness"))
 assert "pandas" not in sys.modules
 """

@@ -18,6 +18,7 @@ ACTIVE = np.array([True, True, False, True, True, True])
 HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 / e, "seconds": 1.0} for e in (1, 2, 3)]
 ZOO = [("ae-2", 2.0, 0.3), ("ae-4", 4.0, 0.1), ("vae-4", 4.0, 0.101), ("unknown", 8.0, None)]
 PATHS = {"linear": Z[0], "spherical": Z[1]}
+NAMES = [str(index) for index in range(10)]
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
@@ -26,8 +27,8 @@ CHARTS = {
     "code": lambda: charts.code_chart(charts.code_rows(Z[0], STATISTICS)),
     "codes": lambda: charts.codes_chart(charts.codes_rows(Z[:10]), 3.0),
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
-    "digits": lambda: charts.digits_chart(np.arange(10)),
-    "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), ["data:,"] * 3),
+    "digits": lambda: charts.classes_chart(np.arange(10), NAMES),
+    "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), NAMES, ["data:,"] * 3),
     "samplers": lambda: charts.samplers_chart({"normal": 34.0, "mixture": 0.6, "real": 0.0}, ["real"]),
     "shares": lambda: charts.shares_chart(np.full((2, 10), 0.1), "ab", "0123456789", ("sampler", "digit", "share")),
     "matrix": lambda: charts.matrix_chart(np.eye(3), "abc", "xyz", ("dimension", "property", "correlation")),
@@ -120,7 +121,7 @@ def test_no_room_of_the_package_brings_streamlit_along():
 
 def test_the_table_of_clusters_holds_every_count_and_a_picture_a_row():
     table = np.arange(30).reshape(3, 10)
-    found = rows(charts.match_chart(table, ["data:,a", "data:,b", "data:,c"]))
+    found = rows(charts.match_chart(table, NAMES, ["data:,a", "data:,b", "data:,c"]))
     counts = max(found, key=len)
     assert [row["images"] for row in counts] == list(range(30))
     assert sum(row["share"] for row in counts if row["cluster"] == 1) == pytest.approx(1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from latent import checkpoint, compare, data, store
+from latent import checkpoint, compare, data, dataset, store
 from latent.compare import Comparison
 from latent.errors import ArgumentError
 from latent.measure import dimensions, scores
@@ -50,7 +50,7 @@ def comparison(shipped, tmp_path_factory) -> Comparison:
     path = tmp_path_factory.mktemp("turned") / "turned.pt"
     checkpoint.save(path, turned(shipped))
     spaces = (LatentSpace.of("ae-8", shipped), LatentSpace.open(path))
-    return Comparison.of(*(replace(space, images=space.images[:2000], labels=space.labels[:2000]) for space in spaces))
+    return Comparison.of(*(space.judged_by(space.dataset.select(np.arange(2000))) for space in spaces))
 
 
 def test_a_turned_copy_has_other_codes_and_draws_the_same(comparison):
@@ -75,8 +75,7 @@ def test_stitching_with_a_turned_copy_is_exact(comparison):
 
 
 def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(comparison):
-    other = LatentSpace.of("untrained", tiny(latent_dim=8))
-    other = replace(other, images=comparison.a.space.images, labels=comparison.a.space.labels)
+    other = LatentSpace.of("untrained", tiny(latent_dim=8), comparison.a.space.dataset)
     found = Comparison(Evidence(other), comparison.a)
     assert found.alignment.overlap < 0.5
     assert found.stitching.stitched > 2 * found.stitching.own
@@ -84,7 +83,7 @@ def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(comparis
 
 def test_better_finds_the_digits_that_differ_most():
     a, b = (LatentSpace.open(CHECKPOINTS / f"{name}.pt") for name in ("ae-8", "ae-2"))
-    a, b = (replace(space, images=space.images[:500], labels=space.labels[:500]) for space in (a, b))
+    a, b = (space.judged_by(space.dataset.select(np.arange(500))) for space in (a, b))
     comparison = Comparison.of(a, b)
     gain = b.errors - a.errors
     assert gain[comparison.better("a", 10)].tolist() == sorted(gain, reverse=True)[:10]
@@ -136,12 +135,14 @@ class TestScores:
         assert scores.score(Evidence(tiny_space), "probe") == scores.known(key, "probe") == measured
 
     def test_spaces_are_compared_by_the_same_sampler_whatever_else_was_measured(self, space):
-        few = Evidence(replace(space, images=space.images[:600], labels=space.labels[:600]))
+        few = Evidence(space.judged_by(space.dataset.select(np.arange(600))))
         around = few.sampler("around", 0).fidelity.frechet
-        assert scores.known(scores.key_of(space), "frechet") is None
+        key = scores.key_of(few.space)
+        assert scores.known(key, "frechet") is None
         found = scores.score(few, "frechet")
         assert found == few.sampler("mixture", 0).fidelity.frechet != around
-        assert scores.known(scores.key_of(space), "frechet") == found
+        assert scores.known(key, "frechet") == found
+        assert scores.known(scores.key_of(space), "frechet") is None  # of other images
 
     def test_what_cannot_be_judged_has_no_distance(self, space):
         fashion = replace(space.checkpoint, recipe={"dataset": "FashionMNIST"})
@@ -155,12 +156,16 @@ class TestScores:
 
     def test_our_own_file_says_its_kind_size_and_error(self, tiny_file, tmp_path):
         sha256 = checkpoint.fingerprint(tiny_file)
-        assert scores.kind_and_size(tiny_file, sha256) == ("ae", 2)
-        assert scores.known((sha256, ""), "latent_dim") == 2
-        assert scores.known((sha256, ""), "mse") == 0.1
+        images = dataset.shipped()
+        assert scores.kind_and_size(tiny_file, sha256, images) == ("ae", 2)
+        assert scores.known((sha256, "", images.sha256), "latent_dim") == 2
+        assert scores.known((sha256, "", images.sha256), "mse") == 0.1
+        others = images.select(np.arange(100))
+        assert scores.kind_and_size(tiny_file, sha256, others) == ("ae", 2)
+        assert scores.known((sha256, "", others.sha256), "mse") is None
         stranger = tmp_path / "stranger.pt"
         torch.save({"fc.weight": torch.zeros(3, 784)}, stranger)
-        assert scores.kind_and_size(stranger, "other") is None
+        assert scores.kind_and_size(stranger, "other", images) is None
 
     def test_spaces_of_no_file_are_not_confused(self):
         one, two = (Evidence(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))

@@ -686,7 +686,7 @@ class TestPage:
     def test_it_is_offered_to_its_checkpoint_and_shows_its_statistics(self, folder):
         app = self.opened()
         picker = app.selectbox(key="statistics_codes")
-        assert picker.options == ["the 10,000 test images", "mine"]
+        assert picker.options == ["the images in use", "mine"]
         of_digits = self.table(app)
         picker.set_value("mine").run()
         assert not app.exception
@@ -703,7 +703,7 @@ class TestPage:
         assert app.selectbox(key="statistics_codes").value == "mine"
         assert any("<dd>300</dd>" in element.proto.body for element in app.main.get("html"))
         unknown = self.opened(statistics_codes="gone")
-        assert unknown.selectbox(key="statistics_codes").value == "the 10,000 test images"
+        assert unknown.selectbox(key="statistics_codes").value == "the images in use"
 
     def test_its_python_gives_its_arrays(self, folder, monkeypatch):
         offered = {}
@@ -739,7 +739,7 @@ class TestPage:
         app = self.opened(statistics_codes="mine")
         assert any(sentence in text.value for text in app.text)
         assert len(app.error) == 1
-        app.selectbox(key="statistics_codes").set_value("the 10,000 test images").run()
+        app.selectbox(key="statistics_codes").set_value("the images in use").run()
         assert not app.error
         assert not app.exception
         assert len(self.table(app)) == 3

@@ -128,5 +128,29 @@ def test_a_gif_goes_there_and_back():
         gif.seek(index)
         frames.append(int(np.asarray(gif.convert("L"))[0, 0]))
     assert frames == [0, 85, 170, 255, 170, 85]
-    assert gif.size == (16, 16)
+    assert gif.size == (56, 56)  # as large as 28 pixels at this zoom
     assert gif.info["loop"] == 0
+
+
+@pytest.mark.parametrize(("side", "zoom", "shown"), [(28, 3, 84), (8, 3, 80), (64, 3, 64), (256, 3, 84), (64, 1, 28)])
+def test_pictures_of_any_size_are_shown_about_as_large_as_digits_are(side, zoom, shown):
+    pictures = np.zeros((2, side, side, 3), np.uint8)
+    sheet = images.sheet(pictures, 2, zoom)
+    assert sheet.boxes[0].tolist() == [0, 0, shown, shown]
+    assert images.pairs_sheet(pictures, pictures, 2, zoom).boxes[:, 2].max() > shown
+
+
+def test_a_reduced_picture_keeps_its_shape_and_its_brightness():
+    half = np.zeros((1, 100, 200), np.uint8)
+    half[:, :, 100:] = 200
+    reduced, zoom = images.as_large(half, 1)
+    assert (reduced.shape, zoom) == ((1, 14, 28), 1)
+    assert abs(float(reduced.mean()) - 100) < 3
+
+
+def test_changes_of_colours_are_those_of_their_brightness():
+    grey = np.zeros((2, 3, 4), np.float32)
+    grey[1, 0, 0] = 0.5
+    colour = np.repeat(grey[..., None], 3, axis=3)
+    assert np.array_equal(images.changes_to_rgb(colour, colour[0]), images.changes_to_rgb(grey, grey[0]))
+    assert images.changes_to_rgb(grey, grey[0]).shape == (2, 3, 4, 3)

@@ -14,7 +14,7 @@ import sys
 from latent import charts, {room}
 import numpy
 print("altair" in sys.modules)
-charts.digits_chart(numpy.arange(10))
+charts.classes_chart(numpy.arange(10), "0123456789")
 print("altair" in sys.modules)
 """
     ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

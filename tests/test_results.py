@@ -78,10 +78,10 @@ def test_some_results_of_every_other_model_are_what_is_measured_anew(path):
 def test_results_are_void_where_the_images_or_the_measures_are_others(monkeypatch):
     space = LatentSpace.open(CHECKPOINTS / "ae-2.pt")
     assert Evidence.with_kept(space).has("tsne")
-    assert not Evidence.with_kept(replace(space, images=space.images[:1000], labels=space.labels[:1000])).kept
+    assert not Evidence.with_kept(space.judged_by(space.dataset.select(np.arange(1000)))).kept
     mirrored = np.ascontiguousarray(space.images[:, :, ::-1])
-    assert not Evidence.with_kept(replace(space, images=mirrored)).kept
-    assert not Evidence.with_kept(replace(space, labels=space.labels[::-1])).kept
+    assert not Evidence.with_kept(space.judged_by(replace(space.dataset, images=mirrored))).kept
+    assert not Evidence.with_kept(space.judged_by(replace(space.dataset, labels=space.labels[::-1]))).kept
     assert not Evidence.with_kept(replace(space, checkpoint=replace(space.checkpoint, sha256="0" * 64))).kept
     monkeypatch.setattr(evidence_module, "VERSION", evidence_module.VERSION + 1)
     assert not Evidence.with_kept(space).kept

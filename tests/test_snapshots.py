@@ -242,12 +242,12 @@ def test_a_frame_is_told_with_its_loss():
 
 def test_the_gif_has_a_frame_an_epoch_in_the_colours_of_the_digits():
     film = Film.of(settling(n_epochs=41), history(41))
-    content = film.gif(charts.DIGITS)
+    content = film.gif(charts.CLASSES)
     assert len(content) < 3 * 1024**2
     frames = [frame.convert("RGB") for frame in ImageSequence.Iterator(Image.open(io.BytesIO(content)))]
     assert len(frames) == 41
     for colour in (film.snapshots.labels[0], 4):
-        red, green, blue = bytes.fromhex(charts.DIGITS[colour][1:])
+        red, green, blue = bytes.fromhex(charts.CLASSES[colour][1:])
         assert (np.asarray(frames[-1]) == (red, green, blue)).all(axis=-1).any()
     assert all(np.any(np.asarray(a) != np.asarray(b)) for a, b in pairwise(frames))
 
@@ -268,7 +268,7 @@ def test_the_page_sends_the_film_once_with_what_is_said_of_every_frame(film_page
     (shown,) = parts(app, "film").values()
     assert shown["captions"] == [Film.of(film, history(6)).caption(frame) for frame in range(6)]
     assert shown["losses"] == [None, 1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
-    assert shown["colours"] == list(charts.DIGITS)
+    assert shown["colours"] == list(charts.CLASSES)
     frames = delivered(app)[shown["frames"]]
     assert frames["shape"] == [6, 32, 28, 28, 1]
     assert any("Training GIF" in button.proto.label for button in app.main.get("download_button"))

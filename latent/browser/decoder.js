@@ -22,7 +22,7 @@ const CLASSES = 10
  * What turns a code into a picture: floats in [0, 1] as rows, columns, channels, overwritten by the next call.
  * @param {Program} program
  * @param {Float32Array} weights
- * @returns {(code: ArrayLike<number>, digit?: number) => Float32Array}
+ * @returns {(code: ArrayLike<number>, asked?: number) => Float32Array}
  */
 export function decoder(program, weights) {
   const code = new Float32Array(program.latent_dim)
@@ -36,9 +36,9 @@ export function decoder(program, weights) {
     from = layer.shape
     return step
   })
-  return (z, digit = 0) => {
+  return (z, asked = 0) => {
     code.set(z)
-    label.fill(0)[digit] = 1
+    label.fill(0)[asked] = 1
     for (const step of steps) step()
     return output
   }

@@ -6,7 +6,7 @@
  *
  * @typedef {import("./stage.js").Stage} Stage
  * @typedef {import("./stage.js").Send} Send
- * @typedef {{stage: string, holds: string[], base: number[] | null, digit: number, shelf: number[][], refusal: string}}
+ * @typedef {{stage: string, holds: string[], base: number[] | null, asked: number, shelf: number[][], refusal: string}}
  *   Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder cannot run here
  * @typedef {(change: (code: Float32Array) => void) => void} Move what a control calls to change the code
  */
@@ -14,7 +14,8 @@ import { decoder } from "./decoder.js"
 import { Reader, Streamed, finder, inbox, lerp, nearest, paint, say, slerp, stagesHere, support } from "./stage.js"
 
 const FIRST = 16 // dimensions shown before the switch
-const VOTERS = 20 // nearest real codes whose digits are counted
+const MOST_SHARES = 12 // classes that have a bar
+const VOTERS = 20 // nearest real codes whose classes are counted
 const SETTLED = 400 // milliseconds without movement, after which the code is chosen
 
 /** @type {Record<string, number[]>} */
@@ -197,7 +198,7 @@ class Live {
     this.frame = 0
     const started = performance.now()
     if (this.playing) this.advance(now)
-    if (this.find("local").checked) this.paint(this.decode(this.code, this.data.digit), started)
+    if (this.find("local").checked) this.paint(this.decode(this.code, this.data.asked), started)
     else this.ask()
     this.sliders.follow(this.code, this.find("all").checked)
     this.pad.follow(this.code)
@@ -282,6 +283,11 @@ class Sliders {
   }
 }
 
+/** The colour of a class; after the last one they repeat. @param {Stage} stage @param {number} index */
+function colourOf({ colours }, index) {
+  return colours[index % colours.length]
+}
+
 /** A plane through the space, with the real codes as dots. What of a code lies outside the plane, stays. */
 class Pad {
   /**
@@ -320,7 +326,7 @@ class Pad {
     context.globalAlpha = 0.6
     places.forEach((place, row) => {
       const [left, top] = this.shares(place)
-      context.fillStyle = colours[labels[row]]
+      context.fillStyle = colourOf({ colours }, labels[row])
       context.fillRect(left * width - 1.5, top * height - 1.5, 3, 3)
     })
   }
@@ -395,21 +401,24 @@ class Readings {
    */
   enter(stage, ready) {
     this.stage = stage
-    const [height, width] = stage.picture
+    const [height, width] = stage.thumbnail
     Object.assign(this.find("nearest"), { height, width })
     this.sprite = null
     createImageBitmap(new Blob([/** @type {BlobPart} */ (stage.images)])).then((sprite) => {
       this.sprite = sprite
       ready()
     })
-    const shares = stage.colours.map((colour, digit) => {
+    const few = stage.classes.length <= MOST_SHARES
+    const shares = (few ? stage.classes : []).map((name) => {
       const share = document.createElement("div")
-      share.innerHTML = `<i></i>${digit}`
+      share.append(document.createElement("i"), name)
+      share.title = name
       return share
     })
     this.bars = shares.map((share) => /** @type {HTMLElement} */ (share.firstElementChild))
-    this.bars.forEach((bar, digit) => (bar.style.background = stage.colours[digit]))
+    this.bars.forEach((bar, index) => (bar.style.background = colourOf(stage, index)))
     this.find("shares").replaceChildren(...shares)
+    this.find("shares").hidden = !shares.length
   }
 
   /** @param {Float32Array} code */
@@ -421,15 +430,15 @@ class Readings {
     say(this.find("where"), words)
     const votes = this.bars.map(() => 0)
     for (const row of near.places.subarray(0, VOTERS)) votes[labels[row]]++
-    this.bars.forEach((bar, digit) => (bar.style.transform = `scaleY(${votes[digit] / VOTERS})`))
+    this.bars.forEach((bar, index) => (bar.style.transform = `scaleY(${votes[index] / VOTERS})`))
     this.show(near.places[0])
   }
 
-  /** A real digit. @param {number} row */
+  /** A real image. @param {number} row */
   show(row) {
-    const { labels, columns } = this.stage
-    const [height, width] = this.stage.picture
-    say(this.find("nearest-name"), `nearest: class ${labels[row]}`)
+    const { labels, classes, columns } = this.stage
+    const [height, width] = this.stage.thumbnail
+    say(this.find("nearest-name"), classes.length ? `nearest: class ${classes[labels[row]]}` : `nearest: image ${row}`)
     if (!this.sprite) return
     const [left, top] = [(row % columns) * width, Math.floor(row / columns) * height]
     this.find("nearest").getContext("2d").drawImage(this.sprite, left, top, width, height, 0, 0, width, height)

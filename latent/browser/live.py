@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from latent.arrays import Labels
 from latent.browser import joined, source
 from latent.browser.inbox import parcel
 from latent.errors import DecoderError
@@ -21,12 +23,13 @@ from latent.foreign.network import Network
 from latent.foreign.normalisations import NORMALISATIONS, batch_norm_as_affine
 from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS
 from latent.foreign.reading import Reading
-from latent.images import png_bytes
+from latent.images import png_bytes, smaller
 from latent.model import Autoencoder, LatentModel
 
 MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
 SPRITE_COLUMNS = 100
+MOST_PIXELS = 10_000_000  # of all real images together
 
 Weights = NDArray[np.float64]
 
@@ -78,7 +81,8 @@ class Stage:
     ``codes`` (n, latent_dim) of real images, ``labels`` (n,) and the ``images`` (n, height, width[, 3]), uint8;
     ``order`` the dimensions that get a slider, the first one first, ``low`` and ``high`` (latent_dim,) their ranges;
     ``start`` (latent_dim,) the code that a reset leads to; ``axes`` (2, latent_dim), at right angles and of length 1,
-    the directions of the pad, to the right and up; ``colours`` of the ten digits, as in CSS.
+    the directions of the pad, to the right and up; ``colours`` of the first classes, as in CSS, which repeat
+    after these, and ``classes`` their names, none where they are not known.
     The support of a code is how many of ``distances``, of real codes to their ``neighbours`` nearest others on average,
     exceed its own: from ``edges[0]`` up it is on the data, from ``edges[1]`` at the edge. ``program`` is None where the
     decoder cannot run in the browser.
@@ -86,7 +90,7 @@ class Stage:
 
     program: Program | None
     codes: NDArray[np.float32]
-    labels: NDArray[np.uint8]
+    labels: Labels
     images: NDArray[np.uint8]
     order: Sequence[int]
     low: NDArray[np.float32]
@@ -96,21 +100,34 @@ class Stage:
     colours: Sequence[str]
     neighbours: int
     distances: NDArray[np.float32]
+    classes: Sequence[str] = ()
     edges: tuple[float, float] = (0.1, 0.01)
 
     def parcel(self, name: str) -> bytes:
         """For the inbox; ``name`` stands for the content, and the same name is taken for the same content."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        height, width = self.images.shape[1:3]
+        shown = thumbnails(self.images)
+        height, width = shown.shape[1:3]
         values |= {
+            "labels": np.asarray(self.labels, "<u2"),
+            "classes": list(self.classes),
             "program": self.program and self.program.to_dict(),
             "weights": np.frombuffer(self.program.weights if self.program else b"", "<f4"),
             "order": [int(dimension) for dimension in self.order],
-            "picture": [height, width],
-            "images": sprite(self.images),
+            "picture": list(self.images.shape[1:3]),
+            "thumbnail": [height, width],
+            "images": sprite(shown),
             "columns": SPRITE_COLUMNS,
         }
         return parcel(name, **values)
+
+
+def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Images (n, height, width[, 3]), all reduced alike where they have more than `MOST_PIXELS` together."""
+    n, height, width = images.shape[:3]
+    scale = min(1.0, math.sqrt(MOST_PIXELS / (n * height * width)))
+    size = max(1, int(width * scale)), max(1, int(height * scale))
+    return images if scale == 1 else np.stack([smaller(image, size) for image in images])
 
 
 def sprite(images: NDArray[np.uint8]) -> bytes:
@@ -127,7 +144,7 @@ def live_component() -> dict[str, str]:
     """``html``, ``css`` and ``js`` of the component that moves a code and shows its picture.
 
     Its data: ``stage`` names the `Stage` that a parcel brings, ``holds`` is what it has last said it holds, ``base``
-    the code that it shows whenever this is another one (or None), ``digit`` what a conditional decoder draws,
+    the code that it shows whenever this is another one (or None), ``asked`` the class that a conditional decoder draws,
     ``shelf`` the codes that Play goes through, ``refusal`` why the decoder cannot run in the browser (or ""). It sets
     the states ``code``, the one chosen when a movement has ended, and ``holds``, the names of stages that need not be
     sent again; and the triggers ``keep``, a code, and ``ask``, a ``serial`` and a ``code``, which is answered

@@ -1,5 +1,5 @@
 /**
- * A map of many codes as dots: zoom with the wheel, hover for the digit, click a place, drag a box.
+ * A map of many codes as dots: zoom with the wheel, hover for the image, click a place, drag a box.
  *
  * Everything but a click and a finished box happens here; nothing is sent while the hand moves.
  *
@@ -7,7 +7,7 @@
  *
  * @typedef {Object} Dots
  * @property {Float32Array} places x, y of every dot
- * @property {Uint8Array} labels the digit of every dot, or nothing where dots are no digits
+ * @property {Uint16Array} labels the class of every dot, or nothing where classes are not known
  *
  * @typedef {Object} Colours
  * @property {Uint8Array} colours red, green, blue of every dot
@@ -19,7 +19,10 @@
  * @property {string} dots name of the parcel of the Dots
  * @property {string} colours name of the parcel of the Colours
  * @property {string} atlas that of the picture that lies under the dots ({picture, type, box: left, bottom, right, top}), or ""
- * @property {string} digits that of the pictures of all test digits ({picture, type})
+ * @property {string} thumbnails that of the small pictures of all images ({picture, type, size: width, height}), 100 in
+ *   a row, or ""
+ * @property {string[]} classes their names
+ * @property {boolean} isReal whether the dots are codes of real images
  * @property {[string, string]} axes what the axes are
  * @property {number | null} chosen the dot that stands out
  * @property {[number, number] | null} at the place that was clicked
@@ -31,7 +34,8 @@
  */
 
 const MARGIN = { left: 8, right: 8, top: 8, bottom: 26 };
-const TILE = 28; // of the sprite of all digits, 100 in a row
+const IN_A_ROW = 100; // thumbnails
+const ENLARGED = 56; // pixels of the longer side of the one that is shown
 const NEAR = 9; // pixels within which a click is on a dot
 
 /** @param {{data: MapData, parentElement: HTMLElement, setTriggerValue: (name: string, value: unknown) => void}} component */
@@ -63,7 +67,7 @@ class LatentMap {
     this.root = root;
     this.canvas = root.querySelector("canvas");
     this.hint = root.querySelector(".hint");
-    this.digit = this.hint.querySelector("i");
+    this.thumbnail = this.hint.querySelector("i");
     this.drag = null;
     this.canvas.onpointerdown = (event) => this.press(event);
     this.canvas.onpointermove = (event) => this.move(event);
@@ -99,7 +103,7 @@ class LatentMap {
   /** Take what is there of the inbox; the rest when it comes. */
   take() {
     const inbox = window.latentInbox ?? new Map();
-    const { dots, colours, atlas, digits } = this.data;
+    const { dots, colours, atlas, thumbnails } = this.data;
     if (inbox.has(dots) && dots !== this.dots) {
       Object.assign(this, { places: inbox.get(dots).places, labels: inbox.get(dots).labels });
       this.view = this.whole();
@@ -116,10 +120,25 @@ class LatentMap {
       this.atlasBox = inbox.get(atlas).box;
       this.under = atlas;
     }
-    if (inbox.has(digits) && !this.digit.style.backgroundImage) {
-      this.digit.style.backgroundImage = `url(${pictureAddress(inbox.get(digits))})`;
+    if (inbox.has(thumbnails) && thumbnails !== this.small) {
+      this.enter(inbox.get(thumbnails), this.places.length / 2);
+      this.small = thumbnails;
     }
     this.draw();
+  }
+
+  /** Take the small pictures of n images. */
+  enter(pictures, n) {
+    const [width, height] = pictures.size;
+    const zoom = ENLARGED / Math.max(width, height);
+    this.tile = [width * zoom, height * zoom];
+    const rows = Math.ceil(n / IN_A_ROW);
+    Object.assign(this.thumbnail.style, {
+      width: `${this.tile[0]}px`,
+      height: `${this.tile[1]}px`,
+      backgroundImage: `url(${pictureAddress(pictures)})`,
+      backgroundSize: `${this.tile[0] * IN_A_ROW}px ${this.tile[1] * rows}px`,
+    });
   }
 
   /** All dots, with a little room around them. */
@@ -249,15 +268,19 @@ class LatentMap {
     this.draw();
   }
 
-  /** The digit under the pointer, as a picture and in words. */
+  /** The image under the pointer, as a picture and in words. */
   hover(px, py) {
     const dot = this.dotAt(px, py);
     this.hint.hidden = dot < 0;
     if (dot < 0) return;
-    this.digit.hidden = !this.digit.style.backgroundImage || !this.labels.length;
-    this.digit.style.backgroundPosition = `${-2 * TILE * (dot % 100)}px ${-2 * TILE * Math.floor(dot / 100)}px`;
+    this.thumbnail.hidden = !this.tile || !this.data.thumbnails;
+    if (this.tile) {
+      const [left, top] = [this.tile[0] * (dot % IN_A_ROW), this.tile[1] * Math.floor(dot / IN_A_ROW)];
+      this.thumbnail.style.backgroundPosition = `${-left}px ${-top}px`;
+    }
     const value = this.values.length ? ` · ${this.value} ${Number(this.values[dot].toPrecision(3))}` : "";
-    const what = this.labels.length ? `class ${this.labels[dot]} · test image ${dot}` : `random code ${dot}`;
+    const ofClass = this.labels.length ? `class ${this.data.classes[this.labels[dot]]} · ` : "";
+    const what = this.data.isReal ? `${ofClass}test image ${dot}` : `random code ${dot}`;
     this.hint.querySelector("span").textContent = what + value;
     const right = px + 150 > this.canvas.clientWidth;
     Object.assign(this.hint.style, { left: right ? "" : `${px + 14}px`, top: `${py + 10}px` });

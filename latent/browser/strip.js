@@ -10,9 +10,9 @@
  *   {kind: "linear" | "spherical", start: number[], end: number[]}} Line
  * @typedef {import("./sheet.js").Sheet & {line: Line | null, label: string, heading: string}} Row `line` is null where
  *   its pictures are about those of the first row
- * @typedef {{rows: Row[], places: number[], at: number, digits: number, sign: string, note: string, digit: number,
+ * @typedef {{rows: Row[], places: number[], at: number, decimals: number, sign: string, note: string, asked: number,
  *   picture: number[], stage: string, holds: string[]}} Data `places` are those of the pictures of every row, evenly
- *   spaced; `at` is the one fixed, to `digits` decimals where a hand chose it, shown behind `sign`; `digit` is what a
+ *   spaced; `at` is the one fixed, to `decimals` decimals where a hand chose it, shown behind `sign`; `asked` is what a
  *   conditional decoder draws; `picture` is [height, width]; `holds` are the stages that the page takes to be here
  * @typedef {import("./stage.js").Send} Send
  */
@@ -263,9 +263,9 @@ class Strip {
 
   /** @param {number} place */
   move(place) {
-    const { places, digits } = this.data
+    const { places, decimals } = this.data
     clearTimeout(this.settling)
-    this.at = Math.min(places.at(-1), Math.max(places[0], Number(place.toFixed(digits))))
+    this.at = Math.min(places.at(-1), Math.max(places[0], Number(place.toFixed(decimals))))
     this.changed()
   }
 
@@ -316,9 +316,9 @@ class Strip {
   draw() {
     this.frame = 0
     const started = performance.now()
-    const { rows, places, digit, sign } = this.data
+    const { rows, places, asked, sign } = this.data
     const { line, label } = rows[this.row]
-    if (this.decode) paint(this.find("picture"), this.image, this.decode(codeAt(line, this.at), digit))
+    if (this.decode) paint(this.find("picture"), this.image, this.decode(codeAt(line, this.at), asked))
     else if (this.stage) this.ask()
     else this.showNearest()
     const way = (this.at - places[0]) / (places.at(-1) - places[0] || 1)
@@ -333,7 +333,7 @@ class Strip {
 
   /** The place as it is shown. */
   value() {
-    return this.at.toFixed(Math.max(2, this.data.digits))
+    return this.at.toFixed(Math.max(2, this.data.decimals))
   }
 
   ask() {

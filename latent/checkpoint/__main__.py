@@ -10,19 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from latent import checkpoint
+from latent import checkpoint, dataset
+from latent.dataset import Dataset, add_option
 from latent.errors import LatentError
 from latent.space import LatentSpace
 
 
-def description(path: Path) -> dict[str, Any]:
-    """How a file is read, as plain values; where it was refused, ``ok`` is false and ``error`` a sentence."""
+def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
+    """How a file is read, judged by these images, as plain values; where it was refused, ``ok`` is false and ``error``
+    a sentence."""
     start = time.perf_counter()
     found: dict[str, Any] = {"path": str(path), "ok": False}
     found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
     try:
         loaded = checkpoint.load(path)
-        space = LatentSpace.of(path.stem, loaded)
+        space = LatentSpace.of(path.stem, loaded, images)
         signature = space.signature
         found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}
         found |= {
@@ -63,8 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with one object per file")
+    add_option(parser)
     options = parser.parse_args(arguments)
-    descriptions = [description(path) for path in options.files]
+    try:
+        images = None if options.images is None else dataset.read(options.images)
+    except LatentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    descriptions = [description(path, images) for path in options.files]
     print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))
     return 0 if all(found["ok"] for found in descriptions) else 1
 

@@ -14,7 +14,6 @@ from latent.errors import ArgumentError
 from latent.neighbours import nearest_others
 from latent.traversal import effects, traverse
 
-N_CLASSES = 10
 MANY_DIMENSIONS = 1024
 MOST_DECODES = 4096  # pictures that are drawn to see what the dimensions do
 MOST_BASES = 64  # real codes from which a dimension is changed
@@ -138,13 +137,14 @@ def effective_rank(z: NDArray[np.floating]) -> float:
 
 
 def neighbour_classes(z: NDArray[np.floating], labels: Labels, k: int = 10) -> NDArray[np.float64]:
-    """The classes of the ``k`` nearest neighbours of each class's codes: shares (10, 10), every row's sum 1.
+    """The classes of the ``k`` nearest neighbours of each class's codes, as shares (n_classes, n_classes).
 
-    Row 4, column 9 is the share of 9s among the neighbours of 4s. Of codes (n, latent_dim) and their digits (n,);
-    NaN in the row of a digit that is not there.
+    Row 4, column 9 is the share of 9s among the neighbours of 4s. Of codes (n, latent_dim) and their classes (n,);
+    NaN in the row of a class that is not there.
     """
     _, found = nearest_others(z, k)
-    counts = np.zeros((N_CLASSES, N_CLASSES))
+    n_classes = int(labels.max()) + 1
+    counts = np.zeros((n_classes, n_classes))
     np.add.at(counts, (np.repeat(labels, k), labels[found.ravel()]), 1)
     sums = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, sums, out=np.full_like(counts, np.nan), where=sums > 0)
@@ -264,10 +264,9 @@ class Reconstruction:
 
     @property
     def by_digit(self) -> NDArray[np.float64]:
-        """The mean error of each digit, (10,); NaN for one that is not there."""
-        counts = np.bincount(self.labels, minlength=N_CLASSES)
-        sums = np.bincount(self.labels, self.errors, minlength=N_CLASSES)
-        return np.divide(sums, counts, out=np.full(N_CLASSES, np.nan), where=counts > 0)
+        """The mean error of each class, (n_classes,); NaN for one that is not there."""
+        counts, sums = np.bincount(self.labels), np.bincount(self.labels, self.errors)
+        return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
 
     def best(self, n: int = 32) -> NDArray[np.intp]:
         """The ``n`` images with the least error, best first."""

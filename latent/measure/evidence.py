@@ -22,10 +22,10 @@ from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstr
 from latent.measure.fidelity import MEASURES, Fidelity, Reference, halves
 from latent.measure.judge import JUDGE_FILE, Judge, Judgement
 from latent.measure.kept import Part
-from latent.measure.knowledge import Knowledge
+from latent.measure.knowledge import FOLDS, Knowledge
 from latent.measure.smoothness import KINDS, Paths, Smoothness
 from latent.sampling import Sampler
-from latent.space import LatentSpace
+from latent.space import Identity, LatentSpace
 
 BLOCK = 1000  # pictures in memory at a time
 N_SHOWN = 60  # pictures of a sampler that are kept to be looked at
@@ -38,6 +38,7 @@ FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the baselines
 VERSION = 1  # of the measures: raise it with every change to what one of them says, and results kept before are void
 
 SEED = 0  # of the samples that findings and reports speak of
+LEAST = 20  # images: of fewer, halves and neighbours say nothing
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
 
 T = TypeVar("T")
@@ -119,10 +120,32 @@ class Evidence:
     @property
     def refusal(self) -> str:
         """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
+        if self.size_refusal:
+            return self.size_refusal
         trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
         if trained_on != self.judge.dataset:
             return f"No classifier scores: classifier trained on {self.judge.dataset}, model trained on {trained_on}."
         return "" if self.judges_real_images() else "No classifier scores: accuracy below 95% on these images."
+
+    @property
+    def size_refusal(self) -> str:
+        """Why nothing can be measured, as a sentence: too few images; empty where there are enough."""
+        n = len(self.space.images)
+        return "" if n >= LEAST else f"No metrics: they need at least {LEAST} images, and the set in use has {n}."
+
+    @property
+    def class_refusal(self) -> str:
+        """Why classes cannot be predicted from the codes, as a sentence; empty where they can."""
+        if self.size_refusal:
+            return self.size_refusal
+        if not self.space.has_classes:
+            return "No class metrics: the images in use have no labels."
+        counts = np.bincount(self.space.labels)
+        if np.count_nonzero(counts) < 2:
+            return "No class metrics: the images in use are of one class only."
+        if counts[counts > 0].min() < FOLDS:
+            return f"No class metrics: cross-validation needs {FOLDS} images of each class, and one has fewer."
+        return ""
 
     @property
     def samplers(self) -> tuple[str, ...]:
@@ -229,7 +252,7 @@ class Evidence:
 
     @measured_once
     def neighbours(self) -> NDArray[np.float64]:
-        """The classes of the nearest neighbours of each class, shares (10, 10)."""
+        """The classes of the nearest neighbours of each class, shares (n_classes, n_classes)."""
         return dimensions.neighbour_classes(components.condensed(self.space.z), self.space.labels)
 
     @measured_once
@@ -262,9 +285,12 @@ class Evidence:
 
         if features == CODES and not space.checkpoint.sha256:  # of no file: there is nothing to know it by
             return Knowledge(*measure().tolist())
-        of = {CODES: space.identity[:2], PCA: (space.latent_dim, *space.signature.image_shape)}
-        key = of.get(features, space.signature.image_shape)  # what the features are made of
-        return Knowledge(*store.stored(measure, "knowledge", features, len(space.images), key).tolist())
+        of = {
+            CODES: space.identity.of_codes,
+            PCA: (space.dataset.sha256, space.latent_dim, *space.signature.image_shape),
+        }
+        key = of.get(features, (space.dataset.sha256, *space.signature.image_shape))  # what the features are made of
+        return Knowledge(*store.stored(measure, "knowledge", features, key).tolist())
 
     @measured_once
     def clusters(self, method: str, n: int, seed: int) -> Clusters:
@@ -276,12 +302,12 @@ class Evidence:
         key: Part = ("tsne",)
         if key in self.kept:
             return self.kept[key]
-        return store.stored(lambda: projection.tsne(self.space.z, progress), "t-SNE", *self.space.identity[:2])
+        return store.stored(lambda: projection.tsne(self.space.z, progress), "t-SNE", *self.space.identity.of_codes)
 
     @property
     def has_tsne(self) -> bool:
         """Whether t-SNE, which takes a minute, was measured already."""
-        return ("tsne",) in self.kept or store.has("t-SNE", *self.space.identity[:2])
+        return ("tsne",) in self.kept or store.has("t-SNE", *self.space.identity.of_codes)
 
     # What encoding and decoding loses, and what lies between codes.
 
@@ -298,9 +324,9 @@ class Evidence:
     @measured_once
     def pca_curve(self, most: int) -> NDArray[np.float64]:
         """The error of 0 to ``most`` principal components, (most + 1,), kept on disk across restarts."""
-        shape = self.space.signature.image_shape
+        of = (self.space.dataset.sha256, *self.space.signature.image_shape)
         errors = lambda: dimensions.pca_errors(self.space.images, most)  # noqa: E731
-        return store.stored(errors, "pca errors", most, len(self.space.images), *shape)
+        return store.stored(errors, "pca errors", most, *of)
 
     @measured_once
     def smoothness(self, kind: str) -> Smoothness:
@@ -316,11 +342,13 @@ class Evidence:
 
     def parts(self) -> list[Part]:
         """All that there is to measure of this space, in a good order: the names and arguments of its measures."""
+        if self.size_refusal:
+            return []
         encodes, judges = self.space.signature.has_encoder, not self.refusal
         parts: list[Part] = []
         if encodes:
             parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("property_correlations",)]
-            parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)]
+            parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)] if not self.class_refusal else []
         if judges:
             parts += [("sampler", name, SEED) for name in self.rows]
         if judges and encodes:
@@ -342,16 +370,16 @@ def subject_of(space: LatentSpace) -> dict[str, Any]:
     return subject(space.identity, space.images, space.labels)
 
 
-def subject(identity: tuple[str, str, int], images: NDArray[np.uint8], labels: Labels) -> dict[str, Any]:
+def subject(identity: Identity, images: NDArray[np.uint8], labels: Labels) -> dict[str, Any]:
     """What results are of, as plain values, one of which is another wherever the results may be: the model file, how it
     is read and the class it is asked for (`LatentSpace.identity`), the images, the judge, the version of the measures.
     """
-    sha256, reading, digit = identity
     of_images = hashlib.sha256(repr((images.shape, str(images.dtype))).encode())
     of_images.update(np.ascontiguousarray(images).data)
     of_images.update(np.ascontiguousarray(labels).data)
     of_judge = hashlib.sha256(JUDGE_FILE.read_bytes())
     return {
-        "model": sha256, "reading": reading, "digit": digit, "images": of_images.hexdigest(),
+        "model": identity.sha256, "reading": identity.reading, "digit": identity.asked,
+        "images": of_images.hexdigest(),
         "judge": of_judge.hexdigest(), "measures": [VERSION, *MEASURES],
     }  # fmt: skip

@@ -80,9 +80,10 @@ def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
 def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
     errors = evidence.reconstruction().by_digit
     worst, best = int(np.nanargmax(errors)), int(np.nanargmin(errors))
-    changed = evidence.predictions().changed
+    changed, classes = evidence.predictions().changed, evidence.space.classes
     yield Finding(
-        f"MSE is highest for class {worst} ({errors[worst]:.4f}), lowest for class {best} ({errors[best]:.4f}). "
+        f"MSE is highest for class {classes[worst]} ({errors[worst]:.4f}), lowest for class {classes[best]} "
+        f"({errors[best]:.4f}). "
         f"Reconstruction changes the predicted class of {changed:.1%} of images.",
         changed, "reconstruction",
     )  # fmt: skip
@@ -174,13 +175,13 @@ def recommended(fidelities: Mapping[str, Fidelity]) -> str:
 def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
     name = usual_sampler(evidence)
-    drawn, real = fidelities[name], fidelities[REAL]
+    drawn, real, classes = fidelities[name], fidelities[REAL], evidence.space.classes
     relative = drawn.digits / np.maximum(real.digits, 1)  # of as many pictures
     rare, rarest = np.flatnonzero(relative < RARE), int(relative.argmin())
     if len(rare):
-        shown = f"rarely show class{'es' * (len(rare) > 1)} {enumeration([str(each) for each in rare])}"
+        shown = f"rarely show class{'es' * (len(rare) > 1)} {enumeration([classes[each] for each in rare])}"
     else:
-        shown = f"show every class; the rarest, {rarest}, at {relative[rarest]:.0%} of its real frequency"
+        shown = f"show every class; the rarest, {classes[rarest]}, at {relative[rarest]:.0%} of its real frequency"
     bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
     text = f"Samples from {noun(name)} {shown}. Entropy {bits}."
     yield Finding(text, drawn.entropy, "collapse", defect=bool(len(rare)))
@@ -196,8 +197,10 @@ def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
     shares = np.nan_to_num(evidence.neighbours())
     np.fill_diagonal(shares, 0)
     a, b = (int(digit) for digit in np.unravel_index(shares.argmax(), shares.shape))
-    share = float(shares[a, b])
-    yield Finding(f"Least separated: {share:.1%} of the neighbours of class {a} are class {b}.", share, "digits")
+    share, classes = float(shares[a, b]), evidence.space.classes
+    yield Finding(
+        f"Least separated: {share:.1%} of the neighbours of class {classes[a]} are class {classes[b]}.", share, "digits"
+    )
 
 
 @rule("knowledge")

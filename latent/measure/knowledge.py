@@ -23,8 +23,8 @@ class Knowledge:
     """How well classes can be told from features (n, d): codes, pixels, or principal components of pixels.
 
     ``probe`` and ``neighbours`` are the accuracies of `linear_probe` and `neighbour_vote`; ``clusters`` and ``nmi``
-    the one-to-one accuracy and normalised mutual information of ten k-means clusters (`clustering.Match`), fitted
-    without labels. All from 0 to 1.
+    the one-to-one accuracy and normalised mutual information of as many k-means clusters as there are classes
+    (`clustering.Match`), fitted without labels. All from 0 to 1.
 
     Figures of the usual protocol, which fits on the 60,000 training digits and scores the 10,000 test digits, are
     higher: here the test digits are all there is, and the probe and the vote learn from 8,000 of them at a time.
@@ -40,12 +40,12 @@ class Knowledge:
 
     @classmethod
     def of(cls, features: ArrayLike, labels: Labels, seed: int = 0) -> Knowledge:
-        """Of features (n, d), any d, and the digit (n,) of each; of more than 1024 dimensions, of 256 components.
+        """Of features (n, d), any d, and the class (n,) of each; of more than 1024 dimensions, of 256 components.
 
         Raises `ArgumentError` where features are not finite, or the labels do not fit them.
         """
         compared = condensed(features, seed)
-        match = clustering.Match.of(clustering.fit("k-means", compared, seed=seed).labels, labels)
+        match = clustering.Match.of(clustering.fit("k-means", compared, len(np.unique(labels)), seed).labels, labels)
         return cls(
             probe=linear_probe(features, labels, seed),
             neighbours=neighbour_vote(compared, labels, seed),
@@ -94,7 +94,7 @@ def neighbour_vote(features: ArrayLike, labels: Labels, seed: int = 0) -> float:
 def held_out_accuracy(model: Any, rows: NDArray[np.float32], labels: Labels, seed: int) -> float:
     """The share of rows (n, d) whose class a scikit-learn classifier predicts rightly when fitted to the other folds.
 
-    Raises `ArgumentError` where there are not at least two digits with five rows each, and none with fewer.
+    Raises `ArgumentError` where there are not at least two classes with five rows each, and none with fewer.
     """
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 

@@ -10,20 +10,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import checkpoint, data, store
+from latent import checkpoint, store
+from latent.dataset import Dataset
 from latent.foreign import container
 from latent.measure import kept
 from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, Evidence, subject
 from latent.measure.kept import Part
 from latent.measure.measures import Measure
-from latent.space import LatentSpace, saved_test_error
+from latent.space import Identity, LatentSpace, saved_test_error
 
 SAMPLER = "mixture"  # by which models are compared: of those that draw new codes, the one nearest to real images
 SAMPLER_OF_DECODERS = "normal"  # by which decoder-only files are: it needs no codes
 CURVE = 64  # principal components to which the curve beside all models reaches, or farther where a code is longer
 OVERVIEW = ("mse", "probe", "frechet")  # by which all models of a folder are compared
 
-Key = tuple[str, str]  # the SHA-256 of a file, and how it is read where somebody chose that
+# The SHA-256 of a file, how it is read where somebody chose that, and the SHA-256 of the images it is scored on.
+Key = tuple[str, str, str]
 
 
 def training_time(evidence: Evidence) -> float:
@@ -35,6 +37,11 @@ def training_time(evidence: Evidence) -> float:
 def needs_encoder(measure: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
     """The measurement where there are codes of real images; NaN for a decoder-only file."""
     return lambda evidence: measure(evidence) if evidence.space.signature.has_encoder else np.nan
+
+
+def needs_classes(measure: Callable[[Evidence], float]) -> Callable[[Evidence], float]:
+    """The measurement where classes can be predicted from codes; NaN otherwise."""
+    return needs_encoder(lambda evidence: np.nan if evidence.class_refusal else measure(evidence))
 
 
 def sampler_distance(evidence: Evidence) -> float:
@@ -49,7 +56,7 @@ def sampler_distance(evidence: Evidence) -> float:
 SCORES: dict[str, Measure[Evidence]] = {
     "mse": Measure(
         "Test MSE", "squared pixel value", "less", ".5f",
-        "Mean squared error per pixel on the 10,000 test images, pixels in [0, 1].",
+        "Mean squared error per pixel on the images in use, pixels in [0, 1].",
         needs_encoder(lambda evidence: evidence.space.test_error),
     ),
     "pca_mse": Measure(
@@ -60,22 +67,22 @@ SCORES: dict[str, Measure[Evidence]] = {
     "probe": Measure(
         "Linear probe", "share", "more", ".1%",
         "Accuracy of a linear classifier on the codes, cross-validated.",
-        needs_encoder(lambda evidence: evidence.knowledge(CODES).probe), "Alain & Bengio 2016, arXiv:1610.01644",
+        needs_classes(lambda evidence: evidence.knowledge(CODES).probe), "Alain & Bengio 2016, arXiv:1610.01644",
     ),
     "pca_probe": Measure(
         "PCA probe, same size", "share", "neither", ".1%",
         "Accuracy of the same classifier on PCA with the same number of dimensions.",
-        needs_encoder(lambda evidence: evidence.knowledge(PCA).probe), "Alain & Bengio 2016, arXiv:1610.01644",
+        needs_classes(lambda evidence: evidence.knowledge(PCA).probe), "Alain & Bengio 2016, arXiv:1610.01644",
     ),
     "neighbours": Measure(
         "5-NN accuracy", "share", "more", ".1%",
         "Accuracy of a 5-nearest-neighbour classifier on the codes, cross-validated.",
-        needs_encoder(lambda evidence: evidence.knowledge(CODES).neighbours), "Cover & Hart 1967",
+        needs_classes(lambda evidence: evidence.knowledge(CODES).neighbours), "Cover & Hart 1967",
     ),
     "clusters": Measure(
         "k-means accuracy", "share", "more", ".1%",
-        "Accuracy of ten clusters, found without labels, one matched to each class.",
-        needs_encoder(lambda evidence: evidence.knowledge(CODES).clusters),
+        "Accuracy of as many clusters as classes, found without labels, one matched to each class.",
+        needs_classes(lambda evidence: evidence.knowledge(CODES).clusters),
     ),
     "frechet": Measure(
         "Fréchet distance, mixture", "squared units of the features", "less", ".2f",
@@ -107,15 +114,16 @@ SCORES: dict[str, Measure[Evidence]] = {
 
 
 def active(space: LatentSpace) -> NDArray[np.bool_]:
-    """Which dimensions vary over real digits, (latent_dim,)."""
+    """Which dimensions vary over real images, (latent_dim,)."""
     return space.statistics.active(space.signature.kind)
 
 
 def key_of(space: LatentSpace) -> Key:
-    """What the scores of a space are stored under: its file, and how that is read where somebody chose that."""
+    """What the scores of a space are stored under: its file, how that is read where somebody chose that,
+    and its images."""
     saved = space.checkpoint
     overruled = bool(saved.scored) and np.isnan(saved.scored[0].error)
-    return saved.sha256, str(saved.scored[0].reading.to_dict()) if overruled else ""
+    return saved.sha256, str(saved.scored[0].reading.to_dict()) if overruled else "", space.dataset.sha256
 
 
 def stored_score(key: Key, name: str, measure: Callable[[], float]) -> float:
@@ -150,11 +158,11 @@ def take_kept(key: Key, results: Mapping[Part, Any]) -> None:
     kept_scores()[key] = {str(part[1]): float(value) for part, value in results.items() if part[0] == "score"}
 
 
-def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[str, int] | None:
+def kind_and_size(path: Path, sha256: str, images: Dataset, within: Path | None = None) -> tuple[str, int] | None:
     """The kind and latent_dim of a file of our own format; None for another format, which takes seconds to read.
 
-    The scores that such a file holds are stored with the others. Raises `CheckpointError` for a damaged file, and for
-    one that leads out of the folder ``within``.
+    The scores on these images that such a file holds, or that are kept beside it, are stored with the others.
+    Raises `CheckpointError` for a damaged file, and for one that leads out of the folder ``within``.
     """
     values = container.open_container(path, within).content
     if not isinstance(values, dict) or values.get("format") != checkpoint.FORMAT or "config" not in values:
@@ -162,12 +170,13 @@ def kind_and_size(path: Path, sha256: str, within: Path | None = None) -> tuple[
     saved = checkpoint.own(values, path.name, sha256)
     assert saved.config is not None
     kind, latent_dim = saved.config.kind, saved.config.latent_dim
-    stored_score((sha256, ""), "latent_dim", lambda: float(latent_dim))
-    error = saved_test_error(saved)
+    key = (sha256, "", images.sha256)
+    stored_score(key, "latent_dim", lambda: float(latent_dim))
+    error = saved_test_error(saved, images)
     if error is not None:
-        stored_score((sha256, ""), "mse", lambda: error)
-    if kept.beside(path).exists():
-        digits, labels = data.evaluation_digits()
-        images = data.fit(digits, saved.config.image_shape)
-        take_kept((sha256, ""), kept.read(kept.beside(path), subject((sha256, "", 0), images, labels), KEPT_RECORDS))
+        stored_score(key, "mse", lambda: error)
+    if kept.beside(path).exists() and images.labels is not None:
+        identity = Identity(sha256, "", images.sha256, 0)
+        about = subject(identity, images.fitted(saved.config.image_shape), images.labels)
+        take_kept(key, kept.read(kept.beside(path), about, KEPT_RECORDS))
     return kind, latent_dim

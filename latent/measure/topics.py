@@ -27,6 +27,7 @@ N_SAMPLES_SHOWN = 20  # pictures of each sampler
 N_PAIRS_SHOWN = 24
 N_STRONGEST = 12  # dimensions whose traversals are shown
 N_STEPS = 11  # of a traversal
+OF_CLASSES = {"neighbours", "knowledge"}  # parts that need the classes of the images
 IN_A_ROW = 20  # pictures, at most
 
 
@@ -106,6 +107,12 @@ class Topic:
     def files(self, evidence: Evidence, *, sampler: str = "") -> Files:
         """The numbers behind the exhibits, to take away."""
         return self.take_away(View(evidence, sampler or findings.usual_sampler(evidence)))
+
+    def refusal(self, evidence: Evidence) -> str:
+        """Why what it needs cannot be measured of this space, as a sentence; empty where it can."""
+        if {part[0] for part in evidence.parts()}.issuperset(self.needs):
+            return ""
+        return evidence.class_refusal if OF_CLASSES.issuperset(self.needs) else evidence.refusal
 
     def is_complete(self, evidence: Evidence) -> bool:
         """Whether all that it needs was measured already."""
@@ -257,19 +264,20 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
     )
     by_class = Figure(
         title="MSE by class",
-        chart=charts.digits_chart,
-        given=(errors.by_digit, "MSE per pixel"),
+        chart=charts.classes_chart,
+        given=(errors.by_digit, view.space.classes, "MSE per pixel"),
         choices={"height": 260},
         alt="MSE of each class",
     )
-    yield SideBySide(exhibits=(histogram, by_class), widths=(3, 2))
+    yield SideBySide(exhibits=(histogram, by_class), widths=(3, 2)) if view.space.has_classes else histogram
     for name, extreme, rows in (("worst", "highest", errors.worst()), ("best", "lowest", errors.best())):
         yield Exhibit(title=f"{len(rows)} {extreme} MSE", rest=" (top: originals, bottom: reconstructions)")
         for place, part in enumerate(np.array_split(rows, 2)):
             text = f"{len(part)} originals of the {extreme} MSE over their reconstructions"
             yield originals_and_reconstructions(view, part, f"diagnose_{name}_{place}", text)
     if not evidence.refusal:
-        text = "“4 > 9”: the predicted class changes from 4 to 9."
+        a, b = (view.space.classes[place % len(view.space.classes)] for place in (4, 9))
+        text = f"“{a} > {b}”: the predicted class changes from {a} to {b}."
         yield Exhibit(caption=text)
 
 
@@ -287,7 +295,8 @@ def originals_and_reconstructions(view: View, rows: Rows, key: str, text: str) -
     if not evidence.refusal:
         read = evidence.predictions()
         before, after = read.originals[rows], read.reconstructions[rows]
-        classes = [f"{a}" if a == b else f"{a} > {b}" for a, b in zip(before, after)]
+        names = space.classes
+        classes = [names[a] if a == b else f"{names[a]} > {names[b]}" for a, b in zip(before, after)]
     return PictureSheet(
         key=key, pictures=np.concatenate([space.images[rows], to_uint8(reconstructions)]), columns=len(rows), zoom=3,
         column_names=classes, z=space.z[np.tile(rows, 2)], names=image_names(space, rows) * 2, alt=text, stretch=True,
@@ -298,12 +307,13 @@ def image_names(space: LatentSpace, rows: Rows) -> list[str]:
     """What to call evaluation images; a decoder-only file has random codes in their place."""
     if not space.signature.has_encoder:
         return [f"random code {row}" for row in rows]
-    return [f"class {space.labels[row]}, image {row}" for row in rows]
+    return [space.image_name(int(row)) for row in rows]
 
 
 def files_of_reconstruction(view: View) -> Files:
     evidence, errors = view.evidence, view.evidence.reconstruction()
-    table = {"image": np.arange(len(errors.errors)), "class": view.space.labels, "mse": errors.errors}
+    of_class = {"class": view.space.labels} if view.space.has_classes else {}
+    table = {"image": np.arange(len(errors.errors)), **of_class, "mse": errors.errors}
     if not evidence.refusal:
         table["predicted, original"] = evidence.predictions().originals
         table["predicted, reconstruction"] = evidence.predictions().reconstructions
@@ -324,7 +334,7 @@ def show_samplers(view: View) -> Iterator[Exhibit]:
     yield Exhibit(title=findings.advice(fidelities).text)
     yield from fidelity_exhibits(evidence, fidelities)
     yield Heading(title="Predicted classes")
-    yield judged_classes(fidelities)
+    yield judged_classes(view.space, fidelities)
     yield Heading(title="Samples")
     for name, fidelity in fidelities.items():
         sampled = evidence.sampler(name, SEED)
@@ -358,13 +368,13 @@ def fidelity_columns() -> list[Column]:
     return columns
 
 
-def judged_classes(fidelities: Mapping[str, Fidelity]) -> Figure:
+def judged_classes(space: LatentSpace, fidelities: Mapping[str, Fidelity]) -> Figure:
     """Which classes the judge sees among the pictures of each sampler."""
     shares = np.stack([each.digits / max(int(each.digits.sum()), 1) for each in fidelities.values()])
     titles = ("sampler", "predicted class", "share")
     return Figure(
         chart=charts.shares_chart,
-        given=(shares, list(fidelities), [str(digit) for digit in range(shares.shape[1])], titles),
+        given=(shares, list(fidelities), list(space.classes), titles),
         alt="Share of each predicted class among the samples of each sampler",
     )
 
@@ -425,14 +435,14 @@ def show_collapse(view: View) -> Iterator[Exhibit]:
     among_samples = Figure(
         title=f"Predicted classes of {drawn.digits.sum():,} samples",
         rest=f": {view.sampler}",
-        chart=charts.digits_chart,
-        given=(drawn.digits, "images"),
+        chart=charts.classes_chart,
+        given=(drawn.digits, view.space.classes),
         alt="Predicted classes of the samples",
     )
     among_real = Figure(
         title="The same number of real images",
-        chart=charts.digits_chart,
-        given=(real.digits, "images"),
+        chart=charts.classes_chart,
+        given=(real.digits, view.space.classes),
         alt="Predicted classes of real images",
     )
     yield SideBySide(exhibits=(among_samples, among_real))
@@ -529,7 +539,7 @@ def files_of_smoothness(view: View) -> Files:
 
 def show_digits(view: View) -> Iterator[Exhibit]:
     space, shares = view.space, view.evidence.neighbours()
-    classes = [str(digit) for digit in range(len(shares))]
+    classes = space.classes[: len(shares)]
     others = shares.copy()
     np.fill_diagonal(others, np.nan)  # mostly near 1, it would leave no shade to the others
     yield Figure(
@@ -543,10 +553,10 @@ def show_digits(view: View) -> Iterator[Exhibit]:
     if len(of_a):
         both = np.concatenate([of_a, of_b])
         yield PictureSheet(
-            title=f"Class {a} (top), nearest neighbour of class {b} (bottom)", key="diagnose_pairs",
+            title=f"Class {classes[a]} (top), nearest neighbour of class {classes[b]} (bottom)", key="diagnose_pairs",
             pictures=space.images[of_a], partners=space.images[of_b], columns=12, zoom=3, z=space.z[both],
             names=image_names(space, both), stretch=len(of_a) >= 12,
-            alt=f"{len(of_a)} images of class {a}, each over its nearest neighbour of class {b}",
+            alt=f"{len(of_a)} images of class {classes[a]}, each over its nearest neighbour of class {classes[b]}",
         )  # fmt: skip
     also_pixels = view.evidence.has("knowledge", PIXELS)
     yield replace(
@@ -573,7 +583,7 @@ KNOWLEDGE_COLUMNS = (
     Column("features", "features", "text"),
     Column("probe", "linear probe", "bar", ".1%", "Logistic regression."),
     Column("neighbours", "5-NN", "bar", ".1%", "5-nearest-neighbour classifier."),
-    Column("clusters", "k-means accuracy", "bar", ".1%", "Ten clusters, one matched to each class."),
+    Column("clusters", "k-means accuracy", "bar", ".1%", "As many clusters as classes, one matched to each class."),
     Column("nmi", "k-means NMI", "bar", ".3f"),
 )
 
@@ -584,8 +594,8 @@ def parts_of_digits(topic: Topic, view: View) -> list[Part]:
 
 def files_of_digits(view: View) -> Files:
     shares = view.evidence.neighbours()
-    classes = [str(digit) for digit in range(len(shares))]
-    table = {name: shares[:, column] for column, name in enumerate(classes)} | {"digit": classes}
+    classes = view.space.classes[: len(shares)]
+    table = {name: shares[:, column] for column, name in enumerate(classes)} | {"class": classes}
     return Files({"shares": shares}, "shares = evidence.neighbours()", table)
 
 

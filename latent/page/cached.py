@@ -28,6 +28,7 @@ from latent import (
     clustering,
     components,
     data,
+    dataset,
     directions,
     film,
     images,
@@ -41,6 +42,7 @@ from latent.arrays import Codes, Labels, Pictures
 from latent.arrow import Columns
 from latent.browser import joined, live, source
 from latent.compare import Comparison
+from latent.dataset import Dataset
 from latent.encoded import Encoded
 from latent.errors import CheckpointError, DecoderError
 from latent.foreign.reading import Reading
@@ -54,11 +56,15 @@ from latent.statistics import LatentStatistics
 MOST_DECODED = 250_000  # pixels of pictures that are kept for the next who asks for them
 MOST_STRIPS = 32  # in the overview of the dimensions
 MOST_SLIDERS = 256
+THUMBNAIL = 28  # pixels of the longer side
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 
 Chart = dict[str, Any]  # as Vega-Lite has it
 
-BY_SHA256: dict[type | str, Callable[[Any], Any]] = {checkpoint.Checkpoint: lambda saved: saved.sha256}
+BY_SHA256: dict[type | str, Callable[[Any], Any]] = {
+    checkpoint.Checkpoint: lambda saved: saved.sha256,
+    Dataset: lambda images: images.sha256,
+}
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
 BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 BY_NAME: dict[type | str, Callable[[Any], Any]] = {FunctionType: lambda function: function.__qualname__}
@@ -91,15 +97,27 @@ def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
     return checkpoint.parse(_content, name)
 
 
+@st.cache_resource(show_spinner=False)
+def shipped_images() -> Dataset:
+    """The data set that ships."""
+    return dataset.shipped()
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the images …")
+def dataset_in(path: bytes, stamp: tuple[int, ...]) -> Dataset:
+    """The data set in a file or folder, read again where its stamp is another."""
+    return dataset.read(os.fsdecode(path))
+
+
 @st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner=False)
-def space_of(name: str, saved: checkpoint.Checkpoint, overruling: str = "") -> LatentSpace:
-    """The space of a checkpoint, its evaluation images encoded; ``overruling`` choices of its reading, as JSON."""
+def space_of(name: str, saved: checkpoint.Checkpoint, images: Dataset, overruling: str = "") -> LatentSpace:
+    """The space of a checkpoint, its images encoded; ``overruling`` choices of its reading, as JSON."""
     if overruling:
         reading = saved.scored[0].reading
         for choice, chosen in json.loads(overruling).items():
             reading = reading.alternatives()[choice].get(chosen, reading)
         saved = saved.overruled(reading)
-    space = LatentSpace.of(name, saved)
+    space = LatentSpace.of(name, saved, images)
     Thread(target=lambda: space.statistics).start()  # encodes while the first section is drawn
     return space
 
@@ -112,10 +130,10 @@ def alternatives_of(sha256: str, _reading: Reading) -> dict[str, dict[str, Readi
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Fitting the sampler …")
 def fitted(
-    space: LatentSpace, name: str, digit: int | None = None, low: float | None = None, high: float | None = None
+    space: LatentSpace, name: str, of_class: int | None = None, low: float | None = None, high: float | None = None
 ) -> Sampler:
-    """A sampler fitted to the codes of the evaluation images, or of those of one digit."""
-    rows = slice(None) if digit is None else space.labels == digit
+    """A sampler fitted to the codes of all images, or of those of one class."""
+    rows = slice(None) if of_class is None else space.labels == of_class
     return sampling.fit(name, space.z[rows], labels=space.labels[rows], low=low, high=high)
 
 
@@ -155,10 +173,16 @@ def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Codes, list[str
     return images.sheet(space.decode(z), 13, zoom=2, row_names=[str(d) for d in shown]), z, names
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE on 10,000 images …")
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE …")
 def test_error(space: LatentSpace) -> float:
     """`LatentSpace.test_error`, which may have to be measured."""
     return space.test_error
+
+
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def mean_image_error(space: LatentSpace) -> float:
+    """`LatentSpace.mean_image_error`."""
+    return space.mean_image_error
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -196,7 +220,7 @@ def clusters_of(space: LatentSpace, method: str, n: int, seed: int = 0) -> clust
 def portraits_of(
     space: LatentSpace, method: str, n: int, seed: int
 ) -> tuple[clustering.Match, NDArray[np.float32], list[str]]:
-    """Clusters against the digits, their centres decoded, and these as addresses in the order of the digits."""
+    """Clusters against the classes, their centres decoded, and these as addresses in the order of the classes."""
     clusters = clusters_of(space, method, n, seed)
     match, centroids = clustering.Match.of(clusters.labels, space.labels), space.decode(clusters.centres)
     return match, centroids, [images.sheet(picture[None], 1).address for picture in centroids[match.order]]
@@ -210,7 +234,7 @@ def evidence_of(space: LatentSpace) -> Evidence:
     return evidence
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing the codes of 10,000 images …")
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing the codes …")
 def comparison_of(a: LatentSpace, b: LatentSpace) -> Comparison:
     """Two spaces side by side; what their codes share is measured now."""
     comparison = Comparison(evidence_of(a), evidence_of(b))
@@ -220,15 +244,15 @@ def comparison_of(a: LatentSpace, b: LatentSpace) -> Comparison:
 
 
 @lru_cache(maxsize=256)
-def kind_and_size(path: str, sha256: str, within: str) -> tuple[str, int] | None:
+def kind_and_size(path: str, sha256: str, images: Dataset, within: str) -> tuple[str, int] | None:
     """The kind and latent_dim of a file of our own format; None for another, or a damaged one."""
     try:
-        return scores.kind_and_size(Path(path), sha256, within=Path(within))
+        return scores.kind_and_size(Path(path), sha256, images, within=Path(within))
     except CheckpointError:
         return None
 
 
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of 10,000 images …")
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of the images …")
 def property_direction(space: LatentSpace, name: str) -> Codes:
     """The direction along which a measured property grows."""
     measured = properties.PROPERTIES[name].measure(space.images)
@@ -246,11 +270,11 @@ def principal_of(space: LatentSpace) -> components.PrincipalAxes:
 def along_of_many(
     space: LatentSpace, direction: bytes, measured: str, reach: float, n_steps: int
 ) -> NDArray[np.float32]:
-    """The mean of a property along the same walk from 50 real digits, (n_steps,)."""
+    """The mean of a property along the same walk from 50 real images, (n_steps,)."""
     steps = np.linspace(-reach, reach, n_steps)
     walks = [directions.walk(z, np.frombuffer(direction, np.float32), steps) for z in space.z[:50]]
     values = properties.PROPERTIES[measured].measure(space.decode(np.concatenate(walks)))
-    mean: NDArray[np.float32] = values.reshape(50, n_steps).mean(axis=0)
+    mean: NDArray[np.float32] = values.reshape(len(walks), n_steps).mean(axis=0)
     return mean
 
 
@@ -271,7 +295,7 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
         program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
         order=[*strongest.tolist(), *others.tolist()],
         low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
-        colours=charts.DIGITS, neighbours=support.N_NEIGHBOURS, distances=distances,
+        colours=charts.CLASSES, classes=space.classes, neighbours=support.N_NEIGHBOURS, distances=distances,
         edges=(1 - support.EDGE, 0.5 / len(distances)),
     )  # fmt: skip
     name = stage_name(space)
@@ -279,8 +303,8 @@ def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
 
 
 def stage_name(space: LatentSpace) -> str:
-    """What the browser keeps the stage of a checkpoint under; the same for every digit that is asked of it."""
-    return hashlib.sha256(repr(space.identity[:2]).encode()).hexdigest()[:16]
+    """What the browser keeps the stage of a checkpoint under; the same for every class that is asked of it."""
+    return hashlib.sha256(repr(space.identity.of_codes).encode()).hexdigest()[:16]
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -307,7 +331,7 @@ def plane_of(space: LatentSpace) -> projection.Plane:
 def places_on_plane(space: LatentSpace) -> NDArray[np.float32]:
     """Where the code of every evaluation image is on that map, (n, 2)."""
     places = plane_of(space).project(space.z)
-    if space.latent_dim == 1:  # a line: the digits one above the other
+    if space.latent_dim == 1:  # a line: the classes one above the other
         places[:, 1] = space.labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(places))
     return places
 
@@ -319,8 +343,8 @@ def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[s
     if colouring in ("class", "cluster"):
         categories = space.labels if colouring == "class" else clusters_of(space, "k-means", shown or 10).labels
         colours = charts.category_colours(categories)
-        names = [f"cluster {i}" if shown else str(i) for i in range(min(shown or 10, len(charts.DIGITS)))]
-        legend = dict(zip(names, charts.DIGITS))
+        of_cluster = [f"cluster {i}" for i in range(shown or 10)]
+        legend = charts.category_legend(of_cluster if colouring == "cluster" else space.classes)
     else:
         values = space.z[:, shown or 0] if colouring == "dimension" else space.errors
         colours, legend = charts.value_colours(values)
@@ -346,13 +370,17 @@ def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
     return {"picture": sheet.png(), "type": "image/png", "box": box}
 
 
-@st.cache_resource(show_spinner=False)
-def digit_pictures() -> dict[str, Any]:
-    """All test digits on one picture, 100 in a row, for the browser."""
-    digits, _ = data.evaluation_digits()
+@st.cache_resource(max_entries=4, hash_funcs=BY_SHA256, show_spinner=False)
+def thumbnails(of: Dataset) -> dict[str, Any]:
+    """All images of a set, small, on one picture, 100 in a row, and the size of each, for the browser."""
+    _, height, width = of.image_shape
+    scale = min(1.0, THUMBNAIL / max(height, width))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = [images.smaller(image, size) for image in of.images]
+    sheet = images.sheet(np.stack(small), 100, gap=0).image
     buffer = io.BytesIO()
-    images.sheet(digits, 100, gap=0).image.convert("L").save(buffer, format="WEBP", quality=30, method=2)
-    return {"picture": buffer.getvalue(), "type": "image/webp"}
+    sheet.convert("L" if sheet.mode in ("L", "LA") else "RGB").save(buffer, format="WEBP", quality=30, method=2)
+    return {"picture": buffer.getvalue(), "type": "image/webp", "size": list(size)}
 
 
 @st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)

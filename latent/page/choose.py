@@ -1,8 +1,8 @@
-"""Controls that several sections share: they choose a digit, an image, a code, a distribution or a direction."""
+"""Controls that several sections share: they choose a class, an image, a code, a distribution or a direction."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,9 +11,10 @@ import streamlit as st
 from latent import directions, sampling, shelf
 from latent.arrays import Code
 from latent.components import PrincipalAxes
+from latent.errors import ArgumentError
 from latent.measure import properties
 from latent.page import cached
-from latent.page.controls import DIGIT_WIDTH
+from latent.page.controls import CLASS_WIDTHS
 from latent.page.keeping import custom_code, shelf_of
 from latent.page.snippet import Snippet, literal, snippet
 from latent.page.state import state
@@ -21,8 +22,8 @@ from latent.sampling import SAMPLERS, Sampler
 from latent.space import LatentSpace
 
 SOURCES = ("test image", "class mean", "mean", "zeros", "random code", "shelf item", "custom vector")
-OF_REAL_IMAGES = ("test image", "class mean", "mean")  # what a decoder alone cannot offer
-OF_REAL_DIGITS = ("property", "two classes")
+OF_REAL_IMAGES = ("test image", "class mean", "mean", "property", "two classes")  # what a decoder alone cannot offer
+OF_CLASSES = ("class mean", "two classes")  # what is there only where the classes of the images are known
 DEFAULT_PROPERTY = "thickness"
 MOST_COMPONENTS = 64
 LARGEST_SEED = 2**31 - 1
@@ -54,8 +55,18 @@ class Direction(NamedTuple):
     measure: str = DEFAULT_PROPERTY
 
 
-def choose_digit(label: str, key: str, default: int, width: Width = DIGIT_WIDTH) -> int:
-    return st.selectbox(label, range(10), index=default, key=key, bind="query-params", width=width)
+def choose_class(names: Sequence[str], label: str, key: str, default: int, width: Width | None = None) -> int:
+    """A control for one of the classes of these names, by its index."""
+    least, most = CLASS_WIDTHS
+    return st.selectbox(
+        label, range(len(names)), index=default % len(names), key=key, bind="query-params",
+        format_func=lambda index: names[index], width=width or min(most, least + 8 * max(0, longest(names) - 2)),
+    )  # fmt: skip
+
+
+def longest(names: Sequence[str]) -> int:
+    """How many letters the longest of the names has."""
+    return max(map(len, names))
 
 
 def choose_seed(key: str, default: int = 0, text: str | None = "The same seed gives the same samples.") -> int:
@@ -72,33 +83,41 @@ def choose_scale_and_seed(key: str) -> tuple[float, int]:
     return scale, choose_seed(f"{key}_seed")
 
 
-def choose_image(space: LatentSpace, key: str, digit: int) -> int:
-    """The index of an evaluation image: a digit, and which of its images."""
-    digit = choose_digit("Class", f"{key}_digit", digit)
-    indices = np.flatnonzero(space.labels == digit)
+def choose_image(space: LatentSpace, key: str, of_class: int) -> int:
+    """The index of an image: its class, where classes are known, and which of that class."""
+    indices, text = np.arange(len(space.images)), "{:,} images."
+    if space.has_classes:
+        chosen = choose_class(space.classes, "Class", f"{key}_digit", of_class)
+        indices, text = np.flatnonzero(space.labels == chosen), "{} test images of this class."
+    if len(indices) == 0:
+        raise ArgumentError(f"There is no image of class {space.classes[chosen]} among the images in use.")
     which = st.number_input(
-        "Image", 1, len(indices), 1, key=f"{key}_which", bind="query-params",
-        help=f"{len(indices)} test images of this class.",
+        "Image", 1, len(indices), min(len(indices), 1 + of_class * (not space.has_classes)), key=f"{key}_which",
+        bind="query-params", help=text.format(len(indices)),
     )  # fmt: skip
     return int(indices[which - 1])
 
 
-def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test image", digit: int = 7) -> Operand:
-    """Controls that choose a code: a real one, a computed one, one from the shelf."""
-    sources = [name for name in SOURCES if space.signature.has_encoder or name not in OF_REAL_IMAGES]
-    index = sources.index(source) if source in sources else sources.index("random code")
+def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test image", of_class: int = 7) -> Operand:
+    """Controls that choose a code: a real one, a computed one, one from the shelf. ``of_class`` is the class to begin
+    with, or where there are none the number of an image."""
+    sources = [name for name in SOURCES if offers(space, name)]
+    if source not in sources:
+        source = "test image" if space.signature.has_encoder else "random code"
+    index = sources.index(source)
     source = st.selectbox(label, sources, index=index, key=f"{key}_source", bind="query-params")
     match source:
         case "test image":
-            index = choose_image(space, key, digit)
-            return Operand(f"class {space.labels[index]}, image {index}", space.z[index], snippet(f"space.z[{index}]"))
+            index = choose_image(space, key, of_class)
+            return Operand(space.image_name(index), space.z[index], snippet(f"space.z[{index}]"))
         case "class mean":
-            digit = choose_digit("Class", f"{key}_mean_of", digit)
-            return Operand(f"mean of class {digit}", space.class_mean(digit), snippet(f"space.class_mean({digit})"))
+            chosen = choose_class(space.classes, "Class", f"{key}_mean_of", of_class)
+            name = f"mean of class {space.classes[chosen]}"
+            return Operand(name, space.class_mean(chosen), snippet(f"space.class_mean({chosen})"))
         case "mean":
             return mean_of_all(space)
         case "random code":
-            seed = choose_seed(f"{key}_draw", digit, None)
+            seed = choose_seed(f"{key}_draw", of_class, None)
             python = snippet(f'sampling.sample(sampling.fit("learned", space.z), 1, seed={seed})[0]', sampling)
             code = sampling.sample(cached.fitted(space, "learned"), 1, seed=seed)[0]
             return Operand("random code", code, python)
@@ -112,8 +131,13 @@ def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test
     return Operand("zeros", np.zeros(space.latent_dim, np.float32), zeros)
 
 
+def offers(space: LatentSpace, name: str) -> bool:
+    """Whether a source of codes, or a kind of direction, is there for this space."""
+    return (space.signature.has_encoder or name not in OF_REAL_IMAGES) and (space.has_classes or name not in OF_CLASSES)
+
+
 def mean_of_all(space: LatentSpace) -> Operand:
-    """The mean of the codes of all evaluation images."""
+    """The mean of the codes of all images."""
     return Operand("mean of all codes", space.statistics.mean, snippet("space.statistics.mean"))
 
 
@@ -132,15 +156,15 @@ def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Oper
     return Operand(kept.name, kept.vector, literal(kept.vector))
 
 
-def choose_sampler(space: LatentSpace, key: str, default: str, digit: int | None = None) -> Drawn:
-    """Controls that choose a sampler, which is fitted to the codes of one digit where one is given."""
+def choose_sampler(space: LatentSpace, key: str, default: str, of_class: int | None = None) -> Drawn:
+    """Controls that choose a sampler, which is fitted to the codes of one class where one is given."""
     names = list(SAMPLERS)
     name = st.selectbox(
         "Sampler", names, index=names.index(default), key=f"{key}_distribution", bind="query-params",
         help="\n".join(f"- **{name}**: {each.help}" for name, each in SAMPLERS.items()),
     )  # fmt: skip
     chosen = SAMPLERS[name]
-    rows = "" if digit is None else f"[space.labels == {digit}]"
+    rows = "" if of_class is None else f"[space.labels == {of_class}]"
     if chosen.takes_range and st.toggle(
         "Custom range", key=f"{key}_bounded", bind="query-params",
         help="Off: range of the real codes.",
@@ -148,14 +172,16 @@ def choose_sampler(space: LatentSpace, key: str, default: str, digit: int | None
         low = st.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
         high = st.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")
         python = snippet(f"sampling.fit({name!r}, space.z{rows}, low={low}, high={high})", sampling)
-        return Drawn(cached.fitted(space, name, digit, low, high), python)
+        return Drawn(cached.fitted(space, name, of_class, low, high), python)
     labels = f", labels=space.labels{rows}" if chosen.needs_labels else ""
-    return Drawn(cached.fitted(space, name, digit), snippet(f"sampling.fit({name!r}, space.z{rows}{labels})", sampling))
+    return Drawn(
+        cached.fitted(space, name, of_class), snippet(f"sampling.fit({name!r}, space.z{rows}{labels})", sampling)
+    )
 
 
 def choose_direction(space: LatentSpace) -> Direction:
     """Controls that choose a direction."""
-    kinds = [kind for kind in CHOOSERS if space.signature.has_encoder or kind not in OF_REAL_DIGITS]
+    kinds = [kind for kind in CHOOSERS if offers(space, kind)]
     kind = st.selectbox("Direction", kinds, key="directions_kind", bind="query-params")
     return CHOOSERS[kind](space)
 
@@ -167,17 +193,19 @@ def direction_of_property(space: LatentSpace) -> Direction:
     return Direction(f"more {name}", cached.property_direction(space, name), python, name)
 
 
-def direction_of_digits(space: LatentSpace) -> Direction:
-    a = choose_digit("From class", "directions_from_digit", 4)
-    b = choose_digit("To class", "directions_to_digit", 9)
+def direction_of_classes(space: LatentSpace) -> Direction:
+    a = choose_class(space.classes, "From class", "directions_from_digit", 4)
+    b = choose_class(space.classes, "To class", "directions_to_digit", 9)
     lines = f"directions.difference(space.z[space.labels == {b}], space.z[space.labels == {a}])"
     code = directions.difference(space.z[space.labels == b], space.z[space.labels == a])
-    return Direction(f"class {a} to class {b}", code, snippet(lines, directions))
+    return Direction(
+        f"class {space.classes[a]} to class {space.classes[b]}"[: shelf.LONGEST_NAME], code, snippet(lines, directions)
+    )
 
 
 def direction_of_vectors(space: LatentSpace) -> Direction:
-    start = choose_code(space, "directions_a", "From", source="class mean", digit=3)
-    end = choose_code(space, "directions_b", "To", source="class mean", digit=8)
+    start = choose_code(space, "directions_a", "From", source="class mean", of_class=3)
+    end = choose_code(space, "directions_b", "To", source="class mean", of_class=8)
     lines = f"directions.difference({end.python}, {start.python})"
     python = snippet(lines, directions, start.python, end.python)
     name = f"{start.name} to {end.name}"[: shelf.LONGEST_NAME]
@@ -197,7 +225,7 @@ def kept_direction(space: LatentSpace) -> Direction:
 
 CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
     "property": direction_of_property,
-    "two classes": direction_of_digits,
+    "two classes": direction_of_classes,
     "two codes": direction_of_vectors,
     "principal component": direction_of_component,
     "shelf direction": kept_direction,

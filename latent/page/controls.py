@@ -5,9 +5,19 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-DIGIT_WIDTH = 80  # pixels of a control that shows one digit
+CLASS_WIDTHS = (80, 192)  # pixels of a control that shows a class: by the length of its name, at least, at most
 NUMBER_WIDTH = 104  # of one that shows the number of a dimension
 PICKER_WIDTH = 192  # of one that stands alone
+
+
+def choose_number(
+    label: str, least: int, most: int, default: int, available: int, *, key: str, step: int = 1, help: str | None = None
+) -> int:
+    """A slider for how many of as many as are ``available``; where that leaves no choice, that many and no slider."""
+    most = min(most, available)
+    if most <= least:
+        return most
+    return st.slider(label, least, most, min(default, most), step, key=key, bind="query-params", help=help)
 
 
 def controls(of: str = "") -> DeltaGenerator:

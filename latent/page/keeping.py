@@ -34,8 +34,7 @@ def kept_of(space: LatentSpace, name: str, origin: str, vector: Code, kind: shel
         return Kept(name, origin, vector, images.to_uint8(space.decode(vector)[0]))
     mean = space.statistics.mean
     changed, unchanged = space.decode(np.stack([mean + vector, mean]))
-    difference = (changed - unchanged).mean(axis=-1) if changed.ndim == 3 else changed - unchanged
-    return Kept(name, origin, vector, images.signed_to_rgb(difference), kind)
+    return Kept(name, origin, vector, images.changes_to_rgb(changed[None], unchanged)[0], kind)
 
 
 def keep(space: LatentSpace, name: str, vector: Code, kind: shelf.Kind = "code", origin: str = "") -> None:

@@ -6,25 +6,24 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from itertools import chain, count
 from pathlib import Path
 
 import streamlit as st
 
 from latent import checkpoint
+from latent.checkpoint import Checkpoint
+from latent.dataset import Dataset
 from latent.errors import CheckpointError
-from latent.files import label, stamp
-from latent.page import cached, renamed
+from latent.files import label, stamp, unlike
+from latent.page import cached, datasets, renamed
 from latent.page.show import show_error
 from latent.page.snippet import PROJECT
-from latent.page.state import Upload, state, value_of
+from latent.page.state import LARGEST_UPLOAD, LONGEST_NAME, Upload, state, value_of
 from latent.space import LatentSpace
 
 DEFAULT_MODEL = "ae-16"
-LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
-LONGEST_NAME = 60  # characters of an uploaded file's name
 
 
 def model_folder() -> Path:
@@ -50,9 +49,10 @@ def default_of(names: Sequence[str]) -> str:
 
 
 def chosen_model(files: Mapping[str, Path]) -> LatentSpace:
-    """The space of the model that the picker is at, also before it is drawn."""
+    """The space of the model and the images that the pickers are at, also before they are drawn."""
     names = offered_names(files)
-    return open_space(value_of("checkpoint", names, default_of(names)), files)
+    name = value_of("checkpoint", names, default_of(names))
+    return open_space(name, files, datasets.images_for(opened(name, files)))
 
 
 def show_picker(files: Mapping[str, Path]) -> None:
@@ -91,21 +91,19 @@ def names_of(files: Sequence[Path], folder: Path) -> dict[str, Path]:
     return named
 
 
-def unlike(name: str, others: Collection[str]) -> str:
-    """The name, with a number where one of the others is the same."""
-    numbered = (f"{name} ({number})" for number in count(2))
-    return next(each for each in chain([name], numbered) if each not in others)
-
-
-def open_space(name: str, files: Mapping[str, Path]) -> LatentSpace:
-    """The space of a file that the picker offers, read as this session has it read."""
+def opened(name: str, files: Mapping[str, Path]) -> Checkpoint:
+    """What a file that the picker offers holds."""
     if name in state().uploads:
         upload = state().uploads[name]
-        saved = cached.uploaded(upload.sha256, name, upload.content)
-    else:
-        saved = cached.loaded(os.fsencode(files[name]), stamp(files[name]), str(model_folder()))
+        return cached.uploaded(upload.sha256, name, upload.content)
+    return cached.loaded(os.fsencode(files[name]), stamp(files[name]), str(model_folder()))
+
+
+def open_space(name: str, files: Mapping[str, Path], images: Dataset) -> LatentSpace:
+    """The space of a file that the picker offers, read as this session has it read, and of these images."""
+    saved = opened(name, files)
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
-    return cached.space_of(name, saved, overruling)
+    return cached.space_of(name, saved, images, overruling)
 
 
 def sha256_of(path: Path) -> str:

@@ -15,7 +15,7 @@ OPTIONS: dict[str, Mapping[str, Any]] = {  # by how a query parameter ends: the 
     "diagnose_topic": {"Collapse": "collapse", "Digits": "digits"},
     "directions_kind": {"two digits": "two classes", "two vectors": "two codes", "kept direction": "shelf direction"},
     "map_colour": {"digit": "class", "reconstruction error": "MSE"},
-    "statistics_codes": {"the 10,000 test digits": "the 10,000 test images"},
+    "statistics_codes": dict.fromkeys(("the 10,000 test digits", "the 10,000 test images"), "the images in use"),
     "runs_digits": {"one of each digit": "one per class", "in their order": "in order"},
 }
 CHOICES = {  # of how a file is read: by the choice, the old text and the new one

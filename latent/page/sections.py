@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,10 +12,11 @@ from typing import Literal
 
 import streamlit as st
 
+from latent import inference
 from latent.errors import LatentError
 from latent.foreign import formats
-from latent.page import cached, widgets
-from latent.page.choose import choose_digit
+from latent.page import cached, datasets, widgets
+from latent.page.choose import choose_class
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.shelf import show_shelf
 from latent.page.picker import chosen_model, offered_files, show_picker, take_upload
@@ -27,7 +28,7 @@ from latent.space import LatentSpace
 
 Draw = Callable[[LatentSpace], None]
 Need = Literal["encoder"]
-DEFAULT_DIGIT = 3  # that a conditional model is asked for
+DEFAULT_CLASS = 3  # that a conditional model is asked for
 WHERE_MISSING: dict[Need, str] = {"encoder": "This section needs an encoder."}
 
 
@@ -126,8 +127,15 @@ def open_model(files: Mapping[str, Path]) -> LatentSpace:
     """The space of the chosen model, one of these files or of the uploads. Raises `LatentError`."""
     space = chosen_model(files)
     if space.signature.conditional:
-        return space.for_digit(value_of("digit", range(10), DEFAULT_DIGIT))
+        names = classes_of_model(space)
+        return space.asked_for(value_of("digit", range(len(names)), DEFAULT_CLASS, names))
     return space
+
+
+def classes_of_model(space: LatentSpace) -> Sequence[str]:
+    """What the classes of a conditional model are called: as those of the images, where they are as many."""
+    own = len(space.classes) == inference.N_CLASSES
+    return space.classes if own else [str(index) for index in range(inference.N_CLASSES)]
 
 
 def show_model() -> LatentSpace | None:
@@ -136,12 +144,16 @@ def show_model() -> LatentSpace | None:
     try:
         files = offered_files()
         show_picker(files)
-        space = open_model(files)
+        try:
+            space = open_model(files)
+        finally:  # whatever is wrong with these images, there is a way to others
+            datasets.show_picker()
         if space.signature.conditional:
-            choose_digit("Class", "digit", DEFAULT_DIGIT, width="stretch")
+            choose_class(classes_of_model(space), "Class", "digit", DEFAULT_CLASS, width="stretch")
     except LatentError as error:
         show_error(error)
-    if complaint := cached.device_complaint():
+    datasets.show_mistake()
+    if complaint := cached.device_complaint() or (space.complaint if space else ""):
         st.text(complaint)
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
@@ -151,6 +163,8 @@ def show_model() -> LatentSpace | None:
                 "only."
             ),
         )  # fmt: skip
+        with opener:
+            datasets.show_opener()
     return space
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from latent import arrow, charts, images, support
-from latent.arrays import Code, Codes, Pictures, Rows
+from latent.arrays import Code, Codes, Labels, Pictures, Rows
 from latent.arrow import Columns
 from latent.errors import LatentError
 from latent.images import Sheet
@@ -24,6 +24,8 @@ from latent.space import LatentSpace
 
 A_FRAME = 0.035  # seconds in which a browser draws a picture that came
 FIRST_PICTURE = 0.4  # seconds in which it fetches the code for pictures, too, and draws the first
+MARKUP = re.compile(r"([\\`*_\[\]<>$])")
+MOST_COUNTED = 10  # classes that are counted in a sentence
 MILLISECONDS = 80  # that a moving picture stays
 LETTER, CELL_PADDING, BAR = 8, 20, 104  # pixels of a table: a letter, both sides of a cell, a bar with its number
 
@@ -32,6 +34,15 @@ def show_error(error: LatentError) -> None:
     """A mistake, as a sentence. Its text may quote a file, so it is shown as text and never as Markdown."""
     st.error("Error:")
     st.text(str(error))
+
+
+def plain_markdown(text: str) -> str:
+    """Plain text as Markdown that shows it letter by letter.
+
+    >>> plain_markdown("a_b < c")
+    'a\\\\_b \\\\< c'
+    """
+    return MARKUP.sub(r"\\\1", text)
 
 
 def show_sheet(sheet: Sheet, alt_text: str, *, stretch: bool = False) -> None:
@@ -55,16 +66,16 @@ def show_codes(
 
 
 def show_real(key: str, space: LatentSpace, indices: Rows, alt_text: str, zoom: int = 3) -> None:
-    """Real digits, which keep their codes when they are clicked."""
+    """Real images, which keep their codes when they are clicked."""
     sheet = images.sheet(space.images[indices], min(10, len(indices)), zoom)
     show_codes(key, space, sheet, space.z[indices], real_names(space, indices), alt_text)
 
 
 def real_names(space: LatentSpace, indices: Rows) -> list[str]:
-    """What the evaluation images of these indices are called."""
+    """What the images of these indices are called."""
     if not space.signature.has_encoder:
         return [f"random code {index}" for index in indices]
-    return [f"class {space.labels[index]}, image {index}" for index in indices]
+    return [space.image_name(int(index)) for index in indices]
 
 
 def show_moving(pictures: Pictures, alt_text: str, zoom: int = 6) -> None:
@@ -169,10 +180,16 @@ def columns_for(n: int, most: int = 10) -> int:
     return min(most, int(np.ceil(np.sqrt(n))))
 
 
-def counted(counts: NDArray[np.integer[Any]]) -> str:
-    """How many there are of each digit, for those that there are.
+def counted(labels: Labels, classes: Sequence[str]) -> str:
+    """How many there are of each of the classes, for those that there are, the most frequent first where they are many.
 
-    >>> counted(np.array([2, 0, 1]))
-    '2 of class 0, 1 of class 2'
+    >>> counted(np.array([2, 0, 2]), ["a", "b", "c"])
+    '1 of class a, 2 of class c'
     """
-    return ", ".join(f"{count} of class {digit}" for digit, count in enumerate(counts) if count)
+    found = [(name, count) for name, count in zip(classes, np.bincount(labels)) if count]
+    if len(found) > MOST_COUNTED:
+        found.sort(key=lambda each: -each[1])
+        found, rest = found[:MOST_COUNTED], f", and {len(found) - MOST_COUNTED} other classes"
+    else:
+        rest = ""
+    return ", ".join(f"{count} of class {name}" for name, count in found) + rest

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 
-from latent import checkpoint
+from latent import checkpoint, dataset
 from latent.arrays import Code
 from latent.foreign.reading import Reading
 from latent.space import LatentSpace
@@ -65,16 +65,18 @@ def opening(space: LatentSpace, name: str = "space") -> Snippet:
     """The lines that open a space as it is open here, under this name."""
     saved = space.checkpoint
     path = from_project(saved.path or Path(space.name))
-    found = snippet(f"{name} = LatentSpace.open({path!r})", LatentSpace)
+    images = "" if space.dataset.ships else repr(from_project(Path(space.dataset.place or space.dataset.name)))
+    found = snippet(f"{name} = LatentSpace.open({path!r}{images and ', '}{images})", LatentSpace)
     if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
+        read = images and f", dataset.read({images})"
         found = snippet(
             f"opened = checkpoint.load({path!r})\n"
             f"reading = Reading.from_dict({saved.scored[0].reading.to_dict()!r}, opened.state)\n"
-            f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading))",
-            checkpoint, Reading, LatentSpace,
+            f"{name} = LatentSpace.of({space.name!r}, opened.overruled(reading){read})",
+            checkpoint, Reading, LatentSpace, *([dataset] if read else []),
         )  # fmt: skip
     if space.signature.conditional:
-        found = snippet(f"{found}\n{name} = {name}.for_digit({space.digit})", found)
+        found = snippet(f"{found}\n{name} = {name}.asked_for({space.asked})", found)
     return found
 
 

@@ -5,7 +5,7 @@ A module is imported once and shared by all sessions, so none of this may lie in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,10 +13,13 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from latent.arrays import Code
+from latent.dataset import Dataset
 from latent.shelf import Shelf
 
 T = TypeVar("T")
 
+LARGEST_UPLOAD = 200 * 1024**2  # bytes, as in .streamlit/config.toml
+LONGEST_NAME = 60  # characters of an uploaded file's name
 KEY = "latent"  # under which a session holds its state
 
 
@@ -60,6 +63,7 @@ class State:
     of a SHA-256, ``uploads`` to a name in the picker; ``origins`` says by widget key what a control was last set from.
     ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
     ``places`` are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
+    ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
     ``downloads`` make the newest files of the section. What is None was not asked for yet: it comes from the link.
     """
 
@@ -71,12 +75,14 @@ class State:
     codes: dict[str, Code] = field(default_factory=dict)
     overruled: dict[str, dict[str, str]] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
+    sets: dict[str, Dataset] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     origins: dict[str, Any] = field(default_factory=dict)
     places: dict[str, tuple[Any, float | None]] = field(default_factory=dict)
     downloads: dict[str, Callable[[], Any]] = field(default_factory=dict)
     toast: str = ""
     shelf_mistake: str = ""
+    mistake: str = ""
     click: Click | None = None
     box: str | None = None
     drawing: str | None = None
@@ -93,7 +99,11 @@ def state() -> State:
     return found
 
 
-def value_of(key: str, options: Collection[T], default: T) -> T:
-    """What a control that is bound to the address is at, also before it is drawn: one of its options."""
+def value_of(key: str, options: Collection[T], default: T, names: Sequence[str] = ()) -> T:
+    """What a control that is bound to the address is at, also before it is drawn: one of its options.
+
+    The address has an option as text: one of ``names``, in their order, where options are shown by other names.
+    """
     wanted = st.session_state.get(key, st.query_params.get(key))
-    return next((option for option in options if wanted in (option, str(option))), default)
+    texts = names or [str(option) for option in options]
+    return next((option for option, text in zip(options, texts) if wanted in (option, text)), default)

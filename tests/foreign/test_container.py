@@ -356,6 +356,7 @@ def test_five_megabytes_open_in_well_under_a_third_of_a_second():
         (rezipped({"a/code.py": b"print()", "a/version": b"3"}), "no data.pkl"),
         (b"\x93NUMPY" + bytes(100), "single array"),
     ],
+    ids=["empty", "text", "html", "git-lfs", "noise", "zeros", "empty-zip", "other-zip", "code-zip", "numpy"],
 )
 def test_a_file_of_another_kind_is_told_apart(content, expected):
     assert expected in refusal(content)

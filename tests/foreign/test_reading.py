@@ -182,7 +182,7 @@ def test_a_conditional_decoder_draws_the_digit_that_is_asked_for():
     space = LatentSpace.of("conditional", read("conditional"))
     real = space.images / 255.0
     for digit in (0, 1):
-        picture = space.for_digit(digit).decode(space.class_mean(digit))[0]
+        picture = space.asked_for(digit).decode(space.class_mean(digit))[0]
         distances = [np.square(picture - real[space.labels == d].mean(axis=0)).mean() for d in range(10)]
         assert int(np.argmin(distances)) == digit
 

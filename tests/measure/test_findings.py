@@ -35,7 +35,8 @@ FIDELITIES |= {"classes": fidelity(2), "around": fidelity(0.6, novelty=0.4)}
 def planted():
     """An evidence of 12 dimensions, every part of it made up."""
     space = LatentSpace.of("planted", tiny(latent_dim=12))
-    evidence = Evidence(replace(space, images=space.images[:N], labels=np.arange(N, dtype=np.uint8) % 10))
+    few = replace(space.dataset.select(np.arange(N)), labels=np.arange(N, dtype=np.uint8) % 10)
+    evidence = Evidence(space.judged_by(few))
     effect = np.ones(12)
     effect[[3, 9]] = 0.001
     correlation = np.eye(12)

@@ -18,11 +18,11 @@ from latent.space import LatentSpace
 
 
 class Operation(NamedTuple):
-    """How it is written, what computes it, and the digits whose mean each operand is at first."""
+    """How it is written, what computes it, and the classes whose mean each operand is at first."""
 
     formula: str
     operate: Callable[..., Code]
-    digits: dict[str, int]
+    classes: dict[str, int]
 
 
 OPERATIONS = {
@@ -37,7 +37,7 @@ CELL = 176  # pixels: as wide as the controls of an operand
 
 
 class Cells(NamedTuple):
-    """Where each operand, the result and the real digit nearest to it stand; what stays empty takes no room."""
+    """Where each operand, the result and the real image nearest to it stand; what stays empty takes no room."""
 
     operands: dict[str, DeltaGenerator]
     result: DeltaGenerator
@@ -58,15 +58,15 @@ def choose_operands(space: LatentSpace, cells: Cells) -> tuple[Operation, dict[s
         format_func=lambda name: f"{name}: {OPERATIONS[name].formula}",
     )  # fmt: skip
     operation, operands = OPERATIONS[name], {}
-    for letter, digit in operation.digits.items():
+    for letter, of_class in operation.classes.items():
         key = f"arithmetic_{letter.lower()}"
         with cells.operands[letter], controls(key):
-            operands[letter] = choose_code(space, key, letter, source="class mean", digit=digit)
+            operands[letter] = choose_code(space, key, letter, source="class mean", of_class=of_class)
     return operation, operands
 
 
 def show_terms(space: LatentSpace, cells: Cells, names: Sequence[str], z: Codes, pictures: Pictures) -> None:
-    """Each operand and, last, the result, with the real digit nearest to it; below each its code as bars."""
+    """Each operand and, last, the result, with the real image nearest to it; below each its code as bars."""
     shown = [*list(cells.operands.values())[: len(names) - 1], cells.result]
     for place, (cell, name) in enumerate(zip(shown, names)):
         with cell:
@@ -75,7 +75,7 @@ def show_terms(space: LatentSpace, cells: Cells, names: Sequence[str], z: Codes,
     bars = [*zip(shown, names, np.asarray(z))]
     if space.signature.has_encoder:
         nearest = space.nearest(z[-1])[0]
-        name = f"Nearest test image: class {space.labels[nearest[0]]}"
+        name = f"Nearest test image: {space.image_name(int(nearest[0]))}"
         with cells.nearest:
             st.text(name)
             show_real("arithmetic_nearest", space, nearest, name, 6)

@@ -1,4 +1,4 @@
-"""A digit of one's own: drawn on a canvas or photographed, encoded, reconstructed, among the real ones."""
+"""An image of one's own: drawn on a canvas or photographed, encoded, reconstructed, among the real ones."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import data, drawing, images
+from latent import data, drawing
 from latent.errors import ArgumentError
-from latent.page import cached, widgets
-from latent.page.keeping import keep
-from latent.page.panels.code_map import map_data, map_places, mount_map
-from latent.page.show import (
-    counted,
-    let_pictures_be_drawn,
-    show_code_chart,
-    show_codes,
-    show_error,
-    show_real,
-    show_support,
-    side_by_side,
-)
+from latent.page import widgets
+from latent.page.panels.own_image import Own, show_own
+from latent.page.show import show_error
 from latent.page.snippet import snippet
 from latent.page.state import state
-from latent.page.take_away import take_away
 from latent.space import LatentSpace
 
 CANVAS = 280  # pixels of the square to draw on
@@ -110,40 +99,10 @@ def show_drawing(space: LatentSpace, text: str) -> None:
 
 
 def show_reading(space: LatentSpace, picture: NDArray[np.uint8], text: str) -> None:
-    """A drawn digit: as the network sees it, encoded, reconstructed, among the real ones."""
-    seen = data.fit(picture[None], space.signature.image_shape)
-    z = space.encode(seen)
-    x_hat = space.decode(z)
-    nearest = space.nearest(z[0], 10)[0]
-    digits = np.bincount(space.labels[nearest], minlength=10)
-    name = f"drawn, like a {digits.argmax()}"
-    with side_by_side():
-        with st.container(width="content"):
-            st.markdown("**Model input**")
-            show_codes("draw_seen", space, images.sheet(seen, 1, 6), z, [name], "The drawing, normalised as MNIST was")
-        with st.container(width="content"):
-            st.markdown("**Reconstruction**")
-            show_codes("draw_reconstructed", space, images.sheet(x_hat, 1, 6), z, [name], "The drawing, reconstructed")
-    if st.button("Add to shelf"):
-        keep(space, name, z[0])
-        st.rerun()
-    show_support(space, z[0])
-    st.markdown(f"**10 nearest test images**: {counted(digits)}")
-    show_real("draw_nearest", space, nearest, "The 10 test images whose codes are nearest", 3)
-    let_pictures_be_drawn()
-    st.markdown("**Place on the map**")
-    x, y = cached.plane_of(space).project(z)[0].tolist()
-    drawn = map_data(space, "PCA", map_places(space, "PCA"))
-    mount_map("draw_map", space, "PCA", drawn | {"marks": [{"name": "drawn", "x": x, "y": y}], "height": 400})
-    st.markdown("**Code**")
-    show_code_chart(space, z[0], "The code as bars", height=160)
+    """A drawing: as the network sees it, encoded, reconstructed, among the real ones."""
     shape = space.signature.image_shape
-    resized = shape != (1, 28, 28)
+    resized = shape != (1, *picture.shape)
     fitting = f"data.fit(picture[None], {shape})" if resized else "picture[None]"
-    python = snippet(
-        f"picture = drawing.from_text({text!r})\nz = space.encode({fitting})\n"
-        "reconstruction = space.decode(z)\nnearest = space.nearest(z[0], 10)[0]",
-        drawing, *[data] * resized,
-    )  # fmt: skip
-    arrays = {"picture": picture, "z": z, "reconstruction": x_hat, "nearest": nearest}
-    take_away(space, python, arrays, png=lambda: images.rows_sheet([seen, x_hat], 6).png())
+    lines = f"picture = drawing.from_text({text!r})\nseen = {fitting}"
+    shown = Own("drawn", picture, snippet(lines, drawing, *[data] * resized), "The drawing, normalised as MNIST was")
+    show_own(space, shown)

@@ -11,12 +11,19 @@ from latent.measure.evidence import FEATURES
 from latent.measure.topics import class_signal
 from latent.page import cached
 from latent.page.panels.exhibits import show_exhibit, values_of
+from latent.page.show import plain_markdown
 from latent.space import LatentSpace
 
 
 def show_class_signal(space: LatentSpace) -> dict[str, NDArray[Any]]:
-    """Probe, neighbours and clusters of the codes and of the baselines, as they come in; the table by column."""
-    place, evidence = st.empty(), cached.evidence_of(space)
+    """Probe, neighbours and clusters of the codes and of the baselines, as they come in; the table by column, or
+    nothing and why where classes cannot be predicted."""
+    evidence = cached.evidence_of(space)
+    st.subheader("Class information in the codes")
+    if evidence.class_refusal:
+        st.caption(plain_markdown(evidence.class_refusal))
+        return {}
+    place = st.empty()
     for n_done, features in enumerate(FEATURES):
         if not evidence.has("knowledge", features):
             with place.container():

@@ -1,20 +1,22 @@
-"""Clusters: how well they match the digits, and for each its centre, its most typical and its strangest member."""
+"""Clusters: how well they match the classes, and for each its centre, its most typical and its strangest member."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import images
+from latent import charts, images
 from latent.clustering import Clusters, Match
 from latent.images import Sheet
-from latent.page.show import real_names, show_codes, show_facts
+from latent.page.show import real_names, show_chart, show_codes, show_facts
 from latent.space import LatentSpace
 
 
 def show_match(match: Match) -> None:
-    """How well the clusters match the digits, in four numbers."""
+    """How well the clusters match the classes, in four numbers."""
     facts = {
         "Accuracy": f"{match.accuracy:.3f}",
         "Purity": f"{match.purity:.3f}",
@@ -28,6 +30,19 @@ def show_match(match: Match) -> None:
         "ARI": "Adjusted Rand index: 0 = chance, 1 = identical to the classes.",
     }
     show_facts(facts, means)
+
+
+def show_sizes(space: LatentSpace, clusters: Clusters, match: Match, icons: Sequence[str]) -> None:
+    """How many images each cluster has, of each class where classes are known."""
+    if space.has_classes:
+        st.subheader("Classes by cluster")
+        text = "Number of images of each class in each cluster"
+        show_chart(text, charts.match_chart, match.table[match.order], space.classes, icons)
+    else:
+        st.subheader("Images by cluster")
+        names = [str(row) for row in range(len(clusters))]
+        show_chart("Number of images in each cluster", charts.classes_chart, clusters.sizes[match.order], names)
+        st.caption("The images in use have no labels, so clusters cannot be compared with classes.")
 
 
 def show_members(space: LatentSpace, clusters: Clusters, match: Match, centroids: NDArray[np.float32]) -> Sheet:

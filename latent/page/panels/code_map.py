@@ -17,7 +17,16 @@ from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.fragment import fragment_in_turn
 from latent.page.keeping import keep
-from latent.page.show import real_names, show_chart, show_code_chart, show_codes, show_facts, show_real, show_support
+from latent.page.show import (
+    plain_markdown,
+    real_names,
+    show_chart,
+    show_code_chart,
+    show_codes,
+    show_facts,
+    show_real,
+    show_support,
+)
 from latent.page.snippet import Snippet, snippet
 from latent.page.state import Click, state
 from latent.page.take_away import take_away
@@ -28,6 +37,13 @@ PROJECTIONS = {
     "t-SNE": "Keeps neighbours together; axes and distances have no meaning.",
 }
 COLOURINGS = ("class", "cluster", "MSE", "dimension")
+
+
+def colourings_of(space: LatentSpace) -> tuple[str, ...]:
+    """What dots can be coloured by: without real codes only dimensions, without classes not by class."""
+    if not space.signature.has_encoder:
+        return ("dimension",)
+    return COLOURINGS if space.has_classes else COLOURINGS[1:]
 
 
 @fragment_in_turn
@@ -52,12 +68,12 @@ def show_clicked(space: LatentSpace, kind: str, places: NDArray[np.float32], dra
         if kind == "PCA":
             show_place(space, at, z, sheet)
         if dot is not None:
-            show_digit(space, dot)
+            show_image(space, dot)
     if box is not None:
         show_selection(space, places, box)
 
     places, python = snippet_of(space, kind, dot, at, places)
-    columns = {"x": places[:, 0], "y": places[:, 1], "class": space.labels}
+    columns = {"x": places[:, 0], "y": places[:, 1]} | ({"class": space.labels} if space.has_classes else {})
     arrays = {"places": places, "z": z, "picture": picture}
     take_away(space, python, arrays, png=sheet.png, csv=lambda: columns)
 
@@ -88,13 +104,14 @@ def snippet_of(
 
 
 def map_places(space: LatentSpace, kind: str) -> NDArray[np.float32]:
-    """Where every evaluation image is on the map, (10000, 2)."""
+    """Where every image is on the map, (n, 2)."""
     if kind == "t-SNE":
         evidence = cached.evidence_of(space)
         if evidence.has_tsne:
             return evidence.tsne()
-        bar = st.progress(0.0, "t-SNE of 10,000 codes: a minute or more, once per model file")
-        places = evidence.tsne(lambda share: bar.progress(share, "t-SNE of 10,000 codes"))
+        what = f"t-SNE of {len(space.z):,} codes"
+        bar = st.progress(0.0, f"{what}: a minute or more for 10,000, once per model file")
+        places = evidence.tsne(lambda share: bar.progress(share, what))
         bar.empty()
         return places
     return cached.places_on_plane(space)
@@ -149,21 +166,26 @@ def map_data(
 ) -> dict[str, Any]:
     """What the map draws; the large parts of it are sent at once and once. With ``previews``, a dot that is hovered
     over shows its image: 1 MB for all of them."""
-    has_digits = space.signature.has_encoder
     name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
     names = cached.plane_of(space).names if kind == "PCA" else ("t-SNE: axes and distances have no meaning", "")
-    labels, painted = space.labels[: has_digits * len(places)], cached.map_colours(space, colouring, shown)
+    encodes, painted = space.signature.has_encoder, cached.map_colours(space, colouring, shown)
+    labels = space.labels[: (encodes and space.has_classes) * len(places)]
     under = widgets.deliver_once(f"atlas-{name}-{tiles}", **cached.atlas_of(space, tiles)) if tiles else ""
+    previewed = ""
+    if previews and encodes:
+        small = cached.thumbnails(space.dataset)
+        previewed = widgets.deliver_once(f"thumbnails-{space.dataset.sha256[:16]}", **small)
     return {
-        "dots": widgets.deliver_once(f"dots-{name}", places=places.ravel(), labels=labels),
+        "dots": widgets.deliver_once(f"dots-{name}", places=places.ravel(), labels=np.asarray(labels, "<u2")),
         "colours": widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
         "atlas": under,
-        "digits": widgets.deliver_once("digits", **cached.digit_pictures()) if previews else "",
+        "thumbnails": previewed,
+        "classes": list(space.classes), "isReal": encodes,
         "axes": [names[0], "class" if space.latent_dim == 1 and kind == "PCA" else names[1]],
         "chosen": None, "at": None, "box": None, "marks": [],
         "opacity": 0.45 if tiles else 0.8,
         "height": 620,
-        "alt": f"Map of 10,000 codes by {kind}, coloured by {colouring}",
+        "alt": f"Map of {len(places):,} codes by {kind}, coloured by {colouring}",
     }  # fmt: skip
 
 
@@ -189,10 +211,11 @@ def mount_map(
     widgets.scatter(key, drawn, on_clicked=take_click, on_boxed=take_box)
 
 
-def show_digit(space: LatentSpace, index: int) -> None:
-    """One evaluation image: original, reconstruction, code and neighbours."""
+def show_image(space: LatentSpace, index: int) -> None:
+    """One image: original, reconstruction, code and neighbours."""
     if space.signature.has_encoder:
-        st.subheader(f"Class {space.labels[index]}, test image {index}")
+        of_class = f"Class {space.classes[space.labels[index]]}, test image" if space.has_classes else "Test image"
+        st.subheader(f"{plain_markdown(of_class)} {index}")
         with st.container(horizontal=True):
             x_hat = space.decode(space.z[index], space.labels[[index]])
             original, reconstruction = st.container(width="content"), st.container(width="content")
@@ -206,9 +229,12 @@ def show_digit(space: LatentSpace, index: int) -> None:
             show_facts({"MSE": f"{error:.4f}"}, {"MSE": "Mean squared error per pixel."})
         nearest = space.nearest(space.z[index], 11)[0]
         nearest = nearest[nearest != index][:10]
-        same = int((space.labels[nearest] == space.labels[index]).sum())
-        st.markdown(f"**10 nearest neighbours** in {space.latent_dim} dimensions: {same} of the same class")
-        show_real("map_neighbours", space, nearest, "The 10 nearest neighbours", 2)
+        same = ""
+        if space.has_classes:
+            same = f": {int((space.labels[nearest] == space.labels[index]).sum())} of the same class"
+        st.markdown(f"**{len(nearest)} nearest neighbours** in {space.latent_dim} dimensions{same}")
+        if len(nearest):
+            show_real("map_neighbours", space, nearest, f"The {len(nearest)} nearest neighbours", 2)
     st.markdown("**Code**")
     show_code_chart(space, space.z[index], "The code as bars", height=160)
 
@@ -217,7 +243,7 @@ MOST_SELECTED = 60  # pictures of a selection that are shown
 
 
 def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[float]) -> None:
-    """What lies in a box on the map: how many, which digits, their mean."""
+    """What lies in a box on the map: how many, of which classes, their mean."""
     left, bottom, right, top = box
     inside = (places[:, 0] >= left) & (places[:, 0] <= right) & (places[:, 1] >= bottom) & (places[:, 1] <= top)
     selected = np.flatnonzero(inside)
@@ -225,7 +251,6 @@ def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[fl
     if len(selected) == 0:
         st.caption("No code in this box.")
         return
-    counts = np.bincount(space.labels[selected], minlength=10)
     mean, name = space.z[selected].mean(axis=0), f"mean of {len(selected)} selected"
     cells = st.columns([1, 2, 3])
     with cells[0]:
@@ -234,10 +259,11 @@ def show_selection(space: LatentSpace, places: NDArray[np.float32], box: list[fl
         if st.button("Clear selection"):
             state().box = ""
             st.rerun()
-    if space.signature.has_encoder:
+    if space.signature.has_encoder and space.has_classes:
+        counts = np.bincount(space.labels[selected], minlength=len(space.classes))
         with cells[1]:
             st.markdown("**Classes**")
-            show_chart("Number of selected images of each class", charts.digits_chart, counts)
+            show_chart("Number of selected images of each class", charts.classes_chart, counts, space.classes)
     with cells[2]:
         some = selected[:: max(1, len(selected) // MOST_SELECTED)][:MOST_SELECTED]
         st.markdown("**Images**" if len(some) == len(selected) else f"**{len(some)} of the images**")

@@ -11,11 +11,11 @@ from latent.encoded import Encoded
 from latent.page.picker import model_folder, overruled_by
 from latent.space import LatentSpace
 
-TEST_IMAGES = "the 10,000 test images"
+TEST_IMAGES = "the images in use"
 
 
 def choose_codes(space: LatentSpace) -> Encoded | None:
-    """A file of codes of this model, or None for those of the test digits; not asked where there is no file."""
+    """A file of codes of this model, or None for those of the images in use; not asked where there is no file."""
     files = {path.stem: path for path in encoded.find(model_folder(), space.checkpoint.sha256)}
     if not files or overruled_by(space.checkpoint.sha256):  # files are made by a model file's own reading
         return None

@@ -1,4 +1,4 @@
-"""A code that is entered: what it starts from, its numbers as text or in a table, and the real digit nearest to it."""
+"""A code that is entered: what it starts from, its numbers as text or in a table, and the real image nearest to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from latent.errors import ArgumentError
 from latent.page import cached
 from latent.page.choose import choose_image, choose_seed, reset_when_changed
 from latent.page.keeping import custom_code
-from latent.page.show import lazy_expander, show_real
+from latent.page.show import lazy_expander, plain_markdown, show_real
 from latent.page.snippet import LONGEST_LITERAL
 from latent.page.state import state
 from latent.space import LatentSpace
@@ -75,8 +75,8 @@ def edit_as_table(code: Code, table: Mapping[str, NDArray[Any]]) -> None:
 
 
 def show_nearest(space: LatentSpace, code: Code) -> None:
-    """The real digit whose code is nearest."""
+    """The real image whose code is nearest."""
     nearest = space.nearest(code)[0]
-    digit = space.labels[nearest[0]]
-    st.markdown(f"**Nearest test image**: class {digit}")
-    show_real("custom_nearest", space, nearest, f"Nearest test image, class {digit}", 4)
+    name = space.image_name(int(nearest[0]))
+    st.markdown(f"**Nearest test image**: {plain_markdown(name)}")
+    show_real("custom_nearest", space, nearest, f"Nearest test image, {name}", 4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,8 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from latent.measure.exhibits import Column, Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
-from latent.page.show import show_chart, show_codes, show_facts, show_sheet, show_table
+from latent.page.show import plain_markdown, show_chart, show_codes, show_facts, show_sheet, show_table
 from latent.space import LatentSpace
-
-MARKUP = re.compile(r"([\\`*_\[\]<>$])")
 
 
 def show_exhibit(space: LatentSpace, exhibit: Exhibit) -> None:
@@ -37,15 +34,6 @@ def show_exhibit(space: LatentSpace, exhibit: Exhibit) -> None:
                     show_exhibit(space, each)
     if exhibit.caption:
         st.caption(plain_markdown(exhibit.caption))
-
-
-def plain_markdown(text: str) -> str:
-    """Plain text as Markdown that shows it letter by letter.
-
-    >>> plain_markdown("a_b < c")
-    'a\\\\_b \\\\< c'
-    """
-    return MARKUP.sub(r"\\\1", text)
 
 
 def show_pictures(space: LatentSpace, exhibit: PictureSheet) -> None:

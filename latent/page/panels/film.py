@@ -24,7 +24,7 @@ def show_films(spaces: Sequence[LatentSpace]) -> None:
 
 
 def show_training(space: LatentSpace) -> None:
-    """How the space came about: its map settling and its digits getting sharp, from the first epoch to the last."""
+    """How the space came about: its map settling and its images getting sharp, from the first epoch to the last."""
     played, frames = cached.film_of(space)
     name = space.checkpoint.sha256[:16]
     data = {
@@ -32,10 +32,10 @@ def show_training(space: LatentSpace) -> None:
         "captions": [played.caption(i) for i in range(len(played))],
         "losses": [None if np.isnan(loss) else float(loss) for loss in played.losses],
         "axes": list(played.axes),
-        "colours": list(charts.DIGITS),
+        "colours": list(charts.CLASSES),
     }
     widgets.training_film(f"film_{name}", data)
     st.download_button(
-        "Training GIF", lambda: played.gif(charts.DIGITS), f"{space.name}-training.gif", "image/gif",
+        "Training GIF", lambda: played.gif(charts.CLASSES), f"{space.name}-training.gif", "image/gif",
         key=f"training_gif_{name}", on_click="ignore", help="Map and reconstructions, one frame per epoch.",
     )  # fmt: skip

@@ -40,7 +40,7 @@ def show_live(space: LatentSpace) -> Code:
         "stage": name,
         "holds": session.stages_in_browser,
         "base": code.tolist() if sha256 in session.codes else None,
-        "digit": space.digit,
+        "asked": space.asked,
         "shelf": [kept.vector.tolist() for kept in shelf_of(space) if kept.kind == "code"],
         "refusal": refusal,
     }

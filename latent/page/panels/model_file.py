@@ -1,8 +1,8 @@
-"""What a model file is, and what its model makes of real digits or of random codes."""
+"""What a model file is, and what its model makes of real images or of random codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,15 +27,40 @@ class Shown(NamedTuple):
 
 def show_file(space: LatentSpace, *, explained: bool = True) -> None:
     """The facts of the file, ``explained`` where there is room for it, and whether images are resized for it."""
-    saved, signature = space.checkpoint, space.signature
+    saved = space.checkpoint
     means = {
-        "Test MSE": "Mean squared error per pixel on the 10,000 test images, pixels in [0, 1].",
+        "Test MSE": f"Mean squared error per pixel on the {len(space.images):,} images in use, pixels in [0, 1].",
         "File": f"{saved.container}, sha256 {saved.sha256[:16]}…",
     }
+    if space.signature.has_encoder and (warning := of_other_images(space)):
+        st.warning(warning)
     show_facts(facts_of(space), means if explained else None)
-    if signature.image_shape != (1, 28, 28):
-        channels, height, width = signature.image_shape
-        st.caption(f"Images are resized to {height} × {width}, {channels} channel{'s' * (channels > 1)}.")
+    for sentence in notes_on_images(space):
+        st.caption(sentence)
+    if explained and space.dataset.note:
+        st.text(space.dataset.note)
+
+
+def of_other_images(space: LatentSpace) -> str:
+    """Why the model was probably trained on other images, and what to do, as sentences; empty where it was not."""
+    error, mean = cached.test_error(space), cached.mean_image_error(space)
+    if error < mean:
+        return ""
+    return (
+        f"This model reconstructs these images worse than their mean image would (MSE {error:.4f}, mean image "
+        f"{mean:.4f}), so it was probably trained on others. To explore it, give it its own: **Open a file** in the "
+        "sidebar, or a folder named by `LATENT_IMAGES`."
+    )
+
+
+def notes_on_images(space: LatentSpace) -> Iterator[str]:
+    """What is done to the images for this model, as sentences."""
+    (own, *size), (channels, height, width) = space.dataset.image_shape, space.signature.image_shape
+    if size != [height, width]:
+        yield f"Images are resized from {size[0]} × {size[1]} to {height} × {width}."
+    if own != channels:
+        kinds = {1: "grey", 3: "three channels", 4: "four channels"}
+        yield f"Images are brought to {kinds.get(channels, f'{channels} channels')} for this model."
 
 
 def facts_of(space: LatentSpace) -> dict[str, str]:
@@ -62,7 +87,7 @@ def facts_of(space: LatentSpace) -> dict[str, str]:
 
 
 def show_reconstructions(space: LatentSpace, first: int, n: int) -> Shown:
-    """Real digits over their reconstructions."""
+    """Real images over their reconstructions."""
     real, labels = space.images[first : first + n], space.labels[first : first + n]
     z, indices = space.codes(first, first + n), np.arange(first, first + n)
     x_hat = cached.pictures_of(space, z, labels)

@@ -43,9 +43,9 @@ def title_with_door(title: str, section: str, **controls: Any) -> None:
 
 
 def show_reconstructions(space: LatentSpace) -> Shown:
-    """The first image of each class over its reconstruction."""
+    """The first images, of each class where there are classes, over their reconstructions."""
     title_with_door("Originals and reconstructions", "Model")
-    rows = space.first_of_each_class()
+    rows = space.examples(IN_A_ROW)
     z = space.codes(0, int(rows.max()) + 1)[rows]  # the other images may still be on their way through the encoder
     real, labels = space.images[rows], space.labels[rows]
     pictures = cached.pictures_of(space, z, labels)
@@ -53,7 +53,7 @@ def show_reconstructions(space: LatentSpace) -> Shown:
     text = f"{len(rows)} originals over their reconstructions"
     show_codes("overview_images", space, sheet, np.tile(z, (2, 1)), real_names(space, rows) * 2, text, stretch=True)
     python = snippet(
-        "rows = space.first_of_each_class()\nreal, labels = space.images[rows], space.labels[rows]\n"
+        f"rows = space.examples({IN_A_ROW})\nreal, labels = space.images[rows], space.labels[rows]\n"
         "z = space.z[rows]\npictures = space.decode(z, labels)"
     )
     return Shown({"real": real, "z": z, "pictures": pictures}, python, sheet.png)
@@ -83,7 +83,7 @@ def show_samples(space: LatentSpace, evidence: Evidence) -> None:
 def show_map(space: LatentSpace) -> None:
     """The map of the codes, small; a click on it opens the section."""
     title_with_door("Map of the codes", "Map")
-    colouring = "class" if space.signature.has_encoder else "dimension"
+    colouring = "class" if space.signature.has_encoder and space.has_classes else "dimension"
     drawn = code_map.map_data(space, "PCA", cached.places_on_plane(space), colouring, 0, previews=False)
     code_map.mount_map("overview_map", space, "PCA", drawn | {"height": MAP_HEIGHT}, then=lambda: open_section("Map"))
 

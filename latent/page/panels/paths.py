@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from latent import charts, images, interpolation
 from latent.arrays import Codes, Pictures
 from latent.page.choose import Operand
-from latent.page.panels.strips import FixedPlace, Line, Row, digits_for, show_strip
+from latent.page.panels.strips import FixedPlace, Line, Row, decimals_for, show_strip
 from latent.page.show import show_moving, show_rows
 from latent.page.snippet import Snippet, snippet
 from latent.space import LatentSpace
@@ -37,7 +37,7 @@ def path_line(start: Operand, end: Operand, n_steps: int, kind: str) -> Line:
         places=np.linspace(0, 1, n_steps),
         code_at=lambda at: interpolation.PATHS[kind](start.code, end.code, [at])[0],
         in_browser={"kind": kind, "start": tuple(start.code.tolist()), "end": tuple(end.code.tolist())},
-        label=kind.capitalize(), sign="t =", name=f"{kind}, t = ", digits=digits_for(0, 1),
+        label=kind.capitalize(), sign="t =", name=f"{kind}, t = ", decimals=decimals_for(0, 1),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Two models side by side: which to compare, their scores, the same digits by both, and what their codes share."""
+"""Two models side by side: which to compare, their scores, the same images by both, and what their codes share."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from latent import charts, compare
-from latent.arrays import Labels, Pictures, Rows
+from latent.arrays import Pictures, Rows
 from latent.compare import Comparison
 from latent.errors import LatentError
 from latent.measure import scores
 from latent.page import cached
-from latent.page.controls import controls
+from latent.page.controls import choose_number, controls
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
 from latent.page.snippet import Snippet, opening, snippet
 from latent.page.state import state
 from latent.space import LatentSpace
 
-DIGITS_SHOWN = ("one per class", "in order", "where A is better", "where B is better")
+IMAGES_SHOWN = ("one per class", "in order", "where A is better", "where B is better")
 
 
 def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
@@ -41,31 +41,24 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
     with controls():
         index = names.index(most_alike(space, names, files))
         name = st.selectbox("Model B", names, index=index, key="runs_other", bind="query-params")
-        shown = st.selectbox("Images shown", DIGITS_SHOWN, key="runs_digits", bind="query-params")
-        n = st.slider("Number of images", 5, 30, 10, key="runs_pictures", bind="query-params")
+        offered = IMAGES_SHOWN if space.has_classes else IMAGES_SHOWN[1:]
+        shown = st.selectbox("Images shown", offered, key="runs_digits", bind="query-params")
+        n = choose_number("Number of images", 5, 30, 10, len(space.images), key="runs_pictures")
         first = 0
-        if shown == "in order":
-            most = len(space.images) - n
+        most = len(space.images) - n
+        if shown == "in order" and most:
             first = int(st.number_input("First image", 0, most, 0, key="runs_first", bind="query-params"))
     try:
-        other = open_space(name, files)
+        other = open_space(name, files, space.dataset)
     except LatentError as error:
         show_error(error)
         return None, np.arange(0)
-    if shown in DIGITS_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
-        with st.spinner("Measuring the MSE of both on 10,000 images …"):
+    if shown in IMAGES_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
+        with st.spinner("Measuring the MSE of both …"):
             return other, cached.comparison_of(space, other).better("a" if shown == "where A is better" else "b", n)
     if shown == "one per class":
-        return other, one_of_each(space.labels[:1000])[:n]
+        return other, space.examples(n)
     return other, np.arange(first, first + n)
-
-
-def one_of_each(labels: Labels) -> Rows:
-    """Images in such an order that every digit comes once, then every one a second time, and so on."""
-    by_digit = np.argsort(labels, kind="stable")
-    ranks = np.empty(len(labels), np.intp)
-    ranks[by_digit] = np.arange(len(labels)) - np.searchsorted(labels[by_digit], labels[by_digit])
-    return np.lexsort((labels, ranks))
 
 
 def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Path]) -> str:
@@ -76,10 +69,9 @@ def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Pat
         same = False
         if name in files:
             with suppress(LatentError):
-                same = cached.kind_and_size(str(files[name]), sha256_of(files[name]), str(model_folder())) == (
-                    space.signature.kind,
-                    space.latent_dim,
-                )
+                same = cached.kind_and_size(
+                    str(files[name]), sha256_of(files[name]), space.dataset, str(model_folder())
+                ) == (space.signature.kind, space.latent_dim)
         return same, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, space.name)))
 
     return max(names, key=likeness)
@@ -140,7 +132,7 @@ class Shown(NamedTuple):
     png: Callable[[], bytes] | None
 
 
-def show_codes_of_both(both: Comparison, rows: Rows, digits: Shown) -> dict[str, Any]:
+def show_codes_of_both(both: Comparison, rows: Rows, same: Shown) -> dict[str, Any]:
     """How the dimensions of both spread, and what their codes share; the arrays of that."""
     a, b = both.a.space, both.b.space
     st.subheader("Code statistics")
@@ -152,11 +144,11 @@ def show_codes_of_both(both: Comparison, rows: Rows, digits: Shown) -> dict[str,
         "Hollow points: inactive dimensions."
     )
     st.subheader("Similarity of the codes")
-    return show_shared(both, rows, digits.arrays["b"])
+    return show_shared(both, rows, same.arrays["b"])
 
 
 def say_why_not() -> Shown:
-    """In place of that, where one of the two has no codes of real digits."""
+    """In place of that, where one of the two has no codes of real images."""
     st.info("One of the two models has no encoder, so there are no codes to compare.")
     return Shown({}, None)
 
@@ -179,8 +171,8 @@ def runs_python(both: Comparison, rows: Rows) -> Snippet:
     )  # fmt: skip
 
 
-def show_same_digits(both: Comparison, rows: Rows) -> Shown:
-    """Real digits over what A and B leave of them. Only codes of A, the open checkpoint, can be kept."""
+def show_same_images(both: Comparison, rows: Rows) -> Shown:
+    """Real images over what A and B make of them. Only codes of A, the open checkpoint, can be kept."""
     of_a, of_b = both.reconstructions(rows, cached.pictures_of)
     a, b = both.a.space, both.b.space
     real = a.images[rows]

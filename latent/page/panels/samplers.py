@@ -14,7 +14,8 @@ from latent.measure.evidence import SEED, Evidence, Sampled
 from latent.measure.exhibits import Table
 from latent.measure.fidelity import Fidelity
 from latent.page import cached
-from latent.page.panels.exhibits import plain_markdown, show_exhibit, values_of
+from latent.page.panels.exhibits import show_exhibit, values_of
+from latent.page.show import plain_markdown
 from latent.page.snippet import Snippet, snippet
 from latent.page.take_away import take_away
 from latent.space import LatentSpace
@@ -52,7 +53,7 @@ def show_measured(
     table = show_fidelities(overview, evidence, fidelities)
     with judged.container():
         st.subheader("Predicted classes")
-        show_exhibit(space, topics.judged_classes(fidelities))
+        show_exhibit(space, topics.judged_classes(space, fidelities))
     st.caption(topics.how_samplers_are_measured(evidence))
     return shown, table
 

@@ -32,7 +32,7 @@ class Line:
 
     ``places`` (n,) of the pictures, evenly spaced; ``code_at`` gives the code (latent_dim,) at any place between the
     first and the last, and ``in_browser`` says the same to `strip.js`. ``label`` and ``sign`` stand before the place
-    where it is shown, and ``name`` where its code is kept. ``digits``: decimals of a place that is pointed at.
+    where it is shown, and ``name`` where its code is kept. ``decimals`` of a place that is pointed at.
     """
 
     places: NDArray[np.floating[Any]]
@@ -41,7 +41,7 @@ class Line:
     label: str
     sign: str
     name: str
-    digits: int
+    decimals: int
 
     def name_at(self, at: float) -> str:
         """What the code at a place is called."""
@@ -79,10 +79,10 @@ class Row:
         return data | {"line": line, "label": label, "heading": self.heading}
 
 
-def digits_for(low: float, high: float) -> int:
+def decimals_for(low: float, high: float) -> int:
     """Decimals with which at least `FINENESS` places lie between two numbers.
 
-    >>> digits_for(0, 1), digits_for(-3, 3), digits_for(0, 5000)
+    >>> decimals_for(0, 1), decimals_for(-3, 3), decimals_for(0, 5000)
     (3, 3, 0)
     """
     return max(0, min(6, math.ceil(-math.log10((high - low) / FINENESS)))) if high > low else 3
@@ -152,7 +152,7 @@ def show_strip(
     name, held = cached.stage_name(space), state().stages_in_browser
     data = {
         "rows": tuple(row.in_browser() for row in rows), "places": tuple(first.places.tolist()),
-        "at": first.limited(at), "digits": first.digits, "sign": first.sign, "note": note, "digit": space.digit,
+        "at": first.limited(at), "decimals": first.decimals, "sign": first.sign, "note": note, "asked": space.asked,
         "picture": picture[:2], "stage": name, "holds": tuple(held),
     }  # fmt: skip
     result = widgets.strip(

@@ -13,7 +13,7 @@ from latent.arrays import Code, Codes, Pictures
 from latent.images import Sheet
 from latent.page import cached
 from latent.page.choose import Operand, reset_when_changed
-from latent.page.panels.strips import FixedPlace, Line, Row, digits_for, show_strip
+from latent.page.panels.strips import FixedPlace, Line, Row, decimals_for, show_strip
 from latent.page.show import show_codes
 from latent.space import LatentSpace
 
@@ -41,7 +41,7 @@ def show_sweep(
     names = [f"dim {dimension} = {value:.2f}" for value in values]
     sheet = images.sheet(strip, n_steps, zoom=4, column_names=[f"{value:.2f}" for value in values])
     text = f"Images as dimension {dimension} goes from {low:.2f} to {high:.2f}"
-    differences = images.sheet(images.signed_to_rgb(strip - of_base), n_steps, zoom=4)
+    differences = images.sheet(images.changes_to_rgb(strip, of_base), n_steps, zoom=4)
     fixed = FixedPlace("dimensions_at", (space.checkpoint.sha256, dimension))
     at = fixed.read()
     show_strip(
@@ -64,7 +64,7 @@ def sweep_line(base: Operand, dimension: int, values: NDArray[np.floating[Any]])
         code_at=lambda at: traversal.traverse(base.code, dimension, [at])[0],
         in_browser={"kind": "sweep", "base": tuple(base.code.tolist()), "dimension": dimension},
         label=f"Dimension {dimension}", sign="=", name=f"dim {dimension} = ",
-        digits=digits_for(values[0], values[-1]),
+        decimals=decimals_for(values[0], values[-1]),
     )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def show_walk(
     st.text(f"From {base.name} along {direction.name}")
     n_steps, names = len(steps), [f"{direction.name} × {step:.2f}" for step in steps]
     sheet = images.sheet(pictures, n_steps, zoom=4, column_names=[f"{step:.1f}" for step in steps])
-    differences = images.sheet(images.signed_to_rgb(pictures - pictures[n_steps // 2]), n_steps, zoom=4)
+    differences = images.sheet(images.changes_to_rgb(pictures, pictures[n_steps // 2]), n_steps, zoom=4)
     line = walk_line(base, direction, steps)
 
     def walk_to(place: float) -> None:
@@ -62,7 +62,7 @@ def walk_line(base: Operand, direction: Direction, steps: Values) -> Line:
         in_browser={
             "kind": "walk", "base": tuple(base.code.tolist()), "direction": tuple(direction.code.tolist())
         },
-        label=direction.name, sign="×", name=f"{direction.name} × ", digits=2,
+        label=direction.name, sign="×", name=f"{direction.name} × ", decimals=2,
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def offer_direction(space: LatentSpace, direction: Direction) -> None:
 
 
 class Measured(NamedTuple):
-    """A property along a walk: its name, its values (n_steps,), and their mean over the same walk from many digits."""
+    """A property along a walk: its name, its values (n_steps,), and their mean over the same walk from many images."""
 
     name: str
     values: Values
@@ -91,7 +91,7 @@ def measure_property(space: LatentSpace, direction: Direction, steps: Values, pi
 
 
 def show_property(steps: Values, measured: Measured) -> None:
-    """The property along this walk, and along the same walk from many real digits."""
+    """The property along this walk, and along the same walk from many real images."""
     name, values, crowd = measured
     unit = properties.PROPERTIES[name].unit
     rows = charts.walk_rows(steps, values, crowd)

@@ -57,19 +57,19 @@ def show_zoo(chosen: Sequence[LatentSpace]) -> None:
 
 def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict[str, str]]:
     """What the scores of every file in the picker are kept under, and sentences about those that cannot be read."""
-    keys, unread = {}, {}
+    keys, unread, images = {}, {}, chosen[0].dataset
     refused, uploads = state().refused, state().uploads
     for name, path in offered_files().items():
         try:
             sha256 = sha256_of(path)
-            cached.kind_and_size(str(path), sha256, str(model_folder()))
+            cached.kind_and_size(str(path), sha256, images, str(model_folder()))
             if sha256 in refused:
                 unread[name] = refused[sha256]
             else:
-                keys[name] = (sha256, "")
+                keys[name] = (sha256, "", images.sha256)
         except LatentError as error:
             unread[name] = str(error)
-    keys |= {name: (each.sha256, "") for name, each in uploads.items() if each.sha256 not in refused}
+    keys |= {name: (each.sha256, "", images.sha256) for name, each in uploads.items() if each.sha256 not in refused}
     keys |= {space.name: scores.key_of(space) for space in chosen}
     return keys, unread
 
@@ -77,15 +77,17 @@ def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict
 def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any) -> dict[str, str]:
     """Measure checkpoints one after the other, telling which; sentences about those that cannot be opened."""
     spaces, files, unread = {space.name: space for space in chosen}, offered_files(), {}
+    images = chosen[0].dataset
     for done, name in enumerate(names):
         place.progress(done / len(names), f"Measuring model file {done + 1} of {len(names)} …")
         try:
             if name in spaces:
                 evidence = cached.evidence_of(spaces[name])
             elif name in files:  # not from the caches, which hold what people look at
-                evidence = Evidence.with_kept(LatentSpace.of(name, checkpoint.load(files[name], within=model_folder())))
+                loaded = checkpoint.load(files[name], within=model_folder())
+                evidence = Evidence.with_kept(LatentSpace.of(name, loaded, images))
             else:
-                evidence = cached.evidence_of(open_space(name, files))
+                evidence = cached.evidence_of(open_space(name, files, images))
             for each in ("latent_dim", *MEASURED_IN_ZOO):
                 scores.score(evidence, each)
         except LatentError as error:
