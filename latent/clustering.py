@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,8 @@ N_DIGITS = 10
 MOST_FOR_MIXTURE = 32  # dimensions; thousands of codes are too few to estimate full covariances of more
 VARIANCE_FLOOR = 1e-4  # of the mean variance; keeps a Gaussian from closing in on one point
 MOST_STARTS = 10
+STARTS_PER_SEED = 2
+N_SEEDS = 10  # whose clusters are compared where an interval is needed
 
 HELP = {
     "k-means": "Nearest centre; favours round clusters. Fast.",
@@ -61,13 +64,21 @@ class Clusters:
         return np.lexsort((self.distances, self.labels))
 
 
-def fit(method: str, z: ArrayLike, n_clusters: int = N_DIGITS, seed: int = 0) -> Clusters:
+def fit(
+    method: str,
+    z: ArrayLike,
+    n_clusters: int = N_DIGITS,
+    seed: int = 0,
+    units: NDArray[np.float32] | None = None,
+    starts: int | None = None,
+) -> Clusters:
     """Clusters of codes ``z`` (n, latent_dim) by one of `METHODS`; the same seed gives the same clusters.
 
-    "k-means" is Lloyd's algorithm from k-means++ (Arthur & Vassilvitskii 2007), the best of up to 10 starts.
-    "mixture" is a mixture of Gaussians with full covariances by expectation maximisation (Dempster, Laird & Rubin
-    1977), the likeliest of up to 10 starts; a code belongs to the Gaussian most likely to have made it, and a centre
-    is the mean of the codes weighted by that probability. Dimensions are compared in their own units.
+    "k-means" is Lloyd's algorithm from k-means++ (Arthur & Vassilvitskii 2007), the best of ``starts``, by default
+    up to 10. "mixture" is a mixture of Gaussians with full covariances by expectation maximisation (Dempster, Laird &
+    Rubin 1977), the likeliest of up to 10 starts; a code belongs to the Gaussian most likely to have made it, and a
+    centre is the mean of the codes weighted by that probability. Dimensions are compared in their own units, or
+    multiplied by ``units`` (latent_dim,), in which distances are then; centres are codes all the same.
 
     k-means looks at no more than the 256 principal components of codes of more than 1024 dimensions, the mixture at no
     more than 32 of codes of more than 32; centres and distances are those of the whole codes all the same. There
@@ -76,28 +87,38 @@ def fit(method: str, z: ArrayLike, n_clusters: int = N_DIGITS, seed: int = 0) ->
     """
     if method not in METHODS:
         raise ArgumentError(f"The method must be one of {', '.join(METHODS)}, got {method!r}.")
-    rows, mean, scale = centred(z)
+    codes = np.asarray(z, np.float32)
+    rows, _, scale = centred(codes if units is None else codes * units)
     if not 1 <= n_clusters <= len(rows):
         raise ArgumentError(
             f"The number of clusters must be from 1 to {len(rows)}, the number of codes; got {n_clusters}."
         )
-    weights = k_means(rows, n_clusters, seed) if method == "k-means" else mixture(rows, n_clusters, seed)
+    weights = k_means(rows, n_clusters, seed, starts) if method == "k-means" else mixture(rows, n_clusters, seed)
 
     kept, labels = np.unique(weights.argmax(axis=1), return_inverse=True)
     weights = weights[:, kept]
-    centres = weights.T @ rows / weights.sum(axis=0)[:, None]
+    total = weights.sum(axis=0)[:, None]
     distances = np.empty(len(rows), np.float32)
-    for cluster, centre in enumerate(centres):  # one at a time: copies of long codes are large
+    for cluster, centre in enumerate(weights.T @ rows / total):  # one at a time: copies of long codes are large
         members = labels == cluster
         distances[members] = np.linalg.norm(rows[members] - centre, axis=1)
-    return Clusters(method, labels, centres * np.float32(scale) + mean, distances * np.float32(scale))
+    return Clusters(method, labels, (weights.T @ codes / total).astype(np.float32), distances * np.float32(scale))
 
 
-def k_means(rows: NDArray[np.float32], n_clusters: int, seed: int) -> NDArray[np.float32]:
+def over_seeds(z: ArrayLike, n_clusters: int, seeds: Iterable[int]) -> list[Clusters]:
+    """Clusters of codes ``z`` (n, latent_dim) by k-means, those of each seed, the tightest first.
+
+    The least sum of squared distances decides, and not how well the clusters match anything.
+    """
+    found = [fit("k-means", z, n_clusters, seed, starts=STARTS_PER_SEED) for seed in seeds]
+    return sorted(found, key=lambda each: float(np.square(each.distances, dtype=np.float64).sum()))
+
+
+def k_means(rows: NDArray[np.float32], n_clusters: int, seed: int, starts: int | None = None) -> NDArray[np.float32]:
     """The share (n, n_clusters) of each row in each cluster: 1 in its own."""
     from sklearn.cluster import KMeans  # where used: importing it costs a second
 
-    model = KMeans(n_clusters, n_init=n_starts(n_clusters, 100), random_state=seed)
+    model = KMeans(n_clusters, n_init=starts or n_starts(n_clusters, 100), random_state=seed)
     labels = model.fit_predict(condensed(rows, seed))
     return np.eye(n_clusters, dtype=np.float32)[labels]
 
@@ -160,9 +181,9 @@ class Match:
             raise ArgumentError(
                 f"Expected a cluster and a class for every code, got {np.shape(clusters)} and {np.shape(digits)}."
             )
-        if np.min(clusters) < 0 or np.min(digits) < 0 or np.max(digits) >= N_DIGITS:
-            raise ArgumentError("Clusters must be numbered from 0 and classes from 0 to 9; found others.")
-        table = np.zeros((int(np.max(clusters)) + 1, N_DIGITS), np.int64)
+        if np.min(clusters) < 0 or np.min(digits) < 0:
+            raise ArgumentError("Clusters and classes must be numbered from 0 up; found others.")
+        table = np.zeros((int(np.max(clusters)) + 1, max(N_DIGITS, int(np.max(digits)) + 1)), np.int64)
         np.add.at(table, (clusters, digits), 1)
         matched, partners = linear_sum_assignment(table, maximize=True)
         named = table.argmax(axis=1)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from latent import charts, codes, images, interpolation, sampling, traversal
 from latent.arrays import Codes, Pictures
 from latent.inference import as_codes
+from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
@@ -71,7 +72,7 @@ def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
     space = current_space()
     z = space.z[:n_images]
     statistics = LatentStatistics.of(z)
-    active = statistics.active(space.signature.kind)
+    active = Evidence(space).active()
     for chart in (charts.values_chart(z), charts.histograms_chart(z, active), charts.box_chart(statistics, active)):
         show(chart)
     return {name: getattr(statistics, name) for name in ("mean", "std", "min", "max")}
