@@ -155,7 +155,7 @@ def page(evidence: Evidence) -> str:
 
 def part_of(topic: Topic, evidence: Evidence) -> str:
     """All that is to be seen of a topic."""
-    besides = topic.besides(evidence) if evidence.is_open(topic.subject) else ()
+    besides = topic.besides(evidence) if topic.subject is None or evidence.is_open(topic.subject) else ()
     exhibits = (*topic.exhibits(evidence), *besides)
     return section(topic.name, topic.title, *(piece for each in exhibits for piece in as_html(each)))
 

@@ -265,9 +265,10 @@ class GaussianComponents:
         for each, mean in enumerate(means.astype(np.float32)):
             away = rows - mean
             scatter[each] = (shares[:, each, None] * away).T @ away
-        pooled = scatter.sum(axis=0) / n + FLOOR * np.eye(d)
+        floor = np.diag(np.where(np.ptp(rows, axis=0) > 0, FLOOR, TINY))
+        pooled = scatter.sum(axis=0) / n + floor
         covariances = (scatter + PRIOR * pooled) / (sizes + PRIOR)[:, None, None]
-        return cls(sizes / sizes.sum(), means, np.linalg.cholesky(covariances + FLOOR * np.eye(d)))
+        return cls(sizes / sizes.sum(), means, np.linalg.cholesky(covariances + floor))
 
     def log_densities(self, rows: Codes) -> NDArray[np.float64]:
         """The logarithm of each component's share of the density at rows (n, d), (n, k), in nats."""

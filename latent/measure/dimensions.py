@@ -13,7 +13,7 @@ from latent.arrays import Decode, Labels
 from latent.errors import ArgumentError
 from latent.measure.intervals import Interval, mean_interval
 from latent.neighbours import nearest_others
-from latent.traversal import traverse
+from latent.traversal import effects, traverse
 
 MANY_DIMENSIONS = 1024
 MOST_DECODES = 4096  # pictures that are drawn to see what the dimensions do
@@ -54,23 +54,29 @@ class Dimensions:
         cls,
         z: NDArray[np.float32],
         labels: Labels,
-        effects: NDArray[np.floating],
+        decode: Decode,
         logvar: NDArray[np.float32] | None = None,
         dimensions: NDArray[np.intp] | None = None,
+        seed: int = 0,
         *,
+        effect: NDArray[np.floating] | None = None,
         variational: bool = False,
     ) -> Dimensions:
         """Of real codes ``z`` (n, latent_dim) and their ``labels`` (n,); ``logvar`` (n, latent_dim) is a VAE's.
 
-        ``effects`` (latent_dim,) on the image, ``dimensions`` by default all.
+        ``dimensions`` are by default all. The effects on the image are seen from real codes that the seed chooses,
+        where they are not known already: ``effect`` (latent_dim,).
         """
         chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
         own, std = z[:, chosen], z.std(axis=0, dtype=np.float64)
-        units = np.divide(effects, std, out=np.zeros_like(std), where=std > 0)
+        if effect is None:
+            effect = np.zeros(z.shape[1])
+            effect[chosen] = effects(decode, base_codes(z, len(chosen), seed), z.std(axis=0), chosen)
+        units = np.divide(effect, std, out=np.zeros_like(std), where=std > 0)
         return cls(
             chosen,
             own.var(axis=0, dtype=np.float64),
-            np.asarray(effects, np.float64)[chosen],
+            np.asarray(effect, np.float64)[chosen],
             digit_information(own, labels),
             None if logvar is None else kl_by_dimension(own, logvar[:, chosen]),
             correlations(own, own),

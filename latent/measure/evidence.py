@@ -351,7 +351,7 @@ class Evidence:
         space = self.space
         logvar = inference.log_variances(space.model, space.images, space.labels)
         return Dimensions.of(
-            space.z, space.labels, self.effects(), logvar, self.diagnosed_dimensions(),
+            space.z, space.labels, space.decode, logvar, self.diagnosed_dimensions(), effect=self.effects(),
             variational=space.signature.kind == "vae",
         )  # fmt: skip
 

@@ -65,10 +65,10 @@ class Fidelity:
         return float(self.to_dict().get(key, np.nan))
 
     def to_dict(self) -> dict[str, Any]:
-        """All values by their names, the added ones and the intervals last."""
+        """All values by their names, the added ones last."""
         values = asdict(self)
         added, intervals = values.pop("added"), values.pop("intervals")
-        return values | added | {"intervals": {name: list(each) for name, each in intervals.items()}}
+        return values | {"intervals": {name: list(each) for name, each in intervals.items()}} | added
 
 
 @dataclass(frozen=True)

@@ -91,11 +91,11 @@ def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
     mse, pca = errors.mse, float(baseline[-1])
     n = len(baseline) - 1
     low, high = mean_interval(errors.errors)
-    worse = low > pca
+    worse = bool(low > pca)
     yield Finding(
         f"Codes explain {1 - mse / baseline[0]:.0%} of the pixel variance: test MSE {mse:.4f}, against {pca:.4f} "
         f"for PCA with {n} component{'s' * (n > 1)}{', which is better' * worse}"
-        f"{', no difference found' * (low <= pca <= high)}.",
+        f"{', no difference found' * bool(low <= pca <= high)}.",
         pca / mse, "reconstruction", defect=worse,
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Interval = tuple[float, float]
 
-NORMAL = 1.959964  # standard errors to either side
+NORMAL = 1.959963985  # standard errors to either side
 # Student's t to either side, by degrees of freedom: of the groups that are left out one at a time.
 STUDENT = {4: 2.776, 9: 2.262, 19: 2.093}
 N_GROUPS = 20

@@ -108,7 +108,7 @@ class Paths:
         for start in range(0, n_pairs, BATCH):
             part = slice(start, start + BATCH)
             pictures = self.decoded(codes[part], part)
-            seen = self.features(pictures).reshape(-1, n_steps, self.features(pictures[:1]).shape[1])
+            seen = np.reshape(self.features(pictures), (len(pictures) // n_steps, n_steps, -1))
             length[part] = perceptual_path_length(seen)
             direct[part] = np.square(seen[:, -1] - seen[:, 0]).sum(axis=1)
             steps = np.diff(pictures.reshape(-1, n_steps, pictures[0].size), axis=1)

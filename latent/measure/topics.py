@@ -85,12 +85,12 @@ class Topic:
 
     name: str
     title: str
-    subject: Subject
     needs: tuple[str, ...]
     show: Callable[[View], Iterator[Exhibit]]
     take_away: Callable[[View], Files]
     section: str = "Diagnose"
     takes_sampler: bool = False
+    subject: Subject | None = None
     always: bool = False
     measures: Callable[[Topic, View], list[Part]] = parts_of_needs
     appendix: Callable[[View], Iterator[Exhibit]] = field(default=lambda view: iter(()))
@@ -110,21 +110,26 @@ class Topic:
 
     def parts(self, evidence: Evidence, *, sampler: str = "") -> list[Part]:
         """The parts of the evidence that the exhibits ask for: measured one by one, they show progress."""
-        if not evidence.is_open(self.subject):
-            return []
-        return self.measures(self, View(evidence, sampler or findings.usual_sampler(evidence)))
+        if self.subject is not None and not evidence.is_open(self.subject) and not self.always:
+            return [("health",)]
+        return [("health",), *self.measures(self, View(evidence, sampler or findings.usual_sampler(evidence)))]
 
     def besides(self, evidence: Evidence) -> Iterator[Exhibit]:
         """What a report shows of this topic besides, for which the page has another section."""
         return self.appendix(View(evidence, findings.usual_sampler(evidence)))
 
     def files(self, evidence: Evidence, *, sampler: str = "") -> Files:
-        """The numbers behind the exhibits, to take away."""
+        """The numbers behind the exhibits, to take away; behind a closed gate, what closed it."""
+        closed = [gate for gate in evidence.gates if self.subject in gate.closes]
+        if closed and not self.always:
+            table = {"gate": [gate.name for gate in closed], "text": [gate.text for gate in closed]}
+            return Files({"gain": np.array(evidence.health().gain)}, "gain = evidence.health().gain", table)
         return self.take_away(View(evidence, sampler or findings.usual_sampler(evidence)))
 
     def is_complete(self, evidence: Evidence) -> bool:
-        """Whether all that it needs was measured already."""
-        return all(map(evidence.complete, self.needs))
+        """Whether all that there is of what it needs was measured already, and there is anything of it."""
+        parts = [part for part in evidence.parts() if part[0] in self.needs]
+        return bool(parts) and all(evidence.has(*part) for part in parts)
 
 
 # Dimensions: what each carries, and what it represents.
@@ -427,6 +432,7 @@ def show_samplers(view: View) -> Iterator[Exhibit]:
 
 def advice(evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> str:
     """Which sampler to use; where a gate has closed that, why nothing can be said."""
+    evidence.health()  # by which the gates are known
     if not evidence.is_open("samplers"):
         return " ".join(gate.text for gate in evidence.gates if "samplers" in gate.closes)
     return findings.advice(fidelities, has_prior=evidence.space.signature.kind == "vae").text
@@ -739,22 +745,24 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         Topic(
-            "dimensions", "Dimensions", "activity", ("dimensions",), show_dimensions, files_of_dimensions,
-            appendix=strongest_dimensions,
+            "dimensions", "Dimensions", ("dimensions", "property_correlations", "disentanglement"), show_dimensions,
+            files_of_dimensions, subject="activity", appendix=strongest_dimensions,
         ),
         Topic(
-            "reconstruction", "Reconstruction", "reconstruction", ("reconstruction", "pca_errors"), show_reconstruction,
-            files_of_reconstruction, always=True,
+            "reconstruction", "Reconstruction", ("reconstruction", "pca_errors"), show_reconstruction,
+            files_of_reconstruction, subject="reconstruction", always=True,
         ),
-        Topic("samplers", "Samplers", "samplers", ("sampler",), show_samplers, files_of_samplers, "Sampler lab"),
         Topic(
-            "collapse", "Class coverage", "coverage", ("sampler",), show_collapse, files_of_collapse,
-            takes_sampler=True, measures=parts_of_collapse,
+            "samplers", "Samplers", ("sampler",), show_samplers, files_of_samplers, "Sampler lab", subject="samplers"
         ),
-        Topic("smoothness", "Smoothness", "paths", ("smoothness",), show_smoothness, files_of_smoothness),
         Topic(
-            "digits", "Class overlap", "overlap", ("neighbours", "knowledge"), show_digits,
-            files_of_digits, measures=parts_of_digits,
+            "collapse", "Class coverage", ("sampler",), show_collapse, files_of_collapse,
+            takes_sampler=True, subject="coverage", measures=parts_of_collapse,
+        ),
+        Topic("smoothness", "Smoothness", ("smoothness",), show_smoothness, files_of_smoothness, subject="paths"),
+        Topic(
+            "digits", "Class overlap", ("neighbours", "knowledge"), show_digits,
+            files_of_digits, subject="overlap", measures=parts_of_digits,
         ),
     )
 }  # fmt: skip
