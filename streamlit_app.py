@@ -138,8 +138,7 @@ def statistics_section(space: LatentSpace) -> None:
 
     z = space.z[:n] if file is None else cached.sample_of(file)
     found = cached.statistics_of(space, n) if file is None else file.statistics
-    kind = space.signature.kind
-    active = found.active(kind)
+    active = cached.evidence_of(space).active()
 
     distributions.show_active(space, found, active)
     if file is not None:
@@ -152,8 +151,9 @@ def statistics_section(space: LatentSpace) -> None:
         given = snippet(f"{opened}\nz, statistics = file.sample(), file.statistics\n", encoded)
     python = snippet(
         f"{given}mean, std = statistics.mean, statistics.std\n"
-        f"quantiles = statistics.quantiles\nactive = statistics.active({kind!r})",
+        f"quantiles = statistics.quantiles\nactive = Evidence(space).active()",
         given,
+        Evidence,
     )
     arrays = {"z": z, "mean": found.mean, "std": found.std, "quantiles": found.quantiles, "active": active}
     take_away(space, python, arrays, csv=lambda: table)

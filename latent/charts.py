@@ -531,28 +531,31 @@ def errors_chart(errors: NDArray[np.floating[Any]], lines: Mapping[str, float], 
     return alt.LayerChart(layer=[histogram, rules]).properties(height=260)
 
 
-def ways_chart(lowest: Mapping[str, NDArray[np.floating[Any]]]) -> alt.Chart:
-    """For each kind of way, the share of ways (n,) on which the lowest confidence is below a value."""
-    counts = [len(values) for values in lowest.values()]
+def paths_chart(roughness: Mapping[str, NDArray[np.floating[Any]]], most: int) -> alt.Chart:
+    """For each kind of path, the share of paths (n,) whose relative perceptual path length is below a value.
+
+    The axis, logarithmic, goes from 1 to ``most``, that of one jump; NaN is left out.
+    """
+    known = {kind: np.sort(values[np.isfinite(values)]) for kind, values in roughness.items()}
+    counts = [len(values) for values in known.values()]
     rows = arrow.to_table(
         {
-            "way": np.repeat(list(lowest), counts),
-            "confidence": np.concatenate([np.sort(values) for values in lowest.values()]),
-            "share": np.concatenate([np.arange(1, n + 1) / n for n in counts]),
+            "way": np.repeat(list(known), counts),
+            "length": np.concatenate(list(known.values())),
+            "share": np.concatenate([np.arange(1, n + 1) / max(n, 1) for n in counts]),
         }
     )
+    scale = alt.Scale(type="log", domain=[1, most], clamp=True)
     return (
         alt.Chart(rows)
         .mark_line(interpolate="step-after")
         .encode(
-            x=alt.X("confidence:Q", title="lowest confidence on the path", scale=alt.Scale(domain=[0, 1])),
+            x=alt.X("length:Q", title="path length over the least that joins the ends", scale=scale),
             y=alt.Y("share:Q", title="cumulative share of paths", axis=alt.Axis(format="%")),
-            color=alt.Color(
-                "way:N", title=None, scale=alt.Scale(domain=list(lowest), range=[BLUE, ORANGE, CLASSES[4]])
-            ),
+            color=alt.Color("way:N", title=None, scale=alt.Scale(domain=list(known), range=[BLUE, ORANGE, CLASSES[4]])),
             tooltip=[
                 alt.Tooltip("way:N", title="path"),
-                alt.Tooltip("confidence:Q", format=".2f"),
+                alt.Tooltip("length:Q", format=".2f"),
                 alt.Tooltip("share:Q", format=".0%"),
             ],
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,8 @@ USUAL_NUMBER = 10  # of clusters, where nothing is known of classes
 MOST_FOR_MIXTURE = 32  # dimensions; thousands of codes are too few to estimate full covariances of more
 VARIANCE_FLOOR = 1e-4  # of the mean variance; keeps a Gaussian from closing in on one point
 MOST_STARTS = 10
+STARTS_PER_SEED = 2
+N_SEEDS = 10  # whose clusters are compared where an interval is needed
 
 HELP = {
     "k-means": "Nearest centre; favours round clusters. Fast.",
@@ -67,13 +69,21 @@ def usual_number(classes: Sequence[str]) -> int:
     return len(classes) or USUAL_NUMBER
 
 
-def fit(method: str, z: ArrayLike, n_clusters: int = USUAL_NUMBER, seed: int = 0) -> Clusters:
+def fit(
+    method: str,
+    z: ArrayLike,
+    n_clusters: int = USUAL_NUMBER,
+    seed: int = 0,
+    units: NDArray[np.float32] | None = None,
+    starts: int | None = None,
+) -> Clusters:
     """Clusters of codes ``z`` (n, latent_dim) by one of `METHODS`; the same seed gives the same clusters.
 
-    "k-means" is Lloyd's algorithm from k-means++ (Arthur & Vassilvitskii 2007), the best of up to 10 starts.
-    "mixture" is a mixture of Gaussians with full covariances by expectation maximisation (Dempster, Laird & Rubin
-    1977), the likeliest of up to 10 starts; a code belongs to the Gaussian most likely to have made it, and a centre
-    is the mean of the codes weighted by that probability. Dimensions are compared in their own units.
+    "k-means" is Lloyd's algorithm from k-means++ (Arthur & Vassilvitskii 2007), the best of ``starts``, by default
+    up to 10. "mixture" is a mixture of Gaussians with full covariances by expectation maximisation (Dempster, Laird &
+    Rubin 1977), the likeliest of up to 10 starts; a code belongs to the Gaussian most likely to have made it, and a
+    centre is the mean of the codes weighted by that probability. Dimensions are compared in their own units, or
+    multiplied by ``units`` (latent_dim,), in which distances are then; centres are codes all the same.
 
     k-means looks at no more than the 256 principal components of codes of more than 1024 dimensions, the mixture at no
     more than 32 of codes of more than 32; centres and distances are those of the whole codes all the same. There
@@ -82,28 +92,38 @@ def fit(method: str, z: ArrayLike, n_clusters: int = USUAL_NUMBER, seed: int = 0
     """
     if method not in METHODS:
         raise ArgumentError(f"The method must be one of {', '.join(METHODS)}, got {method!r}.")
-    rows, mean, scale = centred(z)
+    codes = np.asarray(z, np.float32)
+    rows, _, scale = centred(codes if units is None else codes * units)
     if not 1 <= n_clusters <= len(rows):
         raise ArgumentError(
             f"The number of clusters must be from 1 to {len(rows)}, the number of codes; got {n_clusters}."
         )
-    weights = k_means(rows, n_clusters, seed) if method == "k-means" else mixture(rows, n_clusters, seed)
+    weights = k_means(rows, n_clusters, seed, starts) if method == "k-means" else mixture(rows, n_clusters, seed)
 
     kept, labels = np.unique(weights.argmax(axis=1), return_inverse=True)
     weights = weights[:, kept]
-    centres = weights.T @ rows / weights.sum(axis=0)[:, None]
+    total = weights.sum(axis=0)[:, None]
     distances = np.empty(len(rows), np.float32)
-    for cluster, centre in enumerate(centres):  # one at a time: copies of long codes are large
+    for cluster, centre in enumerate(weights.T @ rows / total):  # one at a time: copies of long codes are large
         members = labels == cluster
         distances[members] = np.linalg.norm(rows[members] - centre, axis=1)
-    return Clusters(method, labels, centres * np.float32(scale) + mean, distances * np.float32(scale))
+    return Clusters(method, labels, (weights.T @ codes / total).astype(np.float32), distances * np.float32(scale))
 
 
-def k_means(rows: NDArray[np.float32], n_clusters: int, seed: int) -> NDArray[np.float32]:
+def over_seeds(z: ArrayLike, n_clusters: int, seeds: Iterable[int]) -> list[Clusters]:
+    """Clusters of codes ``z`` (n, latent_dim) by k-means, those of each seed, the tightest first.
+
+    The least sum of squared distances decides, and not how well the clusters match anything.
+    """
+    found = [fit("k-means", z, n_clusters, seed, starts=STARTS_PER_SEED) for seed in seeds]
+    return sorted(found, key=lambda each: float(np.square(each.distances, dtype=np.float64).sum()))
+
+
+def k_means(rows: NDArray[np.float32], n_clusters: int, seed: int, starts: int | None = None) -> NDArray[np.float32]:
     """The share (n, n_clusters) of each row in each cluster: 1 in its own."""
     from sklearn.cluster import KMeans  # where used: importing it costs a second
 
-    model = KMeans(n_clusters, n_init=n_starts(n_clusters, 100), random_state=seed)
+    model = KMeans(n_clusters, n_init=starts or n_starts(n_clusters, 100), random_state=seed)
     labels = model.fit_predict(condensed(rows, seed))
     return np.eye(n_clusters, dtype=np.float32)[labels]
 

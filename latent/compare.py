@@ -25,6 +25,7 @@ from latent.images import Sheet
 from latent.measure import scores
 from latent.measure.alignment import Alignment, stitch
 from latent.measure.evidence import Evidence
+from latent.measure.intervals import Interval
 from latent.measure.scores import SCORES
 from latent.plain import plain
 from latent.space import LatentSpace
@@ -68,7 +69,8 @@ class Comparison:
             if not evidence.space.signature.has_encoder:
                 raise ArgumentError(f"{evidence.space.name} is a decoder-only file, so there are no codes to compare.")
         near = self.a.nearest_images(), self.b.nearest_images()
-        return Alignment.of(self.a.space.z, self.b.space.z, near)
+        units = self.a.picture_units(), self.b.picture_units()
+        return Alignment.of(self.a.space.z, self.b.space.z, near, units=units)
 
     @cached_property
     def stitching(self) -> Stitching:
@@ -100,16 +102,17 @@ class Comparison:
         """All that is measured, as plain values for JSON, in which None stands for what cannot be.
 
         ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, a key for each of
-        `scores.SCORES`, error ``by_digit`` (10), ``std`` in latent units and ``active`` of every dimension.
-        ``better``: for each score "a", "b", or None where neither is. ``shared``: neighbour ``overlap`` and ``cka``
-        from 0 to 1, ``r2_there`` (A to B) and ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n``
-        digits. The last two are None where one of the files holds a decoder alone.
+        `scores.SCORES`, ``intervals`` of 95% by the same keys, error ``by_digit`` (n_classes), ``std`` in latent units
+        and ``active`` of every dimension. ``better``: for each score "a", "b", or None where no difference is found:
+        their intervals overlap. ``shared``: neighbour ``overlap`` and ``cka`` from 0 to 1, ``r2_there`` (A to B) and
+        ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n`` images. The last two are None where one
+        of the files holds a decoder alone.
         """
         found: dict[str, Any] = {}
         for side, evidence in (("a", self.a), ("b", self.b)):
             found[side] = numbers_of(evidence, progress)
         found["better"] = {
-            name: score.winner(*(np.nan if found[side][name] is None else found[side][name] for side in "ab")) or None
+            name: score.winner(*values_of(found, name), *intervals_of(found, name)) or None
             for name, score in SCORES.items()
         }
         found |= {"shared": None, "stitching": None}
@@ -125,21 +128,37 @@ class Comparison:
         return plainly
 
 
+def values_of(numbers: Mapping[str, Any], name: str) -> tuple[float, float]:
+    """A score of A and of B; NaN for what cannot be measured."""
+    a, b = (np.nan if numbers[side][name] is None else float(numbers[side][name]) for side in "ab")
+    return a, b
+
+
+def intervals_of(numbers: Mapping[str, Any], name: str) -> tuple[Interval | None, Interval | None]:
+    """The intervals of a score of A and of B, where it has any."""
+    a, b = (numbers[side]["intervals"].get(name) for side in "ab")
+    return a, b
+
+
 def numbers_of(evidence: Evidence, progress: Callable[[str], object]) -> dict[str, Any]:
     """One side of `Comparison.numbers`."""
     space = evidence.space
     signature, saved = space.signature, space.checkpoint
-    found: dict[str, Any] = {
+    found: dict[str, Any] = {"intervals": {}}
+    found |= {
         "name": space.name, "path": None if saved.path is None else str(saved.path), "sha256": saved.sha256,
         "kind": signature.kind, "conditional": signature.conditional, "image_shape": list(signature.image_shape),
     }  # fmt: skip
     for name, score in SCORES.items():
         progress(f"{space.name}: {score.name}")
         found[name] = plain(scores.score(evidence, name))
+        interval = scores.interval(evidence, name)
+        if interval is not None and found[name] is not None:
+            found["intervals"][name] = list(interval)
     encodes = signature.has_encoder
     found["by_digit"] = evidence.reconstruction().by_digit if encodes else None
     found["std"] = space.statistics.std if encodes else None
-    found["active"] = scores.active(space) if encodes else None
+    found["active"] = evidence.active() if encodes else None
     return found
 
 
@@ -153,9 +172,10 @@ def table_of(numbers: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     """Every score: its name, A's, B's, and the name of the better one."""
     lines = []
     for name, score in SCORES.items():
-        a, b = (np.nan if numbers[side][name] is None else numbers[side][name] for side in "ab")
-        winner = score.winner(a, b)
-        lines.append((score.name, score.text(a), score.text(b), numbers[winner]["name"] if winner else ""))
+        (a, b), (of_a, of_b) = values_of(numbers, name), intervals_of(numbers, name)
+        winner = score.winner(a, b, of_a, of_b)
+        texts = score.text_with_interval(a, of_a), score.text_with_interval(b, of_b)
+        lines.append((score.name, *texts, numbers[winner]["name"] if winner else ""))
     return lines
 
 
@@ -208,7 +228,7 @@ def figures_of(comparison: Comparison) -> Iterator[str]:
     yield picture(rows_sheet(of_a_alone), "Originals, and reconstructions by A")
     yield picture(rows_sheet(stitched), "Originals at B's size, B's reconstructions, A's codes decoded by B")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
-    chart = charts.spread_chart(spreads, [scores.active(a), scores.active(b)])
+    chart = charts.spread_chart(spreads, [comparison.a.active(), comparison.b.active()])
     yield figure(chart, "Standard deviation of each dimension over the test images; hollow: inactive")
 
 

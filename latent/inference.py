@@ -18,6 +18,7 @@ from latent.model import Autoencoder, LatentModel
 BATCH_SIZE = 125  # the feature maps of a batch stay in the processor's cache
 N_CLASSES = 10
 REMEDY = "close what else uses the GPU, or hide it with CUDA_VISIBLE_DEVICES=-1."
+FILLED = float(np.log(2))  # a code's variance from half to twice that of the prior
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -63,21 +64,42 @@ def encode(
     return in_batches(model, run, x, labels, batch_size, (model.signature.latent_dim,))
 
 
-def log_variances(model: LatentModel, images: NDArray[Any], batch_size: int = BATCH_SIZE) -> NDArray[np.float32] | None:
+def log_variances(
+    model: LatentModel, images: NDArray[Any], labels: Labels | None = None, batch_size: int = BATCH_SIZE
+) -> NDArray[np.float32] | None:
     """The log-variance (n, latent_dim) of the posterior of each image (n, height, width[, channels]).
 
-    None for a plain autoencoder, and for networks from other files, which do not say what their second output is.
+    None for a plain autoencoder. A network from another file does not say whether its second head is the logarithm of
+    the variance or of the standard deviation: it is taken for the one under which the codes fill N(0, 1) better, whose
+    variance is that of the means plus the mean of the posterior variances; None where neither does to within `FILLED`.
     """
-    if not isinstance(model, Autoencoder) or model.config.kind != "vae":
+    if model.signature.kind != "vae":
         return None
 
     def run(batch: Tensor, label: Tensor | None) -> Tensor:
-        logvar = model.posterior(to_unit_range(batch))[1]
-        assert logvar is not None  # of a VAE
-        return logvar
+        mu, head = model.posterior(to_unit_range(batch), label)
+        return torch.cat([mu.flatten(1), torch.zeros_like(mu).flatten(1) if head is None else head.flatten(1)], dim=1)
 
     x = as_channels_first(images, model.signature.image_shape)
-    return in_batches(model, run, x, None, batch_size, (model.signature.latent_dim,))
+    latent_dim = model.signature.latent_dim
+    both = in_batches(model, run, x, labels, batch_size, (2 * latent_dim,))
+    mu, head = both[:, :latent_dim], both[:, latent_dim:]
+    if isinstance(model, Autoencoder):
+        return head
+    if not head.any():
+        return None
+    return min((head, 2 * head), key=lambda logvar: unfilled(mu, logvar)) if filled(mu, head) else None
+
+
+def unfilled(mu: NDArray[np.float32], logvar: NDArray[np.float32]) -> float:
+    """How far the codes of a VAE are from having variance 1 in every dimension: the median |log variance|."""
+    variance = mu.var(axis=0, dtype=np.float64) + np.exp(np.clip(logvar, -60, 60).astype(np.float64)).mean(axis=0)
+    return float(np.median(np.abs(np.log(variance))))
+
+
+def filled(mu: NDArray[np.float32], head: NDArray[np.float32]) -> bool:
+    """Whether one of the two conventions makes the codes fill N(0, 1)."""
+    return min(unfilled(mu, head), unfilled(mu, 2 * head)) < FILLED
 
 
 def decode(

@@ -39,6 +39,7 @@ class LatentModel(Protocol):
     @property
     def signature(self) -> Signature: ...
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor: ...
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]: ...
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor: ...
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
@@ -140,7 +141,7 @@ class Autoencoder(nn.Module):
         config = self.config
         return Signature(config.kind, config.latent_dim, config.image_shape, (config.latent_dim,))
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``mu`` and ``logvar``, both (n, latent_dim); ``logvar`` is None for a plain autoencoder."""
         head = self.encoder(x)
         if self.config.kind == "ae":

@@ -21,6 +21,7 @@ from latent import images as sheets
 from latent.arrays import Codes, Pictures
 from latent.dataset import Dataset
 from latent.inference import as_codes
+from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
@@ -74,7 +75,7 @@ def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
     space = current_space()
     z = space.z[:n_images]
     statistics = LatentStatistics.of(z)
-    active = statistics.active(space.signature.kind)
+    active = Evidence(space).active()
     for chart in (charts.values_chart(z), charts.histograms_chart(z, active), charts.box_chart(statistics, active)):
         show(chart)
     return {name: getattr(statistics, name) for name in ("mean", "std", "min", "max")}

@@ -32,6 +32,8 @@ FOOTER = (
     "distances use the features of a small image classifier and are not comparable with an Inception FID."
 )
 NAMES = {
+    "health": "whether the model works",
+    "disentanglement": "disentanglement",
     "judges_real_images": "predicted classes of test images",
     "clusters": "clusters:",
     "nearest_images": "nearest neighbours",
@@ -50,12 +52,13 @@ NAMES = {
 
 
 def gather(evidence: Evidence) -> Iterator[tuple[float, str]]:
-    """Measures all that is not measured yet; before each part, the share that is done and what comes next."""
-    parts = evidence.parts()
-    for place, part in enumerate(parts):
-        if not evidence.has(*part):
-            yield place / len(parts), name_of(part)
-            evidence.measure(*part)
+    """Measures all that is not measured yet; before each part, the share that is done and what comes next.
+
+    What a closed gate makes pointless is left out as soon as it is known to be closed.
+    """
+    while missing := [part for part in evidence.parts() if not evidence.has(*part)]:
+        yield 1 - len(missing) / len(evidence.parts()), name_of(missing[0])
+        evidence.measure(*missing[0])
 
 
 def name_of(part: Part) -> str:
@@ -66,13 +69,15 @@ def name_of(part: Part) -> str:
 def numbers(evidence: Evidence) -> dict[str, Any]:
     """All that is measured as plain values, ready for JSON; a part that cannot be measured here is None.
 
-    ``reconstruction`` {mse, pca_mse, mean_picture_mse, by_digit}, mean squared errors a pixel, pixels in [0, 1];
-    ``samplers`` name -> {frechet, precision, recall, density, coverage, digits, entropy (bits), confidence, duplicates,
-    novelty}, the references among them (`fidelity.Fidelity`); ``dimensions`` a list of {dimension, variance (squared
-    latent units), effect (RMS a pixel), digit_information (bits), kl (nats, or None), active, stands_for (property, or
-    None), correlation}; ``effective_rank``; ``smoothness`` kind -> {evenness, confidence, off_data}, means over the
-    ways; ``probe`` {codes, pca} and ``clusters`` {accuracy, nmi}, from 0 to 1; ``neighbours`` (10, 10) shares;
-    ``findings`` a list of {text, value, topic, dimension, defect}.
+    ``health`` (`health.Health`) and ``gates``, the names of those that are closed; ``reconstruction`` {mse, pca_mse,
+    mean_picture_mse, by_digit}, mean squared errors a pixel, pixels in [0, 1]; ``samplers`` name -> {frechet,
+    pixel_frechet, precision, recall, density, coverage, digits, entropy (bits), confidence, duplicates, near_copies,
+    novelty, intervals}, the references among them (`fidelity.Fidelity`); ``dimensions`` a list of {dimension, variance
+    (squared latent units), effect (RMS a pixel), digit_information (bits), kl (nats, or None), active, stands_for
+    (property, or None), correlation, follow}; ``effective_rank``; ``disentanglement``
+    (`disentanglement.Disentanglement`); ``smoothness`` kind -> {path_length, evenness, off_data}, means over the paths;
+    ``probe`` {codes, pca, interval} and ``clusters`` {accuracy, nmi, interval}, from 0 to 1; ``neighbours`` (n_classes,
+    n_classes) shares; ``findings`` a list of {text, value, topic, dimension, defect}.
     """
     space, complete = evidence.space, evidence.complete
     found: dict[str, Any] = {
@@ -80,7 +85,12 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
         "latent_dim": space.latent_dim,
     }  # fmt: skip
     found |= dict.fromkeys(("reconstruction", "samplers", "dimensions", "effective_rank", "smoothness"))
-    found |= dict.fromkeys(("probe", "clusters", "neighbours"))
+    found |= dict.fromkeys(("probe", "clusters", "neighbours", "disentanglement", "health"))
+    found["gates"] = [gate.name for gate in evidence.gates]
+    if complete("health"):
+        found["health"] = asdict(evidence.health())
+    if complete("disentanglement"):
+        found["disentanglement"] = asdict(evidence.disentanglement())
     if complete("reconstruction") and complete("pca_errors"):
         errors, pca = evidence.reconstruction(), evidence.pca_errors()
         found["reconstruction"] = {
@@ -88,19 +98,21 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
         }  # fmt: skip
     if complete("sampler"):
         found["samplers"] = {name: each.to_dict() for name, each in evidence.fidelities().items()}
-    if complete("dimensions") and complete("property_correlations"):
+    if complete("dimensions") and (complete("property_correlations") or not evidence.is_open("properties")):
         found["dimensions"] = list(dimension_rows(evidence))
         found["effective_rank"] = evidence.dimensions().effective_rank
     if complete("smoothness"):
         paths = {kind: evidence.smoothness(kind) for kind in KINDS}
         found["smoothness"] = {
-            kind: {name: getattr(each, name).mean() for name in ("evenness", "confidence", "off_data")}
+            kind: {name: getattr(each, name).mean() for name in ("path_length", "evenness", "off_data")}
             for kind, each in paths.items()
         }
     if complete("knowledge"):
         codes, pca_knowledge = evidence.knowledge(CODES), evidence.knowledge(PCA)
-        found["probe"] = {"codes": codes.probe, "pca": pca_knowledge.probe}
-        found["clusters"] = {"accuracy": codes.clusters, "nmi": codes.nmi}
+        found["probe"] = {"codes": codes.probe, "pca": pca_knowledge.probe, "interval": list(codes.probe_interval)}
+        found["clusters"] = {
+            "accuracy": codes.clusters, "nmi": codes.nmi, "interval": list(codes.clusters_interval)
+        }  # fmt: skip
     if complete("neighbours"):
         found["neighbours"] = evidence.neighbours()
     found["findings"] = [asdict(each) for each in findings.findings(evidence)]
@@ -115,9 +127,14 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
 def page(evidence: Evidence) -> str:
     """The report as one HTML file, of what is measured already (`gather`)."""
     space = evidence.space
-    parts = [part_of(topic, evidence) for topic in TOPICS.values() if topic.is_complete(evidence)]
+    shown = [topic for topic in TOPICS.values() if topic.is_complete(evidence)]
+    parts = [part_of(topic, evidence) for topic in shown]
+    names = {topic.name for topic in shown}
     found = "".join(
-        f'<li>{html.escape(each.text)} <a href="#{each.topic}">show</a></li>' for each in findings.findings(evidence)
+        f"<li>{html.escape(each.text)}"
+        + (f' <a href="#{each.topic}">show</a>' if each.topic in names else "")
+        + "</li>"
+        for each in findings.findings(evidence)
     )
     saved = space.checkpoint
     about = [
@@ -144,7 +161,8 @@ def of_images(images: Dataset) -> str:
 
 def part_of(topic: Topic, evidence: Evidence) -> str:
     """All that is to be seen of a topic."""
-    exhibits = (*topic.exhibits(evidence), *topic.besides(evidence))
+    besides = topic.besides(evidence) if topic.subject is None or evidence.is_open(topic.subject) else ()
+    exhibits = (*topic.exhibits(evidence), *besides)
     return section(topic.name, topic.title, *(piece for each in exhibits for piece in as_html(each)))
 
 

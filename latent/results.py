@@ -37,7 +37,17 @@ def measure(evidence: Evidence, progress: Callable[[float, str], object] = lambd
     for place, part in enumerate(parts):
         progress(place / len(parts), report.name_of(part))
         found[part] = evidence.measure(*part)
-    return found | {("score", name): score.of(evidence) for name, score in scores.SCORES.items()}
+    found |= {
+        ("effects",): evidence.effects(),
+        ("active",): evidence.active(),
+        ("picture_units",): evidence.picture_units(),
+    }
+    found |= {("score", name): score.of(evidence) for name, score in scores.SCORES.items()}
+    return found | {
+        ("interval", name): score.interval(evidence)
+        for name, score in scores.SCORES.items()
+        if score.interval is not None
+    }
 
 
 def keep(path: Path, progress: Callable[[float, str], object] = lambda share, name: None) -> Path:

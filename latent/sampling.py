@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,16 +16,15 @@ from latent.arrays import Codes, Labels
 from latent.errors import ArgumentError
 from latent.neighbours import nearest
 
-if TYPE_CHECKING:
-    from sklearn.mixture import GaussianMixture
-
-# Numbers of components that are tried for a mixture; ten among them, for ten digits.
-COMPONENTS_TRIED = (1, 2, 3, 5, 8, 10, 12, 18, 27, 40, 60, 90)
-PATIENCE = 2  # numbers in a row that are no better: the criterion is not quite smooth
-ROUGH_TOLERANCE = 0.02  # nats per code that a step of the fit must still gain, while the number is chosen
+SIZES_TRIED = (1, 2, 4, 8, 12, 20, 30, 45, 70, 100)  # numbers of components of a mixture
+PATIENCE = 2  # numbers in a row that are no better: the likelihood is not quite smooth
+LEFT_OUT = 5  # one of so many codes is left out, to choose the number by
+N_STEPS = 15  # of expectation maximisation, after which it gains little
+PRIOR = 4.0  # codes of the mean covariance that each component has in advance
 N_CLUSTERS = 50  # in place of components, where there are too many dimensions for those
 N_PROBED = 1000  # codes whose neighbours say how far apart codes lie
 TINY = 1e-12
+FLOOR = 1e-4  # of the variance of a dimension: keeps a component from closing in on one point
 MANY_DIMENSIONS = 512  # a full covariance of more is too large to be factored while a person waits
 
 
@@ -200,24 +199,25 @@ class Mixture(WeightedGaussians):
 
     name = "mixture"
     noun = "the mixture"
-    help = "Gaussian mixture with full covariances, size chosen by BIC."
+    help = "Gaussian mixture with full covariances, size chosen by held-out likelihood."
 
     @classmethod
     def fitted(cls, z: Codes, n_components: int | None = None, seed: int = 0, **unused: object) -> Mixture:
-        """By scikit-learn's ``GaussianMixture``.
+        """By expectation maximisation (`GaussianComponents`), on codes of standard deviation 1.
 
-        The number of components is by default the one with the lowest Bayesian information criterion (Schwarz 1978)
-        among `COMPONENTS_TRIED`.
+        The number of components is by default the one of `SIZES_TRIED` under which codes that were left out of the fit
+        are likeliest.
         """
         if z.shape[1] > MANY_DIMENSIONS:
             return cls.of_clusters(z, n_components or N_CLUSTERS, seed)
-        model = rough_mixture(z, min(n_components, len(z)), seed) if n_components else best_mixture(z, seed)
-        model.set_params(tol=1e-3).fit(z)  # continues from where it is
-        components = []
-        for mean, covariance in zip(model.means_, model.covariances_, strict=True):
-            factor = np.linalg.cholesky(covariance)
-            components.append(Gaussian(mean.astype(np.float32), factor.astype(np.float32)))
-        return cls(model.weights_ / model.weights_.sum(), components)
+        mean, std = z.mean(axis=0), np.where(z.std(axis=0) > 0, z.std(axis=0), 1).astype(np.float32)
+        rows = (z - mean) / std
+        found = GaussianComponents.fitted(rows, n_components or best_size(rows, seed), seed)
+        components = [
+            Gaussian((mean + std * each).astype(np.float32), (std[:, None] * factor).astype(np.float32))
+            for each, factor in zip(found.means, found.factors)
+        ]
+        return cls(found.weights, components)
 
     @classmethod
     def of_clusters(cls, z: Codes, n_clusters: int, seed: int) -> Mixture:
@@ -227,30 +227,81 @@ class Mixture(WeightedGaussians):
         return cls.of_groups(z, MiniBatchKMeans(n_clusters, random_state=seed, n_init=1).fit_predict(z))
 
 
-def rough_mixture(z: Codes, n_components: int, seed: int) -> GaussianMixture:
-    """A mixture fitted until a step gains less than `ROUGH_TOLERANCE`."""
-    from sklearn.mixture import GaussianMixture  # where used: importing it costs a second
+@dataclass(frozen=True)
+class GaussianComponents:
+    """A mixture of Gaussians: ``weights`` (k,), ``means`` (k, d), and Cholesky ``factors`` (k, d, d) of covariances."""
 
-    # A floor under the variances, in proportion to the data's own, keeps components from closing in on one point.
-    floor = max(1e-4 * float(z.var(axis=0).mean()), TINY)
-    model: GaussianMixture = GaussianMixture(
-        n_components, reg_covar=floor, tol=ROUGH_TOLERANCE, warm_start=True, random_state=seed
-    )
-    return model.fit(z)
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    factors: NDArray[np.float64]
+
+    @classmethod
+    def fitted(cls, rows: Codes, k: int, seed: int = 0) -> GaussianComponents:
+        """Fitted to ``rows`` (n, d) by expectation maximisation (Dempster, Laird & Rubin 1977) from k-means.
+
+        Each covariance is as if `PRIOR` rows of the mean covariance had been seen besides its own, so that a component
+        of few rows does not close in on them (a conjugate prior; Fraley & Raftery 2007).
+        """
+        from sklearn.cluster import KMeans  # where used: importing it costs a second
+
+        k = min(k, len(rows))
+        groups = KMeans(k, n_init=1, max_iter=20, random_state=seed).fit_predict(rows)
+        shares = np.eye(k, dtype=np.float32)[groups]
+        for _ in range(N_STEPS if k > 1 else 1):
+            found = cls.of_shares(rows, shares)
+            joint = found.log_densities(rows)
+            joint -= joint.max(axis=1, keepdims=True)
+            shares = np.exp(joint, out=joint).astype(np.float32)
+            shares /= shares.sum(axis=1, keepdims=True)
+        return cls.of_shares(rows, shares)
+
+    @classmethod
+    def of_shares(cls, rows: Codes, shares: NDArray[np.float32]) -> GaussianComponents:
+        """The likeliest components of rows (n, d) of which each component has made these ``shares`` (n, k)."""
+        n, d = rows.shape
+        sizes = shares.sum(axis=0, dtype=np.float64) + TINY
+        means = (shares.T @ rows) / sizes[:, None]
+        scatter = np.empty((len(sizes), d, d))
+        for each, mean in enumerate(means.astype(np.float32)):
+            away = rows - mean
+            scatter[each] = (shares[:, each, None] * away).T @ away
+        floor = np.diag(np.where(np.ptp(rows, axis=0) > 0, FLOOR, TINY))
+        pooled = scatter.sum(axis=0) / n + floor
+        covariances = (scatter + PRIOR * pooled) / (sizes + PRIOR)[:, None, None]
+        return cls(sizes / sizes.sum(), means, np.linalg.cholesky(covariances + floor))
+
+    def log_densities(self, rows: Codes) -> NDArray[np.float64]:
+        """The logarithm of each component's share of the density at rows (n, d), (n, k), in nats."""
+        d = rows.shape[1]
+        joint = np.empty((len(rows), len(self.weights)))
+        for each, (weight, mean, factor) in enumerate(zip(self.weights, self.means, self.factors)):
+            white = (rows - mean.astype(np.float32)) @ np.linalg.inv(factor).T.astype(np.float32)
+            constant = np.log(weight) - np.log(np.diag(factor)).sum() - d / 2 * np.log(2 * np.pi)
+            joint[:, each] = constant - np.einsum("ij,ij->i", white, white) / 2
+        return joint
+
+    def log_likelihood(self, rows: Codes) -> float:
+        """The mean logarithm of the density at rows (n, d), in nats."""
+        return float(np.logaddexp.reduce(self.log_densities(rows), axis=1).mean())
 
 
-def best_mixture(z: Codes, seed: int) -> GaussianMixture:
-    """The mixture of the lowest criterion among `COMPONENTS_TRIED`, until `PATIENCE` in a row are no better."""
-    best = rough_mixture(z, COMPONENTS_TRIED[0], seed)
-    lowest, no_better, distinct = best.bic(z), 0, len(np.unique(z, axis=0))
-    for n_components in COMPONENTS_TRIED[1:]:
-        if no_better == PATIENCE or n_components > distinct:
+def best_size(rows: Codes, seed: int) -> int:
+    """The number of components, of `SIZES_TRIED`, under which rows that are left out of the fit are likeliest.
+
+    The seed chooses these; `PATIENCE` numbers in a row that are no better end the search.
+    """
+    order = np.random.default_rng(seed).permutation(len(rows))
+    left_out, fitting = rows[order[: len(rows) // LEFT_OUT]], rows[order[len(rows) // LEFT_OUT :]]
+    best, highest, no_better, distinct = 1, -np.inf, 0, len(np.unique(fitting, axis=0))
+    if len(left_out) == 0:
+        return 1
+    for size in SIZES_TRIED:
+        if no_better == PATIENCE or size > distinct:
             break
-        model = rough_mixture(z, n_components, seed)
-        criterion = model.bic(z)
+        likelihood = GaussianComponents.fitted(fitting, size, seed).log_likelihood(left_out)
         no_better += 1
-        if criterion < lowest:
-            best, lowest, no_better = model, criterion, 0
+        if likelihood > highest:
+            best, highest, no_better = size, likelihood, 0
     return best
 
 
@@ -289,12 +340,16 @@ class Around(Sampler):
     def fitted(cls, z: Codes, **unused: object) -> Around:
         """Noise of the shape of the codes' covariance, and half as far as it is from a code to its nearest neighbour.
 
-        Half of the median distance, as a root mean square: shorter steps would copy, longer ones leave the data. (The
-        usual bandwidths fall as n^(-1/(d + 4)) and smear codes of ten dimensions and more all over the space.)
+        Half of the median distance, as a root mean square, in standard deviations of each dimension: shorter steps
+        would copy, longer ones leave the data. (The usual bandwidths fall as n^(-1/(d + 4)) and smear codes of ten
+        dimensions and more all over the space.)
         """
-        factor = Gaussian.fitted(z).factor
-        apart = np.median(nearest(z[:: -(-len(z) // N_PROBED)], z, 2)[0][:, 1])
-        return cls(z, (factor * (0.5 * apart / (np.linalg.norm(factor) + TINY))).astype(np.float32))
+        std = np.where(z.std(axis=0) > 0, z.std(axis=0), 1).astype(np.float32)
+        rows = z / std
+        factor = Gaussian.fitted(rows).factor
+        apart = np.median(nearest(rows[:: -(-len(z) // N_PROBED)], rows, 2)[0][:, 1]) if len(z) > 1 else 0.0
+        step = 0.5 * apart / (np.linalg.norm(factor) + TINY)
+        return cls(z, (std[:, None] * factor * step).astype(np.float32))
 
     def draw(self, n: int, scale: float, rng: np.random.Generator) -> Codes:
         centres = self.codes[rng.integers(len(self.codes), size=n)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,15 +53,6 @@ class LatentStatistics:
     @property
     def median(self) -> NDArray[np.float32]:
         return self.quantile(0.5)
-
-    def active(self, kind: Literal["ae", "vae"]) -> NDArray[np.bool_]:
-        """Which dimensions carry something, (latent_dim,).
-
-        For a VAE: the posterior mean's variance is above 0.01 (Burda et al. 2016, arXiv:1509.00519). A plain
-        autoencoder's codes have no scale of their own, so there the bar is 1 % of the largest variance.
-        """
-        variance = np.square(self.std)
-        return variance > (0.01 if kind == "vae" else 0.01 * variance.max())
 
 
 def histograms(z: NDArray[np.float32], bins: int = 40) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -205,6 +205,7 @@ class TestCommand:
         assert set(found) == {"a", "b", "better", "shared", "stitching"}
         assert set(found["a"]) == set(scores.SCORES) | {
             "name", "path", "sha256", "kind", "conditional", "image_shape", "by_digit", "std", "active",
+            "intervals",
         }  # fmt: skip
         assert found["b"]["seconds"] is None  # a file without a history
         assert (found["a"]["latent_dim"], found["b"]["latent_dim"]) == (2, 3)

@@ -18,11 +18,12 @@ from latent.measure.topics import TOPICS
 from latent.plain import plain
 from latent.report import gather, main, numbers, page
 from latent.space import LatentSpace
-from tests.support.models import tiny
+from tests.support.models import CHECKPOINTS, tiny
 
 NAME = "<script>alert(1)</script>"
 KEYS = {
     "frechet", "precision", "recall", "density", "coverage", "digits", "entropy", "confidence", "duplicates", "novelty",
+    "pixel_frechet", "near_copies", "intervals",
 }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def few():
 def measured(few, tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("LATENT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    evidence = Evidence(LatentSpace.of(NAME, tiny("vae", latent_dim=3)))
+    evidence = Evidence(LatentSpace.of(NAME, checkpoint.load(CHECKPOINTS / "vae-2.pt")))
     list(gather(evidence))
     patch.undo()
     return evidence
@@ -53,8 +54,8 @@ def test_gathering_says_how_far_it_is_and_measures_everything_once(measured):
     fresh = Evidence(measured.space)
     steps = gather(fresh)
     share, name = next(steps)
-    assert (share, name) == (0, "test MSE")
-    assert not fresh.has("reconstruction"), "named before it is measured"
+    assert (share, name) == (0, "whether the model works")
+    assert not fresh.has("health"), "named before it is measured"
     assert next(steps)[0] > share
 
 
@@ -66,12 +67,15 @@ def test_the_numbers_are_strict_json_with_every_part(measured):
     assert set(found["samplers"]) == set(measured.rows)
     assert all(set(each) == KEYS for each in found["samplers"].values())
     assert found["samplers"]["real images"]["novelty"] is None
-    assert [row["dimension"] for row in found["dimensions"]] == [0, 1, 2]
+    assert [row["dimension"] for row in found["dimensions"]] == [0, 1]
     assert {"variance", "effect", "digit_information", "kl", "active"} <= set(found["dimensions"][0])
     assert found["dimensions"][0]["kl"] > 0
     assert set(found["smoothness"]) == set(smoothness.KINDS)
     assert 0 <= found["probe"]["codes"] <= 1
-    assert set(found["clusters"]) == {"accuracy", "nmi"}
+    assert set(found["clusters"]) == {"accuracy", "nmi", "interval"}
+    assert set(found["disentanglement"]) >= {"mig", "sap", "disentanglement", "completeness", "informativeness"}
+    assert found["gates"] == []
+    assert found["health"]["mse"] < found["health"]["mean_image_mse"]
     assert [each["text"] for each in found["findings"]] == [each.text for each in findings(measured)]
 
 
@@ -159,7 +163,10 @@ class TestTopics:
         before = set(fresh.found)
         list(TOPICS[name].exhibits(fresh))
         new = {part[0] for part in set(fresh.found) - before}
-        assert new <= {"originals", "reconstructions", "predictions", "mixed_neighbours", "judges_real_images"}
+        assert new <= {
+            "originals", "reconstructed", "pixel_components", "predictions", "mixed_neighbours", "judges_real_images",
+            "effects", "picture_units",
+        }  # fmt: skip
 
 
 def test_a_topic_of_one_sampler_shows_the_one_that_is_asked_for(measured):

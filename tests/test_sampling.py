@@ -94,7 +94,7 @@ def test_mixture_finds_both_clusters_and_leaves_the_gap_empty():
     assert np.abs(gaussian.mean(axis=1)).min() < 1
 
 
-def test_a_mixture_has_as_many_components_as_the_criterion_asks_for():
+def test_a_mixture_has_as_many_components_as_make_unseen_codes_likeliest():
     corners = np.repeat(np.array(list(np.ndindex(2, 2, 2))) * 10.0, 200, axis=0)
     eight = (corners + RNG.normal(size=corners.shape)).astype(np.float32)
     assert len(sampling.Mixture.fitted(eight).components) == 8
@@ -102,14 +102,34 @@ def test_a_mixture_has_as_many_components_as_the_criterion_asks_for():
     assert len(sampling.Mixture.fitted(Z, n_components=4).components) == 4
 
 
-def test_the_ladder_is_climbed_over_one_rung_that_brings_nothing():
-    # On a ring two components gain less than they cost; three and more follow it.
+def test_the_likelihood_of_components_is_that_of_another_implementation():
+    from scipy.stats import multivariate_normal
+
+    found = sampling.GaussianComponents.fitted(TWO_CLUSTERS, 2)
+    density = sum(
+        weight * multivariate_normal(mean, factor @ factor.T).pdf(TWO_CLUSTERS)
+        for weight, mean, factor in zip(found.weights, found.means, found.factors)
+    )
+    assert found.log_likelihood(TWO_CLUSTERS) == pytest.approx(np.log(density).mean(), rel=1e-3)
+
+
+def test_components_are_about_as_likely_as_those_of_scikit_learn():
+    from sklearn.mixture import GaussianMixture
+
     rng = np.random.default_rng(0)
-    turn = rng.uniform(0, 2 * np.pi, 100)
-    ring = (np.stack([np.cos(turn), np.sin(turn)], axis=1) + 0.2 * rng.normal(size=(100, 2))).astype(np.float32)
-    one, two, three = (sampling.rough_mixture(ring, k, 0).bic(ring) for k in (1, 2, 3))
-    assert three < one < two, "the example does not show what it is for"
-    assert len(sampling.Mixture.fitted(ring).components) >= 3
+    turn = rng.uniform(0, 2 * np.pi, 1000)
+    ring = (np.stack([np.cos(turn), np.sin(turn)], axis=1) + 0.1 * rng.normal(size=(1000, 2))).astype(np.float32)
+    theirs = GaussianMixture(8, n_init=3, random_state=0).fit(ring[:700]).score(ring[700:])
+    ours = sampling.GaussianComponents.fitted(ring[:700], 8).log_likelihood(ring[700:])
+    assert ours == pytest.approx(theirs, abs=0.1)
+    assert len(sampling.Mixture.fitted(ring).components) > 4, "one Gaussian does not follow a ring"
+
+
+def test_no_sampler_but_the_prior_depends_on_the_unit_of_a_dimension():
+    units = np.array([100, 0.01], np.float32)
+    for name in ("learned", "uniform", "mixture", "around"):
+        one, other = (sampling.sample(sampling.fit(name, z), 300) for z in (TWO_CLUSTERS, TWO_CLUSTERS * units))
+        assert np.allclose(one, other / units, atol=1e-2), name
 
 
 def test_classes_are_a_gaussian_for_every_label_as_frequent_as_it():
@@ -132,10 +152,12 @@ def test_classes_without_labels_are_one_gaussian_and_a_class_of_one_code_is_left
 def test_around_moves_real_codes_half_as_far_as_to_their_neighbours():
     distribution = sampling.fit("around", Z[:500])
     z, codes = (sampling.sample(distribution, N, scale=scale) for scale in (1.0, 0.0))
-    every = np.linalg.norm(Z[:500, None] - Z[:500], axis=2)
     assert set(map(bytes, codes)) <= set(map(bytes, Z[:500])), "without noise they are real codes"
     assert len(np.unique(codes, axis=0)) == 500
-    moved = np.sqrt(np.square(z - codes).sum(axis=1).mean())
+    # In standard deviations of each dimension, by which neighbours are found.
+    scaled = Z[:500] / Z[:500].std(axis=0)
+    every = np.linalg.norm(scaled[:, None] - scaled, axis=2)
+    moved = np.sqrt(np.square((z - codes) / Z[:500].std(axis=0)).sum(axis=1).mean())
     assert moved == pytest.approx(0.5 * np.median(np.sort(every, axis=1)[:, 1]), rel=0.02)
     noise = z - codes
     assert np.allclose(np.corrcoef(noise.T), np.corrcoef(Z[:500].T), atol=0.03), "the noise has the data's shape"

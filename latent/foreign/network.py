@@ -46,6 +46,11 @@ class Network(nn.Module):
         """``x`` (n, channels, side, side) in [0, 1] -> ``z`` (n, latent_dim)."""
         return self.reading.encode(x, label).flatten(1)
 
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The mean, and what the second head puts out, both (n, latent_dim); None for a plain autoencoder."""
+        mu, second = self.reading.posterior(x, label)
+        return mu.flatten(1), None if second is None else second.flatten(1)
+
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, side, side) in [0, 1]."""
         code = z.reshape(len(z), *self.reading.code_shape)

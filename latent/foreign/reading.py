@@ -22,6 +22,9 @@ SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
     "even places": lambda h: h[:, 0::2],
     "odd places": lambda h: h[:, 1::2],
 }
+OTHER_HALF = {
+    "first half": "second half", "second half": "first half", "even places": "odd places", "odd places": "even places"
+}  # fmt: skip
 SPLIT_WORDS = {"even places": "even indices", "odd places": "odd indices"}  # what people read; files hold the names
 
 LARGEST_CHOICE = 128  # of sides, strides and the like in a saved reading
@@ -79,8 +82,7 @@ class Reading:
             return True
         if not self.chain.has_encoder:
             return False
-        head = self.chain.links[self.code - 1].layer
-        return any(layer.shape == head.shape and layer.kind == head.kind for layer in self.chain.unused)
+        return bool(self.twins_of_the_head())
 
     @property
     def code_shape(self) -> tuple[int, ...]:
@@ -141,12 +143,8 @@ class Reading:
                 SPLIT_WORDS.get(name, name): replace(self, split=name) for name in (self.split, *SPLITS)
             } | {SPLIT_WORDS.get(self.split, self.split): self}
         elif self.variational:
-            head = links[self.code - 1]
-            twins = [
-                layer for layer in self.chain.unused if (layer.kind, layer.shape) == (head.layer.kind, head.layer.shape)
-            ]
-            found["Mean of the code"] = {head.layer.name: self}
-            found["Mean of the code"] |= {layer.name: with_head(self, layer) for layer in twins}
+            found["Mean of the code"] = {links[self.code - 1].layer.name: self}
+            found["Mean of the code"] |= {layer.name: with_head(self, layer) for layer in self.twins_of_the_head()}
         if self.conditional:
             words = {True: "before", False: "after"}
             found["Label"] = {
@@ -267,6 +265,20 @@ class Reading:
         if self.chain.links[self.code].joint == Joint.HALVE:
             h = SPLITS[self.split](h)
         return ACTIVATIONS[self.code_activation].torch(h)
+
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The code of images, as `encode` gives it, and what stands beside it: the other half of a double head, or the
+        output of the first unused layer like the head; None where there is none."""
+        mu = self.encode(x, label)
+        if self.chain.links[self.code].joint == Joint.HALVE:
+            return mu, replace(self, split=OTHER_HALF[self.split], code_activation="none").encode(x, label)
+        twins = self.twins_of_the_head() if self.variational else []
+        return mu, with_head(replace(self, code_activation="none"), twins[0]).encode(x, label) if twins else None
+
+    def twins_of_the_head(self) -> list[Layer]:
+        """The unused layers of the kind and shape of the layer that gives the code."""
+        head = self.chain.links[self.code - 1].layer
+        return [layer for layer in self.chain.unused if (layer.kind, layer.shape) == (head.kind, head.shape)]
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes to what the last layer puts out, (n, channels, side, side), before `OUTPUTS`."""

@@ -65,24 +65,28 @@ class Alignment:
         z_b: NDArray[np.floating],
         near: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None,
         seed: int = 0,
+        units: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None,
     ) -> Alignment:
         """The alignment of codes (n, dim_a) and (n, dim_b) of the same images.
 
-        ``near`` are the nearest neighbours of each, where they are known already (`nearest_images`). The maps are
-        fitted to a random half, so that their R² holds for the other one; the seed chooses it. Raises `ArgumentError`
-        where the two are not codes of the same images.
+        Neighbours and geometries are compared in ``units``, what the codes of each are multiplied by (dim_a,) and
+        (dim_b,), so that the units of dimensions do not count; by default as the codes are. ``near`` are the nearest
+        neighbours of each, where they are known already (`nearest_images`). The maps are between the codes themselves,
+        fitted to a random half, so that their R², in units too, holds for the other one; the seed chooses it. Raises
+        `ArgumentError` where the two are not codes of the same images.
         """
         z_a, z_b = paired(z_a, z_b)
         order = np.random.default_rng(seed).permutation(len(z_a))
         fitting, testing = order[: len(z_a) // 2], order[len(z_a) // 2 :]
         a_to_b, b_to_a = AffineMap.fitted(z_a[fitting], z_b[fitting]), AffineMap.fitted(z_b[fitting], z_a[fitting])
+        of_a, of_b = units or (np.ones(z_a.shape[1]), np.ones(z_b.shape[1]))
         return cls(
-            shared(*(near or map(nearest_images, (z_a, z_b)))),
-            linear_cka(z_a, z_b),
+            shared(*(near or map(nearest_images, (z_a * of_a, z_b * of_b)))),
+            linear_cka(z_a * of_a, z_b * of_b),
             a_to_b,
             b_to_a,
-            explained(z_b[testing], a_to_b(z_a[testing])),
-            explained(z_a[testing], b_to_a(z_b[testing])),
+            explained(z_b[testing] * of_b, a_to_b(z_a[testing]) * of_b),
+            explained(z_a[testing] * of_a, b_to_a(z_b[testing]) * of_a),
             testing,
         )
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from latent.arrays import Decode, Labels
 from latent.errors import ArgumentError
+from latent.measure.intervals import Interval, mean_interval
 from latent.neighbours import nearest_others
 from latent.traversal import effects, traverse
 
@@ -19,6 +20,8 @@ MOST_DECODES = 4096  # pictures that are drawn to see what the dimensions do
 MOST_BASES = 64  # real codes from which a dimension is changed
 STEPS = np.linspace(-1.5, 1.5, 7)  # of a traversal: standard deviations of the dimension about the base
 INACTIVE_BELOW = 0.01  # of the mean effect on the picture: below it a dimension is inactive
+INVISIBLE = 1e-5  # root mean square per pixel: rounding
+ACTIVE_VARIANCE = 0.01  # of the posterior means of a VAE, in the units of its prior
 BINS = 32  # of equal frequency
 LEAST_CORRELATION = 0.5  # with a property that a dimension represents …
 LEAST_SLOPE = 0.25  # … and of the traversal that confirms it
@@ -33,7 +36,8 @@ class Dimensions:
     ``variance`` in squared latent units; ``effect`` on the picture, a root mean square a pixel (`traversal.effects`,
     one standard deviation either way); ``digit_information`` in bits, of the 3.32 that ten equally frequent digits
     hold; ``kl`` in nats (`kl_by_dimension`), None where the model is not variational or does not say;
-    ``correlation`` of each with each; ``effective_rank`` of the whole code, from 1 to latent_dim.
+    ``correlation`` of each with each; ``effective_rank`` of the whole code, each dimension as long as its effect, from
+    1 to latent_dim. ``variational`` says by which rule dimensions are `active`.
     """
 
     dimensions: NDArray[np.intp]
@@ -43,6 +47,7 @@ class Dimensions:
     kl: NDArray[np.float64] | None
     correlation: NDArray[np.float64] = field(repr=False)
     effective_rank: float
+    variational: bool = False
 
     @classmethod
     def of(
@@ -53,33 +58,60 @@ class Dimensions:
         logvar: NDArray[np.float32] | None = None,
         dimensions: NDArray[np.intp] | None = None,
         seed: int = 0,
+        *,
+        effect: NDArray[np.floating] | None = None,
+        variational: bool = False,
     ) -> Dimensions:
         """Of real codes ``z`` (n, latent_dim) and their ``labels`` (n,); ``logvar`` (n, latent_dim) is a VAE's.
 
-        ``dimensions`` are by default all. The effects are seen from real codes that the seed chooses.
+        ``dimensions`` are by default all. The effects on the image are seen from real codes that the seed chooses,
+        where they are not known already: ``effect`` (latent_dim,).
         """
         chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
-        bases = random_rows(z, MOST_DECODES // (2 * len(chosen)), seed)
-        own = z[:, chosen]
+        own, std = z[:, chosen], z.std(axis=0, dtype=np.float64)
+        if effect is None:
+            effect = np.zeros(z.shape[1])
+            effect[chosen] = effects(decode, base_codes(z, len(chosen), seed), z.std(axis=0), chosen)
+        units = np.divide(effect, std, out=np.zeros_like(std), where=std > 0)
         return cls(
             chosen,
             own.var(axis=0, dtype=np.float64),
-            effects(decode, bases, z.std(axis=0), chosen).astype(np.float64),
+            np.asarray(effect, np.float64)[chosen],
             digit_information(own, labels),
             None if logvar is None else kl_by_dimension(own, logvar[:, chosen]),
             correlations(own, own),
-            effective_rank(z),
+            effective_rank((z - z.mean(axis=0, dtype=np.float64)) * units),
+            variational,
         )
 
     @property
     def active(self) -> NDArray[np.bool_]:
-        """Which of the dimensions change the picture by at least 1 % of what they do on average."""
-        return self.effect >= max(INACTIVE_BELOW * self.effect.mean(), np.finfo(np.float32).tiny)
+        """Which of the dimensions are `active`."""
+        return active(self.effect, self.variance if self.variational else None)
 
     @property
     def inactive(self) -> list[int]:
         """The dimensions that are not active."""
         return self.dimensions[~self.active].tolist()
+
+
+def active(effect: NDArray[np.floating], variance: NDArray[np.floating] | None = None) -> NDArray[np.bool_]:
+    """Which dimensions are active, (n,): the one rule, for plain and variational models.
+
+    An active dimension changes the image, by at least 1 % of what the dimensions do on average; no unit of the code
+    enters this. That of a VAE, given the ``variance`` of its posterior means, also varies with the image, in the unit
+    that its prior sets: Var(E[z|x]) > 0.01 (Burda et al. 2016, arXiv:1509.00519).
+
+    >>> active(np.array([1.0, 0.5, 0.001])).tolist(), active(np.array([1.0, 0.5]), np.array([1, 0.005])).tolist()
+    ([True, True, False], [True, False])
+    """
+    shows = np.asarray(effect) >= max(INACTIVE_BELOW * float(np.mean(effect)), INVISIBLE)
+    return shows if variance is None else shows & (np.asarray(variance) > ACTIVE_VARIANCE)
+
+
+def base_codes(z: NDArray[np.float32], n_dimensions: int, seed: int = 0) -> NDArray[np.float32]:
+    """Real codes from which so many dimensions are changed to see their effects; the seed chooses them."""
+    return random_rows(z, MOST_DECODES // (2 * n_dimensions), seed)
 
 
 def random_rows(rows: NDArray[np.float32], n: int, seed: int) -> NDArray[np.float32]:
@@ -137,13 +169,13 @@ def effective_rank(z: NDArray[np.floating]) -> float:
 
 
 def neighbour_classes(z: NDArray[np.floating], labels: Labels, k: int = 10) -> NDArray[np.float64]:
-    """The classes of the ``k`` nearest neighbours of each class's codes, as shares (n_classes, n_classes).
+    """The classes of the ``k`` nearest neighbours of each class's codes: shares (n_classes, n_classes), rows' sums 1.
 
-    Row 4, column 9 is the share of 9s among the neighbours of 4s. Of codes (n, latent_dim) and their classes (n,);
-    NaN in the row of a class that is not there.
+    Row 4, column 9 is the share of class 9 among the neighbours of class 4. Of codes (n, latent_dim) and their classes
+    (n,); NaN in the row of a class that is not there.
     """
     _, found = nearest_others(z, k)
-    n_classes = int(labels.max()) + 1
+    n_classes = int(np.max(labels)) + 1
     counts = np.zeros((n_classes, n_classes))
     np.add.at(counts, (np.repeat(labels, k), labels[found.ravel()]), 1)
     sums = counts.sum(axis=1, keepdims=True)
@@ -172,6 +204,7 @@ class RepresentedProperty:
     name: str
     correlation: float
     slope: float
+    follow: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -180,13 +213,16 @@ class PropertyCorrelations:
 
     ``correlation`` (n_dimensions, n_properties): Pearson's, over the real images. ``slope``, of the same shape: the
     effect of the dimension alone, measured on decoded pictures of a traversal, in standard deviations of the property
-    among real images for one standard deviation of the dimension.
+    among real images for one standard deviation of the dimension. ``follow``, of the same shape: the share of the
+    ``n_bases`` single traversals whose property changes in the direction of the mean one; half of them would by chance.
     """
 
     names: tuple[str, ...]
     dimensions: NDArray[np.intp]
     correlation: NDArray[np.float64]
     slope: NDArray[np.float64]
+    follow: NDArray[np.float64] | None = None
+    n_bases: int = 0
 
     @classmethod
     def of(
@@ -197,28 +233,31 @@ class PropertyCorrelations:
         measure: Callable[[NDArray[np.float32]], Properties],
         dimensions: NDArray[np.intp] | None = None,
         seed: int = 0,
+        bases: NDArray[np.intp] | None = None,
     ) -> PropertyCorrelations:
         """``properties`` name -> values (n,) of the real images whose codes are ``z`` (n, latent_dim).
 
         ``measure`` gives the same properties of any pictures; ``dimensions`` are by default all. The traversals start
-        from real codes that the seed chooses.
+        from real codes that the seed chooses, of the rows ``bases`` where they are given.
         """
         names = tuple(properties)
         real = np.stack([properties[name] for name in names], axis=1)
         if len(real) != len(z):
             raise ArgumentError(f"Expected properties of all {len(z)} images, got {len(real)} values.")
         chosen = np.arange(z.shape[1]) if dimensions is None else dimensions
-        bases = random_rows(z, MOST_DECODES // (len(STEPS) * len(chosen)), seed)
+        start = random_rows(z if bases is None else z[bases], MOST_DECODES // (len(STEPS) * len(chosen)), seed)
         std = z.std(axis=0)
-        slope = np.empty((len(chosen), len(names)))
+        slope, follow = np.empty((2, len(chosen), len(names)))
         for place, dimension in enumerate(chosen.tolist()):
-            codes = [traverse(base, dimension, base[dimension] + STEPS * std[dimension]) for base in bases]
+            codes = [traverse(base, dimension, base[dimension] + STEPS * std[dimension]) for base in start]
             measured = measure(decode(np.concatenate(codes)))
-            values = np.stack([measured[name] for name in names], axis=1).reshape(len(bases), len(STEPS), len(names))
-            slope[place] = STEPS @ values.mean(axis=0) / np.square(STEPS).sum()  # least squares about a mean of 0
+            values = np.stack([measured[name] for name in names], axis=1).reshape(len(start), len(STEPS), len(names))
+            own = np.einsum("s,bsn->bn", STEPS, values) / np.square(STEPS).sum()  # least squares about a mean of 0
+            slope[place] = own.mean(axis=0)
+            follow[place] = (np.sign(own) == np.sign(slope[place])).mean(axis=0)
         spread = real.std(axis=0, dtype=np.float64)
         slope = np.divide(slope, spread, out=np.zeros_like(slope), where=spread > 0)
-        return cls(names, chosen, correlations(z[:, chosen], real), slope)
+        return cls(names, chosen, correlations(z[:, chosen], real), slope, follow, len(start))
 
     def represented(self) -> list[RepresentedProperty]:
         """The dimensions that represent a property, the highest correlation first, each with its best property.
@@ -233,6 +272,7 @@ class PropertyCorrelations:
             RepresentedProperty(
                 int(self.dimensions[row]), self.names[best[row]],
                 float(self.correlation[row, best[row]]), float(self.slope[row, best[row]]),
+                np.nan if self.follow is None else float(self.follow[row, best[row]]),
             )
             for row in order
             if strength[row, best[row]] > 0
@@ -265,8 +305,14 @@ class Reconstruction:
     @property
     def by_digit(self) -> NDArray[np.float64]:
         """The mean error of each class, (n_classes,); NaN for one that is not there."""
-        counts, sums = np.bincount(self.labels), np.bincount(self.labels, self.errors)
+        counts = np.bincount(self.labels)
+        sums = np.bincount(self.labels, self.errors)
         return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+
+    @property
+    def intervals(self) -> list[Interval]:
+        """The 95% interval of each class's mean error."""
+        return [mean_interval(self.errors[self.labels == each]) for each in range(len(self.by_digit))]
 
     def best(self, n: int = 32) -> NDArray[np.intp]:
         """The ``n`` images with the least error, best first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from functools import wraps
 from typing import Any, Concatenate, TypeVar
@@ -12,30 +12,42 @@ from typing import Any, Concatenate, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import clustering, components, inference, projection, sampling, store
-from latent.arrays import Labels, Rows
+from latent import clustering, components, inference, projection, sampling, store, traversal
+from latent.arrays import Codes, Labels, Rows
 from latent.clustering import Clusters
 from latent.errors import ArgumentError
 from latent.images import to_uint8
-from latent.measure import alignment, dimensions, judge, kept, knowledge, properties
+from latent.measure import alignment, dimensions, gates, judge, kept, knowledge, properties
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
-from latent.measure.fidelity import MEASURES, Fidelity, Reference, halves
+from latent.measure.disentanglement import Disentanglement
+from latent.measure.fidelity import MEASURES, Fidelity, PixelComponents, Reference, halves
+from latent.measure.gates import Gate, Looked, Subject
+from latent.measure.health import N_IMAGES, Health, squared_errors
 from latent.measure.judge import JUDGE_FILE, Judge, Judgement
 from latent.measure.kept import Part
 from latent.measure.knowledge import FOLDS, Knowledge
 from latent.measure.smoothness import KINDS, Paths, Smoothness
+from latent.neighbours import nearest
 from latent.sampling import Sampler
 from latent.space import Identity, LatentSpace
 
 BLOCK = 1000  # pictures in memory at a time
 N_SHOWN = 60  # pictures of a sampler that are kept to be looked at
-MOST_DIMENSIONS = 64  # that are diagnosed, the most spread ones
+MOST_DIMENSIONS = 64  # that are diagnosed, those with the largest effect
+MOST_MEASURED = 512  # dimensions of which the effect on the image is measured
 REAL, RECONSTRUCTIONS = "real images", "reconstructions"
 REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one with the real codes, would reach
 CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
 FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the baselines
 
-VERSION = 1  # of the measures: raise it with every change to what one of them says, and results kept before are void
+VERSION = 2  # of the measures: raise it with every change to what one of them says, and results kept before are void
+
+# What the parts of the evidence are about, so that none is measured behind a closed gate.
+SUBJECTS: dict[str, Subject] = {
+    "dimensions": "activity", "property_correlations": "properties", "disentanglement": "properties",
+    "neighbours": "overlap", "knowledge": "classes", "sampler": "samplers", "smoothness": "paths",
+    "predictions": "reconstruction",
+}  # fmt: skip
 
 SEED = 0  # of the samples that findings and reports speak of
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
@@ -84,8 +96,32 @@ class Predictions:
         return float(np.mean(self.originals != self.reconstructions))
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Images: the judge's opinion where it can be asked, their ``pixels`` in principal components, and ``errors``."""
+
+    judged: Judgement | None = field(repr=False)
+    pixels: NDArray[np.float32] = field(repr=False)
+    errors: NDArray[np.float64] | None = field(default=None, repr=False)
+
+    @property
+    def judgement(self) -> Judgement:
+        """The judge's opinion. Raises `ArgumentError` where there is none."""
+        if self.judged is None:
+            raise ArgumentError("The reference classifier was not asked about these images.")
+        return self.judged
+
+
+def together(verdicts: Sequence[Judgement]) -> Judgement:
+    """The judgement of several blocks of images as one."""
+    return Judgement(
+        np.concatenate([each.features for each in verdicts]), np.concatenate([each.probabilities for each in verdicts])
+    )
+
+
 KEPT_RECORDS = (
-    Clusters, Dimensions, Fidelity, Knowledge, Predictions, PropertyCorrelations, Reconstruction, Sampled, Smoothness
+    Clusters, Dimensions, Disentanglement, Fidelity, Health, Knowledge, Predictions, PropertyCorrelations,
+    Reconstruction, Sampled, Smoothness,
 )  # fmt: skip
 
 
@@ -159,6 +195,29 @@ class Evidence:
         return (*(REFERENCES if self.space.signature.has_encoder else REFERENCES[:1]), *self.samplers)
 
     @measured_once
+    def health(self) -> Health:
+        """Whether the model does what an autoencoder does at all, looked at on images spread evenly over all."""
+        space = self.space
+        rows = np.unique(np.linspace(0, len(space.images) - 1, N_IMAGES).astype(np.intp))
+        labels, encodes = space.labels[rows], space.signature.has_encoder
+        z = space.encode(space.images[rows], labels) if encodes else space.z[rows]
+        return Health.of(space.images[rows], z, labels, space.decode, has_encoder=encodes)
+
+    @property
+    def gates(self) -> list[Gate]:
+        """The gates that are closed: what has to be said first. None is known before `health` is measured."""
+        if not self.has("health"):
+            return []
+        saved = self.space.checkpoint
+        return gates.closed(
+            Looked(self.health(), self.space.signature, saved.recipe, saved.history, self.space.dataset.name)
+        )
+
+    def is_open(self, subject: Subject) -> bool:
+        """Whether something can be said of a subject, as far as is known by now."""
+        return all(subject not in gate.closes for gate in self.gates)
+
+    @measured_once
     def judges_real_images(self) -> bool:
         """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
         return self.judge.applies(self.space.images[:BLOCK], self.space.labels[:BLOCK])
@@ -169,9 +228,13 @@ class Evidence:
         return self.judge(self.space.images)
 
     @measured_once
+    def reconstructed(self) -> Seen:
+        """What is seen of the reconstructions, and their squared errors; all images are decoded once for both."""
+        return self.see(self.space.z, self.space.labels, self.space.images)
+
     def reconstructions(self) -> Judgement:
-        """The judge's opinion of their reconstructions."""
-        return self.judge_codes(self.space.z, self.space.labels)
+        """The judge's opinion of the reconstructions."""
+        return self.reconstructed().judgement
 
     @measured_once
     def predictions(self) -> Predictions:
@@ -179,13 +242,28 @@ class Evidence:
         before, after = self.originals().digits, self.reconstructions().digits
         return Predictions(before.astype(np.uint8), after.astype(np.uint8))
 
-    def judge_codes(self, z: NDArray[np.float32], labels: NDArray[np.integer[Any]] | None = None) -> Judgement:
-        """The judge's opinion of codes (n, latent_dim), decoded; few pictures are in memory at a time."""
+    def judge_codes(self, z: NDArray[np.float32], labels: Labels | None = None) -> Judgement:
+        """The judge's opinion of codes (n, latent_dim), decoded."""
+        return self.see(z, labels).judgement
+
+    def see(self, z: Codes, labels: Labels | None = None, images: NDArray[np.uint8] | None = None) -> Seen:
+        """What is seen of codes (n, latent_dim), decoded; few images are in memory at a time.
+
+        Errors are those from ``images`` (n, …), where they are given.
+        """
         parts = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
-        verdicts = [self.judge(self.space.decode(z[part], None if labels is None else labels[part])) for part in parts]
-        return Judgement(
-            np.concatenate([each.features for each in verdicts]),
-            np.concatenate([each.probabilities for each in verdicts]),
+        judges, components = not self.refusal, self.pixel_components()
+        verdicts: list[Judgement] = []
+        pixels, errors = [], []
+        for part in parts:
+            decoded = self.space.decode(z[part], None if labels is None else labels[part])
+            pixels.append(components(decoded))
+            if judges:
+                verdicts.append(self.judge(decoded))
+            if images is not None:
+                errors.append(squared_errors(images[part] / np.float32(255), decoded))
+        return Seen(
+            together(verdicts) if judges else None, np.concatenate(pixels), np.concatenate(errors) if errors else None
         )
 
     # What comes out of the decoder, against real images.
@@ -195,7 +273,13 @@ class Evidence:
         """Half of the evaluation images; samplers are fitted to the codes of the other half."""
         known, held_out = halves(len(self.space.z))
         z = self.space.z
-        return Reference.of(self.originals().features[held_out], z[known], z[held_out])
+        pixels = self.pixel_components()(self.space.images[held_out])
+        return Reference.of(self.originals().features[held_out], z[known], z[held_out], pixels)
+
+    @measured_once
+    def pixel_components(self) -> PixelComponents:
+        """The principal components of the held-out images, in which the pixels of samples are compared with theirs."""
+        return PixelComponents.of(self.space.images[halves(len(self.space.images))[1]])
 
     @measured_once
     def fitted_sampler(self, name: str) -> Sampler:
@@ -216,56 +300,122 @@ class Evidence:
         known, held_out = halves(len(space.z))
         if name == REAL:
             verdict, z = self.originals().select(known), space.z[known]
+            pixels = self.pixel_components()(space.images[known])
             pictures: NDArray[Any] = space.images[known[:N_SHOWN]]
         elif name == RECONSTRUCTIONS:
             verdict, z = self.reconstructions().select(known), space.z[known]
+            pixels = self.reconstructed().pixels[known]
             pictures = space.decode(z[:N_SHOWN], space.labels[known[:N_SHOWN]])
         else:
             z = sampling.sample(self.fitted_sampler(name), len(held_out), seed=seed)
             labels = space.labels[known] if space.signature.conditional else None  # digits as often as they are
-            verdict = self.judge_codes(z, labels)
+            seen = self.see(z, labels)
+            verdict, pixels = seen.judgement, seen.pixels
             pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])
         drawn = name not in REFERENCES and space.signature.has_encoder
-        fidelity = reference.measure(verdict.features, verdict.digits, verdict.confidence, z if drawn else None)
+        fidelity = reference.measure(verdict.features, verdict.digits, verdict.confidence, z if drawn else None, pixels)
         return Sampled(fidelity, z[:N_SHOWN], to_uint8(pictures))
 
     # What the codes hold.
 
     @measured_once
+    def effects(self) -> NDArray[np.float64]:
+        """The effect of every dimension on the image (latent_dim,), a root mean square per pixel.
+
+        Of more than `MOST_MEASURED` dimensions there are too many to try: there, 1 for each that varies at all.
+        """
+        space = self.space
+        if space.latent_dim > MOST_MEASURED:
+            return (space.statistics.std > 0).astype(np.float64)
+        bases = dimensions.base_codes(space.z[self.one_class()], space.latent_dim)
+        return traversal.effects(space.decode, bases, space.statistics.std).astype(np.float64)
+
+    @measured_once
+    def active(self) -> NDArray[np.bool_]:
+        """Which dimensions are active, (latent_dim,): the one rule, `dimensions.active`."""
+        variance = np.square(self.space.statistics.std) if self.space.signature.kind == "vae" else None
+        return dimensions.active(self.effects(), variance)
+
+    @measured_once
+    def picture_units(self) -> NDArray[np.float32]:
+        """What codes are multiplied by, (latent_dim,), so that a dimension counts by what it does to the image.
+
+        One standard deviation of a dimension becomes as long as its effect, whatever the unit it was trained in, and
+        one without effect vanishes. Neighbours, clusters and similarities of codes are found in these units.
+        """
+        std = self.space.statistics.std.astype(np.float64)
+        units = np.divide(self.effects(), std, out=np.zeros_like(std), where=std > 0)
+        scaled = units / max(float(np.sqrt(np.square(self.effects()).mean())), np.finfo(np.float32).tiny)
+        return scaled.astype(np.float32)
+
+    @property
+    def scaled_codes(self) -> NDArray[np.float32]:
+        """The codes of the evaluation images in `picture_units`, (n, latent_dim)."""
+        return self.space.z * self.picture_units()
+
+    def one_class(self) -> Rows:
+        """The images from whose codes dimensions are tried: of a conditional model those of the class in use."""
+        space = self.space
+        if not space.signature.conditional or not (space.labels == space.asked).any():
+            return np.arange(len(space.labels))
+        return np.flatnonzero(space.labels == space.asked)
+
+    @measured_once
     def diagnosed_dimensions(self) -> NDArray[np.intp]:
-        """The dimensions that are diagnosed: all, or of very many the most spread."""
-        return self.space.statistics.most_spread(MOST_DIMENSIONS)
+        """The dimensions that are diagnosed: all, or of very many those with the largest effect on the image.
+
+        Where there are too many to measure that (`effects`), those with the largest standard deviation.
+        """
+        if self.space.latent_dim <= MOST_DIMENSIONS or self.space.latent_dim > MOST_MEASURED:
+            return self.space.statistics.most_spread(MOST_DIMENSIONS)
+        return np.sort(np.argsort(-self.effects(), kind="stable")[:MOST_DIMENSIONS])
 
     @measured_once
     def dimensions(self) -> Dimensions:
         """What each of the diagnosed dimensions carries."""
         space = self.space
-        logvar = inference.log_variances(space.model, space.images)
-        return Dimensions.of(space.z, space.labels, space.decode, logvar, self.diagnosed_dimensions())
+        logvar = inference.log_variances(space.model, space.images, space.labels)
+        return Dimensions.of(
+            space.z, space.labels, space.decode, logvar, self.diagnosed_dimensions(), effect=self.effects(),
+            variational=space.signature.kind == "vae",
+        )  # fmt: skip
 
     @measured_once
     def property_correlations(self) -> PropertyCorrelations:
         """How each of the diagnosed dimensions is related to measured properties of pictures."""
         space, chosen = self.space, self.diagnosed_dimensions()
-        measured = properties.measure_all(space.images)
-        return PropertyCorrelations.of(space.z, measured, space.decode, properties.measure_all, chosen)
+        return PropertyCorrelations.of(
+            space.z, self.properties(), space.decode, properties.measure_all, chosen, bases=self.one_class()
+        )
+
+    @measured_once
+    def properties(self) -> dict[str, NDArray[np.float32]]:
+        """The measured properties of the evaluation images by name, (n,) each."""
+        return properties.measure_all(self.space.images)
+
+    @measured_once
+    def disentanglement(self) -> Disentanglement:
+        """How far each measured property has a dimension of its own."""
+        chosen = self.diagnosed_dimensions()
+        return Disentanglement.of(self.space.z[:, chosen], self.properties())
 
     @measured_once
     def neighbours(self) -> NDArray[np.float64]:
         """The classes of the nearest neighbours of each class, shares (n_classes, n_classes)."""
-        return dimensions.neighbour_classes(components.condensed(self.space.z), self.space.labels)
+        return dimensions.neighbour_classes(components.condensed(self.scaled_codes), self.space.labels)
 
     @measured_once
     def nearest_images(self) -> NDArray[np.uint16]:
         """The images whose codes are nearest to that of each, (n, 10), by which codes of two models are compared."""
-        return alignment.nearest_images(self.space.z).astype(np.uint16)
+        return alignment.nearest_images(self.scaled_codes).astype(np.uint16)
 
     @measured_once
     def mixed_neighbours(self, a: int, b: int) -> tuple[Rows, Rows]:
         """Images of class ``a`` whose nearest neighbour is of class ``b``, and these neighbours, (n,) each."""
         space = self.space
         rows = np.flatnonzero(space.labels == a)
-        neighbours = space.nearest(space.z[rows], 2)[:, 1]
+        scaled = self.scaled_codes
+        neighbours = nearest(scaled[rows], scaled, 2)[1][:, 1]
         is_b = space.labels[neighbours] == b
         return rows[is_b], neighbours[is_b]
 
@@ -278,10 +428,10 @@ class Evidence:
         space = self.space
 
         def measure() -> NDArray[np.float64]:
-            rows = space.z if features == CODES else knowledge.pixels(space.images)
+            rows = self.scaled_codes if features == CODES else knowledge.pixels(space.images)
             if features == PCA:
                 rows = components.principal_components(rows, space.latent_dim)
-            return np.array(astuple(Knowledge.of(rows, space.labels)))
+            return np.array(astuple(Knowledge.of(rows, space.labels)), np.float64)
 
         if features == CODES and not space.checkpoint.sha256:  # of no file: there is nothing to know it by
             return Knowledge(*measure().tolist())
@@ -290,12 +440,12 @@ class Evidence:
             PCA: (space.dataset.sha256, space.latent_dim, *space.signature.image_shape),
         }
         key = of.get(features, (space.dataset.sha256, *space.signature.image_shape))  # what the features are made of
-        return Knowledge(*store.stored(measure, "knowledge", features, key).tolist())
+        return Knowledge(*store.stored(measure, "knowledge", VERSION, features, key).tolist())
 
     @measured_once
     def clusters(self, method: str, n: int, seed: int) -> Clusters:
         """``n`` clusters of the codes by one of `clustering.METHODS`."""
-        return clustering.fit(method, self.space.z, n, seed)
+        return clustering.fit(method, self.space.z, n, seed, units=self.picture_units())
 
     def tsne(self, progress: Callable[[float], Any] = lambda share: None) -> NDArray[np.float32]:
         """Places (n, 2) of all codes by t-SNE, kept on disk across restarts; ``progress`` as in `projection.tsne`."""
@@ -314,7 +464,9 @@ class Evidence:
     @measured_once
     def reconstruction(self) -> Reconstruction:
         """The error of every evaluation image."""
-        return Reconstruction(self.space.errors.astype(np.float64), self.space.labels)
+        errors = self.reconstructed().errors
+        assert errors is not None  # of the evaluation images
+        return Reconstruction(errors, self.space.labels)
 
     @measured_once
     def pca_errors(self) -> NDArray[np.float64]:
@@ -338,22 +490,29 @@ class Evidence:
     @measured_once
     def paths(self) -> Paths:
         """The pairs of real images between which smoothness is measured, and how."""
-        return Paths.of(self.space.z, self.space.decode, lambda pictures: self.judge(pictures).confidence)
+        space = self.space
+        of_class = space.labels if space.signature.conditional else None
+        seen = lambda pictures: self.judge(pictures).features  # noqa: E731
+        return Paths.of(space.z, space.decode, seen, units=self.picture_units(), labels=of_class)
 
     def parts(self) -> list[Part]:
-        """All that there is to measure of this space, in a good order: the names and arguments of its measures."""
+        """All that there is to measure of this space, in a good order: the names and arguments of its measures.
+
+        Nothing that stands behind a closed gate, once that is known.
+        """
         if self.size_refusal:
             return []
         encodes, judges = self.space.signature.has_encoder, not self.refusal
-        parts: list[Part] = []
+        parts: list[Part] = [("health",)]
         if encodes:
             parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("property_correlations",)]
+            parts += [("disentanglement",)]
             parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)] if not self.class_refusal else []
         if judges:
             parts += [("sampler", name, SEED) for name in self.rows]
         if judges and encodes:
             parts += [("predictions",), *(("smoothness", kind) for kind in KINDS)]
-        return parts
+        return [part for part in parts if part[0] not in SUBJECTS or self.is_open(SUBJECTS[part[0]])]
 
     def measure(self, part: str, *arguments: Hashable) -> Any:
         """One of the parts, by its name."""

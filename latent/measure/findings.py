@@ -1,4 +1,8 @@
-"""Findings: plain sentences about a checkpoint, each made from a number that was measured."""
+"""Findings: plain sentences about a model, each made from a number that was measured.
+
+What stands in the way of all others comes first (`gates`), and nothing is said of a subject that is closed. Two things
+are ranked only where their intervals part.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,20 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from latent.measure.evidence import CODES, PCA, REAL, REFERENCES, Evidence
+from latent.measure.dimensions import ACTIVE_VARIANCE, LEAST_CORRELATION
+from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, REFERENCES, Evidence
 from latent.measure.fidelity import Fidelity
-from latent.measure.smoothness import KINDS, THROUGH_CODES
+from latent.measure.gates import Subject
+from latent.measure.intervals import Interval, apart, mean_interval, share_interval
+from latent.measure.smoothness import THROUGH_CODES
 from latent.sampling import SAMPLERS
 
 COPIES = 0.75  # novelty below which a sampler repeats the codes it was fitted to rather than drawing new ones
 CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
-RARE = 0.3  # of the share of a class among real images: less among samples is a gap
+RARE = 0.1  # of the share of a class among real images: a class that samples show less often is nearly missing
+SCARCE = 0.8  # of that share: a class that samples show less often is said with its share
 MOST_NAMED = 6  # of many dimensions
 FOREMOST = ("reconstruction", "samplers", "digits")  # the topics that say how good a model is, the first first
 
@@ -37,21 +46,31 @@ class Finding:
 
 
 class Rule(NamedTuple):
-    """What makes findings of evidence, and the parts of the evidence that it ``needs``."""
+    """What makes findings of evidence, the ``subject`` they are about, and the parts of the evidence it ``needs``."""
 
     needs: tuple[str, ...]
     findings: Callable[[Evidence], Iterator[Finding]]
+    subject: Subject
 
 
-def rule(*needs: str) -> Callable[[Callable[[Evidence], Iterator[Finding]]], Rule]:
+def rule(subject: Subject, *needs: str) -> Callable[[Callable[[Evidence], Iterator[Finding]]], Rule]:
     """Makes a function of this file one of `RULES`, which speak in the order in which they stand here."""
-    return lambda findings: Rule(needs, findings)
+    return lambda findings: Rule(needs, findings, subject)
 
 
 def findings(evidence: Evidence) -> list[Finding]:
-    """What can be said of a space from what is measured of it already; nothing is measured for it."""
+    """What can be said of a space from what is measured of it already; nothing is measured for it.
+
+    The closed gates first; nothing at all before it is known whether they are.
+    """
+    if not evidence.has("health"):
+        return []
     complete = {part[0] for part in evidence.parts() if evidence.complete(part[0])}
-    return [found for rule in RULES if complete.issuperset(rule.needs) for found in rule.findings(evidence)]
+    said = [Finding(gate.text, gate.value, gate.topic, defect=gate.name != "conditional") for gate in evidence.gates]
+    for rule in RULES:
+        if complete.issuperset(rule.needs) and evidence.is_open(rule.subject):
+            said += rule.findings(evidence)
+    return said
 
 
 def foremost(found: Sequence[Finding], n: int = 3) -> list[Finding]:
@@ -66,125 +85,242 @@ def foremost(found: Sequence[Finding], n: int = 3) -> list[Finding]:
     return sorted(found, key=rank)[:n]
 
 
-@rule("reconstruction", "pca_errors")
+@rule("reconstruction", "reconstruction", "pca_errors")
 def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
-    mse, errors = evidence.reconstruction().mse, evidence.pca_errors()
+    errors, baseline = evidence.reconstruction(), evidence.pca_errors()
+    mse, pca = errors.mse, float(baseline[-1])
+    n = len(baseline) - 1
+    low, high = mean_interval(errors.errors)
+    worse = bool(low > pca)
     yield Finding(
-        f"Codes explain {1 - mse / errors[0]:.0%} of the pixel variance: test MSE {mse:.4f}, against {errors[-1]:.4f} "
-        f"for PCA with {len(errors) - 1} component{'s' * (len(errors) > 2)}.",
-        float(errors[-1] / mse), "reconstruction",
+        f"Codes explain {1 - mse / baseline[0]:.0%} of the pixel variance: test MSE {mse:.4f}, against {pca:.4f} "
+        f"for PCA with {n} component{'s' * (n > 1)}{', which is better' * worse}"
+        f"{', no difference found' * bool(low <= pca <= high)}.",
+        pca / mse, "reconstruction", defect=worse,
     )  # fmt: skip
 
 
-@rule("reconstruction", "predictions")
+@rule("reconstruction", "reconstruction", "predictions")
 def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
-    errors = evidence.reconstruction().by_digit
-    worst, best = int(np.nanargmax(errors)), int(np.nanargmin(errors))
-    changed, classes = evidence.predictions().changed, evidence.space.classes
-    yield Finding(
-        f"MSE is highest for class {classes[worst]} ({errors[worst]:.4f}), lowest for class {classes[best]} "
-        f"({errors[best]:.4f}). "
-        f"Reconstruction changes the predicted class of {changed:.1%} of images.",
-        changed, "reconstruction",
-    )  # fmt: skip
+    found, names = evidence.reconstruction(), evidence.space.classes
+    errors, intervals = found.by_digit, found.intervals
+    order = [int(each) for each in np.argsort(errors) if np.isfinite(errors[each])]
+    changed = evidence.predictions().changed
+    text = f"Reconstruction changes the predicted class of {changed:.1%} of images."
+    if len(order) > 1:
+        best, worst = (
+            [each for each in order if not apart(intervals[each], intervals[end])] for end in (order[0], order[-1])
+        )
+        if not set(best) & set(worst):
+            high, low = classes(worst, errors, names), classes(best, errors, names)
+            text = f"MSE is highest for {high}, lowest for {low}. {text}"
+    yield Finding(text, changed, "reconstruction")
 
 
-@rule("dimensions")
+def classes(chosen: Sequence[int], values: NDArray[np.float64], names: Sequence[str]) -> str:
+    """Classes with their mean squared errors, as a sentence names them."""
+    words = [f"{names[each]} ({values[each]:.4f})" for each in sorted(chosen)]
+    return f"class{'es' * (len(words) > 1)} {enumeration(words)}"
+
+
+@rule("activity", "dimensions")
 def inactive_dimensions(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.dimensions()
-    inactive, mean = found.inactive, float(found.effect.mean())
+    inactive, n = found.inactive, len(found.dimensions)
     if inactive:
-        have = "Dimension {} has" if len(inactive) == 1 else "Dimensions {} have"
-        text = f"{have.format(named(inactive))} no visible effect (below 1% of the average)."
-        yield Finding(text, len(inactive), "dimensions", inactive[0], defect=True)
-    elif len(found.dimensions) > 1:
-        row = int(found.effect.argmin())
+        collapsed = found.variational and bool((found.variance[~found.active] <= ACTIVE_VARIANCE).all())
+        one = len(inactive) == 1
+        why = (
+            f"collapsed to the prior: {'its' if one else 'their'} posterior mean does not vary with the image"
+            if collapsed
+            else f"{'has' if one else 'have'} no visible effect (below 1% of the average)"
+        )
+        which = f"Dimension{'s' * (not one)} {named(inactive)} {why}."
+        yield Finding(
+            f"{n - len(inactive)} of {n} dimensions {'is' if n - len(inactive) == 1 else 'are'} active. {which}",
+            len(inactive), "dimensions", inactive[0], defect=True,
+        )  # fmt: skip
+    elif n > 1:
+        row, mean = int(found.effect.argmin()), float(found.effect.mean())
         weakest, share = int(found.dimensions[row]), float(found.effect[row] / mean)
         text = f"All dimensions affect the image; the weakest, {weakest}, has {share:.0%} of the average effect."
         yield Finding(text, share, "dimensions", weakest)
 
 
-@rule("dimensions")
+@rule("properties", "dimensions")
 def correlated_dimensions(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.dimensions()
-    strength = np.abs(np.tril(found.correlation, -1))
+    both = np.outer(found.active, found.active)  # what an inactive one correlates with is noise
+    strength = np.abs(np.tril(found.correlation, -1)) * both
     if strength.max() >= CORRELATED:
         row, column = (int(place) for place in np.unravel_index(strength.argmax(), strength.shape))
         r, a, b = float(found.correlation[row, column]), int(found.dimensions[column]), int(found.dimensions[row])
         yield Finding(f"Dimensions {a} and {b} are correlated (r = {r:.2f}), so partly redundant.", r, "dimensions", b)
 
 
-@rule("property_correlations")
+@rule("properties", "property_correlations")
 def represented_properties(evidence: Evidence) -> Iterator[Finding]:
     related = evidence.property_correlations()
     for each in related.represented()[:1]:
+        follow = "" if np.isnan(each.follow) else f", in which {each.follow:.0%} of single images follow"
         yield Finding(
             f"Dimension {each.dimension} correlates with {each.name} (r = {each.correlation:.2f}); its traversal "
-            "confirms it.",
+            f"confirms it{follow}.",
             each.correlation, "dimensions", each.dimension,
         )  # fmt: skip
     if not related.represented():
         row, column = np.unravel_index(np.abs(related.correlation).argmax(), related.correlation.shape)
         r, dimension = float(related.correlation[row, column]), int(related.dimensions[row])
+        but = " but its traversal does not confirm it" if abs(r) >= LEAST_CORRELATION else ""
         yield Finding(
             f"No dimension represents {enumeration(related.names, 'or')}; closest: dimension {dimension} with "
-            f"{related.names[column]} (r = {r:.2f}).",
+            f"{related.names[column]} (r = {r:.2f}){',' * bool(but)}{but}.",
             r, "dimensions", dimension,
         )  # fmt: skip
 
 
-@rule("sampler")
+@rule("properties", "disentanglement")
+def disentangled_properties(evidence: Evidence) -> Iterator[Finding]:
+    found = evidence.disentanglement()
+    if len(evidence.diagnosed_dimensions()) < 2:
+        return
+    words = [
+        f"{name} {value:.3f} ({found.intervals[key][0]:.3f}–{found.intervals[key][1]:.3f})"
+        for name, key, value in (("MIG", "mig", found.mig), ("SAP", "sap", found.sap))
+    ]
+    yield Finding(
+        f"Disentanglement of {enumeration(found.names)}: {', '.join(words)}, DCI {found.disentanglement:.2f}; 1 where "
+        "each has a dimension of its own.",
+        found.mig, "dimensions",
+    )  # fmt: skip
+
+
+@rule("samplers", "sampler")
 def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
-    best, found = fidelities[recommended(fidelities)], advice(fidelities)
+    found = advice(fidelities, has_prior=evidence.space.signature.kind == "vae")
+    best = fidelities[recommended(fidelities)]
     for name in evidence.samplers:
         each = fidelities[name]
-        if each.novelty < COPIES and each.frechet < best.frechet:  # why it is not the one to use
+        if copies(each, fidelities[REAL]) and each.frechet < best.frechet:  # why it is not the one to use
+            share = "" if np.isnan(each.near_copies) else f"{each.near_copies:.0%} near-copies, "
+            unseen = "" if np.isnan(each.near_copies) else f"{fidelities[REAL].near_copies:.0%} and "
             found = replace(
                 found,
-                text=f"{found.text} Lower still, {each.frechet:.2f}, with {noun(name)}, but these are nearly copies "
-                f"(novelty {each.novelty:.2f}; unseen images: 1).",
+                text=f"{found.text} Lower still, {each.frechet:.2f}, with {noun(name)}, but these repeat the codes "
+                f"they were fitted to ({share}novelty {each.novelty:.2f}; unseen images: {unseen}1).",
             )
     yield found
 
 
-def advice(fidelities: Mapping[str, Fidelity]) -> Finding:
-    """Which of the samplers to use, beside the usual choice and real images."""
+def advice(fidelities: Mapping[str, Fidelity], *, has_prior: bool = False) -> Finding:
+    """Which of the samplers to use, beside the usual choice, real images and reconstructions.
+
+    The usual choice is the learned sampler, or N(0, 1) of a model that ``has_prior``. Samplers whose intervals of 95%
+    overlap with that of the best are not told apart; nor is one worth looking for where reconstructions are no nearer.
+    """
     best = recommended(fidelities)
     frechet = {name: each.frechet for name, each in fidelities.items()}
-    against = "normal" if best == "learned" else "learned"
+    usual, other = ("normal", "learned") if has_prior else ("learned", "normal")
+    against = other if best == usual else usual
+    written = f"{frechet[best]:.2f}{interval_of(fidelities[best])}"
+    references = f"real images: {frechet[REAL]:.2f}"
+    if RECONSTRUCTIONS in frechet:
+        references += f", reconstructions: {frechet[RECONSTRUCTIONS]:.2f}"
     if against not in frechet:
-        of_both = f"Fréchet distance {frechet[best]:.2f} (real images: {frechet[REAL]:.2f})"
-        return Finding(f"Samples from {noun(best)}: {of_both}.", frechet[best], "samplers")
+        return Finding(
+            f"Samples from {noun(best)}: Fréchet distance {written} ({references}).", frechet[best], "samplers"
+        )
     ratio = frechet[against] / max(frechet[best], np.finfo(float).tiny)
-    return Finding(
-        f"Best sampler: {noun(best)}, Fréchet distance {frechet[best]:.2f}, against {frechet[against]:.2f} for "
-        f"{noun(against)} (real images: {frechet[REAL]:.2f}).",
-        ratio, "samplers",
-    )  # fmt: skip
+    alike = [name for name in not_told_apart(fidelities) if name != best]
+    if against in alike:
+        text = (
+            f"No sampler is found better than {noun(against)}: Fréchet distance {frechet[against]:.2f}"
+            f"{interval_of(fidelities[against])} ({references})."
+        )
+    elif alike:
+        text = (
+            f"Best samplers, no difference found: {enumeration([noun(name) for name in (best, *alike)])}, Fréchet "
+            f"distances {enumeration([f'{frechet[name]:.2f}' for name in (best, *alike)])}, against "
+            f"{frechet[against]:.2f} for {noun(against)} ({references})."
+        )
+    else:
+        text = (
+            f"Best sampler: {noun(best)}, Fréchet distance {written}, against {frechet[against]:.2f} for "
+            f"{noun(against)} ({references})."
+        )
+    if at_the_floor(fidelities):
+        text += " Reconstructions are no nearer: the decoder is the limit, and a better sampler would gain nothing."
+    return Finding(text, ratio, "samplers")
+
+
+def interval_of(fidelity: Fidelity) -> str:
+    """The interval of a Fréchet distance in brackets, where it has one."""
+    low, high = fidelity.interval("frechet")
+    return "" if low == high or not np.isfinite(high) else f" ({low:.2f}–{high:.2f})"
 
 
 def recommended(fidelities: Mapping[str, Fidelity]) -> str:
     """The sampler to use: the least Fréchet distance of those that do not repeat the codes they were fitted to."""
     samplers = {name: each for name, each in fidelities.items() if name not in REFERENCES}
-    new = [name for name, each in samplers.items() if not each.novelty < COPIES]  # where it is NaN, nothing is known
+    new = [name for name, each in samplers.items() if not copies(each, fidelities.get(REAL))]
     return min(new or samplers, key=lambda name: samplers[name].frechet)
 
 
-@rule("sampler")
+def copies(sampler: Fidelity, real: Fidelity | None) -> bool:
+    """Whether a sampler repeats the codes it was fitted to: more near-copies than among unseen images, beyond the
+    intervals, or a novelty below `COPIES`. What is not known, NaN, counts for nothing."""
+    if sampler.novelty < COPIES:
+        return True
+    return real is not None and sampler.interval("near_copies")[0] > real.interval("near_copies")[1]
+
+
+def not_told_apart(fidelities: Mapping[str, Fidelity]) -> list[str]:
+    """The samplers that draw new codes and whose Fréchet distances are not told from that of the recommended one."""
+    best = recommended(fidelities)
+    own = fidelities[best].interval("frechet")
+    return [
+        name
+        for name, each in fidelities.items()
+        if name not in REFERENCES
+        and (name == best or not (copies(each, fidelities.get(REAL)) or apart(own, each.interval("frechet"))))
+    ]
+
+
+def at_the_floor(fidelities: Mapping[str, Fidelity]) -> bool:
+    """Whether samples of the recommended sampler are as near to real images as reconstructions are."""
+    if RECONSTRUCTIONS not in fidelities:
+        return False
+    best, floor = fidelities[recommended(fidelities)], fidelities[RECONSTRUCTIONS]
+    return best.frechet <= floor.frechet or not apart(best.interval("frechet"), floor.interval("frechet"))
+
+
+@rule("coverage", "sampler")
 def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
     name = usual_sampler(evidence)
-    drawn, real, classes = fidelities[name], fidelities[REAL], evidence.space.classes
-    relative = drawn.digits / np.maximum(real.digits, 1)  # of as many pictures
-    rare, rarest = np.flatnonzero(relative < RARE), int(relative.argmin())
-    if len(rare):
-        shown = f"rarely show class{'es' * (len(rare) > 1)} {enumeration([classes[each] for each in rare])}"
-    else:
-        shown = f"show every class; the rarest, {classes[rarest]}, at {relative[rarest]:.0%} of its real frequency"
+    drawn, real, names = fidelities[name], fidelities[REAL], evidence.space.classes
+    n = max(int(drawn.digits.sum()), 1)
+    of_real = real.digits / max(int(real.digits.sum()), 1)
+    seen = np.flatnonzero(of_real)
+    relative = {int(each): float(drawn.digits[each] / n / of_real[each]) for each in seen}
+    most = {each: share_interval(drawn.digits[each] / n, n)[1] / of_real[each] for each in relative}
+    rare = [each for each in relative if most[each] < RARE]
+    scarce = [each for each in relative if RARE <= most[each] < SCARCE]
+    said = []
+    if rare:
+        said.append(f"hardly show class{'es' * (len(rare) > 1)} {enumeration([names[each] for each in rare])}")
+    if scarce:
+        shares = enumeration([f"{names[each]} at {relative[each]:.0%}" for each in scarce])
+        said.append(
+            f"show class{'es' * (len(scarce) > 1)} {shares} of {'its' if len(scarce) == 1 else 'their'} real frequency"
+        )
+    if not said:
+        rarest = min(relative, key=relative.__getitem__)
+        said.append(f"show every class; the rarest, {names[rarest]}, at {relative[rarest]:.0%} of its real frequency")
     bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
-    text = f"Samples from {noun(name)} {shown}. Entropy {bits}."
-    yield Finding(text, drawn.entropy, "collapse", defect=bool(len(rare)))
+    text = f"Samples from {noun(name)} {enumeration(said)}. Entropy {bits}."
+    yield Finding(text, drawn.entropy, "collapse", defect=bool(rare))
 
 
 def usual_sampler(evidence: Evidence) -> str:
@@ -192,7 +328,7 @@ def usual_sampler(evidence: Evidence) -> str:
     return "normal" if evidence.space.signature.kind == "vae" or "learned" not in evidence.samplers else "learned"
 
 
-@rule("neighbours")
+@rule("overlap", "neighbours")
 def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
     shares = np.nan_to_num(evidence.neighbours())
     np.fill_diagonal(shares, 0)
@@ -203,26 +339,58 @@ def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
     )
 
 
-@rule("knowledge")
+@rule("classes", "knowledge")
 def class_signal(evidence: Evidence) -> Iterator[Finding]:
     codes, pca = evidence.knowledge(CODES), evidence.knowledge(PCA)
-    yield Finding(
-        f"On the codes, a linear probe reaches {codes.probe:.1%}, 5-NN {codes.neighbours:.1%}; on equal-size PCA, "
-        f"{pca.probe:.1%} and {pca.neighbours:.1%}.",
-        codes.probe, "digits",
-    )  # fmt: skip
+    if evidence.space.signature.conditional:
+        chance = float(np.bincount(evidence.space.labels).max() / len(evidence.space.labels))
+        text = (
+            f"On the codes, a linear probe reaches {codes.probe:.1%}; codes that hold nothing of the class, which is "
+            f"given beside them, would reach {chance:.1%}."
+        )
+    else:
+        text = (
+            f"On the codes, a linear probe reaches {codes.probe:.1%}{percent(codes.probe_interval)}, 5-NN "
+            f"{codes.neighbours:.1%}{percent(codes.neighbours_interval)}; on equal-size PCA, {pca.probe:.1%} and "
+            f"{pca.neighbours:.1%}."
+        )
+    yield Finding(text, codes.probe, "digits")
 
 
-@rule("smoothness")
-def surest_paths(evidence: Evidence) -> Iterator[Finding]:
-    sure = {kind: float(evidence.smoothness(kind).confidence.mean()) for kind in KINDS}
-    best, second = sorted(sure, key=sure.__getitem__, reverse=True)[:2]
-    other = "linear" if best != "linear" else second
+def percent(interval: Interval) -> str:
+    """An interval of a share in brackets; nothing where there is none.
+
+    >>> percent((0.931, 0.942)), percent((0.0, 1.0))
+    (' (93.1–94.2)', '')
+    """
+    low, high = interval
+    return "" if high - low >= 0.5 else f" ({low * 100:.1f}–{high * 100:.1f})"
+
+
+@rule("paths", "smoothness")
+def smoothest_paths(evidence: Evidence) -> Iterator[Finding]:
+    linear, through = evidence.smoothness("linear"), evidence.smoothness(THROUGH_CODES)
+    length = {"linear": float(linear.path_length.mean()), THROUGH_CODES: float(through.path_length.mean())}
+    low, high = mean_interval(through.path_length - linear.path_length)
+    best, other = ("linear", THROUGH_CODES) if low > 0 else (THROUGH_CODES, "linear")
+    if low <= 0 <= high:
+        text = (
+            "Linear paths and paths through real codes: no difference found in perceptual path length "
+            f"({length['linear']:.0f})"
+        )
+    else:
+        text = (
+            f"Images change more smoothly on {PATHS[best]}: perceptual path length {length[best]:.0f}, against "
+            f"{length[other]:.0f} on {PATHS[other]}"
+        )
+    of_linear = (
+        f"On linear paths, {linear.off_data.mean():.0%} of the points are out of distribution, and the largest step is "
+        f"{1 / max(linear.evenness.mean(), 1e-9):.1f} times the mean one"
+    )
+    within = " within a class" if evidence.space.signature.conditional else ""
     yield Finding(
-        f"Confidence stays highest on {PATHS[best]}: its minimum averages {sure[best]:.2f}, against {sure[other]:.2f} "
-        f"on {PATHS[other]}.",
-        sure[best], "smoothness",
-    )  # fmt: skip
+        f"{text}{within}. {of_linear} (steps of 1/{linear.smoothest.shape[0] - 1}).", length[best], "smoothness"
+    )
 
 
 def noun(sampler: str) -> str:

@@ -8,6 +8,8 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from latent.measure.intervals import Interval, apart
+
 Subject = TypeVar("Subject")
 Better = Literal["less", "more", "neither"]
 
@@ -35,8 +37,23 @@ class Measure(Generic[Subject]):
         """The number as it is shown; a dash for NaN, which stands for what cannot be measured."""
         return "–" if np.isnan(value) else format(value, self.form)
 
-    def winner(self, a: float, b: float) -> Literal["a", "b", ""]:
-        """Which of two is better; neither where they are shown alike, or one of them is not known."""
+    def text_with_interval(self, value: float, interval: Interval | None) -> str:
+        """The number, and in brackets its interval where it has one.
+
+        >>> Measure("MSE", "", "less", ".2f", "", len).text_with_interval(0.5, (0.45, 0.56))
+        '0.50 (0.45–0.56)'
+        """
+        if interval is None or np.isnan(value) or not np.isfinite(interval).all() or interval[0] == interval[1]:
+            return self.text(value)
+        return f"{self.text(value)} ({self.text(interval[0])}–{self.text(interval[1])})"
+
+    def winner(
+        self, a: float, b: float, of_a: Interval | None = None, of_b: Interval | None = None
+    ) -> Literal["a", "b", ""]:
+        """Which of two is better; neither where they are shown alike, one of them is not known, or their intervals,
+        where both have one, overlap."""
         if self.better == "neither" or np.isnan(a) or np.isnan(b) or self.text(a) == self.text(b):
+            return ""
+        if of_a is not None and of_b is not None and not apart(of_a, of_b):
             return ""
         return "a" if (a < b) == (self.better == "less") else "b"

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latent import checkpoint, store
 from latent.dataset import Dataset
 from latent.foreign import container
 from latent.measure import kept
-from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, Evidence, subject
+from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, VERSION, Evidence, subject
+from latent.measure.intervals import Interval, mean_interval
 from latent.measure.kept import Part
 from latent.measure.measures import Measure
 from latent.space import Identity, LatentSpace, saved_test_error
@@ -22,6 +22,7 @@ from latent.space import Identity, LatentSpace, saved_test_error
 SAMPLER = "mixture"  # by which models are compared: of those that draw new codes, the one nearest to real images
 SAMPLER_OF_DECODERS = "normal"  # by which decoder-only files are: it needs no codes
 CURVE = 64  # principal components to which the curve beside all models reaches, or farther where a code is longer
+UNKNOWN = (np.nan, np.nan)  # the interval of what cannot be measured
 OVERVIEW = ("mse", "probe", "frechet")  # by which all models of a folder are compared
 
 # The SHA-256 of a file, how it is read where somebody chose that, and the SHA-256 of the images it is scored on.
@@ -52,12 +53,31 @@ def sampler_distance(evidence: Evidence) -> float:
     return evidence.sampler(sampler, SEED).fidelity.frechet
 
 
+def where_encoded(interval: Callable[[Evidence], Interval]) -> Callable[[Evidence], Interval]:
+    """The interval where there are codes of real images; unknown for a decoder-only file."""
+    return lambda evidence: interval(evidence) if evidence.space.signature.has_encoder else UNKNOWN
+
+
+def where_classes(interval: Callable[[Evidence], Interval]) -> Callable[[Evidence], Interval]:
+    """The interval where classes can be predicted from codes; unknown otherwise."""
+    return where_encoded(lambda evidence: UNKNOWN if evidence.class_refusal else interval(evidence))
+
+
+def sampler_interval(evidence: Evidence) -> Interval:
+    """The interval of `sampler_distance`."""
+    if evidence.refusal:
+        return UNKNOWN
+    sampler = SAMPLER if evidence.space.signature.has_encoder else SAMPLER_OF_DECODERS
+    return evidence.sampler(sampler, SEED).fidelity.interval("frechet")
+
+
 # All by which models are compared, by its key in JSON and in the store. To add a score, add its record here.
 SCORES: dict[str, Measure[Evidence]] = {
     "mse": Measure(
         "Test MSE", "squared pixel value", "less", ".5f",
         "Mean squared error per pixel on the images in use, pixels in [0, 1].",
         needs_encoder(lambda evidence: evidence.space.test_error),
+        interval=where_encoded(lambda evidence: mean_interval(evidence.reconstruction().errors)),
     ),
     "pca_mse": Measure(
         "PCA MSE, same size", "squared pixel value", "neither", ".5f",
@@ -68,6 +88,7 @@ SCORES: dict[str, Measure[Evidence]] = {
         "Linear probe", "share", "more", ".1%",
         "Accuracy of a linear classifier on the codes, cross-validated.",
         needs_classes(lambda evidence: evidence.knowledge(CODES).probe), "Alain & Bengio 2016, arXiv:1610.01644",
+        where_classes(lambda evidence: evidence.knowledge(CODES).probe_interval),
     ),
     "pca_probe": Measure(
         "PCA probe, same size", "share", "neither", ".1%",
@@ -78,17 +99,26 @@ SCORES: dict[str, Measure[Evidence]] = {
         "5-NN accuracy", "share", "more", ".1%",
         "Accuracy of a 5-nearest-neighbour classifier on the codes, cross-validated.",
         needs_classes(lambda evidence: evidence.knowledge(CODES).neighbours), "Cover & Hart 1967",
+        where_classes(lambda evidence: evidence.knowledge(CODES).neighbours_interval),
     ),
     "clusters": Measure(
         "k-means accuracy", "share", "more", ".1%",
-        "Accuracy of as many clusters as classes, found without labels, one matched to each class.",
+        "Accuracy of as many clusters as classes, found without labels, one matched to each class; the tightest of ten "
+        "seeds.",
         needs_classes(lambda evidence: evidence.knowledge(CODES).clusters),
+        interval=where_classes(lambda evidence: evidence.knowledge(CODES).clusters_interval),
+    ),
+    "mig": Measure(
+        "Disentanglement, MIG", "share", "more", ".3f",
+        "Mutual information gap of measured properties: 1 where each has a dimension of its own.",
+        needs_encoder(lambda evidence: evidence.disentanglement().mig), "Chen et al. 2018, arXiv:1802.04942",
+        where_encoded(lambda evidence: evidence.disentanglement().intervals["mig"]),
     ),
     "frechet": Measure(
         "Fréchet distance, mixture", "squared units of the features", "less", ".2f",
         "Samples of the Gaussian mixture against real images, in classifier features; of N(0, 1) for a decoder-only "
         "file.",
-        sampler_distance, "Heusel et al. 2017, arXiv:1706.08500",
+        sampler_distance, "Heusel et al. 2017, arXiv:1706.08500", sampler_interval,
     ),
     "latent_dim": Measure(
         "Dimensions", "", "neither", ",.0f", "Length of a code.",
@@ -96,8 +126,8 @@ SCORES: dict[str, Measure[Evidence]] = {
     ),
     "active_dimensions": Measure(
         "Active dimensions", "", "neither", ",.0f",
-        "Dimensions that vary over the test images, by the rule in Statistics.",
-        needs_encoder(lambda evidence: float(active(evidence.space).sum())),
+        "Dimensions that change the image, and in a VAE vary with it: the rule in Statistics.",
+        needs_encoder(lambda evidence: float(evidence.active().sum())),
     ),
     "parameters": Measure(
         "Parameters", "", "neither", ",.0f", "Weights of encoder and decoder.",
@@ -108,14 +138,10 @@ SCORES: dict[str, Measure[Evidence]] = {
         lambda evidence: float(len(evidence.space.checkpoint.history) or np.nan),
     ),
     "seconds": Measure(
-        "Training time (s)", "seconds", "less", ",.0f", "Sum over all epochs, where the file says.", training_time
+        "Training time (s)", "seconds", "neither", ",.0f",
+        "Sum over all epochs, where the file says; it depends on the machine.", training_time,
     ),
 }  # fmt: skip
-
-
-def active(space: LatentSpace) -> NDArray[np.bool_]:
-    """Which dimensions vary over real images, (latent_dim,)."""
-    return space.statistics.active(space.signature.kind)
 
 
 def key_of(space: LatentSpace) -> Key:
@@ -130,7 +156,7 @@ def stored_score(key: Key, name: str, measure: Callable[[], float]) -> float:
     """The score of this name, measured where it is not in the store."""
     if not key[0]:  # of no file, so it cannot be told from others
         return measure()
-    return float(store.stored(lambda: np.array(measure(), np.float64), "score", name, *key))
+    return float(store.stored(lambda: np.array(measure(), np.float64), "score", VERSION, name, *key))
 
 
 def score(evidence: Evidence, name: str) -> float:
@@ -140,11 +166,33 @@ def score(evidence: Evidence, name: str) -> float:
     return stored_score(key_of(evidence.space), name, lambda: SCORES[name].of(evidence))
 
 
+def interval(evidence: Evidence, name: str) -> Interval | None:
+    """The 95% interval of one of `SCORES`, measured now where it is neither kept nor in the store; None without one."""
+    measure = SCORES[name].interval
+    if measure is None:
+        return None
+    if ("interval", name) in evidence.kept:
+        low, high = evidence.kept["interval", name]
+        return float(low), float(high)
+    key = key_of(evidence.space)
+    if not key[0]:
+        return measure(evidence)
+    low, high = store.stored(lambda: np.array(measure(evidence), np.float64), "interval", VERSION, name, *key)
+    return float(low), float(high)
+
+
+def known_interval(evidence: Evidence, name: str) -> Interval | None:
+    """The interval of a score where it was measured already."""
+    key = key_of(evidence.space)
+    kept_or_stored = ("interval", name) in evidence.kept or (key[0] and store.has("interval", VERSION, name, *key))
+    return interval(evidence, name) if kept_or_stored else None
+
+
 def known(key: Key, name: str) -> float | None:
     """A score that was measured already, None otherwise; NaN is one that cannot be."""
     if name in kept_scores().get(key, {}):
         return kept_scores()[key][name]
-    return stored_score(key, name, lambda: np.nan) if key[0] and store.has("score", name, *key) else None
+    return stored_score(key, name, lambda: np.nan) if key[0] and store.has("score", VERSION, name, *key) else None
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,12 +15,17 @@ from numpy.typing import NDArray
 
 from latent import charts
 from latent.arrays import Codes, Labels, Pictures, Rows
+from latent.clustering import N_SEEDS
 from latent.images import to_uint8
 from latent.measure import findings
+from latent.measure.disentanglement import SCORES as DISENTANGLEMENT
 from latent.measure.evidence import CODES, FEATURES, PCA, PIXELS, REAL, SEED, Evidence
 from latent.measure.exhibits import Column, Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
 from latent.measure.fidelity import MEASURES, Fidelity
+from latent.measure.gates import Subject
+from latent.measure.intervals import Interval, mean_interval
 from latent.measure.kept import Part
+from latent.measure.knowledge import Knowledge
 from latent.measure.smoothness import KINDS
 from latent.space import LatentSpace
 
@@ -71,6 +77,8 @@ def parts_of_needs(topic: Topic, view: View) -> list[Part]:
 class Topic:
     """What a diagnosis can be about: its ``name``, the ``title`` of it in a report, what it ``needs`` measured.
 
+    ``subject`` is what it says something of: where a gate has closed that, the gate's sentence is all that is shown,
+    but for one that is shown ``always``, below it.
     ``section`` of the page shows it; ``takes_sampler`` where it is about one sampler. ``show`` and ``take_away`` are
     its exhibits and files, ``measures`` the parts of the evidence that it will ask for, in their order; ``appendix``
     what a report shows besides.
@@ -83,6 +91,8 @@ class Topic:
     take_away: Callable[[View], Files]
     section: str = "Diagnose"
     takes_sampler: bool = False
+    subject: Subject | None = None
+    always: bool = False
     measures: Callable[[Topic, View], list[Part]] = parts_of_needs
     appendix: Callable[[View], Iterator[Exhibit]] = field(default=lambda view: iter(()))
 
@@ -94,18 +104,27 @@ class Topic:
         ``sampler``, one of `Evidence.samplers`, is by default the usual one. Raises `ArgumentError` where the judge is
         needed and cannot be asked.
         """
-        return self.show(View(evidence, sampler or findings.usual_sampler(evidence), decode))
+        closed = [Exhibit(title=gate.text) for gate in evidence.gates if self.subject in gate.closes]
+        if closed and not self.always:
+            return iter(closed)
+        return chain(closed, self.show(View(evidence, sampler or findings.usual_sampler(evidence), decode)))
 
     def parts(self, evidence: Evidence, *, sampler: str = "") -> list[Part]:
         """The parts of the evidence that the exhibits ask for: measured one by one, they show progress."""
-        return self.measures(self, View(evidence, sampler or findings.usual_sampler(evidence)))
+        if self.subject is not None and not evidence.is_open(self.subject) and not self.always:
+            return [("health",)]
+        return [("health",), *self.measures(self, View(evidence, sampler or findings.usual_sampler(evidence)))]
 
     def besides(self, evidence: Evidence) -> Iterator[Exhibit]:
         """What a report shows of this topic besides, for which the page has another section."""
         return self.appendix(View(evidence, findings.usual_sampler(evidence)))
 
     def files(self, evidence: Evidence, *, sampler: str = "") -> Files:
-        """The numbers behind the exhibits, to take away."""
+        """The numbers behind the exhibits, to take away; behind a closed gate, what closed it."""
+        closed = [gate for gate in evidence.gates if self.subject in gate.closes]
+        if closed and not self.always:
+            table = {"gate": [gate.name for gate in closed], "text": [gate.text for gate in closed]}
+            return Files({"gain": np.array(evidence.health().gain)}, "gain = evidence.health().gain", table)
         return self.take_away(View(evidence, sampler or findings.usual_sampler(evidence)))
 
     def refusal(self, evidence: Evidence) -> str:
@@ -115,8 +134,9 @@ class Topic:
         return evidence.class_refusal if OF_CLASSES.issuperset(self.needs) else evidence.refusal
 
     def is_complete(self, evidence: Evidence) -> bool:
-        """Whether all that it needs was measured already."""
-        return all(map(evidence.complete, self.needs))
+        """Whether all that there is of what it needs was measured already, and there is anything of it."""
+        parts = [part for part in evidence.parts() if part[0] in self.needs]
+        return bool(parts) and all(evidence.has(*part) for part in parts)
 
 
 # Dimensions: what each carries, and what it represents.
@@ -124,27 +144,44 @@ class Topic:
 
 def show_dimensions(view: View) -> Iterator[Exhibit]:
     evidence, latent_dim = view.evidence, view.space.latent_dim
-    carried, related = evidence.dimensions(), evidence.property_correlations()
+    carried = evidence.dimensions()
     rows = list(dimension_rows(evidence))
     values = {
-        "Dimensions with a visible effect": f"{int(carried.active.sum())} of {len(rows)}",
+        "Active dimensions": f"{int(carried.active.sum())} of {len(rows)}",
         "Effective rank": f"{carried.effective_rank:.1f}",
     }
     if carried.kl is not None:
         values["Total KL divergence"] = f"{carried.kl.sum():.1f} nats"
-    means = {"Effective rank": "Effective number of directions the codes vary in (Roy & Vetterli 2007)."}
+    means = {
+        "Active dimensions": ACTIVE_RULES[view.space.signature.kind],
+        "Effective rank": "Effective number of directions the codes vary in, each dimension as long as its effect "
+        "(Roy & Vetterli 2007).",
+    }
     yield Facts(values=values, means=means)
     if len(rows) < latent_dim:
-        yield Exhibit(caption=f"The {len(rows)} of {latent_dim} dimensions with the largest standard deviation.")
+        yield Exhibit(caption=f"The {len(rows)} of {latent_dim} dimensions with the largest effect.")
     yield Heading(title="Per-dimension metrics")
     yield Table(
         columns=dimension_columns(rows, carried.kl is not None),
         rows=rows,
         alt="Metrics of each dimension",
-        caption="Effect: RMS difference per pixel between one standard deviation below and above, over 64 test images. "
-        "Class information: mutual information with the label (at most 3.32 bits). A correlated property is one "
-        "where both agree: the test images (r of 0.5 or more) and the traversal.",
+        caption="Effect: RMS difference per pixel between one standard deviation below and above, over 64 test images"
+        f"{of_the_class_in_use(view.space)}. Class information: mutual information with the label. A correlated "
+        "property is one where both agree: the test images (r of 0.5 or more) and the traversal.",
     )
+    if view.evidence.is_open("properties"):
+        yield from properties_of_dimensions(view)
+
+
+def of_the_class_in_use(space: LatentSpace) -> str:
+    """Of which class the images are from whose codes dimensions are tried; nothing where they are of all."""
+    return f" of class {space.asked}" if space.signature.conditional else ""
+
+
+def properties_of_dimensions(view: View) -> Iterator[Exhibit]:
+    """How dimensions are related to measured properties, and to each other."""
+    evidence = view.evidence
+    carried, related = evidence.dimensions(), evidence.property_correlations()
     names = [str(dimension) for dimension in carried.dimensions]
     among_real = Figure(
         title="Correlation with properties",
@@ -168,12 +205,52 @@ def show_dimensions(view: View) -> Iterator[Exhibit]:
         given=(carried.correlation, names, names, ("dimension", "other dimension", "correlation")),
         alt="Correlation between dimensions",
     )
+    yield Heading(title="Disentanglement")
+    yield Table(
+        columns=DISENTANGLEMENT_COLUMNS,
+        rows=disentanglement_rows(evidence),
+        alt="Disentanglement scores with their intervals",
+        caption=f"Of {findings.enumeration(evidence.disentanglement().names)}: 1 where each has a dimension of its "
+        "own. Intervals of 95% over test images. No score depends on the units of dimensions.",
+    )
+
+
+DISENTANGLEMENT_COLUMNS = (
+    Column("score", "score", "text"),
+    Column("value", "value", "bar", ".3f"),
+    Column("interval", "95% interval", "text"),
+    Column("means", "meaning", "text"),
+)
+DISENTANGLEMENT_MEANS = {
+    "mig": ("MIG", "gap between the two most informative dimensions of a property (Chen et al. 2018)"),
+    "sap": ("SAP", "the same gap in linearly explained variance (Kumar et al. 2018)"),
+    "disentanglement": ("DCI disentanglement", "a dimension matters for one property (Eastwood & Williams 2018)"),
+    "completeness": ("DCI completeness", "a property needs one dimension"),
+    "informativeness": ("DCI informativeness", "variance of properties that the code predicts linearly"),
+}
+ACTIVE_RULES = {
+    "ae": "Active: changes the image, by at least 1% of the average effect.",
+    "vae": "Active: changes the image, and its posterior mean varies with it: Var(E[z|x]) > 0.01 (Burda et al. 2016).",
+}
+
+
+def disentanglement_rows(evidence: Evidence) -> list[dict[str, Any]]:
+    """The scores of disentanglement, a row each."""
+    found = evidence.disentanglement()
+    return [
+        {
+            "score": DISENTANGLEMENT_MEANS[key][0], "value": getattr(found, key),
+            "interval": "{:.3f}–{:.3f}".format(*found.intervals[key]), "means": DISENTANGLEMENT_MEANS[key][1],
+        }
+        for key in DISENTANGLEMENT
+    ]  # fmt: skip
 
 
 def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
     """What is known of each diagnosed dimension, a row each; see `report.numbers`."""
     carried = evidence.dimensions()
-    represented = {each.dimension: each for each in evidence.property_correlations().represented()}
+    is_open = evidence.is_open("properties")
+    represented = {each.dimension: each for each in evidence.property_correlations().represented()} if is_open else {}
     for place, dimension in enumerate(carried.dimensions.tolist()):
         represents = represented.get(dimension)
         yield {
@@ -185,6 +262,7 @@ def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
             "active": bool(carried.active[place]),
             "stands_for": represents and represents.name,
             "correlation": represents and represents.correlation,
+            "follow": represents and represents.follow,
         }
 
 
@@ -209,6 +287,13 @@ def dimension_columns(rows: Sequence[Mapping[str, Any]], has_kl: bool) -> list[C
         Column("active", "active"),
         Column("stands_for", "correlated property", "text"),
         Column("correlation", "r", "number", ".2f"),
+        Column(
+            "follow",
+            "images that follow",
+            "number",
+            ".0%",
+            "Share of single images whose property changes along the traversal as it does on average; 50% by chance.",
+        ),
     ]
 
 
@@ -233,20 +318,27 @@ def strongest_dimensions(view: View) -> Iterator[Exhibit]:
 
 
 def files_of_dimensions(view: View) -> Files:
-    carried, related = view.evidence.dimensions(), view.evidence.property_correlations()
+    carried = view.evidence.dimensions()
     rows = list(dimension_rows(view.evidence))
     table = {key: [row[key] for row in rows] for key in rows[0]}
     table["stands_for"] = [name or "" for name in table["stands_for"]]
-    table["correlation"] = [np.nan if r is None else r for r in table["correlation"]]
+    for key in ("correlation", "follow"):
+        table[key] = [np.nan if r is None else r for r in table[key]]
     arrays = {
-        "effect": carried.effect, "digit_information": carried.digit_information, "correlation": carried.correlation,
-        "property_correlation": related.correlation, "slope": related.slope,
+        "effect": carried.effect, "digit_information": carried.digit_information, "correlation": carried.correlation
     }  # fmt: skip
     python = (
-        "carried, related = evidence.dimensions(), evidence.property_correlations()\n"
+        "carried = evidence.dimensions()\n"
         "effect, digit_information = carried.effect, carried.digit_information\n"
-        "correlation, property_correlation, slope = carried.correlation, related.correlation, related.slope"
+        "correlation = carried.correlation"
     )
+    if view.evidence.is_open("properties"):
+        related = view.evidence.property_correlations()
+        arrays |= {"property_correlation": related.correlation, "slope": related.slope}
+        python += (
+            "\nrelated = evidence.property_correlations()\n"
+            "property_correlation, slope = related.correlation, related.slope"
+        )
     return Files(arrays, python, table)
 
 
@@ -275,10 +367,15 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
         for place, part in enumerate(np.array_split(rows, 2)):
             text = f"{len(part)} originals of the {extreme} MSE over their reconstructions"
             yield originals_and_reconstructions(view, part, f"diagnose_{name}_{place}", text)
-    if not evidence.refusal:
+    if predicts(evidence):
         a, b = (view.space.classes[place % len(view.space.classes)] for place in (4, 9))
         text = f"“{a} > {b}”: the predicted class changes from {a} to {b}."
         yield Exhibit(caption=text)
+
+
+def predicts(evidence: Evidence) -> bool:
+    """Whether the predicted classes of reconstructions say something."""
+    return not evidence.refusal and evidence.is_open("reconstruction")
 
 
 def error_lines(evidence: Evidence) -> dict[str, float]:
@@ -292,7 +389,7 @@ def originals_and_reconstructions(view: View, rows: Rows, key: str, text: str) -
     space, evidence = view.space, view.evidence
     reconstructions = view.decode(space, space.z[rows], space.labels[rows])
     classes: list[str] = []
-    if not evidence.refusal:
+    if predicts(evidence):
         read = evidence.predictions()
         before, after = read.originals[rows], read.reconstructions[rows]
         names = space.classes
@@ -314,7 +411,7 @@ def files_of_reconstruction(view: View) -> Files:
     evidence, errors = view.evidence, view.evidence.reconstruction()
     of_class = {"class": view.space.labels} if view.space.has_classes else {}
     table = {"image": np.arange(len(errors.errors)), **of_class, "mse": errors.errors}
-    if not evidence.refusal:
+    if predicts(evidence):
         table["predicted, original"] = evidence.predictions().originals
         table["predicted, reconstruction"] = evidence.predictions().reconstructions
     arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
@@ -331,7 +428,7 @@ def files_of_reconstruction(view: View) -> Files:
 def show_samplers(view: View) -> Iterator[Exhibit]:
     evidence = view.evidence
     fidelities = evidence.fidelities()
-    yield Exhibit(title=findings.advice(fidelities).text)
+    yield Exhibit(title=advice(evidence, fidelities))
     yield from fidelity_exhibits(evidence, fidelities)
     yield Heading(title="Predicted classes")
     yield judged_classes(view.space, fidelities)
@@ -341,6 +438,14 @@ def show_samplers(view: View) -> Iterator[Exhibit]:
         z, pictures = sampled.z[:N_SAMPLES_SHOWN], sampled.pictures[:N_SAMPLES_SHOWN]
         yield sampler_pictures(view.space, name, z, pictures, fidelity)
     yield Exhibit(caption=how_samplers_are_measured(evidence))
+
+
+def advice(evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> str:
+    """Which sampler to use; where a gate has closed that, why nothing can be said."""
+    evidence.health()  # by which the gates are known
+    if not evidence.is_open("samplers"):
+        return " ".join(gate.text for gate in evidence.gates if "samplers" in gate.closes)
+    return findings.advice(fidelities, has_prior=evidence.space.signature.kind == "vae").text
 
 
 def fidelity_exhibits(evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> Iterator[Exhibit]:
@@ -355,7 +460,11 @@ def fidelity_exhibits(evidence: Evidence, fidelities: Mapping[str, Fidelity]) ->
         given=(frechet, references),
         alt="Fréchet distance of each sampler, in rising order",
     )
-    rows = [{"sampler": name} | {key: fidelities[name].value(key) for key in MEASURES} for name in order]
+    rows = [
+        {"sampler": name, "interval": findings.interval_of(fidelities[name]).strip(" ()")}
+        | {key: fidelities[name].value(key) for key in MEASURES}
+        for name in order
+    ]
     yield Table(columns=fidelity_columns(), rows=rows, alt="Metrics of each sampler")
 
 
@@ -365,6 +474,9 @@ def fidelity_columns() -> list[Column]:
     for key, measure in MEASURES.items():
         column = Column(key, measure.name, "number", measure.form, measure.means)
         columns.append(replace(column, kind="bar") if column.is_share and measure.better == "more" else column)
+        if key == "frechet":
+            help = "Of the Fréchet distance: by how much drawing other samples moves it (jackknife, 20 groups)."
+            columns.append(Column("interval", "95% interval", "text", help=help))
     return columns
 
 
@@ -470,46 +582,62 @@ def files_of_collapse(view: View) -> Files:
 
 def show_smoothness(view: View) -> Iterator[Exhibit]:
     paths = {kind: view.evidence.smoothness(kind) for kind in KINDS}
-    yield Table(columns=SMOOTHNESS_COLUMNS, rows=smoothness_rows(view), alt="Smoothness of each kind of path")
-    n_paths, n_steps = len(paths["linear"].confidence), len(paths["linear"].surest)
+    n_paths, n_steps = len(paths["linear"].path_length), len(paths["linear"].smoothest)
+    within = " of one class" if view.space.signature.conditional else ""
+    yield Table(
+        columns=SMOOTHNESS_COLUMNS,
+        rows=smoothness_rows(view),
+        alt="Smoothness of each kind of path",
+        caption=f"Over {n_paths} random pairs of test images{within}, the same for all, in {n_steps - 1} steps. "
+        "Spherical paths turn about the origin in the code's own units, which only a VAE's prior sets.",
+    )
     yield Figure(
-        title="Lowest confidence on the path",
-        chart=charts.ways_chart,
-        given=({kind: each.confidence for kind, each in paths.items()},),
-        alt="Cumulative share of paths by lowest confidence",
-        caption=f"Over {n_paths} random pairs of test images, {n_steps} steps each. Curves further right are better.",
+        title="Perceptual path length",
+        rest=", over the least that joins the ends",
+        chart=charts.paths_chart,
+        given=({kind: each.roughness for kind, each in paths.items()}, n_steps - 1),
+        alt="Cumulative share of paths by perceptual path length",
+        caption=f"1: features change evenly and straight. {n_steps - 1}: all of the change is one jump. Curves further "
+        "left are better.",
     )
     shown = [
-        (kind, name, extreme, codes, confidence)
+        (kind, name, extreme, codes)
         for kind, each in paths.items()
-        for name, extreme, codes, confidence in (
-            ("surest", "highest", each.surest, each.confidence.max()),
-            ("least_sure", "lowest", each.least_sure, each.confidence.min()),
-        )
+        for name, extreme, codes in (("smoothest", "least", each.smoothest), ("roughest", "greatest", each.roughest))
     ]
-    decoded = np.split(to_uint8(view.decode(view.space, np.concatenate([z for *_, z, _ in shown]))), len(shown))
-    for (kind, name, extreme, z, confidence), pictures in zip(shown, decoded):
+    labels = [labels_along(view, codes) for *_, codes in shown]
+    together = None if view.space.signature.conditional is False else np.concatenate(labels)
+    pictures_of_all = to_uint8(view.decode(view.space, np.concatenate([z for *_, z in shown]), together))
+    for (kind, name, extreme, z), pictures in zip(shown, np.split(pictures_of_all, len(shown))):
         yield PictureSheet(
-            title=kind.capitalize(), rest=f": {extreme} of {n_paths} paths by lowest confidence, {confidence:.2f}",
+            title=kind.capitalize(), rest=f": {extreme} of {n_paths} paths by relative path length",
             key=f"diagnose_{kind.replace(' ', '_')}_{name}", pictures=pictures, columns=n_steps,
-            zoom=3, z=z, names=[f"{kind}, {extreme} confidence, step {step + 1}" for step in range(n_steps)],
-            alt=f"{kind.capitalize()} path with the {extreme} minimum confidence", stretch=True,
+            zoom=3, z=z, names=[f"{kind}, {name}, step {step + 1}" for step in range(n_steps)],
+            alt=f"The {name} {kind} path", stretch=True,
         )  # fmt: skip
 
 
+def labels_along(view: View, codes: Codes) -> Labels:
+    """The class of the image that a path starts from, once for each of its codes (n_steps, latent_dim)."""
+    space = view.space
+    start = int(np.square(space.z - codes[0]).sum(axis=1).argmin())
+    return np.full(len(codes), space.labels[start])
+
+
 SMOOTHNESS_COLUMNS = (
-    Column("way", "path"),
+    Column("way", "path", "text"),
+    Column(
+        "path_length", "perceptual path length", "number", ".1f",
+        "Mean squared change of classifier features per squared step; a jump makes it grow with the number of steps.",
+    ),
+    Column("interval", "95% interval", "text"),
     Column(
         "evenness", "evenness", "bar", ".2f",
         "Mean ÷ largest step between images: 1 where the image changes at an even rate.",
     ),
     Column(
-        "confidence", "lowest confidence", "bar", ".2f",
-        "Lowest confidence of the reference classifier on the path, averaged over paths.",
-    ),
-    Column(
-        "off data", "share far from data", "bar", ".1%",
-        "Points farther from the nearest real code than 99% of real codes are.",
+        "off data", "share out of distribution", "bar", ".1%",
+        "Points farther from real codes than all real codes are from each other.",
     ),
 )  # fmt: skip
 
@@ -519,8 +647,9 @@ def smoothness_rows(view: View) -> list[dict[str, Any]]:
     paths = {kind: view.evidence.smoothness(kind) for kind in KINDS}
     return [
         {
-            "way": kind, "evenness": each.evenness.mean(), "confidence": each.confidence.mean(),
-            "off data": each.off_data.mean(),
+            "way": kind, "path_length": each.path_length.mean(),
+            "interval": "{:.1f}–{:.1f}".format(*mean_interval(each.path_length)),
+            "evenness": each.evenness.mean(), "off data": each.off_data.mean(),
         }
         for kind, each in paths.items()
     ]  # fmt: skip
@@ -528,8 +657,8 @@ def smoothness_rows(view: View) -> list[dict[str, Any]]:
 
 def files_of_smoothness(view: View) -> Files:
     names = {kind: kind.replace(" ", "_") for kind in KINDS}
-    arrays = {name: view.evidence.smoothness(kind).confidence for kind, name in names.items()}
-    python = "\n".join(f"{name} = evidence.smoothness({kind!r}).confidence" for kind, name in names.items())
+    arrays = {name: view.evidence.smoothness(kind).path_length for kind, name in names.items()}
+    python = "\n".join(f"{name} = evidence.smoothness({kind!r}).path_length" for kind, name in names.items())
     rows = smoothness_rows(view)
     return Files(arrays, python, {key: [row[key] for row in rows] for key in rows[0]})
 
@@ -573,17 +702,40 @@ def class_signal(evidence: Evidence, features: Sequence[str] = FEATURES) -> Tabl
     }  # fmt: skip
     return Table(
         columns=KNOWLEDGE_COLUMNS,
-        rows=[{"features": names[each], **asdict(evidence.knowledge(each))} for each in features],
+        rows=[knowledge_row(names[each], evidence.knowledge(each)) for each in features],
         alt="Class information in the codes and the baselines",
-        caption="5-fold cross-validation on the test images. Above PCA: better than a linear projection.",
+        caption="5-fold cross-validation on the test images; intervals of 95% over images. k-means: the tightest "
+        f"clusters of {N_SEEDS} seeds, and the range over seeds. Neighbours and clusters of codes are found with each "
+        "dimension as long as its effect on the image, the probe on standardised codes.",
     )
+
+
+def knowledge_row(name: str, found: Knowledge) -> dict[str, Any]:
+    """A row of the table of class information."""
+    return {
+        "features": name, **asdict(found), "probe_interval": percents(found.probe_interval),
+        "neighbours_interval": percents(found.neighbours_interval),
+        "clusters_range": percents((found.clusters_low, found.clusters_high)),
+    }  # fmt: skip
+
+
+def percents(interval: Interval) -> str:
+    """An interval of a share.
+
+    >>> percents((0.931, 0.942))
+    '93.1–94.2'
+    """
+    return f"{interval[0] * 100:.1f}–{interval[1] * 100:.1f}"
 
 
 KNOWLEDGE_COLUMNS = (
     Column("features", "features", "text"),
     Column("probe", "linear probe", "bar", ".1%", "Logistic regression."),
+    Column("probe_interval", "95%", "text"),
     Column("neighbours", "5-NN", "bar", ".1%", "5-nearest-neighbour classifier."),
+    Column("neighbours_interval", "95%", "text"),
     Column("clusters", "k-means accuracy", "bar", ".1%", "As many clusters as classes, one matched to each class."),
+    Column("clusters_range", "over seeds", "text"),
     Column("nmi", "k-means NMI", "bar", ".3f"),
 )
 
@@ -603,22 +755,24 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         Topic(
-            "dimensions", "Dimensions", ("dimensions", "property_correlations"), show_dimensions, files_of_dimensions,
-            appendix=strongest_dimensions,
+            "dimensions", "Dimensions", ("dimensions", "property_correlations", "disentanglement"), show_dimensions,
+            files_of_dimensions, subject="activity", appendix=strongest_dimensions,
         ),
         Topic(
             "reconstruction", "Reconstruction", ("reconstruction", "pca_errors"), show_reconstruction,
-            files_of_reconstruction,
+            files_of_reconstruction, subject="reconstruction", always=True,
         ),
-        Topic("samplers", "Samplers", ("sampler",), show_samplers, files_of_samplers, "Sampler lab"),
         Topic(
-            "collapse", "Class coverage", ("sampler",), show_collapse, files_of_collapse, takes_sampler=True,
-            measures=parts_of_collapse,
+            "samplers", "Samplers", ("sampler",), show_samplers, files_of_samplers, "Sampler lab", subject="samplers"
         ),
-        Topic("smoothness", "Smoothness", ("smoothness",), show_smoothness, files_of_smoothness),
+        Topic(
+            "collapse", "Class coverage", ("sampler",), show_collapse, files_of_collapse,
+            takes_sampler=True, subject="coverage", measures=parts_of_collapse,
+        ),
+        Topic("smoothness", "Smoothness", ("smoothness",), show_smoothness, files_of_smoothness, subject="paths"),
         Topic(
             "digits", "Class overlap", ("neighbours", "knowledge"), show_digits,
-            files_of_digits, measures=parts_of_digits,
+            files_of_digits, subject="overlap", measures=parts_of_digits,
         ),
     )
 }  # fmt: skip

@@ -202,7 +202,7 @@ def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dic
     """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
     z = space.z[:n] if file is None else sample_of(file)
     statistics = statistics_of(space, n) if file is None else file.statistics
-    active = statistics.active(space.signature.kind)
+    active = evidence_of(space).active()
     return {
         "histograms": charts.packed(charts.histograms_chart(z, active)),
         "values": charts.packed(charts.values_chart(z)),

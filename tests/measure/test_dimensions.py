@@ -7,6 +7,7 @@ from latent.measure.dimensions import (
     Dimensions,
     PropertyCorrelations,
     Reconstruction,
+    active,
     correlations,
     digit_information,
     effective_rank,
@@ -37,6 +38,13 @@ def test_a_planted_dead_dimension_is_named_though_its_codes_vary_most():
     assert found.active.tolist() == [True, True, True, False, True]
     assert found.variance.argmax() == 3
     assert found.kl is None
+
+
+def test_a_dimension_of_a_vae_is_active_where_its_mean_varies_and_the_image_shows_it():
+    effect, variance = np.array([1, 1, 0.001, 0.5]), np.array([1, 0.005, 1, 0.02])
+    assert active(effect, variance).tolist() == [True, False, False, True]
+    assert active(effect).tolist() == [True, True, False, True], "a plain code has no unit"
+    assert not active(np.zeros(3)).any()
 
 
 def test_where_no_dimension_does_anything_all_are_dead():

@@ -65,12 +65,12 @@ def test_memory_of_many_seeds_is_bounded_and_what_is_used_stays(space):
 
 
 def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
-    few = Evidence(small(LatentSpace.of("tiny", tiny()), 400))
+    few = Evidence(small(LatentSpace.open(CHECKPOINTS / "ae-2.pt"), 400))
     parts = few.parts()
     assert len(set(parts)) == len(parts)
     assert {part[0] for part in parts} == {
-        "reconstruction", "pca_errors", "dimensions", "property_correlations", "neighbours", "knowledge", "sampler",
-        "predictions", "smoothness",
+        "health", "reconstruction", "pca_errors", "dimensions", "property_correlations", "disentanglement",
+        "neighbours", "knowledge", "sampler", "predictions", "smoothness",
     }  # fmt: skip
     assert [part[1] for part in parts if part[0] == "sampler"] == [REAL, RECONSTRUCTIONS, *sampling.SAMPLERS]
     assert not any(few.complete(part[0]) for part in parts)
@@ -85,6 +85,15 @@ def test_the_mixture_of_a_shipped_space_comes_within_twice_the_distance_of_recon
     found = {name: each.frechet for name, each in evidence.fidelities().items()}
     assert found[REAL] < found[RECONSTRUCTIONS] < found["mixture"] < 2 * found[RECONSTRUCTIONS]
     assert found["learned"] > 5 * found["mixture"]
+
+
+def test_a_seed_moves_the_frechet_distance_as_its_interval_says(space):
+    few = Evidence(small(space, 1200))
+    found = [few.sampler("learned", seed).fidelity for seed in range(5)]
+    values = np.array([each.frechet for each in found])
+    low, high = found[0].interval("frechet")
+    assert values.std(ddof=1) == pytest.approx((high - low) / 2 / 2.09, rel=0.8)
+    assert np.mean((low < values) & (values < high)) >= 0.6
 
 
 def test_what_the_codes_know_is_kept_on_disk_and_is_more_than_components_know(space):
@@ -135,13 +144,13 @@ def test_the_judge_is_not_asked_where_it_does_not_recognise_the_images(space):
     assert Evidence(small(space)).refusal == ""
 
 
-def test_of_very_many_dimensions_the_most_spread_are_diagnosed():
+def test_of_very_many_dimensions_those_of_the_largest_effect_are_diagnosed():
     wide = LatentSpace.of("wide", tiny(latent_dim=100))
     few = Evidence(small(wide, 300))
     chosen = few.diagnosed_dimensions()
     assert len(chosen) == 64
-    spread = few.space.z.std(axis=0)
-    assert spread[chosen].min() >= np.delete(spread, chosen).max()
+    effect = few.effects()
+    assert effect[chosen].min() >= np.delete(effect, chosen).max()
     assert few.dimensions().dimensions.tolist() == chosen.tolist()
     assert set(few.dimensions().inactive) <= set(chosen.tolist())
 

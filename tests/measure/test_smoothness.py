@@ -8,7 +8,9 @@ from latent.measure.smoothness import (
     evenly_along,
     mean_over_largest,
     neighbour_graph,
+    pairs_of_one_class,
     paths,
+    perceptual_path_length,
     random_pairs,
     shortest_paths,
 )
@@ -23,13 +25,13 @@ def drawn(z):
     return z[:, None, :].astype(np.float32)
 
 
-def nearness(pictures):
-    """A judge that is sure of pictures near the horseshoe."""
-    return np.exp(-np.abs(np.linalg.norm(pictures[:, 0], axis=1) - 5))
+def seen(pictures):
+    """A judge whose features are the pixels."""
+    return pictures.reshape(len(pictures), -1)
 
 
-def measured(z=HORSESHOE, decode=drawn, confidence=nearness, **options):
-    between = Paths.of(z, decode, confidence, **options)
+def measured(z=HORSESHOE, decode=drawn, features=seen, **options):
+    between = Paths.of(z, decode, features, **options)
     return {kind: between.along(kind) for kind in KINDS}
 
 
@@ -42,10 +44,10 @@ def test_a_way_through_codes_stays_on_the_data_where_a_straight_one_leaves_it():
     found = measured(n_pairs=100)
     assert list(found) == ["linear", "spherical", "through codes"]
     assert found["through codes"].off_data.max() == 0
-    assert found["linear"].off_data.mean() > 0.7
-    assert found["through codes"].confidence.min() > 0.95
-    assert found["linear"].confidence.mean() < 0.5
-    assert found["spherical"].confidence.min() > 0.95, "an arc about the centre is the horseshoe itself"
+    assert found["linear"].off_data.mean() > 0.6
+    assert found["spherical"].off_data.mean() < found["linear"].off_data.mean()
+    assert np.allclose(found["linear"].roughness, 1, atol=1e-4), "features that are the code change straight and evenly"
+    assert found["through codes"].roughness.mean() > 1.5, "a detour is longer"
 
 
 def test_every_way_joins_the_same_two_codes():
@@ -55,42 +57,93 @@ def test_every_way_joins_the_same_two_codes():
         codes = paths(kind, HORSESHOE, pairs, 7)
         assert codes.shape == (30, 7, 2), kind
         assert np.allclose(codes[:, [0, -1]], HORSESHOE[pairs], atol=1e-5), kind
-        assert any(np.array_equal(each.surest, path) for path in codes), kind
+        assert any(np.array_equal(each.smoothest, path) for path in codes), kind
 
 
 def test_steps_are_even_where_the_picture_follows_the_code_and_uneven_where_it_jumps():
     def jumping(z):
         return (z[:, :1, None] > 0).astype(np.float32)
 
-    even, jump = measured(n_pairs=50), measured(decode=jumping, confidence=lambda x: np.ones(len(x)), n_pairs=50)
+    even, jump = measured(n_pairs=50), measured(decode=jumping, n_pairs=50)
     assert np.allclose(even["linear"].evenness, 1, atol=1e-4)
     crossing = np.ptp(np.sign(straight(50)[:, :, 0]), axis=1) > 0
     assert np.allclose(jump["linear"].evenness[crossing], 1 / 15), "fifteen steps, one of which is all of the change"
     assert np.all(jump["linear"].evenness[~crossing] == 1)
     assert 0 < crossing.sum() < 50
+    assert np.allclose(jump["linear"].roughness[crossing], 15), "one jump has the greatest path length"
+    assert np.isnan(jump["linear"].roughness[~crossing]).all(), "nothing changes"
+
+
+def test_path_length_tends_to_a_limit_with_finer_steps_but_where_the_picture_jumps():
+    def curved(z):
+        return np.sin(z)[:, None, :]
+
+    def jumping(z):
+        return np.round(z)[:, None, :]
+
+    smooth, jumps = (
+        [measured(decode=decode, n_pairs=40, n_steps=n)["linear"].path_length.mean() for n in (17, 65, 257)]
+        for decode in (curved, jumping)
+    )
+    assert smooth[2] == pytest.approx(smooth[1], rel=0.02)
+    assert jumps[2] > 3 * jumps[1] > 9 * jumps[0]
+
+
+def test_path_length_worked_out_by_hand():
+    steps = np.array([[[0.0, 0], [3, 4], [3, 4]]])  # a step of 5, and none: 25 and 0, over a half squared
+    assert perceptual_path_length(steps).tolist() == [50.0]
+
+
+def test_the_decoder_that_jumps_to_the_nearest_real_image_is_the_roughest(space, evidence):
+    from latent.neighbours import nearest
+
+    some = space.z[:2000]
+
+    def jumping(z):
+        return space.decode(some[nearest(np.asarray(z, np.float32), some)[1][:, 0]])
+
+    features = lambda pictures: evidence.judge(pictures).features  # noqa: E731
+    own, jump = (Paths.of(some, decode, features, n_pairs=25).along("linear") for decode in (space.decode, jumping))
+    assert jump.path_length.mean() > 2 * own.path_length.mean()
+    assert jump.evenness.mean() < 0.5 * own.evenness.mean()
+
+
+def test_paths_of_a_conditional_model_keep_one_class_and_are_decoded_as_it():
+    labels, asked = np.arange(len(HORSESHOE)) % 4, []
+
+    def decode(z, given):
+        asked.append(given)
+        return drawn(z)
+
+    found = Paths.of(HORSESHOE, decode, seen, labels=labels, n_pairs=20, n_steps=5)
+    found.along("linear")
+    assert np.array_equal(labels[found.pairs[:, 0]], labels[found.pairs[:, 1]])
+    assert np.all(found.pairs[:, 0] != found.pairs[:, 1])
+    assert np.array_equal(np.concatenate(asked), np.repeat(labels[found.pairs[:, 0]], 5))
+    assert len(np.unique(np.concatenate(asked))) == 4
+    with pytest.raises(ArgumentError, match="class"):
+        pairs_of_one_class(np.arange(5), 3, 0)
 
 
 def test_evenness_of_steps_worked_out_by_hand():
     assert mean_over_largest(np.array([[1.0, 2, 3], [2, 2, 2], [0, 0, 0]])).tolist() == [2 / 3, 1, 1]
 
 
-def test_the_best_and_the_worst_way_are_those_the_judge_is_surest_and_least_sure_of():
-    found, codes = measured(n_pairs=60)["linear"], straight(60)
-    lowest = nearness(drawn(codes.reshape(-1, 2))).reshape(60, -1).min(axis=1)
-    assert np.array_equal(found.surest, codes[lowest.argmax()])
-    assert np.array_equal(found.least_sure, codes[lowest.argmin()])
-    # A straight way between neighbours stays near the horseshoe; one across passes its centre.
-    lengths = np.linalg.norm(codes[:, 0] - codes[:, -1], axis=1)
-    assert lengths[lowest.argmax()] < np.median(lengths) < lengths[lowest.argmin()]
+def test_the_smoothest_and_the_roughest_path_are_those_of_extreme_path_length():
+    found = measured(decode=lambda z: np.sin(z)[:, None, :], n_pairs=60)["linear"]
+    codes = straight(60)
+    assert np.array_equal(found.smoothest, codes[np.nanargmin(found.roughness)])
+    assert np.array_equal(found.roughest, codes[np.nanargmax(found.roughness)])
 
 
-def test_off_the_data_is_beyond_the_distance_of_real_neighbours():
-    z = np.array([[0.0], [1.0], [2.0], [50.0], [51.0]], np.float32)  # neighbours at 1: farther is off the data
-    pairs = np.array([[0, 2], [2, 3]])
-    found = Paths(z, pairs, 1.0, lambda z: z, lambda x: np.ones(len(x)), n_steps=25).along("linear")
-    assert found.off_data[0] == 0
-    inner = paths("linear", z, pairs, 25)[1, 1:-1, 0]
-    assert found.off_data[1] == np.mean((inner > 3) & (inner < 49)) > 0.9
+def test_out_of_distribution_is_beyond_the_distance_of_all_real_neighbours():
+    z = np.array([*np.arange(6.0), *np.arange(100.0, 106)], np.float32)[:, None]
+    found = Paths.of(z, lambda z: z, seen, n_pairs=40)
+    off = found.along("linear").off_data
+    far = np.abs(z[found.pairs[:, 0], 0] - z[found.pairs[:, 1], 0]) > 50
+    assert off[far].min() > 0.8
+    assert off[~far].max() == 0
+    assert 0 < far.sum() < 40
 
 
 def test_points_are_even_along_a_line_of_uneven_stops():

@@ -10,12 +10,11 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from latent import charts
+from latent.measure.topics import ACTIVE_RULES
 from latent.page import cached
 from latent.page.show import show_built, show_facts, show_table
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
-
-RULES = {"vae": "a variance above 0.01", "ae": "a variance above 1% of the largest"}
 
 
 def show_active(space: LatentSpace, statistics: LatentStatistics, active: NDArray[np.bool_]) -> None:
@@ -26,7 +25,7 @@ def show_active(space: LatentSpace, statistics: LatentStatistics, active: NDArra
         "Standard deviation": f"{statistics.std.min():.2f}–{statistics.std.max():.2f}",
     }
     means = {
-        "Active dimensions": f"Active: {RULES[space.signature.kind]}.",
+        "Active dimensions": ACTIVE_RULES[space.signature.kind],
         "Standard deviation": "Smallest and largest of the dimensions (latent units).",
     }
     show_facts(facts, means)

@@ -61,13 +61,13 @@ def show_reconstructions(space: LatentSpace) -> Shown:
 
 def show_samples(space: LatentSpace, evidence: Evidence) -> None:
     """Pictures of the sampler to use, as far as the samplers were measured already, or else of the usual one."""
-    if evidence.complete("sampler"):
+    if evidence.complete("sampler") and evidence.is_open("samplers"):
         fidelities = evidence.fidelities()
         name = findings.recommended(fidelities)
         sampled = evidence.sampler(name, SEED)
         z: Codes = sampled.z[:N_SAMPLES]
         pictures: NDArray[Any] = sampled.pictures[:N_SAMPLES]
-        text = f"Sampler “{name}”, the best of {len(evidence.samplers)} by Fréchet distance."
+        text = f"Sampler “{name}”, the least Fréchet distance of those that draw new codes."
     else:
         name = findings.usual_sampler(evidence)
         z = sampling.sample(cached.fitted(space, name), N_SAMPLES, seed=SEED)

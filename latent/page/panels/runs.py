@@ -87,7 +87,12 @@ def draw_scores(place: Any, both: Comparison, now: tuple[str, str] | None = None
             text = "not measured" if value is None else score.text(value)
             values.append(np.nan if value is None else value)
             texts.append("measuring …" if now == (name, side) else text)
-        winner = score.winner(*values)
+        intervals = [scores.known_interval(each, name) for each in (both.a, both.b)]
+        texts = [
+            score.text_with_interval(value, interval) if text == score.text(value) else text
+            for text, value, interval in zip(texts, values, intervals)
+        ]
+        winner = score.winner(values[0], values[1], *intervals)
         known[score.name] = values
         rows.append([score.name, *texts, winner.upper()])
     table = {name: np.array(column) for name, column in zip(("score", "a", "b", "better"), zip(*rows))}
@@ -113,6 +118,7 @@ def measure_scores(place: Any, ask: Any, both: Comparison, numbers: dict[str, ND
     for name, side in quick:
         draw_scores(place, both, (name, side))
         scores.score(sides[side], name)
+        scores.interval(sides[side], name)
     if quick:
         numbers = draw_scores(place, both)
     text = "About ten seconds each, once per model file."
@@ -120,6 +126,7 @@ def measure_scores(place: Any, ask: Any, both: Comparison, numbers: dict[str, ND
         for name, side in slow:
             draw_scores(place, both, (name, side))
             scores.score(sides[side], name)
+            scores.interval(sides[side], name)
         ask.empty()
         numbers = draw_scores(place, both)
     return numbers
@@ -138,7 +145,7 @@ def show_codes_of_both(both: Comparison, rows: Rows, same: Shown) -> dict[str, A
     st.subheader("Code statistics")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
     text = "Standard deviation of each dimension of A and B over the test images"
-    show_chart(text, charts.spread_chart, spreads, [scores.active(a), scores.active(b)])
+    show_chart(text, charts.spread_chart, spreads, [both.a.active(), both.b.active()])
     st.caption(
         "The codes of a plain autoencoder have no fixed scale: compare the shapes of the curves, not their heights. "
         "Hollow points: inactive dimensions."

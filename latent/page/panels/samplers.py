@@ -9,7 +9,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from latent import images, sampling
-from latent.measure import fidelity, findings, topics
+from latent.measure import fidelity, topics
 from latent.measure.evidence import SEED, Evidence, Sampled
 from latent.measure.exhibits import Table
 from latent.measure.fidelity import Fidelity
@@ -49,7 +49,7 @@ def show_measured(
         fidelities[name] = shown[name].fidelity
         z, pictures = shown[name].z[:n], shown[name].pictures[:n]
         show_exhibit(space, topics.sampler_pictures(space, name, z, pictures, fidelities[name]))
-    advice.markdown(f"**{plain_markdown(findings.advice(fidelities).text)}**")
+    advice.markdown(f"**{plain_markdown(topics.advice(evidence, fidelities))}**")
     table = show_fidelities(overview, evidence, fidelities)
     with judged.container():
         st.subheader("Predicted classes")

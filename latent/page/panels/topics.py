@@ -32,10 +32,9 @@ def choose_topic(evidence: Evidence) -> tuple[Topic, str]:
 
 def show_topic(evidence: Evidence, topic: Topic, sampler: str = "") -> None:
     """All that is shown of a topic, what it rests on measured before."""
-    missing = [part for part in topic.parts(evidence, sampler=sampler) if not evidence.has(*part)]
     if not evidence.refusal or not topic.takes_sampler:
-        for part in missing:
-            with st.spinner(f"Measuring {report.name_of(part)} …"):
-                evidence.measure(*part)
+        while missing := [part for part in topic.parts(evidence, sampler=sampler) if not evidence.has(*part)]:
+            with st.spinner(f"Measuring {report.name_of(missing[0])} …"):
+                evidence.measure(*missing[0])
     for exhibit in topic.exhibits(evidence, sampler=sampler, decode=cached.pictures_of):
         show_exhibit(evidence.space, exhibit)
