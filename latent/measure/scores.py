@@ -103,7 +103,7 @@ SCORES: dict[str, Measure[Evidence]] = {
     ),
     "clusters": Measure(
         "k-means accuracy", "share", "more", ".1%",
-        "Accuracy of as many clusters as classes, found without labels, one matched to each class; the tightest of ten "
+        "Accuracy of one cluster per class, found without labels and matched to the classes; the tightest of ten "
         "seeds.",
         needs_classes(lambda evidence: evidence.knowledge(CODES).clusters),
         interval=where_classes(lambda evidence: evidence.knowledge(CODES).clusters_interval),

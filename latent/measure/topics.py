@@ -734,7 +734,7 @@ KNOWLEDGE_COLUMNS = (
     Column("probe_interval", "95%", "text"),
     Column("neighbours", "5-NN", "bar", ".1%", "5-nearest-neighbour classifier."),
     Column("neighbours_interval", "95%", "text"),
-    Column("clusters", "k-means accuracy", "bar", ".1%", "As many clusters as classes, one matched to each class."),
+    Column("clusters", "k-means accuracy", "bar", ".1%", "One cluster per class, found without labels."),
     Column("clusters_range", "over seeds", "text"),
     Column("nmi", "k-means NMI", "bar", ".3f"),
 )

@@ -28,7 +28,7 @@ def own_store(tmp_path, monkeypatch):
 def few(space, n=300):
     """The same space with few images, so that all is measured quickly."""
     rows = np.linspace(0, len(space.images) - 1, n).astype(int)
-    return Evidence(replace(space, images=space.images[rows], labels=space.labels[rows]))
+    return Evidence(space.judged_by(space.dataset.select(rows)))
 
 
 def changed(name, change):

@@ -142,7 +142,7 @@ def test_a_find_goes_from_the_map_through_sections_into_a_link(page, browser, ad
     settled(page)
     page.get_by_role("button", name="Add to shelf", exact=True).click()
     expect(page.locator(".latent-shelf li")).to_have_count(2)
-    assert kept_names(page)[0].startswith("drawn, like a 7")
+    assert kept_names(page)[0].startswith("drawn, like class 7")
 
     sidebar_section(page, "Interpolate")
     choose("From", "shelf item")(page)

@@ -49,7 +49,7 @@ def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, s
     assert first["top"] < FIRST_PICTURE
     assert (first["top"] + first["bottom"]) / 2 <= LAPTOP["height"]
     of_sidebar = page.locator(".stSidebar :is(.stSlider, .stSelectbox, .stNumberInput, .stRadio, .stCheckbox)")
-    expect(of_sidebar).to_have_count(2)  # which model, which section
+    expect(of_sidebar).to_have_count(3)  # which model, which images, which section
 
     page.set_viewport_size(PHONE)
     page.wait_for_function(FITS)

@@ -187,7 +187,7 @@ def test_who_comes_second_to_a_view_has_nothing_decoded_anew(monkeypatch):
 
 # Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with.
 REAL_DIGITS = {
-    "inbox_digits", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
+    "inbox_thumbnails", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
     "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images",
 }  # fmt: skip
 
