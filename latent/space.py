@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from latent import checkpoint, data, inference
 from latent.arrays import Labels, Rows
 from latent.checkpoint import Checkpoint
+from latent.dataset import shipped
 from latent.errors import ArgumentError
 from latent.model import LatentModel, Signature
 from latent.neighbours import nearest
@@ -29,7 +30,8 @@ def saved_test_error(saved: Checkpoint) -> float | None:
 
     It counts only where it is of the evaluation images' own data set, and the file is not read another way.
     """
-    counts = saved.recipe.get("dataset") == DATASET and len(saved.scored) < 2
+    held_out = saved.recipe.get("held_out_sha256") or shipped().sha256  # older files name their set only
+    counts = saved.recipe.get("dataset") == DATASET and held_out == shipped().sha256 and len(saved.scored) < 2
     return saved.scores.get("test_mse") if counts else None
 
 
