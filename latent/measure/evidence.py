@@ -6,7 +6,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import astuple, dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, TypeVar
 
 import numpy as np
@@ -224,8 +224,8 @@ class Evidence:
     def property_correlations(self) -> PropertyCorrelations:
         """How each of the diagnosed dimensions is related to measured properties of pictures."""
         space, chosen = self.space, self.diagnosed_dimensions()
-        measured = properties.measure_all(space.images)
-        return PropertyCorrelations.of(space.z, measured, space.decode, properties.measure_all, chosen)
+        measure = partial(properties.measure_all, properties=properties.of(space.images))
+        return PropertyCorrelations.of(space.z, measure(space.images), space.decode, measure, chosen)
 
     @measured_once
     def neighbours(self) -> NDArray[np.float64]:
