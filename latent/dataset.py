@@ -1,7 +1,8 @@
 """Data sets: the images that a model is judged by, with their classes where they have any.
 
 The MNIST test digits that ship are one, `shipped`; `read` makes one of a file or folder, `named` one of torchvision's,
-`Dataset.of` one of arrays. Whatever it was, the images are uint8 of one size, at most `MOST` of them.
+`Dataset.of` one of arrays. Whatever it was, the images are uint8 of one size, at most `MOST` of them unless they are to
+train on.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from latent import data, pictures
 from latent.arrays import Labels, Rows
 from latent.errors import DataError
 from latent.files import label
-from latent.labels import LONGEST_NAME, check_classes, drawn_evenly, indexed
+from latent.labels import LONGEST_NAME, check_classes, drawn_evenly, drawn_in_proportion, indexed
 from latent.piles import LARGEST_TOTAL, Pile, TooLarge, folder_pile, zip_pile
 from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale, flattened, is_grey
 from latent.stacks import Archive, Stack, idx_labels, idx_stack, is_idx, npy_stack, whole
@@ -34,6 +35,9 @@ MNIST = "MNIST"  # the set that ships
 SHIPPED = "the 10,000 test images of MNIST, which ship"
 MOST = 10_000  # images of a set
 MOST_BYTES = 1024**3  # of their pixels
+MOST_TRAINING_BYTES = 4 * 1024**3  # of the pixels of a set to train on, which may have any number of images
+HELD_OUT = 0.15  # of the images of a set that has no test part, which are kept from training …
+MOST_HELD_OUT = 10_000  # … and at most so many
 LARGEST_SIDE = 256  # pixels
 # Names of arrays in .npz files, as Keras, MedMNIST and others have them: images and their labels, the best first.
 PAIRS = (
@@ -127,6 +131,17 @@ class Dataset:
             found.update(self.labels.astype("<i8").tobytes())
         return found.hexdigest()
 
+    def split(self, seed: int = 0) -> tuple[Dataset, Dataset]:
+        """The images to train on, and those held out: a share of `HELD_OUT` of every class, at most `MOST_HELD_OUT`.
+
+        Raises `DataError` where there are fewer than 3 images.
+        """
+        n = len(self)
+        if n < 3:
+            raise DataError(f"{label(self.name)} has too few images to train on: expected at least 3, got {n}.")
+        kept = drawn_in_proportion(self.labels, n, min(MOST_HELD_OUT, max(1, round(HELD_OUT * n))), seed)
+        return self.select(np.setdiff1d(np.arange(n), kept)), self.select(kept)
+
     @classmethod
     def of(
         cls,
@@ -145,7 +160,7 @@ class Dataset:
         layout = Layout.of(images.shape)
         images = images.reshape(layout.n, *layout.item)
         index, names, note = indexed(labels, classes, layout.n)
-        rows, said = rows_used(index, layout.n, bytes_of(layout), seed)
+        rows, said = Request(seed).rows(index, layout.n, bytes_of(layout))
         part = images[rows]
         scale = Scale.of(part, WHITES_OF_SETS)
         pixels, fits = scale.to_uint8(part)
@@ -154,6 +169,34 @@ class Dataset:
         pixels, reduced = tidied(layout.arranged(pixels))
         notes = [note, said, scaled(scale), reduced]
         return cls(name, pixels, None if index is None else index[rows], names, source, joined(notes))
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which images of a file are asked for: at most `MOST` of the test images, or all for ``training``; by a seed."""
+
+    seed: int = 0
+    training: bool = False
+
+    def most(self, size: int) -> int:
+        """How many images of ``size`` bytes are used."""
+        if self.training:
+            return max(1, MOST_TRAINING_BYTES // size)
+        return min(MOST, max(1, MOST_BYTES // size))
+
+    def rows(self, labels: NDArray[np.int64] | None, n: int, size: int) -> tuple[Rows, str]:
+        """The rows of ``n`` images of ``size`` bytes that are used, and a sentence where they are not all."""
+        most = self.most(size)
+        if n <= most:
+            return np.arange(n), ""
+        how = "at random" if labels is None else "at random, evenly over the classes"
+        return drawn_evenly(labels, n, most, self.seed), (
+            f"{most:,} of {n:,} images are used, drawn {how} (seed {self.seed})."
+        )
+
+    def pairs(self) -> Iterable[tuple[str, str]]:
+        """The names of images and labels in an archive, the best first."""
+        return sorted(PAIRS, key=lambda pair: self.training and "train" not in pair[0])
 
 
 def shipped() -> Dataset:
@@ -170,7 +213,7 @@ def named(name: str, folder: str | Path, *, train: bool = False, download: bool 
     return Dataset.of(images, labels, data.class_names(name), name=name, source=source, seed=seed)
 
 
-def read(path: str | Path, *, seed: int = 0) -> Dataset:
+def read(path: str | Path, *, seed: int = 0, training: bool = False) -> Dataset:
     """The data set in a file or folder, by what it holds and not by how it is named.
 
     - ``.npz``: an array of images with its labels, under one of the pairs of names in `PAIRS`, or the only such array;
@@ -180,11 +223,13 @@ def read(path: str | Path, *, seed: int = 0) -> Dataset:
     - Picture files: one, a folder of them, or a zip of a folder. Sub-folders are classes (`piles`). What cannot be
       read is left out, and what has another size than most is resized to that.
 
-    Only the images that are used are read: at most `MOST`, drawn with the seed. What was done is in `Dataset.note`.
+    Only the images that are used are read: at most `MOST`, drawn with the seed. Of a set in parts, those are the test
+    images. For ``training`` they are the training images, or all where there are no parts, as many as there are (at
+    most `MOST_TRAINING_BYTES`). What was done is in `Dataset.note`.
     Raises `DataError` for anything else. Nothing in a file is executed.
     """
     path = Path(path)
-    return replace(found_in(path, seed), place=str(path))
+    return replace(found_in(path, Request(seed, training)), place=str(path))
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -195,26 +240,28 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def found_in(path: Path, seed: int) -> Dataset:
+def found_in(path: Path, request: Request) -> Dataset:
     """The data set in a file or folder, as `read` has it."""
     if path.is_dir():
-        found = idx_among(path)
-        return of_idx(found, seed) if found else of_pile(path, folder_pile(path), f"the folder {label_of(path)}", seed)
+        found = idx_among(path, request)
+        if found:
+            return of_idx(found, request)
+        return of_pile(path, folder_pile(path, request.training), f"the folder {label_of(path)}", request)
     with whole(path), path.open("rb") as file:
         start = file.read(6)
     if start == b"\x93NUMPY":
-        return of_stack(path, npy_stack(path), None, (), "", seed)
+        return of_stack(path, npy_stack(path), None, (), "", request)
     if start.startswith((b"PK\3\4", b"PK\5\6")):
         archive = Archive(path)
         if archive.heads:
-            return of_archive(path, archive, seed)
+            return of_archive(path, archive, request)
         with whole(path):
-            pile = zip_pile(path)
-        return of_pile(path, pile, f"the archive {label_of(path)}", seed)
+            pile = zip_pile(path, request.training)
+        return of_pile(path, pile, f"the archive {label_of(path)}", request)
     if is_idx(path):
-        return of_idx(path, seed)
+        return of_idx(path, request)
     if path.suffix.lower() in pictures.SUFFIXES:
-        return of_pile(path, Pile((path.name,), lambda name: path.open("rb")), f"the file {label_of(path)}", seed)
+        return of_pile(path, Pile((path.name,), lambda name: path.open("rb")), f"the file {label_of(path)}", request)
     raise DataError(
         f"{label_of(path)} is not a data set: expected a folder of images, a zip of one, an .npz or .npy file, or "
         f"MNIST's idx files."
@@ -238,10 +285,10 @@ def name_of(path: Path) -> str:
     return label(name if path.is_dir() else name.removesuffix(".gz").rpartition(".")[0] or name)
 
 
-def of_archive(path: Path, archive: Archive, seed: int) -> Dataset:
+def of_archive(path: Path, archive: Archive, request: Request) -> Dataset:
     """The data set in an ``.npz`` file."""
     by_name = {name.lower(): name for name in archive.heads}
-    images, labels = next((pair for pair in PAIRS if pair[0] in by_name), ("", "labels"))
+    images, labels = next((pair for pair in request.pairs() if pair[0] in by_name), ("", "labels"))
     if not images:
         found = archive.stacks()
         if len(found) != 1:
@@ -261,26 +308,27 @@ def of_archive(path: Path, archive: Archive, seed: int) -> Dataset:
     names = [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in classes.tolist()]
     others = [label(each.name) for each in archive.stacks() if each.name != stack.name]
     note = f"The images in {label(stack.name)} are used, those in {', '.join(others)} are not." if others else ""
-    return of_stack(path, stack, index, names, note, seed)
+    return of_stack(path, stack, index, names, note, request)
 
 
-def idx_among(folder: Path) -> Path | None:
-    """The idx file of images in a folder that has no pictures: the test images where there are several."""
+def idx_among(folder: Path, request: Request) -> Path | None:
+    """The idx file of images in a folder that has no pictures: of several the test images, or those to train on."""
     found = [path for path in sorted(folder.glob("*images*idx[34]*")) if path.is_file() and not path.is_symlink()]
-    return min(found, key=lambda path: not path.name.startswith(("t10k", "test")), default=None)
+    first = ("train",) if request.training else ("t10k", "test")
+    return min(found, key=lambda path: not path.name.startswith(first), default=None)
 
 
-def of_idx(path: Path, seed: int) -> Dataset:
+def of_idx(path: Path, request: Request) -> Dataset:
     """The data set in an idx file of images, with the labels in the file beside it where there is one."""
     name = path.name.removesuffix(".gz").replace("images", "labels")
     places = [path.with_name(name.replace(axes, "idx1") + end) for axes in ("idx3", "idx4") for end in ("", ".gz")]
     beside = next((place for place in places if place != path and place.is_file()), None)
     index = idx_labels(beside) if beside else None
-    return of_stack(path, idx_stack(path), index, (), "", seed)
+    return of_stack(path, idx_stack(path), index, (), "", request)
 
 
 def of_stack(
-    path: Path, stack: Stack, labels: NDArray[Any] | None, classes: Sequence[str], note: str, seed: int
+    path: Path, stack: Stack, labels: NDArray[Any] | None, classes: Sequence[str], note: str, request: Request
 ) -> Dataset:
     """The data set of an array in a file."""
     size = bytes_of(stack.layout)
@@ -288,7 +336,7 @@ def of_stack(
         limit = LARGEST_TOTAL // 1024**3
         raise DataError(f"{label_of(path)} unpacks to more than {limit} GB: save the images as an .npy file.")
     index, names, unused = indexed(labels, classes, stack.n)
-    rows, said = rows_used(index, stack.n, size, seed)
+    rows, said = request.rows(index, stack.n, size)
     images, first = np.empty((len(rows), *stack.layout.image), np.uint8), 0
     for pixels, fits in stack.take(rows):
         if not fits.all():
@@ -301,12 +349,12 @@ def of_stack(
     return Dataset(name_of(path), images, None if index is None else index[rows], names, source, notes)
 
 
-def of_pile(path: Path, pile: Pile, source: str, seed: int) -> Dataset:
+def of_pile(path: Path, pile: Pile, source: str, request: Request) -> Dataset:
     """The data set of picture files: those that are used are read one after the other, and then made one size."""
     index = None if pile.labels is None else np.array(pile.labels, np.int64)
     size = next((page.size for page, _ in read_pages(pile, pile.paths[0], 1)), 1)  # all are taken to be about as large
-    rows, said = rows_used(index, len(pile.paths), size, seed)
-    most = min(MOST, max(1, MOST_BYTES // size))
+    rows, said = request.rows(index, len(pile.paths), size)
+    most = request.most(size)
     found: list[Pixels] = []
     files: list[int] = []  # the row in the pile of each image found
     damaged: list[str] = []
@@ -376,15 +424,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
 def bytes_of(layout: Layout) -> int:
     """Of the pixels of one image, as it is kept."""
     return math.prod(layout.item)
-
-
-def rows_used(labels: NDArray[np.int64] | None, n: int, size: int, seed: int) -> tuple[Rows, str]:
-    """The rows of ``n`` images of ``size`` bytes that are used, and a sentence where they are not all."""
-    most = min(MOST, max(1, MOST_BYTES // size))
-    if n <= most:
-        return np.arange(n), ""
-    how = "at random" if labels is None else "at random, evenly over the classes"
-    return drawn_evenly(labels, n, most, seed), f"{most:,} of {n:,} images are used, drawn {how} (seed {seed})."
 
 
 def tidied(images: Pixels) -> tuple[Pixels, str]:

@@ -105,3 +105,12 @@ def drawn_evenly(labels: NDArray[np.int64] | None, n: int, most: int, seed: int)
     rank = np.empty(n, np.int64)
     rank[order] = np.arange(n)
     return np.sort(np.lexsort((rank, place))[:most])  # the first of each class, then the second of each, …
+
+
+def drawn_in_proportion(labels: NDArray[np.integer[Any]] | None, n: int, most: int, seed: int) -> Rows:
+    """At most ``most`` of ``n`` rows, ascending: of every class the same share, rounded. Without labels any rows."""
+    order = np.random.default_rng(seed).permutation(n)
+    if labels is not None:
+        order = order[np.argsort(labels[order], kind="stable")]
+    places = (np.arange(min(most, n)) + 0.5) * (n / max(1, min(most, n)))  # at even distances through the classes
+    return np.sort(order[places.astype(np.intp)])

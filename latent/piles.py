@@ -51,11 +51,11 @@ class Pile:
     note: str = ""
 
     @classmethod
-    def of(cls, paths: list[str], open_one: Opener) -> Pile:
+    def of(cls, paths: list[str], open_one: Opener, training: bool = False) -> Pile:
         """The pictures of a folder or archive with these files; one folder that holds all of them is no class.
 
         Of folders that are named as the parts of a data set, only the test images are taken, or what is nearest to
-        them. Raises `DataError` where there are no pictures.
+        them; for ``training`` the training images. Raises `DataError` where there are no pictures.
         """
         files = sorted(path for path in paths if is_picture(path))
         if not files:
@@ -64,7 +64,7 @@ class Pile:
         while True:
             folders = {part.split("/")[inside] for part in files if part.count("/") > inside}
             loose = [path for path in files if path.count("/") == inside]
-            split = split_among(folders) if not loose else None
+            split = split_among(folders, training) if not loose else None
             if split and len(folders) > 1:
                 others = ", ".join(label(name) for name in sorted(folders - {split}))
                 notes.append(f"The images in {label(split)} are used, those in {others} are not.")
@@ -92,11 +92,12 @@ def is_picture(path: str) -> bool:
     return path.lower().endswith(pictures.SUFFIXES) and not hidden
 
 
-def split_among(folders: set[str]) -> str | None:
-    """The folder with the test images, where all of the folders are named as parts of a data set."""
+def split_among(folders: set[str], training: bool) -> str | None:
+    """The folder with the test or training images, where all of the folders are named as parts of a data set."""
     kind = {name: next((n for n, names in enumerate(SPLITS) if name.lower() in names), None) for name in folders}
     found = [(number, name) for name, number in kind.items() if number is not None]
-    return min(found)[1] if found and len(found) == len(kind) else None
+    wanted = max if training else min
+    return wanted(found)[1] if found and len(found) == len(kind) else None
 
 
 @contextmanager
@@ -112,7 +113,7 @@ def visible(folder: Path, inside: str) -> Iterator[Iterator[tuple[str, os.DirEnt
         raise DataError(f"The folder {path} cannot be read: {error.strerror}.") from error
 
 
-def folder_pile(folder: Path) -> Pile:
+def folder_pile(folder: Path, training: bool = False) -> Pile:
     """The pictures in a folder, at any depth. Raises `DataError` where a link leaves it or there are none."""
     root = folder.resolve()
     found: list[str] = []
@@ -128,10 +129,10 @@ def folder_pile(folder: Path) -> Pile:
                     found.append(name)
         if len(found) > MOST_ENTRIES:
             raise DataError(f"The folder {label(folder.name)} has more than {MOST_ENTRIES:,} files.")
-    return Pile.of(found, lambda name: (folder / name).open("rb"))
+    return Pile.of(found, lambda name: (folder / name).open("rb"), training)
 
 
-def zip_pile(path: Path) -> Pile:
+def zip_pile(path: Path, training: bool = False) -> Pile:
     """The pictures in a zip, of which none is unpacked onto the disk.
 
     Raises `DataError` for paths and links that leave the archive, for encrypted files and for what would unpack to more
@@ -161,7 +162,7 @@ def zip_pile(path: Path) -> Pile:
         with archive.open(name) as file:
             return io.BytesIO(file.read(size))  # no more than the archive says; its checksum is checked at the end
 
-    return Pile.of(list(entries), open_one)
+    return Pile.of(list(entries), open_one, training)
 
 
 def leaves(name: str) -> bool:

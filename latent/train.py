@@ -1,4 +1,4 @@
-"""Train an autoencoder: ``python -m latent.train --kind ae --latent-dim 16``.
+"""Train an autoencoder: ``python -m latent.train --kind ae --latent-dim 16``, or ``--data FOLDER`` for own images.
 
 Every random number of an epoch follows from the seed and the epoch, so a run that was stopped goes on
 (``--resume``) to the same weights as one that was not. The same program runs on several processes:
@@ -25,10 +25,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from latent import checkpoint, data, files, inference
+from latent import checkpoint, data, dataset, files, inference
 from latent.augment import deform
 from latent.checkpoint import Checkpoint
+from latent.dataset import Dataset
 from latent.errors import LatentError, TrainingError
+from latent.files import label
 from latent.inference import as_channels_first, device_that_works, leave_gpus_alone, to_unit_range
 from latent.model import Autoencoder, AutoencoderConfig, Kind
 from latent.snapshots import Snapshots
@@ -40,7 +42,11 @@ EVALUATION_BATCH = 500
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides the weights, given the data and the machine. Raises `TrainingError` for a bad value."""
+    """Everything that decides the weights, given the machine. Raises `TrainingError` for a bad value.
+
+    ``dataset`` is the name of the images; ``dataset_sha256`` and ``held_out_sha256`` identify (`Dataset.sha256`) all of
+    them and those that were held out, on which the model is scored. They are empty where images came without a set.
+    """
 
     kind: Kind = "ae"
     latent_dim: int = 16
@@ -50,6 +56,8 @@ class Recipe:
     lr: float = 3e-3
     seed: int = 0
     dataset: str = "MNIST"
+    dataset_sha256: str = ""
+    held_out_sha256: str = ""
     width: int = 32
     hidden: int = 256
     augment: float = 0.5
@@ -333,7 +341,7 @@ def parser() -> argparse.ArgumentParser:
     option("batch-size", "images per step, over all processes", type=int)
     option("lr", "highest learning rate of the one-cycle schedule", type=float)
     option("seed", "random seed", type=int)
-    option("dataset", "data set", choices=data.DATASETS)
+    option("dataset", "data set of torchvision", choices=data.DATASETS)
     option("width", "channels of the first convolution", type=int)
     option("hidden", "units of the dense layers", type=int)
     option("augment", "strength of the random deformations, 0 for none", type=float)
@@ -347,7 +355,11 @@ def parser() -> argparse.ArgumentParser:
         "--snapshots", action="store_true",
         help="record the codes of 1,000 test images and 32 reconstructions per epoch in the file, at most 1 MB",
     )  # fmt: skip
-    p.add_argument("--data", type=Path, help="folder of the data set, downloaded when missing (default data)")
+    p.add_argument(
+        "--data", type=Path,
+        help="your own images: a folder of them, a zip of one, an .npz or .npy file, or MNIST's idx files; with "
+        "--dataset, the folder into which that is downloaded when missing (default data)",
+    )  # fmt: skip
     p.add_argument("--device", help="cuda, mps or cpu (default: the best available)")
     p.add_argument("--out", type=Path, help="the checkpoint file (default checkpoints/KIND-LATENT_DIM.pt)")
     p.add_argument(
@@ -376,12 +388,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             elif out.exists():
                 raise TrainingError(f"{out} exists: add --resume to resume it, or choose another --out.")
             device = chosen_device(given.get("device"))
-            folder = given.get("data", Path("data"))
             with process_group(device) as worker:
-                train_x, test_x, labels = training_and_test_images(recipe.dataset, folder, worker)
+                if names_torchvision(given, recipe):
+                    images = Images.of_torchvision(recipe.dataset, given.get("data", Path("data")), worker)
+                else:
+                    images = Images.of_path(given["data"], worker)
+                recipe = images.recorded(recipe, out, resumed=started is not None)
                 finished = train(
-                    recipe, (train_x, test_x), out, device=device, labels=labels, started=started, worker=worker
-                )
+                    recipe, (images.training.images, images.held_out.images), out, device=device,
+                    labels=images.labels, started=started, worker=worker,
+                )  # fmt: skip
                 if worker.writes:
                     print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
     except LatentError as error:
@@ -409,15 +425,76 @@ def continued(out: Path, given: dict[str, Any]) -> Checkpoint:
     return started
 
 
-def training_and_test_images(dataset: str, folder: Path, worker: Worker) -> tuple[NDArray[np.uint8], ...]:
-    """Training images, test images and the labels of these; one process downloads, the others wait for it."""
-    if not worker.writes:
-        dist.barrier()
-    train_x, _ = data.load_dataset(dataset, folder, train=True)
-    test_x, labels = data.evaluation_digits() if dataset == "MNIST" else data.load_dataset(dataset, folder, train=False)
-    if worker.writes and worker.world_size > 1:
-        dist.barrier()
-    return train_x, test_x, labels
+@dataclass(frozen=True)
+class Images:
+    """The images that a network is trained on, those ``held_out`` on which it is scored, and the hash of all."""
+
+    training: Dataset
+    held_out: Dataset
+    sha256: str
+
+    @classmethod
+    def of_path(cls, path: Path, worker: Worker) -> Images:
+        """Of a file or folder that `dataset.read` reads; every model of the same images is scored on the same ones.
+
+        Raises `DataError` where it holds no images, or too few.
+        """
+        found = dataset.read(path, training=True)
+        training, held_out = found.split()
+        if len(training) < 2 * worker.world_size:  # what is normalised over a batch needs two images
+            raise TrainingError(f"{len(training)} training images are too few for {worker.world_size} processes.")
+        if worker.writes:
+            height, width = found.images.shape[1:3]
+            print(
+                f"{found.name}: {len(training):,} images of {width} × {height} pixels to train on, {len(held_out):,} "
+                f"held out. {found.note}".rstrip()
+            )
+        return cls(training, held_out, found.sha256)
+
+    @classmethod
+    def of_torchvision(cls, name: str, folder: Path, worker: Worker) -> Images:
+        """Of a data set of torchvision, scored on its test images; one process downloads, the others wait for it."""
+        if not worker.writes:
+            dist.barrier()
+        training, held_out = (whole_part(name, folder, train=train) for train in (True, False))
+        if worker.writes and worker.world_size > 1:
+            dist.barrier()
+        return cls(training, held_out, training.sha256)
+
+    @property
+    def labels(self) -> NDArray[np.uint8] | None:
+        """The classes of the images held out, as the snapshots keep them; None where there are none, or above 256."""
+        labels = self.held_out.labels
+        return None if labels is None or len(self.held_out.classes) > 256 else labels.astype(np.uint8)
+
+    def recorded(self, recipe: Recipe, out: Path, *, resumed: bool) -> Recipe:
+        """The recipe with what identifies these images. Raises `TrainingError` where a run is resumed with others."""
+        if resumed and recipe.dataset_sha256 not in ("", self.sha256):
+            raise TrainingError(
+                f"{out} was started with other images, of the set {label(recipe.dataset)}: resume it with the same "
+                "--data, or train into another --out."
+            )
+        return replace(
+            recipe, dataset=self.training.name, dataset_sha256=self.sha256, held_out_sha256=self.held_out.sha256
+        )
+
+
+def whole_part(name: str, folder: Path, *, train: bool) -> Dataset:
+    """The training or test part of a data set of torchvision, all of it; MNIST's test images ship."""
+    if name == dataset.shipped().name and not train:
+        return dataset.shipped()
+    images, labels = data.load_dataset(name, folder, train=train)
+    return Dataset(name, images, labels, data.class_names(name), f"the images of {name}")
+
+
+def names_torchvision(given: dict[str, Any], recipe: Recipe) -> bool:
+    """Whether the command line asks for a data set of torchvision: by its name, or by a folder that holds it.
+
+    Raises `TrainingError` where a run on other images is resumed without naming them.
+    """
+    if "data" not in given and recipe.dataset not in data.DATASETS:
+        raise TrainingError(f"This run was trained on {label(recipe.dataset)}: name its images again, with --data.")
+    return "dataset" in given or "data" not in given or (given["data"] / recipe.dataset / "raw").is_dir()
 
 
 def chosen_device(name: str | None) -> torch.device:

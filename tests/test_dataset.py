@@ -314,6 +314,27 @@ class TestDrawing:
         assert np.array_equal(rows, labels.drawn_evenly(given, 500, 70, seed))
         assert not np.array_equal(rows, labels.drawn_evenly(given, 500, 70, seed + 1))
 
+    def test_a_set_to_train_on_is_all_of_the_training_part(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(dataset, "MOST", 10)
+        np.savez(tmp_path / "a.npz", x_train=DIGITS[:40], y_train=CLASSES[:40], x_test=DIGITS[40:], y_test=CLASSES[40:])
+        assert np.array_equal(dataset.read(tmp_path / "a.npz", training=True).images, DIGITS[:40])
+        rest = {image.tobytes() for image in DIGITS[40:]}
+        assert {image.tobytes() for image in dataset.read(tmp_path / "a.npz").images} < rest
+        for row, image in enumerate(DIGITS):
+            saved(tmp_path / "all" / ("train" if row < 40 else "test") / f"{row}.png", image)
+        assert len(dataset.read(tmp_path / "all", training=True)) == 40
+
+    @pytest.mark.parametrize(("n", "n_held_out"), [(3, 1), (100, 15), (1000, 150)])
+    def test_a_share_of_every_class_is_held_out(self, n, n_held_out):
+        given = np.sort(RANDOM.integers(0, 3, n))
+        images = np.arange(n * 4).reshape(n, 2, 2).astype(np.uint8)
+        images[:, 0] = np.arange(n)[:, None] // np.array([1, 256])  # no two are equal
+        training, held_out = Dataset.of(images, given, ("a", "b", "c")).split()
+        assert (len(training), len(held_out)) == (n - n_held_out, n_held_out)
+        found = [image.tobytes() for part in (training, held_out) for image in part.images]
+        assert sorted(found) == sorted(image.tobytes() for image in images)
+        assert np.abs(np.bincount(held_out.labels, minlength=3) - 0.15 * np.bincount(given, minlength=3)).max() < 1.5
+
     @pytest.mark.parametrize(("n", "n_classes"), [(1000, 100), (30, 30), (1, 1)])
     def test_many_classes_and_one_image_a_class(self, n, n_classes):
         found = Dataset.of(RANDOM.integers(0, 256, (n, 5, 6), dtype=np.uint8), np.arange(n) % n_classes)

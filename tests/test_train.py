@@ -10,8 +10,9 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from latent import checkpoint, train
+from latent import checkpoint, dataset, train
 from latent.errors import TrainingError
 from latent.space import LatentSpace
 from latent.train import Recipe
@@ -206,3 +207,92 @@ def test_two_processes_train_together_and_one_writes(tmp_path, fashion_folder):
     assert finished.history[1]["test_mse"] < finished.history[0]["test_mse"]
     assert finished.scores["test_mse"] == pytest.approx(finished.history[1]["test_mse"], rel=1e-5)
     assert list(tmp_path.iterdir()) == [out]
+
+
+OWN = ("--width=4", "--hidden=8", "--latent-dim=2", "--epochs=2", "--batch-size=8", "--device=cpu")
+
+
+def own(*options):
+    """The command on images of one's own."""
+    return train.main([*OWN, *map(str, options)])
+
+
+def blots(n, height, width, channels=(), top=255):
+    """Images of one bright spot each, whose row is the class (n,) of 10."""
+    random = np.random.default_rng(0)
+    images, labels = np.zeros((n, height, width, *channels), np.uint8), np.arange(n) % 10
+    for image, row in zip(images, labels * height // 10):
+        image[row, random.integers(width)] = top if not channels else (top, *[top // 2] * (channels[0] - 1))
+    return images, labels
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "channels", "top"), [(8, 8, (), 16), (40, 24, (3,), 255), (24, 40, (4,), 255), (1, 1, (), 255)]
+)
+def test_own_images_of_any_size_are_trained_on_and_the_file_opens(tmp_path, capsys, height, width, channels, top):
+    images, labels = blots(100, height, width, channels, top)
+    np.savez(tmp_path / "spots.npz", images=images.astype(float), labels=labels)
+    assert own("--data", tmp_path / "spots.npz", "--out", tmp_path / "a.pt") == 0
+    assert f"85 images of {width} × {height} pixels to train on, 15 held out" in capsys.readouterr().out
+    loaded = checkpoint.load(tmp_path / "a.pt")
+    found = dataset.read(tmp_path / "spots.npz")
+    assert loaded.config.image_shape == (*(channels or (1,)), height, width)
+    assert loaded.recipe["dataset"] == "spots"
+    assert loaded.recipe["dataset_sha256"] == found.sha256
+    assert loaded.recipe["held_out_sha256"] == found.split()[1].sha256
+    space = LatentSpace.open(tmp_path / "a.pt")
+    pictures = space.decode(space.encode(found.split()[1].images))
+    errors = np.square(pictures - found.split()[1].images / np.float32(255))
+    assert loaded.scores["test_mse"] == pytest.approx(errors.mean(), rel=1e-4)
+
+
+def test_a_folder_is_trained_on_by_its_training_part_and_resumes_with_the_same_images_only(tmp_path, capsys):
+    for part, n in (("train", 20), ("test", 10)):
+        images, labels = blots(n, 12, 10)
+        for number, (image, name) in enumerate(zip(images, labels % 2)):
+            folder = tmp_path / "photos" / part / f"class {name}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image).save(folder / f"{number}.png")
+    out = tmp_path / "a.pt"
+    assert own("--data", tmp_path / "photos", "--out", out, "--snapshots") == 0
+    said = capsys.readouterr().out
+    assert "17 images of 10 × 12 pixels to train on, 3 held out" in said
+    assert "those in test are not" in said
+    loaded = checkpoint.load(out)
+    assert loaded.recipe["dataset_sha256"] == dataset.read(tmp_path / "photos", training=True).sha256
+    assert set(loaded.snapshots.labels.tolist()) <= {0, 1}
+
+    unfinished = replace(loaded, scores={}, progress={}, history=[], snapshots=None)
+    checkpoint.save(out, unfinished)
+    np.save(tmp_path / "others.npy", blots(20, 12, 10)[0])
+    assert own("--data", tmp_path / "others.npy", "--out", out, "--resume") == 1
+    assert "started with other images, of the set photos" in capsys.readouterr().err
+    assert own("--out", out, "--resume") == 1
+    assert "trained on photos: name its images again" in capsys.readouterr().err
+    assert own("--data", tmp_path / "photos", "--out", out, "--resume") == 0
+
+
+def test_a_folder_of_torchvision_is_found_by_the_name_of_the_data_set(tmp_path, fashion_folder):
+    assert own("--dataset=FashionMNIST", "--data", fashion_folder, "--out", tmp_path / "a.pt", "--batch-size=500") == 0
+    recipe = checkpoint.load(tmp_path / "a.pt").recipe
+    assert recipe["dataset"] == "FashionMNIST"
+    assert recipe["held_out_sha256"] == dataset.named("FashionMNIST", fashion_folder, download=False).sha256
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda path: path.mkdir(), "No images found"),
+        (lambda path: None, "cannot be read: No such file"),
+        (lambda path: path.write_bytes(b"no images"), "is not a data set"),
+        (lambda path: np.savez(path.open("wb"), images=np.zeros((2, 8, 8), np.uint8)), "too few images to train on"),
+    ],
+    ids=["empty folder", "missing", "another file", "two images"],
+)
+def test_a_place_without_images_to_train_on_is_one_sentence(tmp_path, capsys, make, sentence):
+    make(tmp_path / "images")
+    assert own("--data", tmp_path / "images", "--out", tmp_path / "a.pt") == 1
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "a.pt").exists()

@@ -385,13 +385,17 @@ class Evidence:
         """How each of the diagnosed dimensions is related to measured properties of pictures."""
         space, chosen = self.space, self.diagnosed_dimensions()
         return PropertyCorrelations.of(
-            space.z, self.properties(), space.decode, properties.measure_all, chosen, bases=self.one_class()
+            space.z, self.properties(), space.decode, self.measure_properties, chosen, bases=self.one_class()
         )
 
     @measured_once
     def properties(self) -> dict[str, NDArray[np.float32]]:
-        """The measured properties of the evaluation images by name, (n,) each."""
-        return properties.measure_all(self.space.images)
+        """The measured properties of the images by name, (n,) each."""
+        return self.measure_properties(self.space.images)
+
+    def measure_properties(self, images: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+        """The properties that apply to the images in use, of any pictures like these."""
+        return properties.measure_all(images, properties=properties.of(self.space.images))
 
     @measured_once
     def disentanglement(self) -> Disentanglement:

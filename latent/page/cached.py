@@ -252,6 +252,12 @@ def kind_and_size(path: str, sha256: str, images: Dataset, within: str) -> tuple
         return None
 
 
+@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def properties_of(space: LatentSpace) -> list[str]:
+    """The names of the properties that apply to the images."""
+    return list(properties.of(space.images))
+
+
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of the images …")
 def property_direction(space: LatentSpace, name: str) -> Codes:
     """The direction along which a measured property grows."""

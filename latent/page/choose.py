@@ -187,7 +187,7 @@ def choose_direction(space: LatentSpace) -> Direction:
 
 
 def direction_of_property(space: LatentSpace) -> Direction:
-    name = choose_property("Property", "directions_property", DEFAULT_PROPERTY)
+    name = choose_property(space, "Property", "directions_property", DEFAULT_PROPERTY)
     measured = f"properties.PROPERTIES[{name!r}].measure(space.images)"
     python = snippet(f"directions.of_property(space.z, {measured}, space.labels)", directions, properties)
     return Direction(f"more {name}", cached.property_direction(space, name), python, name)
@@ -232,10 +232,11 @@ CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
 }
 
 
-def choose_property(label: str, key: str, default: str, width: Width = "stretch") -> str:
-    """A control that chooses a property that can be measured of images."""
-    names = list(properties.PROPERTIES)
-    return st.selectbox(label, names, index=names.index(default), key=key, bind="query-params", width=width)
+def choose_property(space: LatentSpace, label: str, key: str, default: str, width: Width = "stretch") -> str:
+    """A control that chooses a property that can be measured of the images; the first where there is no ``default``."""
+    names = cached.properties_of(space)
+    index = names.index(default) if default in names else 0
+    return st.selectbox(label, names, index=index, key=key, bind="query-params", width=width)
 
 
 def reset_when_changed(key: str, value: Any, origin: Any) -> None:

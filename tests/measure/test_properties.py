@@ -1,11 +1,34 @@
+import colorsys
+
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import ndimage
+from sklearn.datasets import load_digits
 
 from latent import data
 from latent.errors import ArgumentError
 from latent.measure import properties
-from latent.measure.properties import PROPERTIES, height, holes, ink, slant, thickness, width
+from latent.measure.properties import (
+    COLOURFUL,
+    PROPERTIES,
+    STROKES,
+    SURFACES,
+    centre_x,
+    centre_y,
+    contrast,
+    height,
+    holes,
+    hue,
+    ink,
+    saturation,
+    sharpness,
+    slant,
+    symmetry,
+    thickness,
+    width,
+)
+from tests.support.models import ROOT
 
 FINER = 16  # points a pixel, across and down, of which a drawn pixel is the mean
 
@@ -119,14 +142,14 @@ def test_the_digits_have_the_holes_that_they_are_known_for():
         assert np.median(found[labels[:2000] == digit]) == expected
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+@pytest.mark.parametrize("name", STROKES)
 def test_a_shift_changes_nothing(name, digits):
     measure = PROPERTIES[name].measure
     high_left, low_right = (np.pad(digits, ((0, 0), side, side)) for side in ((1, 6), (5, 2)))
     assert np.allclose(measure(high_left), measure(low_right), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", PROPERTIES)
+@pytest.mark.parametrize("name", STROKES)
 def test_a_paler_copy_measures_the_same_but_for_its_ink(name, digits):
     measure, floats = PROPERTIES[name].measure, digits / np.float32(255)
     # Powers of two, so that not even a pixel at exactly half brightness changes sides.
@@ -173,7 +196,7 @@ def test_an_empty_picture_measures_0_and_no_picture_nothing(name):
     "pictures",
     [
         np.zeros((28, 28), np.uint8),
-        np.zeros((2, 28, 28, 4), np.uint8),
+        np.zeros((2, 28, 28, 5), np.uint8),
         np.zeros((2, 0, 28), np.uint8),
         np.zeros((2, 28, 28), np.int64),
         np.full((2, 28, 28), 1.5),
@@ -186,5 +209,79 @@ def test_what_is_no_picture_is_refused(pictures):
 
 
 def test_every_property_has_a_name_and_a_unit():
-    assert list(PROPERTIES) == ["ink", "thickness", "slant", "width", "height", "holes"]
-    assert all(each.name == name and each.unit for name, each in PROPERTIES.items())
+    assert list(STROKES) == ["ink", "thickness", "slant", "width", "height", "holes"]
+    assert all(each.name == name and each.unit and each.source for name, each in PROPERTIES.items())
+
+
+def disc(radius, x0=0.0, y0=0.0):
+    return drawn(lambda x, y: np.hypot(x - x0, y - y0) <= radius)
+
+
+class TestWhichApply:
+    def test_strokes_are_measured_of_light_strokes_on_dark_in_any_size_and_colours(self, digits):
+        assert properties.of(digits) == STROKES
+        assert properties.of(np.repeat(digits[..., None], 3, axis=3)) == STROKES
+        larger = np.stack([np.asarray(Image.fromarray(digit).resize((64, 40))) for digit in digits])
+        assert properties.of(larger) == STROKES
+        assert properties.of(digits[..., None] * np.uint8([0, 1, 1])) == STROKES | COLOURFUL
+
+    def test_small_digits_of_scikit_learn_are_strokes(self):
+        assert properties.of((load_digits().images / 16).astype(np.float32)) == STROKES
+
+    def test_dark_strokes_on_light_filled_shapes_and_noise_are_none(self, digits):
+        assert properties.of(255 - digits) == SURFACES
+        assert properties.of(np.concatenate([disc(9, x) for x in (-2, 0, 2)])) == SURFACES
+        assert properties.of(np.random.default_rng(0).random((20, 40, 24, 3))) == SURFACES | COLOURFUL
+        assert properties.of(np.zeros((3, 28, 28), np.uint8)) == SURFACES
+
+    def test_radiographs_are_none(self):
+        path = ROOT.parent / "shared" / "images" / "pneumonia.npz"
+        if not path.exists():
+            pytest.skip("pneumonia.npz is not beside this checkout")
+        assert properties.of(np.load(path)["images"]) == SURFACES
+
+
+def test_contrast_of_two_halves_is_half_their_difference():
+    image = np.zeros((1, 6, 10))
+    image[:, :, :5] = 0.8
+    assert contrast(image)[0] == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    "colour", [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (200, 100, 50), (90, 90, 90), (0, 0, 0)]
+)
+def test_hue_and_saturation_of_one_colour_are_those_of_the_standard_library(colour):
+    image = np.full((1, 4, 5, 3), colour, np.uint8)
+    expected, saturated, _ = colorsys.rgb_to_hsv(*(value / 255 for value in colour))
+    # the hexagon of HSV and the circle differ by 1.1 degrees at most
+    assert (hue(image)[0] - 360 * expected + 180) % 360 - 180 == pytest.approx(0, abs=1.2)
+    assert saturation(image)[0] == pytest.approx(saturated, abs=1e-5)
+
+
+def test_sharpness_is_that_of_the_laplacian_and_falls_with_blur(digits):
+    found = ndimage.laplace(digits[0] / 255, mode="nearest").std()
+    assert sharpness(digits[:1])[0] == pytest.approx(found, rel=1e-4)
+    blurred = ndimage.gaussian_filter(digits / 255, (0, 1, 1))
+    assert (sharpness(blurred) < sharpness(digits)).all()
+
+
+def test_the_centre_of_mass_is_that_of_scipy_right_and_up_from_the_middle(digits):
+    for digit in digits[:20]:
+        y, x = ndimage.center_of_mass(digit)
+        assert centre_x(digit[None])[0] == pytest.approx(x - 13.5, abs=1e-3)
+        assert centre_y(digit[None])[0] == pytest.approx(13.5 - y, abs=1e-3)
+    assert centre_x(disc(4, x0=5, y0=3))[0] == pytest.approx(5, abs=0.01)
+    assert centre_y(disc(4, x0=5, y0=3))[0] == pytest.approx(3, abs=0.01)
+
+
+def test_symmetry_is_the_correlation_with_the_mirror_image(digits):
+    assert symmetry(disc(7, y0=3))[0] == pytest.approx(1)
+    for digit in digits[:20]:
+        expected = np.corrcoef(digit.ravel(), digit[:, ::-1].ravel())[0, 1]
+        assert symmetry(digit[None])[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_is_transparent_is_black(digits):
+    clear = np.dstack([np.full((28, 28, 3), 255, np.uint8), digits[0]])[None]
+    assert ink(clear)[0] == pytest.approx(ink(digits[:1])[0], abs=1e-5)
+    assert saturation(clear)[0] == 0

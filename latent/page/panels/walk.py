@@ -84,7 +84,7 @@ class Measured(NamedTuple):
 
 def measure_property(space: LatentSpace, direction: Direction, steps: Values, pictures: Pictures) -> Measured:
     """The property that a control chooses, measured of the pictures along the direction."""
-    name = choose_property("Property to measure", "directions_measure", direction.measure, width=PICKER_WIDTH)
+    name = choose_property(space, "Property to measure", "directions_measure", direction.measure, width=PICKER_WIDTH)
     values = properties.PROPERTIES[name].measure(pictures)
     crowd = cached.along_of_many(space, direction.code.tobytes(), name, float(steps[-1]), len(steps))
     return Measured(name, values, crowd)
