@@ -337,8 +337,8 @@ def custom_section(space: LatentSpace) -> None:
         if space.signature.has_encoder:
             custom_vector.show_nearest(space, code)
     with right:
-        show_code_chart(space, code, "The code as bars over the range of the real codes")
-        st.caption("Grey: 1st–99th percentile of the real codes, per dimension.")
+        show_code_chart(space, code, f"The code as bars over the range of the {space.codes_noun}")
+        st.caption(f"Grey: 1st–99th percentile of the {space.codes_noun}, per dimension.")
         custom_vector.edit_as_table(code, table)
     written = literal(code)
     python = snippet(f"z = {written}\npicture = space.decode(z)", written)

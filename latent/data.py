@@ -39,16 +39,20 @@ def evaluation_digits() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     return images, labels
 
 
-def fit(images: NDArray[np.uint8], image_shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+def fit(images: NDArray[np.uint8], image_shape: tuple[int, int, int], framed: bool = False) -> NDArray[np.uint8]:
     """Images (n, height, width[, channels]) as a model of another ``image_shape`` (channels, height, width) takes them.
 
-    Bilinear resizing; colour is kept for three channels and else made grey, grey is repeated over the channels. An
-    alpha channel is kept for four channels, else the image is put onto a ground (`pixels.flattened`), and what is
-    transparent everywhere is black. Returned as they are where the shape is theirs already.
+    Bilinear resizing; with ``framed``, smaller images are put in the middle of black ones instead. Colour is kept for
+    three channels and else made grey, grey is repeated over the channels. An alpha channel is kept for four channels,
+    else the image is put onto a ground (`pixels.flattened`), and what is transparent everywhere is black. Returned as
+    they are where the shape is theirs already.
     """
     channels, height, width = image_shape
     if images.ndim == 4 and images.shape[3] == 1:
         images = images[..., 0]
+    if framed:
+        margins = [(max(0, n - m) // 2, -(-max(0, n - m) // 2)) for n, m in zip((height, width), images.shape[1:3])]
+        images = np.pad(images, [(0, 0), *margins, *[(0, 0)] * (images.ndim - 3)])
     mode = "L" if images.ndim == 3 or channels not in (3, 4) else "RGB" if channels == 3 else "RGBA"
     if images.shape[1:] != ((height, width) if mode == "L" else (height, width, channels)):
         pictures = [as_mode(Image.fromarray(image), mode) for image in images]

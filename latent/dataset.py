@@ -112,9 +112,9 @@ class Dataset:
         """Whether the class of every image is known."""
         return self.labels is not None
 
-    def fitted(self, image_shape: tuple[int, int, int]) -> Pixels:
+    def fitted(self, image_shape: tuple[int, int, int], framed: bool = False) -> Pixels:
         """The images as a model of this shape (channels, height, width) takes them (`data.fit`), read-only."""
-        return read_only(data.fit(self.images, image_shape))
+        return read_only(data.fit(self.images, image_shape, framed))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -205,7 +205,7 @@ def encode_rows(model: LatentModel, source: Source, start: int, stop: int) -> ND
     z = np.empty((stop - start, signature.latent_dim), np.float32)
     for first in range(start, stop, inference.BATCH_SIZE):
         last = min(stop, first + inference.BATCH_SIZE)
-        images, readable = source.read(first, last, signature.image_shape)
+        images, readable = source.read(first, last, signature.image_shape, signature.framed)
         labels = None if source.labels is None else source.labels[first:last]
         z[first - start : last - start] = inference.encode(model, images, labels)
         z[first - start : last - start][~readable] = np.nan
@@ -222,7 +222,7 @@ def look_inverted(model: LatentModel, source: Source, n: int) -> tuple[int, list
     rows = np.unique(np.linspace(0, min(n, FARTHEST) - 1, min(n, LOOKED_AT)).astype(int)).tolist()
     found = []
     for row in rows:
-        images, readable = source.read(row, row + 1, model.signature.image_shape)
+        images, readable = source.read(row, row + 1, model.signature.image_shape, model.signature.framed)
         labels = None if source.labels is None else source.labels[[row]]
         if readable.all():
             as_it_is, inverted = (squared_error(model, each, labels) for each in (images, 255 - images))

@@ -57,22 +57,30 @@ def open_checkpoint(path: str | Path | None = None, images: Dataset | str | Path
     """Open a model file (by default the shipped 16-dimensional one) for all the functions here, and return its space.
 
     ``images`` are the data set to judge it by, or the file or folder of one; the MNIST test digits by default. Shows
-    originals over their reconstructions. Raises `CheckpointError` for a file that cannot be read.
+    originals over their reconstructions; of a decoder alone, decoded draws from N(0, 1). Raises `CheckpointError` for a
+    file that cannot be read.
     """
     space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path, images)
     opened().space = space
     history, scores = space.checkpoint.history, space.checkpoint.scores
     if in_jupyter():
         print(f"{space.name}: {space.latent_dim} latent dimensions, {len(history)} epochs, scores {scores}")
-    show(sheets.rows_sheet([space.images[:12], space.reconstruct(space.images[:12])], zoom=2))
+    if space.signature.has_encoder:
+        show(sheets.rows_sheet([space.images[:12], space.reconstruct(space.images[:12])], zoom=2))
+    else:
+        show(sheets.sheet(space.decode(space.z[:12]), 12, zoom=2))
     if history:
         show(charts.history_chart(history))
     return space
 
 
 def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
-    """Mean, std, min and max of every dimension, (latent_dim,) each, over the first ``n_images`` images."""
+    """Mean, std, min and max of every dimension, (latent_dim,) each, over the first ``n_images`` images.
+
+    Raises `ArgumentError` for a decoder alone, as every function here does that needs codes of images.
+    """
     space = current_space()
+    space.check_encodes("analyze_statistics")
     z = space.z[:n_images]
     statistics = LatentStatistics.of(z)
     active = Evidence(space).active()
@@ -89,6 +97,8 @@ def generate_and_visualize_random(
     ``distribution`` is one of `sampling.SAMPLERS`; raises `ArgumentError` for another.
     """
     space = current_space()
+    if distribution != "normal":
+        space.check_encodes(f"the distribution {distribution!r}")
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
     pictures = space.decode(z)
     show(sheets.sheet(pictures, columns=8 if n_samples > 8 else n_samples, zoom=2))
@@ -134,6 +144,7 @@ def latent_arithmetic_demo() -> dict[str, Pictures]:
     other classes where there are fewer, and of the first images where classes are not known.
     """
     space = current_space()
+    space.check_encodes("latent_arithmetic_demo")
     if space.has_classes:
         there = np.unique(space.labels)
         chosen = [int(there[index % len(there)]) for index in (8, 3, 5)]
@@ -160,6 +171,7 @@ def compare_real_and_generated(
 ) -> tuple[NDArray[np.uint8], Pictures]:
     """As many images, chosen at random, as samples: (n_samples, height, width[, channels]) each, the first uint8."""
     space = current_space()
+    space.check_encodes("compare_real_and_generated")
     real = space.images[np.random.default_rng(seed).choice(len(space.images), n_samples, replace=False)]
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
     generated = space.decode(z)

@@ -18,6 +18,7 @@ from latent.dataset import Dataset, add_option
 from latent.document import BEGINS, cell, document, facts, figure, lead, paragraph, picture, section, table
 from latent.errors import LatentError
 from latent.files import check_output, label, write_atomically
+from latent.foreign.certainty import Certainty
 from latent.measure import findings
 from latent.measure.evidence import CODES, PCA, Evidence
 from latent.measure.exhibits import Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
@@ -84,6 +85,8 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
         "checkpoint": space.name, "sha256": space.checkpoint.sha256, "kind": space.signature.kind,
         "latent_dim": space.latent_dim,
     }  # fmt: skip
+    if (certainty := space.checkpoint.certainty) is not None:
+        found["certainty"] = {"level": certainty.level.value, "doubts": certainty.reasons()}
     found |= dict.fromkeys(("reconstruction", "samplers", "dimensions", "effective_rank", "smoothness"))
     found |= dict.fromkeys(("probe", "clusters", "neighbours", "disentanglement", "health"))
     found["gates"] = [gate.name for gate in evidence.gates]
@@ -146,6 +149,7 @@ def page(evidence: Evidence) -> str:
         f"{space.name}: latent space report",
         f"<h1>{html.escape(space.name)}</h1>",
         paragraph(", ".join(about), "facts"),
+        paragraph(how_sure(saved.certainty), "facts") if saved.certainty else "",
         paragraph(evidence.refusal) if evidence.refusal else "",
         section("findings", "Findings", f"<ol>{found}</ol>"),
         *parts,
@@ -157,6 +161,12 @@ def of_images(images: Dataset) -> str:
     """Which images a report is about, in words."""
     size = f"{images.image_shape[1]} × {images.image_shape[2]} pixels"
     return images.source if images.ships else f"{len(images):,} images of {size} ({images.source})"
+
+
+def how_sure(certainty: Certainty) -> str:
+    """How sure the inferred architecture is, what speaks against it, and what would settle it."""
+    sentences = [f"Architecture inferred from the weights: {certainty.level}.", *certainty.reasons(), certainty.remedy]
+    return " ".join(filter(None, sentences))
 
 
 def part_of(topic: Topic, evidence: Evidence) -> str:

@@ -35,7 +35,9 @@ class Source(Protocol):
 
     @property
     def labels(self) -> NDArray[np.uint8] | None: ...
-    def read(self, start: int, stop: int, image_shape: tuple[int, int, int]) -> tuple[Images, NDArray[np.bool_]]:
+    def read(
+        self, start: int, stop: int, image_shape: tuple[int, int, int], framed: bool = False
+    ) -> tuple[Images, NDArray[np.bool_]]:
         """The images of these rows as a model of ``image_shape`` takes them (`data.fit`), and which could be read."""
         ...
 
@@ -51,8 +53,10 @@ class DataSet:
         self.images, self.labels = data.load_dataset(name, folder, train=train)
         self.n = len(self.images)
 
-    def read(self, start: int, stop: int, image_shape: tuple[int, int, int]) -> tuple[Images, NDArray[np.bool_]]:
-        return data.fit(self.images[start:stop], image_shape), np.ones(stop - start, np.bool_)
+    def read(
+        self, start: int, stop: int, image_shape: tuple[int, int, int], framed: bool = False
+    ) -> tuple[Images, NDArray[np.bool_]]:
+        return data.fit(self.images[start:stop], image_shape, framed), np.ones(stop - start, np.bool_)
 
     def name(self, row: int) -> str:
         return f"image {row}"
@@ -82,7 +86,9 @@ class Files:
         self.path: Path | None = None  # of the stacks
         self.stacks: list[Stack] = []
 
-    def read(self, start: int, stop: int, image_shape: tuple[int, int, int]) -> tuple[Images, NDArray[np.bool_]]:
+    def read(
+        self, start: int, stop: int, image_shape: tuple[int, int, int], framed: bool = False
+    ) -> tuple[Images, NDArray[np.bool_]]:
         channels, height, width = image_shape
         shape = (height, width) if channels == 1 else (height, width, channels)
         images = np.zeros((stop - start, *shape), np.uint8)
@@ -95,7 +101,7 @@ class Files:
                 for found, fits in self.images_in(entry, row - entry.first, last - entry.first):
                     here = slice(row - start, row - start + len(found))
                     if fits.any():
-                        images[here] = data.fit(found, image_shape)
+                        images[here] = data.fit(found, image_shape, framed)
                     readable[here] = fits
                     row += len(found)
             except Exception as error:  # a damaged file fails in many ways, and each format in its own

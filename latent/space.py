@@ -93,11 +93,28 @@ class LatentSpace:
         # Channels last: convolutions on a processor decode many codes in two thirds of the time.
         model, complaint = inference.placed(loaded.model().to(memory_format=torch.channels_last))
         images = images or dataset.shipped()
-        return cls(name, model, loaded, images, images.fitted(model.signature.image_shape), complaint=complaint)
+        return cls(
+            name,
+            model,
+            loaded,
+            images,
+            images.fitted(model.signature.image_shape, model.signature.framed),
+            complaint=complaint,
+        )
+
+    def check_encodes(self, what: str) -> None:
+        """Raise `ArgumentError` where the file holds a decoder alone; ``what`` needs codes of images, in words."""
+        if not self.signature.has_encoder:
+            raise ArgumentError(f"{self.name} is a decoder-only file without codes of images, which {what} needs.")
+
+    @property
+    def codes_noun(self) -> str:
+        """What ``z`` is, in words: a decoder alone has no codes of images."""
+        return "real codes" if self.signature.has_encoder else "draws from N(0, 1)"
 
     def judged_by(self, images: Dataset) -> LatentSpace:
         """The space of the same model and of other images."""
-        fitted = images.fitted(self.signature.image_shape)
+        fitted = images.fitted(self.signature.image_shape, self.signature.framed)
         return LatentSpace(self.name, self.model, self.checkpoint, images, fitted, self.asked, self.complaint)
 
     def asked_for(self, index: int) -> LatentSpace:

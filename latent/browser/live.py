@@ -21,7 +21,7 @@ from latent.foreign.chains import Link
 from latent.foreign.geometry import SAME, Step
 from latent.foreign.network import Network
 from latent.foreign.normalisations import NORMALISATIONS, batch_norm_as_affine
-from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS
+from latent.foreign.operations import ACTIVATIONS, INVERTED_VIEW, OUTPUTS, PADDED_VIEW, PIXELS, USUAL_VIEW
 from latent.foreign.reading import Reading
 from latent.images import png_bytes, smaller
 from latent.model import Autoencoder, LatentModel
@@ -317,8 +317,13 @@ def add_modules(builder: Builder, decoder: nn.Sequential) -> None:
 
 
 def add_reading(builder: Builder, reading: Reading) -> None:
-    """The layers of somebody else's network, from the code on, as `Reading.run_link` runs them."""
+    """The layers of somebody else's network, from the code on, as `Reading.run` runs them.
+
+    Raises `DecoderError` for what the browser cannot run.
+    """
     links = reading.chain.links
+    if any(skip.last >= reading.code for skip in reading.skips):
+        raise DecoderError("The browser cannot run residual blocks.")
     if len(reading.code_shape) == 3:
         channels, height, width = reading.code_shape
         builder.unflatten((channels, height, width))
@@ -333,19 +338,29 @@ def add_reading(builder: Builder, reading: Reading) -> None:
             builder.flatten(reading.channels_last)
         for norm in link.before:
             builder.normalisation(norm.kind, norm.tensors)
+        if link.label:
+            raise DecoderError(f"The browser cannot run {link.label.name}, which labels go through.")
         if link.condition:
             builder.label(link.condition, reading.label_first)
+        if step and not step.transposed and step.padding > 0 and reading.padding != "zeros":
+            raise DecoderError(f"The browser cannot run {reading.padding} padding.")
         add_layer(builder, link, step, reading.upsampling)
         for norm in link.after:
             builder.activation(reading.norm_activation)
             builder.normalisation(norm.kind, norm.tensors)
     if len(builder.shape) == 1:
         builder.unflatten((reading.channels, reading.side, reading.side))
+    if builder.shape[0] != reading.side:
+        raise DecoderError("The browser cannot bring the last map to the size of the image.")
+    if reading.view not in (USUAL_VIEW, INVERTED_VIEW, PADDED_VIEW):
+        raise DecoderError(f"The browser cannot show images {reading.view}.")
     output = OUTPUTS[reading.output]
     scale = PIXELS[output.pixels]
     builder.activation(output.activation)
     if (scale.factor, scale.offset) != (1, 0):
         builder.affine(np.array([scale.factor]), np.array([scale.offset]))
+    if reading.view == INVERTED_VIEW:
+        builder.affine(np.array([-1.0]), np.array([1.0]))
     builder.add("clamp", builder.shape)
 
 

@@ -23,6 +23,7 @@ from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign import container, formats, search
+from latent.foreign.certainty import Certainty
 from latent.foreign.network import Network
 from latent.foreign.reading import Reading
 from latent.foreign.search import Scored
@@ -44,7 +45,8 @@ class Checkpoint:
     test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error per pixel, pixels in [0, 1]);
     ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
     is finished; ``snapshots`` the film of the training run, where one was kept; ``sha256`` of the file, empty before
-    it is saved; ``container`` the kind of file, for people; ``path`` where it is, if it came from a file.
+    it is saved; ``container`` the kind of file, for people; ``path`` where it is, if it came from a file;
+    ``left_aside`` the parts of the file that hold tensors and are not the model.
     """
 
     config: AutoencoderConfig | None
@@ -58,6 +60,12 @@ class Checkpoint:
     scored: list[Scored] = field(default_factory=list, repr=False)
     container: str = "latent checkpoint"
     path: Path | None = None
+    left_aside: tuple[str, ...] = ()
+
+    @property
+    def certainty(self) -> Certainty | None:
+        """How sure the reading is; None for our own networks, and where a person has chosen another reading."""
+        return self.scored[0].certainty if self.scored else None
 
     def overruled(self, reading: Reading) -> Checkpoint:
         """The same file, read another way; its error is not known yet (NaN)."""
@@ -177,10 +185,11 @@ def parse(content: bytes, name: str) -> Checkpoint:
         return own(values, name, sha256)
     tensors = opened.tensors()
     try:
-        scored = search.read(tensors, opened.modules())
+        scored = search.read(tensors, opened.modules(), opened.unread())
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
-    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=opened.format)
+    aside = opened.left_aside()
+    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=opened.format, left_aside=aside)
 
 
 def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
@@ -192,7 +201,9 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
                 raise CheckpointError(f"{label(name)}: the weight {weight} is not finite; the training run diverged.")
         parts = {part: values[part] for part in PARTS}
         if "reading" in values:
-            scored = [Scored(Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"]))]
+            reading, error = Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"])
+            certainty = Certainty.from_dict(values["certainty"]) if "certainty" in values else None
+            scored = [Scored(reading, error, certainty=certainty)]
             return Checkpoint(None, **parts, sha256=sha256, scored=scored)
         config = AutoencoderConfig.from_dict(values["config"])
         film = own_snapshots(values["snapshots"], config, name) if "snapshots" in values else None
@@ -231,6 +242,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     values: dict[str, Any] = {"format": FORMAT} | {name: getattr(checkpoint, name) for name in PARTS}
     if checkpoint.config is None:
         values["reading"] = checkpoint.scored[0].reading.to_dict()
+        if checkpoint.certainty is not None:
+            values["certainty"] = checkpoint.certainty.to_dict()
     else:
         values["config"] = checkpoint.config.to_dict()
     if checkpoint.snapshots is not None:

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
     start = time.perf_counter()
     found: dict[str, Any] = {"path": str(path), "ok": False}
     found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
+    found |= {"certainty": None, "margin": None, "doubts": [], "remedy": None, "not_run": [], "left_aside": []}
     try:
         loaded = checkpoint.load(path)
         space = LatentSpace.of(path.stem, loaded, images)
@@ -32,11 +34,17 @@ def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
             "mse": space.test_error if signature.has_encoder else None,
         }
         if loaded.scored:
-            found["reading"] = loaded.scored[0].reading.describe() | {"container": loaded.container}
+            reading = loaded.scored[0].reading
+            found["reading"] = reading.describe() | {"container": loaded.container}
+            found |= {"not_run": list(reading.chain.not_run), "left_aside": [*reading.left_aside, *loaded.left_aside]}
+        if loaded.certainty:
+            found |= {"certainty": loaded.certainty.level.value, "doubts": loaded.certainty.reasons()}
+            found["remedy"] = loaded.certainty.remedy or None
+            found["margin"] = loaded.certainty.margin if isfinite(loaded.certainty.margin) else None
         if len(loaded.scored) > 1:
             best, second = loaded.scored[:2]
             differing = best.reading.differences(second.reading)
-            found["runner_up"] = {"mse": second.error, "margin": second.error / best.error, "differs": differing}
+            found["runner_up"] = {"mse": second.error, "margin": second.relative / best.relative, "differs": differing}
     except LatentError as error:
         found["error"] = str(error)
     return found | {"seconds": round(time.perf_counter() - start, 2)}
@@ -48,6 +56,10 @@ def as_text(found: dict[str, Any]) -> str:
         return f"{found['path']}\n  refused: {found['error']}"
     lines = [str(found["path"])]
     lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
+    if found["certainty"]:
+        lines += [f"  how sure: {found['certainty']}", *(f"    {doubt}" for doubt in found["doubts"])]
+        lines += [f"    {found['remedy']}"] * bool(found["remedy"])
+    lines += [f"  left aside: {', '.join(found['left_aside'])}"] * bool(found["left_aside"])
     if found["reading"]:
         lines += ["  inferred architecture:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
     if found["runner_up"]:

@@ -1,7 +1,7 @@
 """Other people's files: what they hold, and how what they hold is run as an autoencoder.
 
     file -> container (formats, readers, pickles, hdf5) -> weights by name -> layers -> chains -> geometry -> reading
-         -> search -> network
+         -> search (by one clock) -> certainty, network
 
 Nothing in a file is executed: a file becomes plain data, and the data is run by operations that are listed here. What
 can be added is one record in its list: a format (`formats`), an activation, a scale of pixels or an output

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign import formats
-from latent.foreign.pickles import Record, check_tree
+from latent.foreign.pickles import Record, Unread, check_tree
 
 LARGEST_WEIGHTS = 1024**3  # bytes of all weights by name, where they may share memory
 
@@ -55,6 +55,14 @@ class Container:
         if not found:
             raise CheckpointError(f"{label(self.name)} {_why_no_weights(self.content)}.")
         return found
+
+    def unread(self) -> dict[str, str]:
+        """What stands among the weights and is not read, in words by dotted name: {"mask": "a sparse tensor"}."""
+        return _gather(self.content).unread
+
+    def left_aside(self) -> tuple[str, ...]:
+        """The parts of the file that hold tensors and are not the model: optimizers, copies, averages."""
+        return tuple(dict.fromkeys(_gather(self.content).aside))
 
     def modules(self) -> dict[str, Record]:
         """The modules by path, the outermost being "", in order; empty for files that hold only weights.
@@ -98,22 +106,23 @@ def parse(content: bytes, name: str) -> Container:
 
 
 def _check_weights(weights: Mapping[str, Tensor]) -> None:
-    """Raise `CheckpointError` for weights that are too many, or not finite."""
+    """Raise `CheckpointError` for weights that are too many, or impossible."""
     if sum(tensor.numel() * tensor.itemsize for tensor in weights.values()) > LARGEST_WEIGHTS:
         raise CheckpointError(f"holds more than {LARGEST_WEIGHTS // 1024**3} GB of weights")
     for name, tensor in weights.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise CheckpointError(f"holds the weight {label(name)} that is not finite; the training run diverged")
         if tensor.dtype == torch.bool and (tensor.view(torch.uint8) > 1).any():
             raise CheckpointError(f"is damaged: the booleans of {label(name)} have other values")
 
 
 @dataclass(frozen=True)
 class _Weights:
-    """The weights in some part of a tree and, where it is made of modules, these."""
+    """The weights in some part of a tree, where it is made of modules these, what is ``unread`` among the weights, and
+    the parts that were left ``aside``."""
 
     tensors: dict[str, Tensor] = field(default_factory=dict)
     modules: dict[str, Record] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    aside: tuple[str, ...] = ()
 
     def size(self) -> int:
         return sum(tensor.numel() for tensor in self.tensors.values() if tensor.is_floating_point())
@@ -123,23 +132,34 @@ class _Weights:
 
 
 def _gather(value: Any) -> _Weights:
-    """The weights in a part of a tree: those of a module, or of a dictionary and what it wraps."""
+    """The weights in a part of a tree: those of a module, or of a dictionary or list and what it wraps."""
     if isinstance(value, Record):
         if _is_module(value):
             return _flatten(value)
         value = value.attributes
+    if isinstance(value, list | tuple):
+        value = {str(place): part for place, part in enumerate(value) if not isinstance(part, Tensor)}
     if not isinstance(value, dict) or _is_optimizer(value):
         return _Weights()
-    own = {key: part for key, part in value.items() if isinstance(part, Tensor) and isinstance(key, str)}
-    parts = {key: _gather(part) for key, part in value.items() if isinstance(key, str)}
+    named = {key: part for key, part in value.items() if isinstance(key, str)}
+    own = _Weights(
+        {key: part for key, part in named.items() if isinstance(part, Tensor)},
+        unread={key: part.class_name for key, part in named.items() if isinstance(part, Unread)},
+    )
+    parts = {key: _gather(part) for key, part in named.items()}
+    optimizers = tuple(key for key, part in named.items() if isinstance(part, dict) and _is_optimizer(part))
     parts = {key: part for key, part in parts.items() if any(t.ndim for t in part.tensors.values())}
     # averages and the like count only where there is nothing else
-    parts = {key: part for key, part in parts.items() if not NOT_THE_MODEL.search(key)} or parts
-    if not parts:
-        return _Weights(_unwrapped(own))
-    merged = _merge(parts)
-    scalars = all(tensor.ndim == 0 for tensor in own.values())  # losses and steps beside the weights
-    return merged if scalars or merged.size() >= _Weights(own).size() else _Weights(_unwrapped(own))
+    models = {key: part for key, part in parts.items() if not NOT_THE_MODEL.search(key)} or parts
+    aside = optimizers + tuple(key for key in parts if key not in models)
+    if not models:
+        return _unwrapped(replace(own, aside=aside))
+    merged = _merge(models)
+    scalars = all(tensor.ndim == 0 for tensor in own.tensors.values())  # losses and steps beside the weights
+    if scalars or merged.size() >= own.size():
+        besides = tuple(key for key, tensor in own.tensors.items() if tensor.ndim)
+        return replace(merged, aside=merged.aside + aside + besides)
+    return _unwrapped(replace(own, aside=(*aside, *models)))
 
 
 def _merge(parts: dict[str, _Weights]) -> _Weights:
@@ -148,11 +168,15 @@ def _merge(parts: dict[str, _Weights]) -> _Weights:
     for key, part in parts.items():
         if not any(_is_copy(key, part, other, kept[other]) for other in kept):
             kept[key] = part
+    copies = tuple(key for key in parts if key not in kept)
     if len(kept) == 1:
-        return next(iter(kept.values()))
+        only = next(iter(kept.values()))
+        return replace(only, aside=only.aside + copies)
     return _Weights(
         {f"{key}.{name}": tensor for key, part in kept.items() for name, tensor in part.tensors.items()},
         {f"{key}.{path}".rstrip("."): record for key, part in kept.items() for path, record in part.modules.items()},
+        {f"{key}.{name}": words for key, part in kept.items() for name, words in part.unread.items()},
+        tuple(f"{key}.{name}" for key, part in kept.items() for name in part.aside) + copies,
     )
 
 
@@ -162,14 +186,15 @@ def _is_copy(key: str, part: _Weights, other_key: str, other: _Weights) -> bool:
     return not numbered and part.shapes() == other.shapes()
 
 
-def _unwrapped(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the prefixes that wrappers put before every name."""
-    while tensors:
-        prefix = next((p for p in WRAPPINGS if all(name.startswith(p) and name != p for name in tensors)), None)
-        if prefix is None:
-            break
-        tensors = {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
-    return tensors
+def _unwrapped(weights: _Weights) -> _Weights:
+    """The weights without the prefixes that wrappers put before every name."""
+    names = [*weights.tensors, *weights.unread]
+    prefix = next((p for p in WRAPPINGS if names and all(n.startswith(p) and n != p for n in names)), None)
+    if prefix is None:
+        return weights
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in weights.tensors.items()}
+    unread = {name.removeprefix(prefix): words for name, words in weights.unread.items()}
+    return _unwrapped(replace(weights, tensors=tensors, unread=unread))
 
 
 def _is_optimizer(table: dict[Any, Any]) -> bool:
@@ -227,13 +252,16 @@ def _why_no_weights(tree: Any) -> str:
     """Why a file that could be read holds no model, as far as can be told."""
     if isinstance(tree, Tensor):
         return "holds a single tensor; weights need names, as in a state_dict"
-    if isinstance(tree, list | tuple | set):
-        return f"holds a {type(tree).__name__} at its top, where a dictionary of named weights is expected"
+    if isinstance(tree, list | tuple | set) and all(isinstance(part, Tensor) for part in tree):
+        return f"holds a {type(tree).__name__} of {len(tree)} tensors; weights need names, as in a state_dict"
     numbered = optimizer = False
+    unread = ""
     seen: set[int] = set()
     stack = [tree]
     while stack:
         value = stack.pop()
+        if isinstance(value, Unread):
+            unread = unread or value.class_name
         if isinstance(value, Record):
             optimizer = optimizer or value.class_name.startswith("torch.optim.")
             value = value.attributes
@@ -242,6 +270,11 @@ def _why_no_weights(tree: Any) -> str:
             optimizer = optimizer or _is_optimizer(value)
             numbered = numbered or any(isinstance(v, Tensor) and not isinstance(k, str) for k, v in value.items())
             stack.extend(value.values())
+        elif isinstance(value, list | tuple) and id(value) not in seen:
+            seen.add(id(value))
+            stack.extend(value)
+    if unread:
+        return f"holds {unread}, where dense tensors of real numbers are read; save the model in float32"
     if optimizer:
         return "holds an optimizer's state, not a model"
     if numbered:

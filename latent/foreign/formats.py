@@ -76,8 +76,13 @@ def is_pickle(raw: bytes) -> bool:
 
 
 def is_onnx(raw: bytes) -> bool:
-    """Whether the first field is the version of the format, and another one follows."""
-    return re.match(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x32\x3a\x42]", raw) is not None
+    """Whether the first field is the version of the format, and another one follows that is no TensorFlow graph."""
+    return not is_saved_model(raw) and re.match(rb"\x08[\x01-\x1f][\x12\x1a\x22\x2a\x32\x3a\x42]", raw) is not None
+
+
+def is_saved_model(raw: bytes) -> bool:
+    """Whether it is the graph of a TensorFlow SavedModel, which begins as an ONNX model may."""
+    return raw.startswith(b"\x08\x01\x12") and (b"\x05serve" in raw[:4096] or b"VarHandleOp" in raw)
 
 
 # The first that recognises a file reads it: the bytes of a legacy file, and of some safetensors files, begin as a
@@ -135,8 +140,12 @@ def what_instead(content: bytes) -> str:
     """What a file of no known format seems to be, and what could be read."""
     start = content[:512].lstrip().lower()
     expected = f"{names()} files are read"
+    if content.startswith(b"PK") and b"/models/model.json" in content:
+        return "is a program of torch.export; save the network's state_dict() by torch.save, or export it to ONNX"
     if content.startswith(b"PK"):
         return "is a zip archive, but not of PyTorch, Keras or NumPy: it has no data.pkl and no weights"
+    if is_saved_model(content):
+        return "is the graph of a TensorFlow SavedModel, whose weights lie in other files; save the model as .keras"
     if content.startswith(b"version https://git-lfs"):
         return "is only a pointer to a file in Git LFS; download the file itself"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from functools import cache
 
 from latent.foreign.chains import SIDES, Chain, Joint, Link, image_shape, side_of
+from latent.foreign.clock import Clock
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
 MOST_ABOVE_CHEAPEST = 2.5, 5.0  # in cost, in a narrow and in a wide search
 COST_BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0)  # tried in turn
 SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
+MOST_WAYS = 2_000  # of the ways through one half, the cheapest
 MOST_RUNS = 60_000  # steps of the search for the ways through one half
+LARGER_COST, SMALLER_COST = 0.8, 1.5  # of a last map that has to be cut or brought to the image's side
+MOST_TO_FIT = 8  # pixels by which it may be larger or smaller
+POOLED_COST = 1.0  # of maps that are averaged to the side that a dense layer takes
 
 SAME = -1  # as a padding: whatever keeps the side, divided or multiplied by the stride (TensorFlow's "same")
 
@@ -74,38 +79,54 @@ class Half:
 
 
 def geometries(
-    chain: Chain, known: Mapping[str, Known], wide: bool = False, same_padding: bool = False
+    chain: Chain, known: Mapping[str, Known], wide: bool = False, same_padding: bool = False, clock: Clock | None = None
 ) -> list[Geometry]:
     """The likeliest ways to run a chain, from an image of a usual side to an image of the same side, cheapest first.
 
     ``known`` the stride, padding and output padding of the convolutions that the file says them of, by layer name;
-    ``wide`` to look further; ``same_padding`` for files of a library that pads to keep the side.
+    ``wide`` to look further; ``same_padding`` for files of a library that pads to keep the side. When the clock has
+    run out, those that were found.
     """
     found: list[Geometry] = []
+    clock = clock or Clock(5.0)
     for bound in COST_BOUNDS:
-        found = sorted(geometries_up_to(bound, chain, known, same_padding), key=lambda geometry: geometry.cost)
+        more = sorted(geometries_up_to(bound, chain, known, same_padding, clock), key=lambda geometry: geometry.cost)
+        found = more if len(more) > len(found) else found
+        if clock.has_run_out:
+            break
         enough = len(found) >= MOST_GEOMETRIES[wide] or (found and bound >= found[0].cost + MOST_ABOVE_CHEAPEST[wide])
         if enough or not any(link.is_conv for link in chain.links):
             break
     return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + MOST_ABOVE_CHEAPEST[wide]]
 
 
-def geometries_up_to(bound: float, chain: Chain, known: Mapping[str, Known], same_padding: bool) -> Iterator[Geometry]:
+def geometries_up_to(
+    bound: float, chain: Chain, known: Mapping[str, Known], same_padding: bool, clock: Clock
+) -> Iterator[Geometry]:
     """Every geometry up to a cost: each way from the image joined with each way back from where it ends."""
     for side in image_sides(chain):
         extra = SIDE_COSTS[side] if len(image_sides(chain)) > 1 else 0.0
         for turn in turns(chain):
             start = side if chain.has_encoder else 1
             backs: dict[int, list[Half]] = {}
-            for there in halves(chain, range(turn), start, known, bound - extra, same_padding):
+            for there in halves(chain, range(turn), start, known, bound - extra, same_padding, clock):
                 end = there.sides[-1] if there.sides else start
                 if end not in backs:
-                    ways = halves(chain, range(turn, len(chain.links)), end, known, bound - extra, same_padding)
-                    backs[end] = [way for way in ways if way.sides[-1] in (0, side)]
+                    ways = halves(chain, range(turn, len(chain.links)), end, known, bound - extra, same_padding, clock)
+                    backs[end] = [way for way in ways if abs((way.sides[-1] or side) - side) <= MOST_TO_FIT]
+                if clock.has_run_out:
+                    return
                 for back in backs[end]:
-                    cost = extra + there.cost + back.cost
+                    if extra + there.cost + back.cost > bound:
+                        break
+                    cost = extra + there.cost + back.cost + fitting_cost(back.sides[-1] or side, side)
                     if cost <= bound:
                         yield Geometry(side, turn, there.steps + back.steps, there.sides + back.sides, cost)
+
+
+def fitting_cost(found: int, side: int) -> float:
+    """What it costs to bring a last map of one side to that of the image."""
+    return 0.0 if found == side else LARGER_COST if found > side else SMALLER_COST
 
 
 def image_sides(chain: Chain) -> Sequence[int]:
@@ -136,17 +157,24 @@ def turns(chain: Chain) -> list[int]:
 
 
 def halves(
-    chain: Chain, places: range, start: int, known: Mapping[str, Known], bound: float, same_padding: bool
+    chain: Chain,
+    places: range,
+    start: int,
+    known: Mapping[str, Known],
+    bound: float,
+    same_padding: bool,
+    clock: Clock,
 ) -> list[Half]:
-    """Every way, up to a cost, to run the links in these places on a map of side ``start``."""
+    """Every way, up to a cost, to run the links in these places on a map of side ``start``, until time runs out."""
     links = chain.links
+    kept = {index for skip in chain.skips if not skip.projection for index in range(skip.first, skip.last + 1)}
     largest = max(start, *SIDES) + 8
     found: list[Half] = []
     budget = [MOST_RUNS]
 
     def run(index: int, side: int, half: Half) -> None:
         budget[0] -= 1
-        if budget[0] < 0:
+        if budget[0] < 0 or (not budget[0] % 200 and clock.has_run_out):
             return
         if index == places.stop:
             found.append(half)
@@ -154,16 +182,19 @@ def halves(
         link = links[index]
         if not link.is_conv:
             last = links[index - 1] if index else None
+            cost = half.cost
             if last and last.is_conv and side * side * last.n_out != link.n_in - link.condition:
-                return
-            run(index + 1, 0, Half((*half.steps, None), (*half.sides, 0), half.cost))
+                taken = side_of((link.n_in - link.condition) // last.n_out) or side
+                cost += POOLED_COST
+                if taken >= side or cost > bound:
+                    return
+            run(index + 1, 0, Half((*half.steps, None), (*half.sides, 0), cost))
             return
         if link.joint == Joint.UNFLATTEN:
             side = side_of(links[index - 1].n_out // link.n_in) or 0
         growing = index >= places.start > 0 or not chain.has_encoder
-        steps = likely_steps(
-            link, growing, modules_before(chain, index), modules_before(chain, index + 1), same_padding
-        )
+        before, behind = modules_before(chain, index), modules_before(chain, index + 1)
+        steps = likely_steps(link.layer.kernel[0], link.transposed, growing, before, behind, same_padding)
         if link.layer.name in known:
             steps = steps_as_known(steps, known[link.layer.name], link)
         for step in steps:
@@ -171,11 +202,13 @@ def halves(
                 break
             total = half.cost + cost_in_place(links[places.start : index], half.steps, link, step, side)
             after = step.side(side, link.layer.kernel[0])
+            if index in kept and after != side:
+                continue  # what goes round it could not be added
             if total <= bound and 1 <= after <= largest:
                 run(index + 1, after, Half((*half.steps, step), (*half.sides, after), total))
 
     run(places.start, start, Half())
-    return found
+    return sorted(found, key=lambda half: half.cost)[:MOST_WAYS]
 
 
 def modules_before(chain: Chain, index: int) -> int | None:
@@ -188,16 +221,18 @@ def modules_before(chain: Chain, index: int) -> int | None:
 
 
 @cache
-def likely_steps(link: Link, growing: bool, before: int | None, behind: int | None, same_padding: bool) -> list[Step]:
+def likely_steps(
+    kernel: int, transposed: bool | None, growing: bool, before: int | None, behind: int | None, same_padding: bool
+) -> list[Step]:
     """What a convolution is likely to do: on the way to the code shrink maps, on the way back grow them.
 
+    ``transposed`` None where it may go either way.
     ``before`` and ``behind`` are how many modules without weights stand there, since upsampling and pools are such;
     None where that is not known. ``same_padding`` whether the file is of a library that pads to keep the side.
     """
-    kernel = link.layer.kernel[0]
     half = (kernel - 1) // 2
     found = []
-    if link.transposed or (growing and link.transposed is None):
+    if transposed or (growing and transposed is None):
         for stride in (1, 2, 3):
             if same_padding:
                 found.append(Step(0.3 * (stride == 3), True, stride, SAME))
@@ -208,7 +243,7 @@ def likely_steps(link: Link, growing: bool, before: int | None, behind: int | No
                     cost = 0.0 if doubles or keeps else 0.3 if padding == more == 0 else 0.8
                     cost += 0.4 * (stride == 3) + 0.3 * (stride == 1 and kernel < 5)
                     found.append(Step(cost, True, stride, padding, more))
-    if not link.transposed:
+    if not transposed:
         for padding in sorted({0, SAME} if same_padding else {0, 1, half, kernel // 2}):
             cost = 0.0 if padding in (half, SAME) else 0.3 if padding == 0 else 0.7
             if growing:
@@ -235,20 +270,22 @@ def steps_as_known(steps: list[Step], known: Known, link: Link) -> list[Step]:
     return agreeing or [Step(0.0, bool(link.transposed), *known)]
 
 
-def cost_in_place(links: tuple[Link, ...], steps: Sequence[Step | None], link: Link, step: Step, side: int) -> float:
+def cost_in_place(links: Sequence[Link], steps: Sequence[Step | None], link: Link, step: Step, side: int) -> float:
     """The cost of a step on maps of a side, behind the ``steps`` of these ``links``.
 
     A kernel as large as its map is there to close it to a point, and a transposed one opens a point: nothing is
     likelier. Otherwise authors repeat themselves: a step unlike those of earlier convolutions with the same kernel
     costs more.
     """
-    plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
-    if (step.transposed and side == 1) or (not step.transposed and link.layer.kernel[0] == side >= 4):
+    kernel = link.layer.kernel
+    if (step.transposed and side == 1) or (not step.transposed and kernel[0] == side >= 4):
+        plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
         return 0.0 if plain else step.cost + 1.5
-    earlier = [
-        before
-        for other, before in zip(links, steps, strict=False)
-        if before is not None and (before.transposed, other.layer.kernel) == (step.transposed, link.layer.kernel)
-    ]
-    telling = [before for before in earlier if before.stride > 1 or before.padding or before.pool]
-    return step.cost + 0.5 * bool(telling and step not in telling)
+    telling = False
+    for other, before in zip(links, steps, strict=False):
+        if before is None or before.transposed != step.transposed or other.layer.kernel != kernel:
+            continue
+        if before == step:
+            return step.cost
+        telling = telling or before.stride > 1 or bool(before.padding) or before.pool > 0
+    return step.cost + 0.5 * telling

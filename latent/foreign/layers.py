@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
 
 from torch import Tensor
 
 from latent.foreign.normalisations import NORMALISATIONS, Normalisation
 
 KERAS = re.compile(r"/(kernel|gamma|moving_mean)(:0)?$")
+REPARAMETRISATIONS = {  # what a weight is computed from, by the ends of names of tensors
+    "weight_g": "length", "weight_v": "v", "weight_orig": "whole", "weight_u": "u",
+    "parametrizations.weight.original0": "length", "parametrizations.weight.original1": "v",
+    "parametrizations.weight.original": "whole",
+    "parametrizations.weight.0._u": "u", "parametrizations.weight.0._v": "v",
+}  # fmt: skip
+REPARAMETRISED = re.compile(rf"(?:(.*)\.)?({'|'.join(map(re.escape, REPARAMETRISATIONS))})$")
+WEIGHTED = ("linear", "conv")
+TABLE = "table"  # the kind of a matrix that stands by itself
+NUMBERED = re.compile(r"/vars/\d+$")  # as Keras 3 names parameters
+VECTORS = {2: ("gamma", "beta"), 4: ("gamma", "beta", "moving_mean", "moving_variance")}  # of its normalisations
 # Names of tensors that only other kinds of networks have.
 RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_l\d|$)")
 DIFFUSION = re.compile(r"time_?(emb|mlp|step|proj)|timestep|alphas?_cumprod|(^|[._])betas$", re.IGNORECASE)
@@ -36,7 +49,7 @@ class Layer:
     def weight(self) -> Tensor:
         return self.tensors["weight"]
 
-    @property
+    @cached_property
     def kernel(self) -> tuple[int, int]:
         """Height and width of a convolution's kernel."""
         return int(self.weight.shape[2]), int(self.weight.shape[3])
@@ -48,7 +61,7 @@ class Layer:
     @property
     def is_weighted(self) -> bool:
         """Whether it is dense or a convolution: what chains are made of."""
-        return self.kind in ("linear", "conv")
+        return self.kind in WEIGHTED
 
     @property
     def normalisation(self) -> Normalisation | None:
@@ -73,8 +86,10 @@ def in_torch_layout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], b
     """Tensors named and laid out as PyTorch does, and whether they came with channels last.
 
     Keras keeps a dense kernel as (in, out), a convolution's as (height, width, in, out) and a transposed one's as
-    (height, width, out, in), which one permutation turns into PyTorch's.
+    (height, width, out, in), which one permutation turns into PyTorch's. Keras 3 numbers the parameters of a layer.
     """
+    if any(NUMBERED.search(name) for name in tensors):
+        tensors = with_keras_names(tensors)
     channels_last = any(KERAS.search(name) for name in tensors)
     if not channels_last:
         return dict(tensors), False
@@ -86,6 +101,23 @@ def in_torch_layout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], b
             tensor = tensor.T if tensor.ndim == 2 else tensor.permute(3, 2, 0, 1)
         turned[f"{path.replace('/', '.')}.{names.get(parameter, parameter)}"] = tensor.contiguous()
     return turned, True
+
+
+def with_keras_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that Keras 3 numbers (``layers/dense/vars/0``), by the names that they have in older files."""
+    layers: dict[str, list[Tensor]] = {}
+    found: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        path, _, number = name.rpartition("/vars/")
+        if number.isdigit() and tensor.is_floating_point():
+            layers.setdefault(path, []).append(tensor)
+        else:
+            found[name] = tensor
+    for path, parameters in layers.items():
+        ranks = [tensor.ndim for tensor in parameters]
+        names = VECTORS.get(len(ranks), ()) if set(ranks) == {1} else ("kernel", "bias")
+        found |= {f"{path}/{name}": tensor for name, tensor in zip(names, parameters)}
+    return found
 
 
 def keras_names() -> dict[str, str]:
@@ -101,14 +133,22 @@ def parameter_names() -> set[str]:
 
 
 def layers_of(tensors: Mapping[str, Tensor]) -> list[Layer]:
-    """The layers in the order of the file."""
+    """The layers in the order of the file; behind them, those that use the weights of others a second time.
+
+    A tensor that is no layer's parameter by its name is no layer, but a table where it is a matrix; where the file has
+    no other weights, these are its layers.
+    """
     known = parameter_names()
+    plain = without_reparametrisation(tensors)
+    named = {name: tensor for name, tensor in plain.items() if name.rpartition(".")[2] in known}
+    bare = {name: tensor for name, tensor in plain.items() if name not in named}
     grouped: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in without_weight_normalisation(tensors).items():
+    for name, tensor in named.items():
         path, _, parameter = name.rpartition(".")
-        if parameter not in known:
-            path, parameter = name, "weight"
         grouped.setdefault(path, {})[parameter] = tensor
+    if not any(kind_of(parameters) in WEIGHTED for parameters in grouped.values()):
+        grouped |= bare_layers(bare)
+    tables = {name: t.squeeze(0) for name, t in bare.items() if name not in grouped and t.ndim in (2, 3)}
     layers: list[Layer] = []
     last_position: dict[str, int] = {}
     for path, parameters in grouped.items():
@@ -118,7 +158,47 @@ def layers_of(tensors: Mapping[str, Tensor]) -> list[Layer]:
             modules_before = int(leaf) - last_position.get(parent, -1) - 1
             last_position[parent] = int(leaf)
         layers.append(Layer(path, kind_of(parameters), parameters, modules_before))
-    return layers
+    layers += tied_layers(layers, bare)
+    return layers + [Layer(name, TABLE, {"weight": t}, None) for name, t in tables.items() if t.ndim == 2]
+
+
+def bare_layers(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Layers of tensors that are named by themselves, such as W1, b1, W2, b2: each matrix or kernel with the vector
+    behind it, turned round where the vector says that its outputs come last."""
+    found: dict[str, dict[str, Tensor]] = {}
+    rest = list(tensors.items())
+    for place, (name, tensor) in enumerate(rest):
+        if tensor.ndim not in (2, 4) or min(tensor.shape[:2]) < 1 or max(tensor.shape) < 2:
+            continue
+        vector = next((t for _, t in rest[place + 1 : place + 2] if t.ndim == 1), None)
+        if vector is not None and tensor.ndim == 2 and len(vector) == tensor.shape[1] != tensor.shape[0]:
+            tensor = tensor.T.contiguous()
+        fits = vector is not None and len(vector) in tensor.shape[:2]
+        found[name] = {"weight": tensor} | ({"bias": vector} if fits and vector is not None else {})
+    return found
+
+
+def tied_layers(layers: list[Layer], bare: Mapping[str, Tensor]) -> list[Layer]:
+    """The dense layers of an encoder transposed, the last one first, as decoders with tied weights run them.
+
+    Only where no layer leads back to as many numbers as the first one takes: then a vector of each length, by itself
+    in the file, is the bias.
+    """
+    dense = [layer for layer in layers if layer.kind == "linear"]
+    while len(dense) > 1 and dense[-1].shape == dense[-2].shape:
+        dense.pop()  # a log-variance beside a mean
+    shapes = [layer.shape for layer in dense]
+    meet = all(first[0] == then[1] for first, then in pairwise(shapes))
+    others = sum(layer.is_weighted for layer in layers) - len(dense)
+    if not dense or not meet or others > 1 or shapes[0][1] <= shapes[-1][0]:
+        return []
+    biases = [tensor for tensor in bare.values() if tensor.ndim == 1]
+    found = []
+    for layer in reversed(dense):
+        bias = next((each for each in biases if len(each) == layer.shape[1]), None)
+        tensors = {"weight": layer.weight.T} | ({} if bias is None else {"bias": bias})
+        found.append(Layer(f"{layer.name} transposed", "linear", tensors, None))
+    return found
 
 
 def kind_of(parameters: Mapping[str, Tensor]) -> str:
@@ -136,16 +216,34 @@ def kind_of(parameters: Mapping[str, Tensor]) -> str:
     return "other"
 
 
-def without_weight_normalisation(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors with plain weights where a file keeps lengths and directions (Salimans & Kingma 2016)."""
+def without_reparametrisation(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with plain weights where a file keeps what they are computed from.
+
+    Lengths and directions (Salimans & Kingma 2016, arXiv:1602.07868), or a weight that is divided by its largest
+    singular value, with both vectors of it (Miyato et al. 2018, arXiv:1802.05957).
+    """
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if match := REPARAMETRISED.match(name):
+            parts.setdefault(match[1], {})[REPARAMETRISATIONS[match[2]]] = tensor
     plain: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if name.endswith((".weight_g", ".parametrizations.weight.original0")):
-            stem = name.removesuffix(".weight_g").removesuffix(".parametrizations.weight.original0")
-            direction = tensors.get(f"{stem}.weight_v", tensors.get(f"{stem}.parametrizations.weight.original1"))
-            if direction is not None and tensor.ndim == direction.ndim:
-                length = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
-                plain[f"{stem}.weight"] = direction * (tensor / length)
-        elif not name.endswith((".weight_v", ".parametrizations.weight.original1", ".weight_u")):
+        match = REPARAMETRISED.match(name)
+        if not match:
             plain[name] = tensor
+        elif (weight := weight_of(parts[match[1]])) is not None:
+            plain[f"{match[1]}.weight"] = weight
     return plain
+
+
+def weight_of(parts: Mapping[str, Tensor]) -> Tensor | None:
+    """The weight that these parts give, by their names in `REPARAMETRISATIONS`; None where some are missing."""
+    match parts:
+        case {"length": length, "v": direction} if length.ndim == direction.ndim:
+            norm = direction.flatten(1).norm(dim=1).view(-1, *[1] * (direction.ndim - 1))
+            return direction * (length / norm)
+        case {"whole": whole, "u": u, "v": v}:
+            matrices = [whole.movedim(axis, 0).flatten(1) for axis in (0, 1)]  # of transposed convolutions the second
+            values = [float(u @ each @ v) for each in matrices if each.shape == (len(u), len(v))]
+            return whole / max(values) if values and max(values) > 0 else None
+    return None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 
-from latent.foreign.layers import Layer
+from latent.foreign.operations import VIEWS
 from latent.foreign.search import Scored
 from latent.model import Signature
 
@@ -22,10 +20,11 @@ class Network(nn.Module):
         super().__init__()
         self.scored = scored
         self.reading = scored[0].reading
-        links = self.reading.chain.links
-        layers = [layer for link in links for layer in (*link.before, link.layer, *link.after)]
         tensors = [
-            tensor for layer in layers for name, tensor in layer.tensors.items() if name != "num_batches_tracked"
+            tensor
+            for layer in self.reading.layers
+            for name, tensor in layer.tensors.items()
+            if name != "num_batches_tracked"
         ]
         self.weights = nn.ParameterList([nn.Parameter(tensor, requires_grad=False) for tensor in tensors])
 
@@ -40,6 +39,7 @@ class Network(nn.Module):
             code_shape=shape,
             conditional=reading.conditional,
             has_encoder=reading.chain.has_encoder,
+            framed=VIEWS[reading.view].framed,
         )
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
@@ -59,19 +59,5 @@ class Network(nn.Module):
     def _apply(self, move, recurse: bool = True):  # type: ignore[no-untyped-def]
         """Moves to another device as a module does, the reading's own tensors with it."""
         super()._apply(move, recurse)  # type: ignore[no-untyped-call]
-        links = tuple(
-            replace(
-                link,
-                layer=moved(link.layer, move),
-                before=tuple(moved(norm, move) for norm in link.before),
-                after=tuple(moved(norm, move) for norm in link.after),
-            )
-            for link in self.reading.chain.links
-        )
-        self.reading = replace(self.reading, chain=replace(self.reading.chain, links=links))
+        self.reading = self.reading.moved(move)
         return self
-
-
-def moved(layer: Layer, move) -> Layer:  # type: ignore[no-untyped-def]
-    """The layer with its tensors moved."""
-    return replace(layer, tensors={name: move(tensor) for name, tensor in layer.tensors.items()})

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 DEFAULT_SLOPE = 0.01  # of torch's LeakyReLU
+USUAL_VIEW, INVERTED_VIEW, PADDED_VIEW = "as they are", "inverted", "padded"
 
 
 class Round(IntEnum):
@@ -99,6 +100,19 @@ class Output:
         return PIXELS[self.pixels].to_unit(ACTIVATIONS[self.activation].torch(y))
 
 
+@dataclass(frozen=True)
+class View:
+    """How a network sees images.
+
+    ``torch`` makes its images (n, channels, side, side) in [0, 1] of those that people see, and those of its own.
+    ``framed`` says that the image stands in the middle of a larger one, instead of being resized to it.
+    """
+
+    name: str
+    torch: Callable[[Tensor], Tensor]
+    framed: bool = False
+
+
 class Named(Protocol):
     @property
     def name(self) -> str: ...
@@ -157,6 +171,14 @@ PIXELS = by_name(
     # by the mean and the standard deviation of MNIST's pixels, as many authors standardise
     PixelScale("standardised", mean=0.1307, std=0.3081, first_tried=Round.FULL),
     PixelScale("[0, 255]", top=255),
+)
+
+VIEWS = by_name(
+    View(USUAL_VIEW, lambda x: x),
+    View(INVERTED_VIEW, lambda x: 1 - x),
+    View(PADDED_VIEW, lambda x: x, framed=True),
+    View("transposed", lambda x: x.transpose(2, 3)),
+    View("inverted and transposed", lambda x: 1 - x.transpose(2, 3)),
 )
 
 OUTPUTS = by_name(

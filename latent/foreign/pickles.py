@@ -44,7 +44,12 @@ STORAGES = {
     "torch.CharStorage": torch.int8, "torch.ShortStorage": torch.int16, "torch.IntStorage": torch.int32,
     "torch.LongStorage": torch.int64, "torch.storage.UntypedStorage": torch.uint8,
 }  # fmt: skip
-REFUSED_TENSORS = {
+UNREAD_STORAGES = {  # what tensors of these are, and bytes per number
+    "torch.ComplexFloatStorage": ("a complex tensor", 8), "torch.ComplexDoubleStorage": ("a complex tensor", 16),
+    "torch.QInt8Storage": ("a quantized tensor", 1), "torch.QUInt8Storage": ("a quantized tensor", 1),
+    "torch.QInt32Storage": ("a quantized tensor", 4),
+}  # fmt: skip
+UNREAD_TENSORS = {
     "_rebuild_sparse_tensor": "a sparse tensor",
     "_rebuild_sparse_csr_tensor": "a sparse tensor",
     "_rebuild_qtensor": "a quantized tensor",
@@ -76,6 +81,10 @@ class Record:
 
 class Reference(Record):
     """A class or function that the file names, not an object made with it."""
+
+
+class Unread(Record):
+    """A note of numbers that are not read, by what they are: "a sparse tensor"."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +119,24 @@ class Storages:
         self._numbers: dict[tuple[str, torch.dtype, int], Tensor] = {}
 
     def find(self, identity: object) -> Storage | Record:
-        """The storage that a persistent id stands for, or the class of an old pickled module.
+        """The storage that a persistent id stands for, or the class of an old pickled module; `Unread` for numbers
+        of a type that is not read.
 
-        Raises `CheckpointError` for one that is missing, too short, or of a type that is not read.
+        Raises `CheckpointError` for one that is missing, too short, or of an unknown type.
         """
         match identity:
             case ("module" | b"module", Record() as record, *_):  # old files keep the source text of a class beside it
                 return record
             case ("storage" | b"storage", Record() as kind, str() | int() as key, location, int() as count, *view):
-                dtype = storage_dtype(kind.class_name)
+                words, size = UNREAD_STORAGES.get(kind.class_name.replace("torch.cuda.", "torch."), ("", 1))
+                dtype = torch.uint8 if words else storage_dtype(kind.class_name)
             case _:
                 raise CheckpointError("is damaged: it refers to something other than tensor storage")
         if location == "meta":
-            raise CheckpointError("holds a tensor without values (device meta), not trained weights")
+            return Unread("a tensor without values (device meta)")
+        if words:
+            self._block(str(key), dtype, count * size)
+            return Unread(words)
         numbers = self._block(str(key), dtype, count)
         match view:
             case [] | [None]:
@@ -152,31 +166,25 @@ def numbers_of(buffer: bytearray, dtype: torch.dtype, count: int) -> Tensor:
 
 
 def storage_dtype(class_name: str) -> torch.dtype:
-    """The type of the numbers in a storage class. Raises `CheckpointError` for one that is not read."""
+    """The type of the numbers in a storage class. Raises `CheckpointError` for an unknown one."""
     name = class_name.replace("torch.cuda.", "torch.")
     if name in STORAGES:
         return STORAGES[name]
-    if "Complex" in name:
-        raise CheckpointError("holds a complex tensor; only real numbers are read")
-    if re.search(r"\.QU?Int", name):
-        raise CheckpointError("holds a quantized tensor; save the model in float32 instead")
     raise CheckpointError(f"holds numbers of the unknown type {label(name)}")
 
 
-def named_dtype(name: str) -> torch.dtype:
-    """The type of numbers that ``name`` ("torch.uint16") stands for. Raises `CheckpointError` for one not read."""
-    dtype = next((dtype for dtype in DTYPES if str(dtype) == name), None)
-    if dtype is None:
-        kind = re.sub(r"^torch\.|_.*$", "", name)  # float8_e4m3fn -> float8
-        raise CheckpointError(f"holds a tensor of type {label(kind)}; save the model in float32 instead")
-    return dtype
+def named_dtype(name: str) -> torch.dtype | None:
+    """The type of numbers that ``name`` ("torch.uint16") stands for; None for one that is not read."""
+    return next((dtype for dtype in DTYPES if str(dtype) == name), None)
 
 
-def strided(storage: object, offset: object, shape: object, stride: object) -> Tensor:
-    """The tensor of this ``shape`` in a storage, without a copy.
+def strided(storage: object, offset: object, shape: object, stride: object) -> Tensor | Unread:
+    """The tensor of this ``shape`` in a storage, without a copy; `Unread` where the storage is.
 
     Raises `CheckpointError` where it would reach outside the storage or hold more numbers than it.
     """
+    if isinstance(storage, Unread):
+        return storage
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(stride, tuple):
         raise CheckpointError("is damaged: a tensor has no storage")
     whole = (offset, *shape, *stride)
@@ -193,18 +201,19 @@ def strided(storage: object, offset: object, shape: object, stride: object) -> T
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Any:
-    """An array as a tensor that owns its memory; an array of text as lists.
-
-    Raises `CheckpointError` for other kinds of arrays.
-    """
+    """An array as a tensor that owns its memory; an array of text as lists, of any other kind as `Unread`."""
     if array.dtype.kind in "US":
         return array.tolist()
-    if array.dtype.kind == "c":
-        raise CheckpointError("holds a complex array; only real numbers are read")
     if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-        raise CheckpointError("holds an array of objects; only arrays of real numbers are read")
+        return Unread(unread_array(array.dtype.kind))
     native = np.array(array, dtype=array.dtype.newbyteorder("="), order="C", copy=True)
     return torch.from_numpy(native)
+
+
+def unread_array(kind: str) -> str:
+    """What an array of a kind that is not read is, by the letter that NumPy has for it."""
+    words = {"c": "a complex array", "V": "an array of records", "M": "an array of dates", "m": "an array of durations"}
+    return words.get(kind, "an array of objects")
 
 
 class Unpickler:
@@ -412,19 +421,23 @@ class Unpickler:
                 dtype = named_dtype(named.class_name)
                 if not isinstance(storage, Storage):
                     raise CheckpointError(DAMAGED)
+                if dtype is None:
+                    return Unread(
+                        f"a tensor of type {label(re.sub(r'^torch[.]|_.*$', '', named.class_name))}"
+                    )  # float8
                 storage = Storage(retyped(storage.numbers, dtype))
-            case "_rebuild_parameter" | "_rebuild_parameter_with_state", (Tensor() as data, *_):
+            case "_rebuild_parameter" | "_rebuild_parameter_with_state", (Tensor() | Unread() as data, *_):
                 return data
             case "_rebuild_from_type" | "_rebuild_from_type_v2", (Record() as rebuild, _, tuple() as inner, *_):
                 if rebuild.class_name.rpartition(".")[2].startswith("_rebuild_from_type"):
                     raise CheckpointError(DAMAGED)
                 return self._make(rebuild, inner)
             case _:
-                if function in REFUSED_TENSORS:
-                    raise CheckpointError(f"holds {REFUSED_TENSORS[function]}; only dense tensors with values are read")
+                if function in UNREAD_TENSORS:
+                    return Unread(UNREAD_TENSORS[function])
                 return Record(maker.class_name, {}, arguments)
         if any(metadata):
-            raise CheckpointError("holds a tensor that is a conjugate or negative view; save a plain copy instead")
+            return Unread("a tensor that is a conjugate or negative view")
         return strided(storage, offset, shape, stride)
 
     def _build(self, state: object) -> None:
@@ -439,17 +452,18 @@ class Unpickler:
                 case (_, tuple() as shape, _NumpyType() as dtype, bool() | int() as fortran, bytes() as raw):
                     array = self._array(raw, dtype, shape, bool(fortran))
                 case _:
-                    raise CheckpointError("holds an array of objects; only arrays of real numbers are read")
+                    array = Unread(unread_array("O"))
             self.stack[-1] = array
             for place in target.memo:
                 self.memo[place] = array
         elif isinstance(target, Record):
             parts = state if isinstance(state, tuple) and len(state) == 2 else (state,)
-            if all(part is None or isinstance(part, dict) for part in parts):  # __dict__, or that and __slots__
+            named = [
+                part is None or (isinstance(part, dict) and all(isinstance(n, str) for n in part)) for part in parts
+            ]
+            if all(named):  # __dict__, or that and __slots__
                 for part in filter(None, parts):
                     self._spend(100 * len(part) if len(part) > 1000 else 0)
-                    if not all(isinstance(name, str) for name in part):
-                        raise CheckpointError("holds an object whose attributes are not named by text")
                     target.attributes.update(part)
             else:
                 target.attributes["__state__"] = state
@@ -457,14 +471,12 @@ class Unpickler:
 
     def _array(self, raw: bytes, dtype: _NumpyType, shape: tuple[Any, ...], fortran: bool) -> Any:
         kind = dtype.code.lstrip("<>|=")
-        if kind[:1] == "c":
-            raise CheckpointError("holds a complex array; only real numbers are read")
         if not re.fullmatch(r"[fiub][1248]|[US]\d{1,6}", kind):
-            raise CheckpointError("holds an array of objects; only arrays of real numbers are read")
+            return Unread(unread_array(kind[:1]))
         numpy_dtype = np.dtype(kind).newbyteorder(cast(Any, dtype.order))
         if len(shape) > 32 or any(type(n) is not int or not 0 <= n < 2**48 for n in shape):
             raise CheckpointError("is damaged or forged: an array has an impossible shape")
-        if math.prod(shape) * numpy_dtype.itemsize != len(raw) or not raw:
+        if math.prod(shape) * numpy_dtype.itemsize != len(raw):
             raise CheckpointError("is damaged or forged: an array's shape does not fit its bytes")
         self._spend(len(raw))
         order: Any = "F" if fortran else "C"
@@ -479,31 +491,31 @@ def retyped(numbers: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def hashable(key: Any) -> Any:
-    """``key`` if it may be a key or a member of a set.
+    """``key`` if it may be a key or a member of a set, else a note of its kind.
 
-    Nested tuples may not, since hashing them recurses without a bound; a tensor, as in an optimizer that was pickled
-    whole, is noted by its class. Raises `CheckpointError` for the others.
+    Tuples are noted, since hashing nested ones recurses without a bound, and so are tensors, as in an optimizer that
+    was pickled whole. No two notes are the same key.
     """
-    if isinstance(key, Tensor):
-        return Record("torch.Tensor")
     if key is None or isinstance(key, str | bytes | float | Record) or (isinstance(key, int) and abs(key) < 2**63):
         return key
-    raise CheckpointError(f"uses a {type(key).__name__.strip('_').lower()} as a name, where text is expected")
+    return Record(type(key).__name__.strip("_"))
 
 
 def check_tree(root: Any) -> None:
-    """Raise `CheckpointError` for a tree that no walker should meet.
+    """Make a tree one that every walker can go through: where a value contains itself, as a child does that knows its
+    parent, a note takes its place.
 
-    A value that contains itself, that is nested too deep, that unfolds to too many values (a list of a list of the
-    same list …), or that is no plain data.
+    Raises `CheckpointError` for a value that is nested too deep, that unfolds to too many values (a list of a list of
+    the same list …), or that is no plain data.
     """
-    # Post-order with a stack of our own: a value is done when all in it are; to meet one that is begun but not done
-    # means a circle. The size is that of the unfolded tree, and Python's numbers do not overflow.
+    # Post-order with a stack of our own, of values, what they are in, and their parts once these are on the stack: a
+    # value is done when all in it are; to meet one that is begun but not done means a circle. The size is that of the
+    # unfolded tree, and Python's numbers do not overflow.
     done: dict[int, tuple[int, int]] = {}
     begun: set[int] = set()
-    stack: list[tuple[Any, tuple[Any, ...] | None]] = [(root, None)]
+    stack: list[tuple[Any, Any, tuple[Any, ...] | None]] = [(root, None, None)]
     while stack:
-        value, parts = stack.pop()
+        value, owner, parts = stack.pop()
         if parts is not None:
             sizes = [done.get(id(part), (1, 1)) for part in parts]
             size, levels = 1 + sum(size for size, _ in sizes), 1 + max((levels for _, levels in sizes), default=0)
@@ -517,11 +529,23 @@ def check_tree(root: Any) -> None:
         if id(value) in done or value is None or isinstance(value, str | bytes | int | float | Tensor):
             continue
         if id(value) in begun:
-            raise CheckpointError("holds a list or dictionary that contains itself")
+            _cut(owner, value)
+            continue
         begun.add(id(value))
         parts = _parts(value)
-        stack.append((value, parts))
-        stack.extend((part, None) for part in parts)
+        stack.append((value, owner, parts))
+        stack.extend((part, value, None) for part in parts)
+
+
+def _cut(owner: Any, value: Any) -> None:
+    """Put a note where ``owner`` holds ``value``, in which it lies itself. Raises `CheckpointError` for a tuple."""
+    places: Any = owner.attributes if isinstance(owner, Record) else owner
+    named = places.items() if isinstance(places, dict) else enumerate(places) if isinstance(places, list) else ()
+    found = [name for name, part in named if part is value]
+    if not found:
+        raise CheckpointError("holds a tuple that contains itself")
+    for name in found:
+        places[name] = Record("what it lies in")
 
 
 def _parts(value: Any) -> tuple[Any, ...]:

@@ -31,9 +31,11 @@ from latent.foreign.pickles import (
     Record,
     Storages,
     Unpickler,
+    Unread,
     check_tree,
     from_numpy,
     numbers_of,
+    unread_array,
 )
 
 LARGEST_TEXT = 16 * 1024**2  # bytes of JSON or of code
@@ -208,8 +210,8 @@ def _npy(data: memoryview) -> Any:
         shape, fortran, dtype = read(stream)
     except Exception as error:  # a damaged header fails in many ways
         raise CheckpointError("is damaged: the header of an array cannot be read") from error
-    if dtype.hasobject or dtype.kind not in "fiubcUS":
-        raise CheckpointError("holds an array of objects; only arrays of real numbers are read")
+    if dtype.hasobject or dtype.kind not in "fiubUS":
+        return Unread(unread_array(dtype.kind))
     values = data[stream.tell() :]
     # no more than 32 dimensions, and no overflow of their product where one of them is 0
     if len(shape) > 32 or any(type(n) is not int or n < 0 for n in shape) or math.prod(n or 1 for n in shape) >= 2**48:

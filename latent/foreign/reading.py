@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import astuple, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latent.foreign.chains import N_CLASSES, Chain, Joint, Link, image_shape
+from latent.foreign.chains import N_CLASSES, Chain, Joint, Link, Skip, image_shape, side_of
 from latent.foreign.geometry import SAME, Geometry, Step, geometries
-from latent.foreign.layers import Layer, in_torch_layout, layers_of
-from latent.foreign.normalisations import NORMALISATIONS
-from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS
+from latent.foreign.layers import TABLE, Layer, in_torch_layout, layers_of
+from latent.foreign.normalisations import FEATURE_NORMS, NORMALISATIONS
+from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS, USUAL_VIEW, VIEWS
 
 SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
     "first half": lambda h: h.chunk(2, dim=1)[0],
@@ -27,12 +27,25 @@ OTHER_HALF = {
 }  # fmt: skip
 SPLIT_WORDS = {"even places": "even indices", "odd places": "odd indices"}  # what people read; files hold the names
 
+FITS: dict[str, Callable[[Tensor, int], Tensor]] = {  # how maps of another side than the image's are made to fit it
+    "bilinear": lambda h, side: F.interpolate(h, size=(side, side), mode="bilinear"),
+    "nearest": lambda h, side: F.interpolate(h, size=(side, side)),
+    "cropped around the middle": lambda h, side: cropped(h, side, (h.shape[2] - side) // 2),
+    "cropped on the right and below": lambda h, side: cropped(h, side, 0),
+}
+POOLINGS = ("max", "average")
+PADDINGS = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}  # in torch
+UPSAMPLINGS = ("nearest", "bilinear")
+
 LARGEST_CHOICE = 128  # of sides, strides and the like in a saved reading
 PLAIN_CHOICES = {  # by the names under which they are saved in files and links, which stay
     "code": "code", "norm_gap": "norm_activation", "code_activation": "code_activation", "split": "split",
     "pixels": "pixels", "output": "output", "label_first": "label_first", "upsampling": "upsampling",
     "channels_last": "channels_last",
 }  # fmt: skip
+LATER_CHOICES = (  # which files that were saved earlier lack; their names are those under which they are saved
+    "view", "norm_style", "pooling", "padding", "fit", "residual", "skip_activated", "codebook",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,8 +57,11 @@ class Reading:
     normalisation behind it; ``code_activation`` the one that the code has gone through; ``split`` which half of a
     double head is the mean, where there is one; ``pixels`` the scale of the pixels that go in, ``output`` how those
     that come out are made; ``label_first`` whether a label stands before what it joins; ``channels_last`` whether
-    maps are flattened with the channels last, as Keras does. Activations, ``split``, ``pixels`` and ``output`` are
-    names of records.
+    maps are flattened with the channels last, as Keras does. ``view`` how the network sees the images; ``norm_style``
+    which of the normalisations that no file tells apart; ``padding`` what stands around maps, ``fit`` how the last map
+    is brought to the image's side; ``residual`` whether the ways round links are taken, ``skip_activated`` whether what
+    goes there has gone through the activation; ``codebook`` the name of the table whose nearest row takes the place of
+    each vector of the code, or "". Activations, ``split``, ``pixels``, ``output`` and ``view`` are names of records.
     """
 
     chain: Chain
@@ -60,6 +76,14 @@ class Reading:
     label_first: bool = False
     upsampling: str = "nearest"
     channels_last: bool = False
+    view: str = USUAL_VIEW
+    norm_style: str = "one group"
+    pooling: str = "max"
+    padding: str = "zeros"
+    fit: str = "bilinear"
+    residual: bool = True
+    skip_activated: bool = False
+    codebook: str = ""
 
     @property
     def side(self) -> int:
@@ -83,6 +107,31 @@ class Reading:
         if not self.chain.has_encoder:
             return False
         return bool(self.twins_of_the_head())
+
+    @property
+    def layers(self) -> list[Layer]:
+        """Every layer that is run, normalisations and tables among them."""
+        links = [*self.chain.links, *(skip.projection for skip in self.skips if skip.projection)]
+        found = [each for link in links for each in (*link.before, link.layer, *link.after, link.label) if each]
+        return found + [layer for layer in self.chain.unused if layer.name == self.codebook]
+
+    @property
+    def skips(self) -> tuple[Skip, ...]:
+        """The ways round links that are taken."""
+        return self.chain.skips if self.residual else ()
+
+    def codebooks(self) -> list[Layer]:
+        """The tables whose rows are as long as the vectors of the code; tables by themselves only for maps."""
+        if not self.chain.has_encoder:
+            return []
+        kinds = ("linear", TABLE) if len(self.code_shape) == 3 else ("linear",)
+        used = self.chain.used
+        return [
+            layer
+            for layer in self.chain.unused
+            if layer.kind in kinds and "bias" not in layer.tensors and layer.name not in used
+            and layer.shape[1] == self.code_shape[0] and layer.shape[0] > 3
+        ]  # fmt: skip
 
     @property
     def code_shape(self) -> tuple[int, ...]:
@@ -120,8 +169,42 @@ class Reading:
             found["mean"] = links[self.code - 1].layer.name
         if self.conditional:
             found["label"] = "before" if self.label_first else "after"
-        if self.chain.unused:
-            found["unused layers"] = ", ".join(layer.name for layer in self.chain.unused)
+            labels = dict.fromkeys(link.label.name for link in links if link.label)
+            if labels:
+                found["label through"] = ", ".join(labels)
+        found |= self.rare_choices()
+        unused = self.left_aside
+        if unused:
+            found["unused layers"] = ", ".join(unused)
+        if self.chain.not_run:
+            found["not run"] = ", ".join(self.chain.not_run)
+        return found
+
+    @property
+    def left_aside(self) -> list[str]:
+        """The names of layers, and of other networks in the file, that are not run and not missed."""
+        beside = [layer.name for layer in self.chain.unused if layer.name not in (self.codebook, *self.chain.not_run)]
+        return beside + [f"{name}.*" for name in self.chain.elsewhere]
+
+    def rare_choices(self) -> dict[str, str]:
+        """What was inferred for parts that few networks have, by name, in words."""
+        steps = [step for step in self.geometry.steps if step]
+        norms = {norm.kind for link in self.chain.links for norm in (*link.before, *link.after)}
+        found = {}
+        if self.view != USUAL_VIEW:
+            found["images"] = self.view
+        if any(NORMALISATIONS[kind].styles for kind in norms):
+            found["normalisation"] = self.norm_style
+        if self.pooling != "max" and any(step.pool for step in steps):
+            found["pooling"] = self.pooling
+        if self.padding != "zeros":
+            found["padding"] = self.padding
+        if steps and self.geometry.sides[-1] not in (0, self.side):
+            found["fitted to the image"] = self.fit
+        if self.chain.skips:
+            found["residual blocks"] = str(len(self.chain.skips)) if self.residual else "none"
+        if self.codebook:
+            found["codebook"] = self.codebook
         return found
 
     def alternatives(self) -> dict[str, dict[str, Reading]]:
@@ -162,9 +245,19 @@ class Reading:
                 if geometry.steps != self.geometry.steps and geometry.turn == self.geometry.turn
             }
         if any(step.upsample > 1 for step in steps):
-            modes = (self.upsampling, "bilinear" if self.upsampling == "nearest" else "nearest")
-            found["Upsampling"] = {mode: replace(self, upsampling=mode) for mode in modes}
+            found["Upsampling"] = self.with_each("upsampling", UPSAMPLINGS)
+        found["Images"] = self.with_each("view", tuple(VIEWS))
+        if "normalisation" in self.rare_choices():
+            found["Normalisation"] = self.with_each("norm_style", tuple(FEATURE_NORMS))
+        if any(step.pool for step in steps):
+            found["Pooling"] = self.with_each("pooling", POOLINGS)
         return found
+
+    def with_each(self, choice: str, values: Sequence[str]) -> dict[str, Reading]:
+        """The readings with each of these values of a choice, by the value, its own first."""
+        own = getattr(self, choice)
+        changes: dict[str, Any] = {value: {choice: value} for value in (own, *values)}
+        return {value: self if value == own else replace(self, **change) for value, change in changes.items()}
 
     def layer_lines(self) -> list[str]:
         """A line for every layer, in the order in which they run."""
@@ -193,17 +286,9 @@ class Reading:
 
     def to_dict(self) -> dict[str, object]:
         """The choices as plain values, from which `from_dict` makes the reading again without a search."""
-        links = [
-            {
-                "layer": link.layer.name, "transposed": link.transposed, "n_in": link.n_in, "n_out": link.n_out,
-                "joint": link.joint.value, "condition": link.condition,
-                "before": [norm.name for norm in link.before], "after": [norm.name for norm in link.after],
-            }
-            for link in self.chain.links
-        ]  # fmt: skip
         geometry = self.geometry
         return {
-            "links": links,
+            "links": [link_to_dict(link) for link in self.chain.links],
             "side": geometry.side,
             "turn": geometry.turn,
             "steps": [None if step is None else list(astuple(step)) for step in geometry.steps],
@@ -211,7 +296,21 @@ class Reading:
             "variational": self.variational,
             "gaps": list(self.activations),
             **{saved: getattr(self, name) for saved, name in PLAIN_CHOICES.items()},
+            **self.rare_parts(),
         }
+
+    def rare_parts(self) -> dict[str, object]:
+        """Of the plain values those that few readings need, so that the others stay as they always were saved."""
+        chain = self.chain
+        unused = [layer.name for layer in chain.unused]
+        usual = not chain.elsewhere and all(layer.is_weighted for layer in chain.unused)
+        skips = [[skip.first, skip.last, skip.projection and link_to_dict(skip.projection)] for skip in chain.skips]
+        parts: dict[str, object] = {"skips": skips, "not_run": list(chain.not_run), "elsewhere": list(chain.elsewhere)}
+        found = {name: part for name, part in parts.items() if part}
+        found |= {} if usual else {"unused": unused}
+        found |= {} if chain.heads >= set(unused) else {"heads": sorted(chain.heads)}
+        defaults = {each.name: each.default for each in fields(self)}
+        return found | {name: getattr(self, name) for name in LATER_CHOICES if getattr(self, name) != defaults[name]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Reading:
@@ -219,18 +318,21 @@ class Reading:
         turned, _ = in_torch_layout(tensors)
         floats = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in turned.items()}
         layers = {layer.name: layer for layer in layers_of(floats)}
-        links = []
-        for each in values["links"]:
-            layer, joint = layers[each["layer"]], Joint(each["joint"])
-            before, after = (tuple(layers[name] for name in each[place]) for place in ("before", "after"))
-            sizes = each["transposed"], each["n_in"], each["n_out"]
-            links.append(Link(layer, *sizes, joint, each["condition"], before, after))
-        used = {link.layer.name for link in links}
-        unused = tuple(layer for name, layer in layers.items() if layer.is_weighted and name not in used)
-        chain = Chain(tuple(links), unused)
+        links = tuple(link_from_dict(each, layers) for each in values["links"])
+        skips = tuple(
+            Skip(first, last, around and link_from_dict(around, layers))
+            for first, last, around in values.get("skips", ())
+        )
+        not_run, elsewhere = (tuple(map(str, values.get(name, ()))) for name in ("not_run", "elsewhere"))
+        chain = Chain(links, (), skips=skips, not_run=not_run, elsewhere=elsewhere)
+        weighted = [name for name, layer in layers.items() if layer.is_weighted]
+        names = [name for name in values.get("unused", weighted) if name not in chain.used]
+        heads = frozenset(map(str, values.get("heads", names)))
+        chain = replace(chain, unused=tuple(layers[name] for name in names), heads=heads)
         steps = tuple(None if step is None else Step(*step) for step in values["steps"])
         geometry = Geometry(values["side"], values["turn"], steps, tuple(values["sides"]), 0.0)
         choices = {name: values[saved] for saved, name in PLAIN_CHOICES.items()}
+        choices |= {name: values[name] for name in LATER_CHOICES if name in values}
         reading = cls(chain, geometry, activations=tuple(values["gaps"]), **choices)
         reading.check()
         return reading
@@ -245,6 +347,10 @@ class Reading:
             raise ValueError("its reading holds sizes that no supported network has")
         if any(step and (step.upsample > 4 or step.stride < 1) for step in self.geometry.steps):
             raise ValueError("its reading holds strides that no supported network has")
+        if not all(0 <= skip.first <= skip.last < len(self.chain.links) for skip in self.chain.skips):
+            raise ValueError("its reading goes round layers that are not there")
+        if self.codebook and not any(layer.name == self.codebook for layer in self.codebooks()):
+            raise ValueError("its reading names a codebook that is not there")
         try:
             with torch.inference_mode():
                 label = torch.zeros(1, N_CLASSES)
@@ -257,11 +363,14 @@ class Reading:
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
         """Images (n, channels, side, side) in [0, 1] to codes (n, *code_shape), ``label`` one-hot (n, 10)."""
-        h = PIXELS[self.pixels].from_unit(x)
+        return self.quantised(self.unquantised(x, label))
+
+    def unquantised(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """The codes of images before a codebook, where there is one, puts its rows in their place."""
+        h = PIXELS[self.pixels].from_unit(VIEWS[self.view].torch(x))
         if not self.chain.links[0].is_conv:
             h = h.flatten(1)
-        for index in range(self.code):
-            h = self.run_link(index, h, label)
+        h = self.run(range(self.code), h, label)
         if self.chain.links[self.code].joint == Joint.HALVE:
             h = SPLITS[self.split](h)
         return ACTIVATIONS[self.code_activation].torch(h)
@@ -276,26 +385,48 @@ class Reading:
         return mu, with_head(replace(self, code_activation="none"), twins[0]).encode(x, label) if twins else None
 
     def twins_of_the_head(self) -> list[Layer]:
-        """The unused layers of the kind and shape of the layer that gives the code."""
-        head = self.chain.links[self.code - 1].layer
-        return [layer for layer in self.chain.unused if (layer.kind, layer.shape) == (head.kind, head.shape)]
+        """The heads beside the layer that gives the code."""
+        head = self.chain.links[self.code - 1]
+        return [layer for layer in self.chain.unused if self.chain.is_head(head, layer)]
+
+    def quantised(self, z: Tensor) -> Tensor:
+        """Codes with the nearest row of the codebook in the place of each vector (van den Oord et al. 2017,
+        arXiv:1711.00937); unchanged where there is no codebook."""
+        book = next((layer.weight for layer in self.chain.unused if layer.name == self.codebook), None)
+        if book is None:
+            return z
+        vectors = z.movedim(1, -1)
+        nearest = torch.cdist(vectors.reshape(-1, vectors.shape[-1]), book).argmin(dim=1)
+        return book[nearest].reshape(vectors.shape).movedim(-1, 1)
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes to what the last layer puts out, (n, channels, side, side), before `OUTPUTS`."""
-        h = z
-        for index in range(self.code, len(self.chain.links)):
-            h = self.run_link(index, h, label)
+        h = self.run(range(self.code, len(self.chain.links)), z, label)
+        if h.ndim == 4 and h.shape[2] != self.side:
+            h = FITS[self.fit](h, self.side)
         return h.reshape(len(h), self.channels, self.side, self.side)
 
     def picture(self, y: Tensor) -> Tensor:
         """What the last layer puts out as pixels in [0, 1]."""
-        return OUTPUTS[self.output].torch(y).clamp(0, 1)
+        return VIEWS[self.view].torch(OUTPUTS[self.output].torch(y).clamp(0, 1))
+
+    def run(self, places: range, h: Tensor, label: Tensor | None) -> Tensor:
+        """What these links make of what comes to the first, with the ways round them."""
+        begun: dict[Skip, Tensor] = {}
+        for index in places:
+            came = h
+            if index not in (0, self.code):
+                h = ACTIVATIONS[self.activations[index]].torch(h)
+            begun |= {skip: h if self.skip_activated else came for skip in self.skips if skip.first == index}
+            h = self.run_link(index, h, label)
+            for skip in self.skips:
+                if skip.last == index and skip in begun:
+                    h = h + self.run_projection(skip, begun[skip], h)
+        return h
 
     def run_link(self, index: int, h: Tensor, label: Tensor | None) -> Tensor:
-        """What a link makes of what comes to it, with the activation before it and the normalisations around it."""
+        """What a link makes of what comes to it, behind the activation, with the normalisations around it."""
         link = self.chain.links[index]
-        if index not in (0, self.code):
-            h = ACTIVATIONS[self.activations[index]].torch(h)
         if link.joint == Joint.UNFLATTEN or (link.is_conv and h.ndim == 2):
             side = round((h.shape[1] / link.n_in) ** 0.5)
             if self.channels_last:
@@ -303,31 +434,117 @@ class Reading:
             else:
                 h = h.reshape(len(h), link.n_in, side, side)
         elif not link.is_conv and h.ndim == 4:
+            if link.joint == Joint.FLATTEN:
+                side = side_of((link.n_in - link.condition) // h.shape[1]) or h.shape[2]
+                h = F.adaptive_avg_pool2d(h, side) if h.shape[2] > side else h
             h = (h.movedim(1, 3) if self.channels_last else h).flatten(1)
         for norm in link.before:
-            h = normalised(norm, h)
+            h = self.normalised(norm, h)
         if link.condition and label is not None:
-            h = torch.cat([label, h] if self.label_first else [h, label], dim=1)
-        h = run_layer(link, self.geometry.steps[index], h, self.upsampling)
+            joined = numbers_of_label(label, link.label)
+            h = torch.cat([joined, h] if self.label_first else [h, joined], dim=1)
+        h = run_layer(link, self.geometry.steps[index], h, self)
         for norm in link.after:
-            h = normalised(norm, ACTIVATIONS[self.norm_activation].torch(h))
+            h = self.normalised(norm, ACTIVATIONS[self.norm_activation].torch(h))
         return h
 
+    def run_projection(self, skip: Skip, h: Tensor, target: Tensor) -> Tensor:
+        """What goes round the links of a skip, in the shape of ``target``, which it joins."""
+        link = skip.projection
+        if link is None:
+            return h
+        weight, bias = link.layer.weight, link.layer.tensors.get("bias")
+        if not link.is_conv:
+            h = F.linear(h, weight, bias)
+        elif link.transposed:
+            stride, kernel = max(1, target.shape[2] // h.shape[2]), link.layer.kernel[0]
+            padding = max(0, kernel - stride + 1) // 2
+            more = target.shape[2] - ((h.shape[2] - 1) * stride - 2 * padding + kernel)
+            h = F.conv_transpose2d(h, weight, bias, stride, padding, more)
+        else:
+            if target.shape[2] > h.shape[2]:
+                h = F.interpolate(h, size=target.shape[2:], mode=self.upsampling)
+            h = F.conv2d(h, weight, bias, -(-h.shape[2] // target.shape[2]), (link.layer.kernel[0] - 1) // 2)
+        for norm in link.after:
+            h = self.normalised(norm, h)
+        return h
 
-def run_layer(link: Link, step: Step | None, h: Tensor, upsampling: str) -> Tensor:
+    def normalised(self, norm: Layer, h: Tensor) -> Tensor:
+        """What a normalisation makes of what comes to it."""
+        return NORMALISATIONS[norm.kind].apply(h, norm.tensors, self.norm_style)
+
+    def moved(self, move: Callable[[Tensor], Tensor]) -> Reading:
+        """The reading with its tensors moved to another device."""
+
+        def layer(each: Layer) -> Layer:
+            return replace(each, tensors={name: move(tensor) for name, tensor in each.tensors.items()})
+
+        def link(each: Link) -> Link:
+            before, after = tuple(map(layer, each.before)), tuple(map(layer, each.after))
+            return replace(
+                each, layer=layer(each.layer), before=before, after=after, label=each.label and layer(each.label)
+            )
+
+        chain = self.chain
+        skips = tuple(replace(skip, projection=skip.projection and link(skip.projection)) for skip in chain.skips)
+        unused = tuple(layer(each) if each.name == self.codebook else each for each in chain.unused)
+        return replace(self, chain=replace(chain, links=tuple(map(link, chain.links)), skips=skips, unused=unused))
+
+
+def link_to_dict(link: Link) -> dict[str, Any]:
+    """A link as plain values."""
+    label = {"label": link.label.name} if link.label else {}
+    return {
+        "layer": link.layer.name, "transposed": link.transposed, "n_in": link.n_in, "n_out": link.n_out,
+        "joint": link.joint.value, "condition": link.condition,
+        "before": [norm.name for norm in link.before], "after": [norm.name for norm in link.after],
+    } | label  # fmt: skip
+
+
+def link_from_dict(values: Mapping[str, Any], layers: Mapping[str, Layer]) -> Link:
+    """The link that `link_to_dict` wrote, of these layers by name."""
+    layer, joint = layers[values["layer"]], Joint(values["joint"])
+    before, after = (tuple(layers[name] for name in values[place]) for place in ("before", "after"))
+    sizes = values["transposed"], values["n_in"], values["n_out"]
+    label = layers[values["label"]] if values.get("label") else None
+    return Link(layer, *sizes, joint, values["condition"], before, after, label)
+
+
+def numbers_of_label(label: Tensor, layer: Layer | None) -> Tensor:
+    """The numbers (n, width) that stand for labels in one-hot form (n, 10): these, or what a layer makes of them."""
+    if layer is None:
+        return label
+    if "bias" in layer.tensors or layer.shape[0] < label.shape[1]:
+        return F.linear(label, layer.weight, layer.tensors.get("bias"))
+    return label @ layer.weight[: label.shape[1]]
+
+
+def cropped(h: Tensor, side: int, begin: int) -> Tensor:
+    """Maps cut to a side, from ``begin`` on; `RuntimeError` where they are too small."""
+    if h.shape[2] < side:
+        raise RuntimeError("a map is smaller than what is to be cut out of it")
+    return h[:, :, begin : begin + side, begin : begin + side]
+
+
+def run_layer(link: Link, step: Step | None, h: Tensor, reading: Reading) -> Tensor:
     """The link's own layer, with the pool behind it."""
     weight, bias = link.layer.weight, link.layer.tensors.get("bias")
     if step is None:
         return F.linear(h, weight, bias)
     if step.upsample > 1:
-        h = F.interpolate(h, scale_factor=step.upsample, mode=upsampling)
+        h = F.interpolate(h, scale_factor=step.upsample, mode=reading.upsampling)
     if step.padding == SAME:
         h = same_padded_convolution(h, weight, bias, step)
     elif step.transposed:
         h = F.conv_transpose2d(h, weight, bias, step.stride, step.padding, step.output_padding)
+    elif step.padding and reading.padding != "zeros":
+        padded = F.pad(h, (step.padding,) * 4, mode=PADDINGS[reading.padding])
+        h = F.conv2d(padded, weight, bias, step.stride)
     else:
         h = F.conv2d(h, weight, bias, step.stride, step.padding)
-    return F.max_pool2d(h, 2, step.pool) if step.pool else h
+    if not step.pool:
+        return h
+    return F.max_pool2d(h, 2, step.pool) if reading.pooling == "max" else F.avg_pool2d(h, 2, step.pool)
 
 
 def same_padded_convolution(h: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -> Tensor:
@@ -340,11 +557,6 @@ def same_padded_convolution(h: Tensor, weight: Tensor, bias: Tensor | None, step
     total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
     before, behind = total // 2, total - total // 2
     return F.conv2d(F.pad(h, (before, behind, before, behind)), weight, bias, stride)
-
-
-def normalised(norm: Layer, h: Tensor) -> Tensor:
-    """What a normalisation makes of what comes to it."""
-    return NORMALISATIONS[norm.kind].torch(h, norm.tensors)
 
 
 def possible_splits(reading: Reading) -> list[str]:

@@ -1,15 +1,18 @@
 """Work out the network in a file of weights: enumerate the readings that the shapes allow, keep the one that works.
 
 Shapes and names tell neither activations nor strides, nor pixel scale, nor which head is the mean. But the right
-reading reconstructs real digits clearly better than every wrong one, so each is scored, in three rounds: a coarse one
-over chains and geometries, a full one over what holds for the whole network, and a fine one, choice by choice.
+reading reconstructs real images clearly better than every wrong one, so each is scored, in three rounds: a coarse one
+over chains and geometries, a full one over what holds for the whole network, and a fine one, choice by choice. How sure
+the best one is follows from the best of those that draw other pictures.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import inf
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,88 +22,177 @@ from torch import Tensor
 
 from latent import data
 from latent.errors import CheckpointError
-from latent.foreign.chains import N_CLASSES, Chain, Joint, Link, as_first, candidates, chains
+from latent.files import label
+from latent.foreign.certainty import DIFFERENT, Certainty
+from latent.foreign.chains import N_CLASSES, Chain, Joint, as_first, candidates, chains
+from latent.foreign.clock import Clock
 from latent.foreign.geometry import Geometry, Known, geometries
 from latent.foreign.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
-from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS, Round, tried_in
+from latent.foreign.normalisations import FEATURE_NORMS, NORMALISATIONS
+from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS, USUAL_VIEW, VIEWS, Round, tried_in
 from latent.foreign.pickles import Record
-from latent.foreign.reading import Reading, possible_splits, with_activation, with_activation_before
+from latent.foreign.reading import (
+    FITS,
+    PADDINGS,
+    POOLINGS,
+    UPSAMPLINGS,
+    Reading,
+    possible_splits,
+    with_activation,
+    with_activation_before,
+)
 
+SECONDS = 16.0  # of computing for the search; what is left of it then is not tried
+CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
+COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
-COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 16, 24, 64, 500
-KEPT, REFINED, JUDGED = 6, 2, 6  # readings after the coarse and the full round, in the fine one, and on most images
-KEPT_ALIKE = 2  # readings of those with the same sizes of image and code
+FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 8, 16, 24, 64, 500
+MOST_MULTIPLICATIONS = 1.5e9  # of one run: fewer images for large networks
+FEWEST_IMAGES = 4
+STYLED = 4  # bases that are tried with every style of normalisation
+FIRST_KEPT = 8  # bases by what they achieve, and as many by what they cost
+KEPT, REFINED, JUDGED = 8, 4, 6  # readings after the coarse and the full round, in the fine one, and on most images
+KEPT_ALIKE = 3  # readings of those with the same sizes of image and code
 FAR_BEHIND = 1.0  # in the logarithm of the error
+TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
-GEOMETRY_PRICE = 0.03  # of a unit of the cost of a geometry
-CODE_PRICE = 1.0  # of a code e times as long
-SIDE_PRICES = {32: 0.5, 64: 1.0}  # of digits enlarged
-WORKING_ERROR = 0.045  # a reading with an error below this works
+DECODER_ODDITY_PRICE = 0.12  # the same where there is no encoder, and the error says less
+GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
+MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
+CODEBOOK_PRICE = 1.0  # of leaving aside a table that could be the codebook
+SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged
+WORKING_ERROR = 0.67  # times that of the mean image: a reading with an error below this works
 NOT_WORKING_PRICE = 10.0  # readings that do not work come after all that do, and among them only the error counts
-MEAN_DIGIT_ERROR = 0.067  # of the mean digit as the answer to every digit
-SECONDS = 6.5  # of computing for the search; what is left of it then is not tried
+COMPARED = 40  # readings with low errors that are looked at for one that draws other pictures
+INVERSION_STEPS, INVERSION_RATE, INVERTED = 60, 0.15, 16  # for decoders alone; the last is a number of images
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A reading and its mean squared error per pixel on real digits, pixels in [0, 1]."""
+    """A reading and its mean squared error per pixel on real images, pixels in [0, 1].
+
+    ``mean_error`` is that of the mean image as the answer to every image. Of a decoder alone, the error is that of
+    the codes found for the images. ``certainty`` of the reading that was found best, None for the others.
+    """
 
     reading: Reading
     error: float
+    mean_error: float = 1.0
+    certainty: Certainty | None = None
+
+    @property
+    def relative(self) -> float:
+        return self.error / self.mean_error
 
 
 @dataclass
-class Digits:
-    """Real digits, ``fitted`` to each side and number of channels that readings ask for."""
+class Examples:
+    """Real images, ``fitted`` to each side and number of channels that readings ask for."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
-    fitted: dict[tuple[int, int], Tensor] = field(default_factory=dict)
+    fitted: dict[tuple[int, int, bool], Tensor] = field(default_factory=dict)
+    mean_errors: dict[tuple[int, int, bool, int], float] = field(default_factory=dict)
+
+    def all(self, reading: Reading) -> Tensor:
+        """All images (n, channels, side, side) in [0, 1], as a reading takes them."""
+        key = shown_as(reading)
+        if key not in self.fitted:
+            shape = (reading.channels, reading.side, reading.side)
+            fitted = torch.from_numpy(data.fit(self.images, shape, key[2]).astype(np.float32) / 255)
+            self.fitted[key] = fitted[:, None] if reading.channels == 1 else fitted.movedim(3, 1).contiguous()
+        return self.fitted[key]
 
     def batch(self, reading: Reading, n: int) -> tuple[Tensor, Tensor]:
         """``n`` images (n, channels, side, side) in [0, 1] and one-hot labels (n, 10)."""
-        key = reading.side, reading.channels
-        if key not in self.fitted:
-            fitted = data.fit(self.images, (1, reading.side, reading.side)).astype(np.float32) / 255
-            self.fitted[key] = torch.from_numpy(fitted)[:, None].repeat(1, reading.channels, 1, 1)
-        return self.fitted[key][:n], F.one_hot(torch.tensor(self.labels[:n]).long(), N_CLASSES).float()
+        return self.all(reading)[:n], F.one_hot(torch.tensor(self.labels[:n]).long(), N_CLASSES).float()
+
+    def mean_error(self, reading: Reading, n: int) -> float:
+        """Mean squared error per pixel of the mean image as the answer to each of the first ``n``."""
+        key = *shown_as(reading), n
+        if key not in self.mean_errors:
+            images = self.all(reading)
+            self.mean_errors[key] = max(1e-12, float((images[:n] - images.mean(dim=0)).square().mean()))
+        return self.mean_errors[key]
 
 
-def read(tensors: Mapping[str, Tensor], modules: Mapping[str, Record] | None = None) -> list[Scored]:
-    """The readings of a file's named tensors that were looked at longest, the best first.
+def shown_as(reading: Reading) -> tuple[int, int, bool]:
+    """The side and the channels of the images that a reading takes, and whether they are padded to the side."""
+    return reading.side, reading.channels, VIEWS[reading.view].framed
 
-    ``modules`` are the file's own, by path, where it has any: evidence of strides and the like. Raises
-    `CheckpointError` where no chain of layers leads from an image or a code to an image, with what the file seems
-    to be.
+
+def read(
+    tensors: Mapping[str, Tensor],
+    modules: Mapping[str, Record] | None = None,
+    unread: Mapping[str, str] | None = None,
+    examples: Examples | None = None,
+) -> list[Scored]:
+    """The readings of a file's named tensors that were looked at longest, the best first, with its certainty; behind
+    it the best of those that draw different pictures.
+
+    ``modules`` are the file's own, by path, where it has any: evidence of strides and the like. ``unread`` what stands
+    among the tensors and is not read, in words by name. ``examples`` the images that readings are judged by, the
+    shipped digits by default. Raises `CheckpointError` where no chain of layers leads from an image or a code to an
+    image, or none works, with what the file seems to be.
     """
+    clock = Clock(SECONDS)
     turned, channels_last = in_torch_layout(tensors)
     layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
-    refuse_others(layers, tensors)
-    found = chains(layers)
+    found = chains(layers, clock.share(CHAINS_SHARE))
     if not found:
-        raise CheckpointError(what_it_seems_to_be(layers))
-    images, labels = data.evaluation_digits()
-    search = Search(Digits(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES]), time.thread_time() + SECONDS)
+        raise CheckpointError(what_it_seems_to_be(layers, tensors))
+    found = finite(found)
+    if examples is None:
+        images, labels = data.evaluation_digits()
+        examples = Examples(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES])
+    search = Search(examples)
     known = known_convolutions(modules or {})
-    found = [replace(chain, named_activations=activations_named(modules or {})) for chain in found]
-    longest = len(found[0].links)
-    attempts = [(longest, False), (longest, True), (longest - 1, False)]
+    named = activations_named(modules or {})
+    found = [replace(chain, named_activations=named, not_run=(*chain.not_run, *(unread or ()))) for chain in found]
     results: list[Scored] = []
     with torch.inference_mode():
-        for n_links, wide in attempts:  # rare strides, or leaving a layer aside: only where nothing likelier works
-            tried = [chain for chain in found if len(chain.links) == n_links]
-            bases = [base for chain in tried for base in first_readings(chain, known, wide, channels_last)]
+        for wide in (False, True):  # rare strides: only where nothing likelier works
+            clock_of_round = clock if wide else clock.share(NARROW_SHARE)
+            bases = all_first_readings(found, known, wide, channels_last, clock_of_round.share(GEOMETRIES_SHARE))
             if bases:
-                results = sorted([*results, *search.run(bases)], key=final_cost)
-            if (results and results[0].error < WORKING_ERROR) or time.thread_time() > search.deadline:
+                results = sorted([*results, *search.run(bases, clock_of_round)], key=final_cost)
+            if (results and results[0].relative < WORKING_ERROR) or clock.has_run_out:
                 break
-    if not results:
-        raise CheckpointError("no strides restore the input size")
-    if results[0].error >= MEAN_DIGIT_ERROR and results[0].reading.chain.has_encoder:
+    check_result(results, layers, tensors)
+    best, *others = results
+    with torch.inference_mode():
+        others.sort(key=lambda other: not (clock.has_run_out or search.draw_differently(best.reading, other.reading)))
+    return [replace(best, certainty=search.certainty(best, clock)), *others]
+
+
+def finite(found: Sequence[Chain]) -> list[Chain]:
+    """The chains all of whose weights are finite. Raises `CheckpointError` where there are none."""
+    good, names = [], []
+    for chain in found:
+        layers = [layer for link in chain.links for layer in (*link.before, link.layer, *link.after)]
+        wrong = [layer.name for layer in layers if not all(torch.isfinite(t).all() for t in layer.tensors.values())]
+        names += wrong
+        if not wrong:
+            good.append(chain)
+    if not good:
+        raise CheckpointError(f"the weights of {label(names[0])} are not finite; the training run diverged")
+    return good
+
+
+def check_result(results: Sequence[Scored], layers: Sequence[Layer], tensors: Mapping[str, Tensor]) -> None:
+    """Raise `CheckpointError` where no reading works, with what the file seems to be."""
+    if results and (results[0].relative < 1 or not results[0].reading.chain.has_encoder):
+        return
+    refuse_others(tensors)
+    if results and all(any(link.layer.name.endswith(" transposed") for link in s.reading.chain.links) for s in results):
+        raise CheckpointError(what_it_seems_to_be(layers, tensors))
+    if results:
+        best = results[0]
         raise CheckpointError(
-            f"no interpretation beats the mean image (MSE {results[0].error:.3f} against {MEAN_DIGIT_ERROR})"
+            f"no interpretation beats the mean image (MSE {best.error:.3f} against {best.mean_error:.3f}); it may be "
+            "untrained, of another kind, or trained on other images"
         )
-    return results
+    raise CheckpointError("no strides of its convolutions lead from an image to an image of the same side")
 
 
 def known_convolutions(modules: Mapping[str, Record]) -> dict[str, Known]:
@@ -131,12 +223,26 @@ def first_number(value: object) -> int | None:
     return value if isinstance(value, int) and 0 <= value < 100 else None
 
 
-def first_readings(chain: Chain, known: Mapping[str, Known], wide: bool, channels_last: bool) -> Iterator[Reading]:
+def all_first_readings(
+    found: Sequence[Chain], known: Mapping[str, Known], wide: bool, channels_last: bool, clock: Clock
+) -> list[Reading]:
+    """A reading to start from for every chain and each of its geometries, the likeliest chain first."""
+    bases: list[Reading] = []
+    for place, chain in enumerate(found):
+        bases += first_readings(chain, known, wide, channels_last, clock.share(2 / (2 + len(found) - place)))
+        if clock.has_run_out:
+            break
+    return bases
+
+
+def first_readings(
+    chain: Chain, known: Mapping[str, Known], wide: bool, channels_last: bool, clock: Clock | None = None
+) -> Iterator[Reading]:
     """A reading to start from for every geometry of a chain."""
     activations = tuple(
         "none" if surely_no_activation(chain, index) else USUAL_ACTIVATION for index in range(len(chain.links))
     )
-    for geometry in geometries(chain, known, wide, same_padding=channels_last):
+    for geometry in geometries(chain, known, wide, same_padding=channels_last, clock=clock):
         code = code_position(chain, geometry)
         yield Reading(chain, geometry, code, activations, channels_last=channels_last)
 
@@ -156,10 +262,10 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
     for index, link in enumerate(links):
         if link.joint == Joint.HALVE:
             return index
-    twins = [any(is_twin(link, layer) for layer in chain.unused) for link in links]
+    twins = [any(chain.is_head(link, layer) for layer in chain.unused) for link in links]
     if any(twins[1:-1]):
         head = twins.index(True, 1)
-        return next(index for index in range(head + 1, len(links)) if not twins[index])
+        return next((index for index in range(head + 1, len(links)) if not twins[index]), len(links) - 1)
     if all(link.is_conv for link in links):
         return geometry.turn
 
@@ -172,40 +278,65 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
     return min(range(1, len(links)), key=size_before)
 
 
-def is_twin(link: Link, layer: Layer) -> bool:
-    """Whether a layer could stand in a link's place: a log-variance beside a mean."""
-    if (layer.kind, layer.shape) != (link.layer.kind, link.layer.shape):
-        return False
-    return not link.is_conv or (link.n_in, link.n_out) in {way[1:] for way in layer.directions()}
-
-
 class Search:
-    """The three rounds, until ``deadline``, in seconds of this thread's computing.
+    """The three rounds, each until a clock has run out.
 
     The error of every reading on so many images is kept, so nothing is run twice.
     """
 
-    def __init__(self, digits: Digits, deadline: float) -> None:
-        self.digits = digits
-        self.deadline = deadline
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
         self.errors: dict[tuple[Reading, int], float] = {}
+        self.different: dict[tuple[Reading, Reading], bool] = {}
 
-    def run(self, bases: list[Reading]) -> list[Scored]:
+    def run(self, bases: list[Reading], clock: Clock) -> list[Scored]:
         """The best readings, best first."""
-        kept = self.best_of(coarse_readings(bases), COARSE_IMAGES, 0.4)
-        kept = self.best_of(full_readings([scored.reading for scored in kept]), FULL_IMAGES, 0.6)
-        for scored in sorted(kept, key=final_cost)[:REFINED]:
-            self.refine(scored.reading)
-        fine = [Scored(reading, error) for (reading, n), error in self.errors.items() if n == FINE_IMAGES]
-        fine = sorted(fine, key=final_cost)[:JUDGED]
-        return sorted((Scored(each.reading, self.error(each.reading, JUDGING_IMAGES)) for each in fine), key=final_cost)
+        if not bases[0].chain.has_encoder:
+            return self.run_decoders(bases, clock)
+        bases = self.first_of(bases, clock.share(COARSE_SHARE))
+        kept = self.best_of(coarse_readings(bases), COARSE_IMAGES, clock.share(COARSE_SHARE))
+        kept = self.best_of(full_readings([scored.reading for scored in kept]), FULL_IMAGES, clock.share(FULL_SHARE))
+        kept = sorted(kept, key=final_cost)[:REFINED]
+        fine = clock.share(FINE_SHARE)
+        for scored in kept:
+            if final_cost(scored) <= final_cost(kept[0]) + TOO_FAR_BEHIND:
+                self.refine(scored.reading, fine)
+        return self.judged(FINE_IMAGES, clock) or kept
 
-    def best_of(self, readings: Iterable[Reading], n: int, share: float) -> list[Scored]:
-        """The best of these readings on ``n`` images, each of another chain or geometry, in a share of the time left.
+    def first_of(self, bases: list[Reading], clock: Clock) -> list[Reading]:
+        """The bases that do best as authors mostly write them, and the likeliest whatever they do."""
+        ranked = sorted(bases, key=lambda base: base.geometry.cost + base.chain.cost)
+        best: dict[Reading, float] = {}
+        for base in ranked:
+            for reading in (base, *styles_of(base)):
+                for pixels in tried_in(Round.COARSE, PIXELS):
+                    with suppress(RuntimeError):
+                        outcome = self.with_each_output(replace(reading, pixels=pixels), FIRST_IMAGES)
+                        best[base] = min([best.get(base, inf), *map(early_cost, outcome)])
+            if clock.has_run_out:
+                break
+        return list(dict.fromkeys([*sorted(best, key=lambda base: best[base])[:FIRST_KEPT], *ranked[:FIRST_KEPT]]))
+
+    def judged(self, n: int, clock: Clock) -> list[Scored]:
+        """The best of what was run on ``n`` images, on as many images as there are."""
+        ranked = sorted((self.scored(reading, n) for reading, images in self.errors if images == n), key=final_cost)
+        found = []
+        for each in ranked[:JUDGED]:
+            found.append(self.scored(each.reading, JUDGING_IMAGES))
+            if clock.has_run_out:
+                break
+        return sorted(found, key=final_cost)
+
+    def scored(self, reading: Reading, n: int) -> Scored:
+        """A reading with its error on ``n`` images, or as many as its size allows."""
+        error = self.error(reading, n)
+        return Scored(reading, error, self.examples.mean_error(reading, affordable(reading, n)))
+
+    def best_of(self, readings: Iterable[Reading], n: int, clock: Clock) -> list[Scored]:
+        """The best of these readings on ``n`` images, each of another chain or geometry, until the clock has run out.
 
         Of those with the same sizes of image and code only the best `KEPT_ALIKE`, and none that is far behind.
         """
-        until = time.thread_time() + share * max(0.0, self.deadline - time.thread_time())
         best: dict[object, Scored] = {}
         for reading in readings:
             base = reading.chain, reading.geometry
@@ -216,7 +347,7 @@ class Search:
             for scored in outcome:
                 if base not in best or early_cost(scored) < early_cost(best[base]):
                     best[base] = scored
-            if time.thread_time() > until:
+            if clock.has_run_out:
                 break
         if not best:
             return []
@@ -228,58 +359,156 @@ class Search:
 
     def with_each_output(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
-        images, labels = self.digits.batch(reading, n)
-        if reading.chain.has_encoder:
-            z = reading.encode(images, labels)
-        else:
-            z = torch.randn(n, *reading.code_shape, generator=torch.Generator().manual_seed(0))
-        y = reading.decode(z, labels)
+        many = affordable(reading, n)
+        images, labels = self.examples.batch(reading, many)
+        mean_error = self.examples.mean_error(reading, many)
+        z = reading.unquantised(images, labels)
+        y = reading.decode(reading.quantised(z), labels)
         found = []
         for output in OUTPUTS:
             each = replace(reading, output=output)
-            pictures = each.picture(y)
-            error = (
-                float(F.mse_loss(pictures, images)) if reading.chain.has_encoder else self.distance_to_digits(pictures)
-            )
-            self.errors[each, n] = error = error if np.isfinite(error) else np.inf
-            found.append(Scored(each, error))
+            error = float(F.mse_loss(each.picture(y), images))
+            self.errors[each, n] = error = error if np.isfinite(error) else inf
+            found.append(Scored(each, error, mean_error))
         return found
 
-    def distance_to_digits(self, pictures: Tensor) -> float:
-        """Mean squared difference per pixel from the nearest real digit: the error of a decoder alone."""
-        side, channels = pictures.shape[2], pictures.shape[1]
-        real = self.digits.fitted[side, channels].flatten(1)
-        return float(torch.cdist(pictures.flatten(1), real).min(dim=1).values.square().mean()) / real.shape[1]
-
     def error(self, reading: Reading, n: int) -> float:
-        """Mean squared error per pixel of one reading on ``n`` images."""
-        if (reading, n) not in self.errors:
+        """Mean squared error per pixel of one reading on ``n`` images, or as many as its size allows."""
+        if (reading, n) not in self.errors and reading.chain.has_encoder:
             self.with_each_output(reading, n)
-        return self.errors[reading, n]
+        return self.errors.get((reading, n), inf)
 
-    def refine(self, reading: Reading) -> None:
-        """Make the one change that helps most, for as long as one helps."""
-        best = min(self.with_each_output(reading, FINE_IMAGES), key=final_cost)
-        while True:
-            tried = [best]
-            for changed in single_changes(best.reading):
-                tried += self.with_each_output(changed, FINE_IMAGES)
-                if time.thread_time() > self.deadline:
-                    return
-            better = min(tried, key=final_cost)
-            if better is best:
+    def refine(self, reading: Reading, clock: Clock) -> None:
+        """Go through the choices one by one and make every change that helps, for as long as one helps."""
+        best = min(self.with_each_output(reading, FINE_IMAGES), key=final_cost, default=None)
+        changed = best is not None
+        while best is not None and changed and not clock.has_run_out:
+            changed = False
+            for choice in changes(best.reading):
+                better = min(self.tried(choice(best.reading), clock), key=final_cost, default=best)
+                if final_cost(better) < final_cost(best):
+                    best, changed = better, True
+
+    def tried(self, readings: Iterable[Reading], clock: Clock) -> Iterator[Scored]:
+        """Each of these readings with each output, on the images of the fine round, until the clock has run out."""
+        for reading in readings:
+            if clock.has_run_out:
                 return
-            best = better
+            with suppress(RuntimeError):  # sizes that do not meet with this choice
+                yield from self.with_each_output(reading, FINE_IMAGES)
+
+    def run_decoders(self, bases: list[Reading], clock: Clock) -> list[Scored]:
+        """The best readings of a decoder alone, the likeliest styles of authors tried first."""
+        ranked = sorted(bases, key=lambda base: base.geometry.cost + base.chain.cost)[:KEPT]
+        for reading in decoder_readings(ranked):
+            with suppress(RuntimeError):  # sizes that do not meet after all: no reading
+                self.errors[reading, INVERTED] = self.error_of_found_codes(reading, INVERTED, clock)
+            if clock.has_run_out:
+                break
+        tried = [self.scored(reading, n) for reading, n in self.errors if n == INVERTED]
+        return sorted(tried, key=final_cost)[:JUDGED]
+
+    def error_of_found_codes(self, reading: Reading, n: int, clock: Clock) -> float:
+        """The error of a decoder alone: of the codes that gradient descent finds for images, from the origin on, until
+        the clock has run out.
+
+        A decoder whose activations are misread draws less of what it was trained to draw, whatever the code.
+        """
+        many = affordable(reading, n)
+        images, labels = self.examples.batch(reading, many)
+        with torch.inference_mode(False), torch.enable_grad():
+            images, labels = images.clone(), labels.clone()
+            z = torch.zeros(many, *reading.code_shape)
+            mean, square, best = torch.zeros_like(z), torch.zeros_like(z), inf
+            for step in range(1, INVERSION_STEPS + 1):  # Adam (Kingma & Ba 2015, arXiv:1412.6980)
+                z.requires_grad_()
+                y = OUTPUTS[reading.output].torch(reading.decode(z, labels))
+                loss = F.mse_loss(VIEWS[reading.view].torch(y), images)
+                (slope,) = torch.autograd.grad(loss, z)
+                mean = 0.9 * mean + 0.1 * slope
+                square = 0.999 * square + 0.001 * slope.square()
+                change = mean / (1 - 0.9**step) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+                z = z.detach() - INVERSION_RATE * change
+                best = min(best, float(loss.detach()))
+                if clock.has_run_out:
+                    break
+        return best if np.isfinite(best) else inf
+
+    def certainty(self, best: Scored, clock: Clock) -> Certainty:
+        """How sure the best reading is, by the best of those that were tried and draw other pictures."""
+        reading, in_time = best.reading, not clock.has_run_out
+        doubts = {
+            "decoder_alone": not reading.chain.has_encoder,
+            "open_size": reading.channels == 3 or all(link.is_conv for link in reading.chain.links),
+            "in_time": in_time,
+        }
+        margin, advantage = 1.0, 1.0
+        if reading.chain.has_encoder:
+            with torch.inference_mode():
+                rivals = [self.rival(best, n, clock) for n in (JUDGING_IMAGES, FINE_IMAGES, FULL_IMAGES)]
+            margin, advantage = (min(numbers) for numbers in zip(*rivals))
+        return Certainty(margin, advantage, best.relative, reading.chain.not_run, **doubts)
+
+    def rival(self, best: Scored, n: int, clock: Clock) -> tuple[float, float]:
+        """Of the readings that draw other pictures than the best one, on ``n`` images: the least relative error, and
+        the least with the prices of unlikely choices, both divided by its own."""
+        own = self.scored(best.reading, n)
+        others = [self.scored(reading, n) for reading, images in list(self.errors) if images == n]
+        others = [each for each in others if each.reading != best.reading]
+
+        def first(measure: Callable[[Scored], float]) -> float:
+            for other in sorted(others, key=measure)[:COMPARED]:
+                if clock.has_run_out or self.draw_differently(best.reading, other.reading):
+                    return measure(other) - measure(own)
+            return inf
+
+        return float(np.exp(first(lambda each: float(np.log(each.relative))))), float(np.exp(first(final_cost)))
+
+    def draw_differently(self, first: Reading, second: Reading) -> bool:
+        """Whether two readings reconstruct images, or decode codes, to pictures that differ; kept once it is known."""
+        if (first, second) not in self.different:
+            self.different[first, second] = self.compare(first, second)
+        return self.different[first, second]
+
+    def compare(self, first: Reading, second: Reading) -> bool:
+        """Whether two readings draw different pictures."""
+        if first.code_shape != second.code_shape or first.side != second.side:
+            return True
+        images, labels = self.examples.batch(first, FEWEST_IMAGES * 4)
+        spread = torch.randn(len(images), *first.code_shape, generator=torch.Generator().manual_seed(0))
+        pairs = [(spread, spread)]
+        if first.chain.has_encoder:
+            theirs, _ = self.examples.batch(second, FEWEST_IMAGES * 4)
+            z, other_z = first.encode(images, labels), second.encode(theirs, labels)
+            spread = spread * z.std(dim=0) + z.mean(dim=0)
+            pairs = [(z, other_z), (spread, spread)]
+        for mine, others in pairs:
+            pictures = first.picture(first.decode(mine, labels))
+            difference = (pictures - second.picture(second.decode(others, labels))).square().mean()
+            if difference > DIFFERENT * pictures.var(dim=0).mean():
+                return True
+        return False
+
+
+def affordable(reading: Reading, n: int) -> int:
+    """How many of ``n`` images a reading of its size is run on."""
+    multiplications = 0
+    for link, side in zip(reading.chain.links, reading.geometry.sides, strict=True):
+        multiplications += link.layer.weight.numel() * max(1, side * side)
+    return max(FEWEST_IMAGES, min(n, int(MOST_MULTIPLICATIONS / multiplications)))
 
 
 def early_cost(scored: Scored) -> float:
     """What readings are ranked by in the first rounds, the smaller the better: the log error and a price of the sizes.
 
-    A longer code reconstructs better whatever the network is, and so do larger digits, which are smoother.
+    A longer code reconstructs better whatever the network is, and so do larger images, which are smoother.
     """
     reading = scored.reading
-    price = GEOMETRY_PRICE * reading.geometry.cost + CODE_PRICE * np.log(np.prod(reading.code_shape))
-    return float(np.log(max(scored.error, 1e-12)) + price + SIDE_PRICES.get(reading.side, 0.0))
+    price = GEOMETRY_PRICE * reading.geometry.cost + CHAIN_PRICE * reading.chain.cost
+    length = float(np.log(np.prod(reading.code_shape)))
+    price += (MAP_PRICE if len(reading.code_shape) > 1 else CODE_PRICE) * length
+    price += SIDE_PRICES.get(reading.side, 0.0) + CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
+    return float(np.log(max(scored.relative, 1e-12))) + price
 
 
 def final_cost(scored: Scored) -> float:
@@ -289,13 +518,19 @@ def final_cost(scored: Scored) -> float:
     each activation unlike the others, and each unusual choice, has to lower the error by some per cent to be believed.
     """
     reading = scored.reading
-    if scored.error >= WORKING_ERROR:
-        return float(np.log(scored.error)) + NOT_WORKING_PRICE
+    if scored.relative >= WORKING_ERROR and reading.chain.has_encoder:
+        return float(np.log(scored.relative)) + NOT_WORKING_PRICE
+    price = ODDITY_PRICE if reading.chain.has_encoder else DECODER_ODDITY_PRICE
+    return early_cost(scored) + price * oddity(reading)
+
+
+def oddity(reading: Reading) -> float:
+    """How many unusual choices a reading makes."""
     usual_ones = tried_in(Round.FULL, ACTIVATIONS)
     used = {index: name for index, name in enumerate(reading.activations) if index not in (0, reading.code)}
     names = list(used.values())
     main = max(dict.fromkeys(names), key=names.count, default=USUAL_ACTIVATION)  # of equally many the first
-    odd = sum(name != main and not surely_no_activation(reading.chain, index) for index, name in used.items())
+    odd: float = sum(name != main and not surely_no_activation(reading.chain, index) for index, name in used.items())
     odd += reading.code_activation != "none"
     odd += 2 * (reading.code_activation not in ("none", *usual_ones))
     odd += 2 * (main not in usual_ones)
@@ -304,23 +539,68 @@ def final_cost(scored: Scored) -> float:
     odd += reading.pixels not in OUTPUTS[reading.output].likely_for
     odd += reading.label_first
     odd += reading.norm_activation != "none"
-    return early_cost(scored) + ODDITY_PRICE * odd
+    odd += reading.view != USUAL_VIEW
+    odd += (reading.padding != "zeros") + (reading.pooling != "max") + (not reading.residual)
+    odd += reading.norm_style in ("root mean square", "each place")
+    if not reading.chain.has_encoder:
+        odd += main != USUAL_ACTIVATION
+        odd += reading.output != "sigmoid"
+    return odd
 
 
 def coarse_readings(bases: list[Reading]) -> Iterator[Reading]:
-    """Each base, the likeliest first, with a few activations and pixel scales.
+    """Each base, the best first, with a few activations and pixel scales, views and normalisations.
 
     Where the code is a stack of feature maps, they may well have gone through the activation, too.
     """
     activations, scales = tried_in(Round.COARSE, ACTIVATIONS), tried_in(Round.COARSE, PIXELS)
-    for base in sorted(bases, key=lambda base: base.geometry.cost):
-        for pixels in scales:
-            for activation in activations:
-                for split in possible_splits(base):
-                    yield replace(with_activation(base, activation), pixels=pixels, split=split)
+    for place, base in enumerate(bases):
+        styles = [base, *styles_of(base)]
+        for style in styles:
+            for pixels in scales:
+                for activation in activations:
+                    yield replace(with_activation(style, activation), pixels=pixels)
+            for view in views_of(base):
+                yield replace(style, view=view)
+            for norm_style in norm_styles(base) if place < STYLED else ():
+                yield replace(style, norm_style=norm_style)
         if len(base.code_shape) > 1:
-            usual = with_activation(base, USUAL_ACTIVATION)
-            yield replace(usual, pixels=scales[0], code_activation=USUAL_ACTIVATION)
+            yield replace(base, pixels=scales[0], code_activation=USUAL_ACTIVATION)
+
+
+def styles_of(reading: Reading) -> Iterator[Reading]:
+    """The reading as other authors run such a network: what cannot be found choice by choice, since all else hangs
+    on it."""
+    for split in possible_splits(reading):
+        if split != reading.split:
+            yield replace(reading, split=split)
+    if reading.conditional:
+        yield replace(reading, label_first=not reading.label_first)
+    for layer in reading.codebooks():
+        yield replace(reading, codebook=layer.name)
+    for index, link in enumerate(reading.chain.links):
+        if index > reading.code and link.joint == Joint.UNFLATTEN and reading.activations[index] != "none":
+            yield with_activation_before(reading, index, "none")
+    steps = [step for step in reading.geometry.steps if step]
+    if any(step.upsample > 1 for step in steps):
+        yield replace(reading, upsampling=UPSAMPLINGS[1])
+    if any(step.pool for step in steps):
+        yield replace(reading, pooling=POOLINGS[1])
+    if reading.chain.skips:
+        yield replace(reading, skip_activated=not reading.skip_activated)
+        yield replace(reading, residual=not reading.residual)
+
+
+def views_of(reading: Reading) -> list[str]:
+    """The other ways to show a reading its images; padding only to a side that images are known to be padded to."""
+    return [name for name, view in VIEWS.items() if name != reading.view and (not view.framed or reading.side == 32)]
+
+
+def norm_styles(reading: Reading) -> list[str]:
+    """The other styles of the normalisations that no file tells apart, where the reading has some."""
+    norms = [norm for link in reading.chain.links for norm in (*link.before, *link.after)]
+    styled = any(NORMALISATIONS[norm.kind].styles for norm in norms)
+    return [style for style in FEATURE_NORMS if style != reading.norm_style] if styled else []
 
 
 def full_readings(bases: list[Reading]) -> Iterator[Reading]:
@@ -337,38 +617,88 @@ def full_readings(bases: list[Reading]) -> Iterator[Reading]:
                     yield with_activation_before(one, one.code - 1, "none")
 
 
+def decoder_readings(bases: list[Reading]) -> Iterator[Reading]:
+    """Readings of decoders alone, the likeliest first: one activation throughout, whole styles before rare ones."""
+    outputs = ("sigmoid", "linear", "tanh for [-1, 1]", "linear for standardised")
+    rest = [name for name in ACTIVATIONS if name not in ("none", USUAL_ACTIVATION)]
+    for base in bases:
+        for output in outputs:
+            yield replace(with_activation(base, USUAL_ACTIVATION), output=output)
+    for activation in (name for name in rest if name in tried_in(Round.FULL, ACTIVATIONS)):
+        for base in bases[:2]:
+            for output in outputs[:3]:
+                yield replace(with_activation(base, activation), output=output)
+
+
 def single_changes(reading: Reading) -> Iterator[Reading]:
     """The reading with one choice changed."""
-    places = [index for index in range(1, len(reading.activations)) if index != reading.code]
-    for index in places:
-        if surely_no_activation(reading.chain, index):
-            continue
-        for activation in ("none", *tried_in(Round.COARSE, ACTIVATIONS)):
-            if activation != reading.activations[index]:
-                yield with_activation_before(reading, index, activation)
-    usual_ones = tried_in(Round.FULL, ACTIVATIONS)
-    for activation in usual_ones:  # authors who mix do so between encoder and decoder
-        yield with_activation(reading, activation, lambda index: index < reading.code)
-        yield with_activation(reading, activation, lambda index: index > reading.code)
+    for choice in changes(reading):
+        yield from choice(reading)
+
+
+def changes(reading: Reading) -> Iterator[Callable[[Reading], Iterator[Reading]]]:
+    """For every choice of a reading, what gives a reading with that choice changed in each way."""
+    yield whole_activations
+    yield half_activations
+    for name, values in choices_of(reading).items():
+        yield lambda each, name=name, values=values: with_values(each, name, values)  # type: ignore[misc]
+    for index in range(1, len(reading.activations)):
+        if index != reading.code and not surely_no_activation(reading.chain, index):
+            yield lambda each, index=index: with_activations_before(each, index)  # type: ignore[misc]
+
+
+def whole_activations(reading: Reading) -> Iterator[Reading]:
+    """The reading with each activation throughout."""
     for activation in ACTIVATIONS:
         if activation != "none":
             yield with_activation(reading, activation)
-        if activation != reading.code_activation:
-            yield replace(reading, code_activation=activation)
-    for pixels in PIXELS:
-        if pixels != reading.pixels:
-            yield replace(reading, pixels=pixels)
+
+
+def half_activations(reading: Reading) -> Iterator[Reading]:
+    """The reading with each usual activation in one half: authors who mix do so between encoder and decoder."""
+    for activation in tried_in(Round.FULL, ACTIVATIONS):
+        yield with_activation(reading, activation, lambda index: index < reading.code)
+        yield with_activation(reading, activation, lambda index: index > reading.code)
+
+
+def with_activations_before(reading: Reading, index: int) -> Iterator[Reading]:
+    """The reading with another activation, or none, before one link."""
+    for activation in ("none", *tried_in(Round.COARSE, ACTIVATIONS)):
+        if activation != reading.activations[index]:
+            yield with_activation_before(reading, index, activation)
+
+
+def with_values(reading: Reading, choice: str, values: Sequence[object]) -> Iterator[Reading]:
+    """The reading with each other of these values of a choice."""
+    for value in values:
+        if value != getattr(reading, choice):
+            change: dict[str, Any] = {choice: value}
+            yield replace(reading, **change)
+
+
+def choices_of(reading: Reading) -> dict[str, Sequence[object]]:
+    """The values that can be chosen of a reading, by the choice's name; but for the activations of single places."""
+    steps = [step for step in reading.geometry.steps if step]
+    found: dict[str, Sequence[object]] = {
+        "code_activation": tuple(ACTIVATIONS), "pixels": tuple(PIXELS), "split": possible_splits(reading),
+        "view": views_of(reading), "norm_style": norm_styles(reading),
+        "codebook": ("", *(layer.name for layer in reading.codebooks())),
+    }  # fmt: skip
     if any(may_follow_activation(norm) for link in reading.chain.links for norm in link.after):
-        for activation in ("none", *usual_ones):
-            if activation != reading.norm_activation:
-                yield replace(reading, norm_activation=activation)
+        found["norm_activation"] = ("none", *tried_in(Round.FULL, ACTIVATIONS))
     if reading.conditional:
-        yield replace(reading, label_first=not reading.label_first)
-    if any(step and step.upsample > 1 for step in reading.geometry.steps):
-        yield replace(reading, upsampling="bilinear" if reading.upsampling == "nearest" else "nearest")
-    for split in possible_splits(reading):
-        if split != reading.split:
-            yield replace(reading, split=split)
+        found["label_first"] = (True, False)
+    if any(step.upsample > 1 for step in steps):
+        found["upsampling"] = UPSAMPLINGS
+    if any(step.pool for step in steps):
+        found["pooling"] = POOLINGS
+    if any(step.padding > 0 and not step.transposed for step in steps):
+        found["padding"] = tuple(PADDINGS)
+    if steps and reading.geometry.sides[-1] not in (0, reading.side):
+        found["fit"] = tuple(FITS)
+    if reading.chain.skips:
+        found |= {"residual": (True, False), "skip_activated": (True, False)}
+    return found
 
 
 def may_follow_activation(norm: Layer) -> bool:
@@ -377,7 +707,7 @@ def may_follow_activation(norm: Layer) -> bool:
     return kind is not None and not kind.is_activation and norm.modules_before != 0
 
 
-def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
+def refuse_others(tensors: Mapping[str, Tensor]) -> None:
     """Raise `CheckpointError` for networks that are certainly no autoencoder of layers in a chain."""
     if any(RECURRENT.search(name) for name in tensors):
         raise CheckpointError("it is a recurrent network, whose layers pass a state along a sequence")
@@ -385,16 +715,20 @@ def refuse_others(layers: list[Layer], tensors: Mapping[str, Tensor]) -> None:
         raise CheckpointError("it is a diffusion model, which removes noise step by step and has no code")
     if any(ATTENTION.search(name) for name in tensors):
         raise CheckpointError("it is a transformer, whose layers attend to each other and do not form a chain")
-    if not any(layer.is_weighted for layer in layers):
-        raise CheckpointError("it holds no dense or convolutional layers")
 
 
-def what_it_seems_to_be(layers: list[Layer]) -> str:
+def what_it_seems_to_be(layers: Sequence[Layer], tensors: Mapping[str, Tensor]) -> str:
     """What a file seems to hold that has no chain to an image."""
-    links = candidates(layers)
+    try:
+        refuse_others(tensors)
+    except CheckpointError as error:
+        return str(error)
+    links = [link for link in candidates(layers) if not link.layer.name.endswith(" transposed")]
+    if not links:
+        return "it holds no dense or convolutional layers"
     if any(as_first(link) for link in links):
         last = links[-1]
         if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
             return f"it is a classifier or an encoder: has no decoder ({last.n_out} outputs)"
-        return "it has no decoder: no layer leads back to an image"
+        return "it has no decoder that was found: no layer leads back to an image"
     return "no layer fits a 28, 32 or 64 pixel image"

@@ -167,7 +167,7 @@ def choose_sampler(space: LatentSpace, key: str, default: str, of_class: int | N
     rows = "" if of_class is None else f"[space.labels == {of_class}]"
     if chosen.takes_range and st.toggle(
         "Custom range", key=f"{key}_bounded", bind="query-params",
-        help="Off: range of the real codes.",
+        help=f"Off: range of the {space.codes_noun}.",
     ):  # fmt: skip
         low = st.number_input("From", value=-3.0, step=0.5, key=f"{key}_low", bind="query-params")
         high = st.number_input("To", value=3.0, step=0.5, key=f"{key}_high", bind="query-params")

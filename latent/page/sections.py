@@ -148,6 +148,8 @@ def show_model() -> LatentSpace | None:
             space = open_model(files)
         finally:  # whatever is wrong with these images, there is a way to others
             datasets.show_picker()
+        if certainty := space.checkpoint.certainty:
+            st.caption(f"Architecture inferred from the weights: **{certainty.level}**", help=certainty.remedy or None)
         if space.signature.conditional:
             choose_class(classes_of_model(space), "Class", "digit", DEFAULT_CLASS, width="stretch")
     except LatentError as error:

@@ -120,7 +120,7 @@ def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:
-    """A code as bars over the range of real codes."""
+    """A code as bars over the range of the codes of images, or of draws where there are none."""
     show_rows(alt_text, charts.code_chart, charts.code_rows(code, space.statistics), height=height)
 
 
@@ -135,12 +135,10 @@ def show_facts(facts: Mapping[str, str], means: Mapping[str, str] | None = None)
 
 
 def show_support(space: LatentSpace, code: Code) -> None:
-    """The support meter: how far out a code lies, measured by how far out real codes lie."""
+    """The support meter: how far out a code lies, measured by how far out the codes of images, or draws, lie."""
     quantile = float(space.support.quantile(code[None])[0])
-    st.progress(
-        quantile,
-        f"**{support.verdict(quantile).capitalize()}**: farther from its neighbours than {quantile:.0%} of real codes",
-    )
+    verdict = support.verdict(quantile).capitalize()
+    st.progress(quantile, f"**{verdict}**: farther from its neighbours than {quantile:.0%} of {space.codes_noun}")
 
 
 def show_table(rows: Any, columns: Mapping[str, Any], alt_text: str, *, place: Any = st, **choices: Any) -> None:

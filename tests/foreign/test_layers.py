@@ -25,15 +25,60 @@ def test_weight_normalisation_is_folded_into_the_weights(normalise, make, shape)
             if name.endswith(("_g", "original0")):
                 parameter.mul_(3)  # lengths that are not those of the directions
     module(torch.ones(shape))  # makes the weight anew
-    (layer,) = layers_of(named(module))
+    layer, *_ = layers_of(named(module))
     assert layer.kind == ("linear" if isinstance(module, nn.Linear) else "conv")
     assert torch.allclose(layer.weight, module.weight)
     assert torch.equal(layer.tensors["bias"], module.bias)
 
 
+@pytest.mark.filterwarnings("ignore:.*spectral_norm")
+@pytest.mark.parametrize("normalise", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
 @pytest.mark.parametrize(
-    "tensors", [nn.LayerNorm(4).state_dict(), {"bias": torch.ones(3)}, {"weight": torch.ones(3, 3, 3)}]
+    ("make", "shape"),
+    [(lambda: nn.Linear(5, 3), (1, 5)), (lambda: nn.Conv2d(2, 4, 3), (1, 2, 5, 5)),
+     (lambda: nn.ConvTranspose2d(2, 4, 3), (1, 2, 5, 5)), (lambda: nn.ConvTranspose2d(3, 3, 3), (1, 3, 5, 5))],
+)  # fmt: skip
+def test_spectral_normalisation_is_folded_into_the_weights(normalise, make, shape):
+    module = normalise(make(), n_power_iterations=20)
+    for _ in range(3):
+        module(torch.ones(shape))  # a step of the iteration that finds the singular value
+    module.eval()(torch.ones(shape))
+    layer, *_ = layers_of(named(module))
+    assert torch.allclose(layer.weight, module.weight, atol=1e-6)
+    assert torch.equal(layer.tensors["bias"], module.bias)
+
+
+@pytest.mark.parametrize(
+    "tensors", [{"bias": torch.ones(3)}, {"weight": torch.ones(3, 3, 3, 3, 3)}, {"weight": torch.ones(3, 1, 3)}]
 )
 def test_what_is_no_layer_of_a_chain_is_told_apart(tensors):
     (layer,) = layers_of({f"prior.{name}": tensor for name, tensor in tensors.items()})
     assert layer.kind == "other"
+
+
+@pytest.mark.parametrize(
+    ("module", "kind"),
+    [
+        (nn.LayerNorm(4), "feature_norm"), (nn.LayerNorm([4, 5, 5]), "feature_norm"),
+        (nn.GroupNorm(2, 4), "feature_norm"), (nn.InstanceNorm2d(4, affine=True), "feature_norm"),
+        (nn.LayerNorm(4, bias=False), "feature_norm"),
+        (nn.BatchNorm1d(4), "batch_norm"), (nn.PReLU(), "prelu"), (nn.PReLU(4), "prelu"),
+    ],
+)  # fmt: skip
+def test_normalisations_are_told_from_their_parameters(module, kind):
+    (layer,) = layers_of(named(module))
+    assert layer.kind == kind
+
+
+def test_a_tensor_by_itself_is_no_layer_beside_others():
+    beside = {"log_sigma": torch.zeros(1), "mean": torch.zeros(1, 1, 1, 1), "samples": torch.ones(4, 1, 28, 28)}
+    layers = layers_of(beside | {"noise": torch.ones(64, 8)} | named(nn.Linear(3, 5)))
+    assert [(layer.name, layer.kind) for layer in layers] == [("net", "linear"), ("noise", "table")]
+
+
+def test_matrices_by_themselves_are_layers_where_there_are_no_others():
+    first, second = layers_of(
+        {"W1": torch.ones(784, 30), "b1": torch.ones(30), "W2": torch.ones(784, 30), "b2": torch.ones(784)}
+    )
+    assert (first.shape, second.shape) == ((30, 784), (784, 30))
+    assert len(first.tensors["bias"]) == 30

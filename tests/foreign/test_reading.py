@@ -13,8 +13,9 @@ from latent import checkpoint
 from latent.checkpoint import Checkpoint
 from latent.checkpoint.__main__ import main
 from latent.errors import CheckpointError
+from latent.foreign.certainty import Level
 from latent.space import LatentSpace
-from tests.support.authors import AUTHORS, Author, mlp, network_of, true_error
+from tests.support.authors import AUTHORS, TESTED, Author, mlp, network_of, own_pictures, state_of, true_error
 from tests.support.javascript import ALLOWED, largest_differences, needs_node, real_codes
 from tests.support.model_files import saved
 from tests.support.models import CHECKPOINTS, FOREIGN
@@ -27,7 +28,7 @@ READ_PYTORCH = [truth for truth in OF_DIGITS if not truth["file"].endswith(".h5"
 
 @cache
 def read(name: str) -> Checkpoint:
-    return checkpoint.parse(saved(network_of(name).state_dict()), f"{name}.pt")
+    return checkpoint.parse(saved(state_of(name)), f"{name}.pt")
 
 
 @cache
@@ -41,7 +42,7 @@ def error_of(loaded: Checkpoint, n: int = 1000) -> float:
     return float(np.square(space.reconstruct(images, labels) - images / np.float32(255)).mean())
 
 
-@pytest.mark.parametrize("name", AUTHORS)
+@pytest.mark.parametrize("name", TESTED)
 def test_an_authors_weights_are_read_as_the_author_runs_them(name):
     author = AUTHORS[name]
     loaded = read(name)
@@ -49,7 +50,80 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
     reading = loaded.scored[0].reading
     assert reading.side == author.side
     assert reading.conditional == author.conditional
-    assert reading.variational == hasattr(network_of(name), "kl")
+    if name != "inverted":  # whose own network is another one's part
+        assert reading.variational == hasattr(network_of(name), "kl")
+    assert loaded.certainty is not None
+    space = LatentSpace.of(name, loaded)
+    own = own_pictures(author, network_of(name))[:, 0].numpy()
+    difference = np.square(space.reconstruct(space.images[: len(own)], space.labels[: len(own)]) - own).mean()
+    if loaded.certainty.level == Level.CERTAIN:
+        assert difference < 0.01 * own.var(axis=0).mean()
+
+
+def aside(name: str) -> str:
+    return read(name).scored[0].reading.choices().get("unused layers", "")
+
+
+def test_what_lies_beside_the_network_is_left_aside_and_named():
+    assert aside("a dense discriminator first") == "fc_logvar, D.*"
+    assert aside("a discriminator of codes") == "fc_logvar, disc.0, disc.2, disc.4"
+    assert aside("an average without a prefix") == "fc_logvar, ema.*"
+    assert aside("parameters of the loss") == "fc_logvar"
+
+
+KINDS = {
+    "LayerNorm": ("normalisation", "one group"),
+    "residual, dense": ("residual blocks", "2"),
+    "inverted": ("images", "inverted"),
+    "label through a table of 50": ("label through", "label_emb"),
+}
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_what_few_networks_have_is_run_and_said_and_kept_in_our_format(tmp_path, name):
+    loaded, (choice, value) = read(name), KINDS[name]
+    assert loaded.scored[0].reading.choices()[choice] == value
+    checkpoint.save(tmp_path / "own.pt", Checkpoint(None, loaded.state, scores={"test_mse": 0.5}, scored=loaded.scored))
+    again, space = LatentSpace.open(tmp_path / "own.pt"), LatentSpace.of(name, loaded)
+    images, labels = space.images[:20], space.labels[:20]
+    assert np.array_equal(again.reconstruct(images, labels), space.reconstruct(images, labels))
+    assert again.checkpoint.certainty == loaded.certainty
+
+
+def test_a_nan_counts_only_in_weights_that_are_run():
+    weights = network_of("tanh").state_dict()
+    beside = weights | {"losses": torch.tensor([0.3, float("nan")])}
+    assert (
+        checkpoint.parse(saved(beside), "a.pt").scored[0].reading.to_dict() == read("tanh").scored[0].reading.to_dict()
+    )
+    weights["decoder.0.bias"] = torch.full_like(weights["decoder.0.bias"], float("nan"))
+    with pytest.raises(CheckpointError, match=r"decoder\.0 are not finite"):
+        checkpoint.parse(saved(weights), "b.pt")
+
+
+def test_a_name_like_a_schedules_is_no_reason_to_refuse():
+    state = network_of("tanh").state_dict() | {"betas": torch.linspace(0, 1, 10)}
+    assert checkpoint.parse(saved(state), "a.pt").scored[0].reading.choices()["activations"] == "tanh"
+
+
+def test_layers_that_cannot_be_run_are_listed_and_the_reading_is_never_certain():
+    state = dict(network_of("tanh").state_dict())
+    middle = {"encoder.1.weight": torch.ones(3, 3, 3, 3, 3), "encoder.1.bias": torch.ones(3)}
+    loaded = checkpoint.parse(saved({"encoder.0.weight": state.pop("encoder.0.weight")} | middle | state), "a.pt")
+    assert "encoder.1" in loaded.scored[0].reading.chain.not_run
+    assert loaded.certainty.level != Level.CERTAIN
+    assert any("encoder.1" in reason for reason in loaded.certainty.reasons())
+
+
+def test_a_decoder_alone_is_read_in_the_likeliest_style_and_called_a_guess():
+    weights = network_of("a discriminator of codes").state_dict()
+    decoder = {name: weight for name, weight in weights.items() if name.startswith("decoder.")}
+    loaded = checkpoint.parse(saved(decoder), "decoder.pt")
+    z = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+    own = network_of("a discriminator of codes").decoder(z).detach().numpy().reshape(20, 28, 28)
+    assert np.allclose(LatentSpace.of("decoder", loaded).decode(z.numpy()), own, atol=1e-5)
+    assert loaded.certainty.level == Level.GUESS
+    assert len(loaded.scored) > 1
 
 
 @pytest.mark.parametrize(
@@ -240,10 +314,13 @@ def test_the_command_says_how_each_file_is_read_and_fails_for_what_is_refused(tm
     (good,) = json.loads(capsys.readouterr().out)
     assert set(good) == {
         "path", "ok", "kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error",
+        "certainty", "margin", "doubts", "remedy", "not_run", "left_aside",
     }  # fmt: skip
     assert (good["ok"], good["kind"], good["latent_dim"], good["image_shape"]) == (True, "ae", 12, [1, 28, 28])
     assert good["mse"] == pytest.approx(true_error(AUTHORS["tanh"], network_of("tanh")), rel=0.1)
     assert good["runner_up"]["margin"] >= 0.9
+    assert (good["certainty"], good["remedy"], good["not_run"], good["left_aside"]) == ("certain", None, [], [])
+    assert good["margin"] > 1
     assert main([str(tmp_path / "good.pt"), str(tmp_path / "bad.pt")]) == 1
     text = capsys.readouterr().out
     assert "refused: bad.pt" in text

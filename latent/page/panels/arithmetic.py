@@ -84,6 +84,6 @@ def show_terms(space: LatentSpace, cells: Cells, names: Sequence[str], z: Codes,
         with cell:
             show_code_chart(space, code, f"{name}: code as bars", height=200)
     st.caption(
-        "Grey: 1st–99th percentile of the real codes, per dimension. Sums and differences usually decode to "
+        f"Grey: 1st–99th percentile of the {space.codes_noun}, per dimension. Sums and differences usually decode to "
         "atypical images."
     )

@@ -66,7 +66,7 @@ def own_python(space: LatentSpace, gives: str, *used: Any) -> Snippet:
 
 def show_own(space: LatentSpace, own: Own) -> None:
     """The image as the network sees it, its reconstruction, the nearest real ones, its place on the map, its code."""
-    seen = data.fit(own.picture[None], space.signature.image_shape)
+    seen = data.fit(own.picture[None], space.signature.image_shape, space.signature.framed)
     z = space.encode(seen)
     x_hat = space.decode(z)
     nearest, name = space.nearest(z[0], 10)[0], own.name

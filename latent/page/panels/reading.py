@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from latent import checkpoint
+from latent import checkpoint, images, inference
+from latent.foreign.network import Network
 from latent.foreign.reading import Reading
 from latent.foreign.search import Scored
 from latent.page import cached
@@ -13,7 +14,7 @@ from latent.page.picker import overruled_by
 from latent.page.state import state
 from latent.space import LatentSpace
 
-CLEARLY = 1.05  # times the error: a second-best reading that is nearer hardly differs
+N_DRAWN = 10  # pictures of the second-best reading
 
 
 def show_reading(space: LatentSpace) -> None:
@@ -28,9 +29,10 @@ def show_reading(space: LatentSpace) -> None:
     with kept:
         st.markdown("**Inferred**: not in the file, chosen by test MSE")
         st.code("\n".join(f"{name}: {value}" for name, value in reading.choices().items()), None, wrap_lines=True)
+    show_certainty(space)
     tried = [each for each in scored if np.isfinite(each.error)]
     if len(tried) > 1:
-        show_second_best(*tried[:2])
+        show_second_best(space, *tried[:2])
     with st.expander("Change settings", expanded=len(scored) > len(tried)):
         st.caption("Applies to all sections; compare the test MSE.")
         overrule(tried[0].reading, space.checkpoint.sha256)
@@ -38,15 +40,28 @@ def show_reading(space: LatentSpace) -> None:
     st.download_button("Save as a `latent` checkpoint", own_format, name, "application/octet-stream", on_click="ignore")
 
 
-def show_second_best(best: Scored, second: Scored) -> None:
-    """The reading that came next, and in what it differs."""
-    ratio = second.error / best.error
-    alike = " Outputs nearly equal; the more common architecture was chosen."
-    verdict = "" if ratio > CLEARLY else alike
-    st.markdown(
-        f"**Second-best interpretation**: MSE {second.error:.4f}, against {best.error:.4f}.{verdict} It differs in:"
-    )
+def show_certainty(space: LatentSpace) -> None:
+    """How sure the reading is, what speaks against it, and what would settle it."""
+    certainty, reading = space.checkpoint.certainty, space.checkpoint.scored[0].reading
+    if certainty is not None:
+        st.markdown(f"**How sure**: {certainty.level}")
+        if doubts := certainty.reasons():
+            st.text("\n".join(doubts))
+            st.caption(certainty.remedy)
+    if aside := [*reading.left_aside, *space.checkpoint.left_aside]:
+        st.markdown("**Left aside**: in the file, and no part of this network")
+        st.text(", ".join(aside))
+
+
+def show_second_best(space: LatentSpace, best: Scored, second: Scored) -> None:
+    """The best reading that draws other pictures, in what it differs, and what it draws."""
+    st.markdown(f"**Second-best interpretation**: MSE {second.error:.4f}, against {best.error:.4f}. It differs in:")
     st.text(best.reading.differences(second.reading))
+    if not space.signature.has_encoder and second.reading.code_shape == best.reading.code_shape:
+        z = space.z[:N_DRAWN]
+        other = inference.decode(Network([second]).eval(), z, space.conditions(len(z), None))
+        sheet = images.rows_sheet([space.decode(z), other], zoom=2)
+        st.image(sheet.png(), caption="The same random codes. Top: as it is read. Bottom: second-best interpretation.")
 
 
 def overrule(reading: Reading, sha256: str) -> None:

@@ -1,0 +1,91 @@
+"""How sure a reading is: certain, likely, or a guess, by what the readings that draw other pictures achieve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+SURE_ADVANTAGE, LIKELY_ADVANTAGE = 1.04, 1.015  # over the best reading that draws different pictures
+SURE_ERROR, LIKELY_ERROR = 0.67, 0.85  # of the mean image's error
+DIFFERENT = 0.01  # of the variance of the pictures: from this mean squared difference on, they are others
+
+
+class Level(StrEnum):
+    """How sure; the values are what people read."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    GUESS = "a guess"
+
+
+@dataclass(frozen=True)
+class Certainty:
+    """How sure a reading is, and from what.
+
+    ``margin`` is the least error of a reading that draws different pictures, divided by that of this one; infinite
+    where all that was tried draws the same. ``advantage`` is the same after each unlikely choice has raised the error
+    by its price. ``relative_error`` is this reading's error divided by that of the mean image as the answer to every
+    image. ``not_run`` names the layers that lie among those in use and are not run. ``decoder_alone`` where nothing
+    is reconstructed, ``open_size`` where the file does not tell the size or the colours of its images from those in
+    use, ``in_time`` whether all that was meant to be tried was tried.
+    """
+
+    margin: float
+    advantage: float
+    relative_error: float
+    not_run: tuple[str, ...] = ()
+    decoder_alone: bool = False
+    open_size: bool = False
+    in_time: bool = True
+
+    @property
+    def level(self) -> Level:
+        if self.decoder_alone or self.advantage < LIKELY_ADVANTAGE or self.relative_error > LIKELY_ERROR:
+            return Level.GUESS
+        sure = self.advantage >= SURE_ADVANTAGE and self.relative_error <= SURE_ERROR
+        doubted = self.not_run or self.open_size or not self.in_time
+        return Level.CERTAIN if sure and not doubted else Level.LIKELY
+
+    def reasons(self) -> list[str]:
+        """What speaks against the reading, each in a sentence; empty where it is certain."""
+        if self.decoder_alone:
+            return ["The file holds no encoder, so no reconstruction shows which activations and outputs it has."]
+        found = []
+        if self.not_run:
+            found.append(f"Layers of the file are not run: {', '.join(self.not_run)}.")
+        if self.relative_error > SURE_ERROR:
+            found.append(
+                f"Its error is {self.relative_error:.0%} of the mean image's: it may have been trained on other images."
+            )
+        if self.advantage < SURE_ADVANTAGE:
+            found.append(f"A reading that draws other pictures has {self.margin:.2f} times its error.")
+        if self.open_size:
+            found.append("The file does not say how large its images are, or has colours that the images in use lack.")
+        if not self.in_time:
+            found.append("The time for the search ran out before all readings were tried.")
+        return found
+
+    @property
+    def remedy(self) -> str:
+        """What would settle it; empty where it is certain."""
+        if self.level == Level.CERTAIN:
+            return ""
+        if self.decoder_alone:
+            return "A file with its encoder would settle it, or one that says what its layers do, as ONNX files do."
+        return (
+            "Images that it was trained on would settle it, or a file that says what its layers do: an ONNX file, a "
+            "Keras file with its configuration, or a network that was saved whole."
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, from which `from_dict` makes it again."""
+        return asdict(self) | {"not_run": list(self.not_run)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Certainty:
+        """What `to_dict` wrote. `KeyError`, `TypeError` or `ValueError` where it is none."""
+        numbers = {name: float(values[name]) for name in ("margin", "advantage", "relative_error")}
+        facts = {name: bool(values[name]) for name in ("decoder_alone", "open_size", "in_time")}
+        return cls(**numbers, **facts, not_run=tuple(map(str, values["not_run"])))  # type: ignore[arg-type]
