@@ -15,15 +15,17 @@ from latent.dataset import Dataset, add_option
 from latent.errors import LatentError
 from latent.space import LatentSpace
 
+AS_WRITTEN = "as the file says"
 
-def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
-    """How a file is read, judged by these images, as plain values; where it was refused, ``ok`` is false and ``error``
-    a sentence."""
+
+def description(path: Path, other: Path | None = None, images: Dataset | None = None) -> dict[str, Any]:
+    """How a file is read, with the ``other`` half of its model where there is one, judged by these images, as plain
+    values; where it was refused, ``ok`` is false and ``error`` a sentence."""
     start = time.perf_counter()
     found: dict[str, Any] = {"path": str(path), "ok": False}
     found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
     try:
-        loaded = checkpoint.load(path)
+        loaded = checkpoint.load(path, other=other)
         space = LatentSpace.of(path.stem, loaded, images)
         signature = space.signature
         found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}
@@ -31,6 +33,8 @@ def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
             "image_shape": list(signature.image_shape),
             "mse": space.test_error if signature.has_encoder else None,
         }
+        if loaded.described is not None:
+            found["reading"] = {"container": loaded.container, "run": AS_WRITTEN} | loaded.described.describe()
         if loaded.scored:
             found["reading"] = loaded.scored[0].reading.describe() | {"container": loaded.container}
         if len(loaded.scored) > 1:
@@ -49,7 +53,11 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [str(found["path"])]
     lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
     if found["reading"]:
-        lines += ["  inferred architecture:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
+        heading = "run as the file says" if "run" in found["reading"] else "inferred architecture"
+        lines += [
+            f"  {heading}:",
+            *(f"    {name}: {value}" for name, value in found["reading"].items() if name != "run"),
+        ]
     if found["runner_up"]:
         lines.append(
             f"  second-best interpretation: {found['runner_up']['margin']:.2f} times the MSE with "
@@ -58,10 +66,26 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def models_in(files: Sequence[Path]) -> list[tuple[Path, ...]]:
+    """The files, an encoder with its decoder: those that lie side by side, or the only two that are given."""
+    found: list[tuple[Path, ...]] = []
+    for path in files:
+        if found and checkpoint.other_half(path) in found[-1]:
+            found[-1] = (*found[-1], path)
+        else:
+            found.append((path,))
+    if len(found) == 2 and all(len(each) == 1 and checkpoint.other_half(each[0]) is None for each in found):
+        (first,), (second,) = found
+        if {checkpoint.half_in(first), checkpoint.half_in(second)} == {"encoder", "decoder"}:
+            return [(first, second)]
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
     parser = argparse.ArgumentParser(
-        "python -m latent.checkpoint", description="Show the inferred architecture of model files."
+        "python -m latent.checkpoint",
+        description="Show how model files are run. An encoder and a decoder in two files are shown as one model.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with one object per file")
@@ -72,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LatentError as error:
         print(error, file=sys.stderr)
         return 1
-    descriptions = [description(path, images) for path in options.files]
+    descriptions = [description(*paths, images=images) for paths in models_in(options.files)]
     print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))
     return 0 if all(found["ok"] for found in descriptions) else 1
 

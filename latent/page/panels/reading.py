@@ -38,6 +38,24 @@ def show_reading(space: LatentSpace) -> None:
     st.download_button("Save as a `latent` checkpoint", own_format, name, "application/octet-stream", on_click="ignore")
 
 
+def show_description(space: LatentSpace) -> None:
+    """What a file says of its network, which is run as it says."""
+    description = space.checkpoint.described
+    assert description is not None
+    found = description.describe()
+    st.subheader("Network in the file")
+    st.markdown("Run exactly as the file describes it; nothing but the scale of the pixels is inferred.")
+    operations, rest = st.columns([3, 2])
+    with operations:
+        st.code("\n".join(found["operations"]), language=None, wrap_lines=True)
+    with rest:
+        st.code(f"code: {found['code']}\npixels: {found['pixels']}", language=None, wrap_lines=True)
+        for remark in description.halves.remarks:
+            st.text(remark)
+    own_format, name = checkpoint.to_bytes(space.checkpoint), f"{space.name}.pt"
+    st.download_button("Save as a `latent` checkpoint", own_format, name, "application/octet-stream", on_click="ignore")
+
+
 def show_second_best(best: Scored, second: Scored) -> None:
     """The reading that came next, and in what it differs."""
     ratio = second.error / best.error
