@@ -1,7 +1,7 @@
 """Keras models as graphs, from the configuration that a file holds: `.keras`, and `.h5` with a ``model_config``.
 
-A layer is a function under `@layer`, which adds nodes for one call of it. Nothing of a configuration is executed: the
-code of Lambda layers is never looked at.
+A layer is a function under `@adds_layer`, which adds nodes for one call of it. Nothing of a configuration is executed:
+the code of Lambda layers is never looked at.
 
 Maps have channels last in Keras and first in torch. Every value that a map layer gives is kept both ways, so that only
 those turns are left that something needs.
@@ -244,7 +244,7 @@ Adds = Callable[[Building, Layer, list[str]], "str | list[str]"]
 LAYERS: dict[str, Adds] = {}
 
 
-def layer(*class_names: str) -> Callable[[Adds], Adds]:
+def adds_layer(*class_names: str) -> Callable[[Adds], Adds]:
     def add(function: Adds) -> Adds:
         LAYERS.update(dict.fromkeys(class_names, function))
         return function
@@ -652,12 +652,12 @@ def activated(building: Building, layer: Layer, value: str, activation: Any) -> 
     raise layer.refuse(f"with the activation {label(name)}")
 
 
-@layer("Activation")
+@adds_layer("Activation")
 def activation(b: Building, layer: Layer, inputs: list[str]) -> str:
     return activated(b, layer, inputs[0], layer.get("activation", "linear"))
 
 
-@layer("ReLU")
+@adds_layer("ReLU")
 def relu(b: Building, layer: Layer, inputs: list[str]) -> str:
     highest, slope, threshold = (
         layer.config.get("max_value"),
@@ -671,7 +671,7 @@ def relu(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.each("leaky_relu", inputs[0], slope=float(slope)) if float(slope) else b.each("relu", inputs[0])
 
 
-@layer("LeakyReLU")
+@adds_layer("LeakyReLU")
 def leaky_relu(b: Building, layer: Layer, inputs: list[str]) -> str:
     slope = layer.config.get("negative_slope")
     slope = layer.get("alpha", 0.3) if slope is None else slope
@@ -680,23 +680,23 @@ def leaky_relu(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.each("leaky_relu", inputs[0], slope=float(slope))
 
 
-@layer("ELU")
+@adds_layer("ELU")
 def elu(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.each("elu", inputs[0], alpha=float(layer.get("alpha", 1.0)))
 
 
-@layer("Softmax")
+@adds_layer("Softmax")
 def softmax(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.add("softmax", inputs[0], axis=int(layer.get("axis", -1)))
 
 
-@layer("PReLU")
+@adds_layer("PReLU")
 def prelu(b: Building, layer: Layer, inputs: list[str]) -> str:
     (alpha,) = layer.variables("alpha")
     return b.add("prelu", inputs[0], b.tensor(alpha))
 
 
-@layer(*ALIKE)
+@adds_layer(*ALIKE)
 def alike(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.each("identity", inputs[0])
 
@@ -704,14 +704,14 @@ def alike(b: Building, layer: Layer, inputs: list[str]) -> str:
 # ------------------------------------------------------------------------------------------- dense, convolutions
 
 
-@layer("Dense")
+@adds_layer("Dense")
 def dense(b: Building, layer: Layer, inputs: list[str]) -> str:
     kernel, *bias = layer.variables("kernel", *["bias"] * bool(layer.get("use_bias", True)))
     y = b.add("linear", inputs[0], b.tensor(kernel.T.contiguous()), *map(b.tensor, bias))
     return activated(b, layer, y, layer.config.get("activation"))
 
 
-@layer("Conv1D", "Conv2D", "Convolution2D", "DepthwiseConv2D", "SeparableConv2D")
+@adds_layer("Conv1D", "Conv2D", "Convolution2D", "DepthwiseConv2D", "SeparableConv2D")
 def conv(b: Building, layer: Layer, inputs: list[str]) -> str:
     biased = ["bias"] * bool(layer.get("use_bias", True))
     separable, depthwise = layer.class_name == "SeparableConv2D", layer.class_name == "DepthwiseConv2D"
@@ -743,7 +743,7 @@ def conv(b: Building, layer: Layer, inputs: list[str]) -> str:
     return activated(b, layer, y, layer.config.get("activation"))
 
 
-@layer("Conv1DTranspose", "Conv2DTranspose", "Deconvolution2D")
+@adds_layer("Conv1DTranspose", "Conv2DTranspose", "Deconvolution2D")
 def conv_transpose(b: Building, layer: Layer, inputs: list[str]) -> str:
     kernel, *bias = layer.variables("kernel", *["bias"] * bool(layer.get("use_bias", True)))
     axes = kernel.ndim - 2
@@ -776,7 +776,7 @@ def conv_transpose(b: Building, layer: Layer, inputs: list[str]) -> str:
     return activated(b, layer, y, layer.config.get("activation"))
 
 
-@layer("Embedding")
+@adds_layer("Embedding")
 def embedding(b: Building, layer: Layer, inputs: list[str]) -> str:
     (table,) = layer.variables("embeddings")
     return b.add("embedding", inputs[0], b.tensor(table))
@@ -799,7 +799,7 @@ def on_channels(b: Building, layer: Layer, value: str, axis: Any, run: Callable[
     return b.last(run(b.first(value)))
 
 
-@layer("BatchNormalization", "SyncBatchNormalization")
+@adds_layer("BatchNormalization", "SyncBatchNormalization")
 def batch_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     scaled, centred = bool(layer.get("scale", True)), bool(layer.get("center", True))
     names = [*["gamma"] * scaled, *["beta"] * centred, "moving_mean", "moving_variance"]
@@ -809,7 +809,7 @@ def batch_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     return on_channels(b, layer, inputs[0], layer.get("axis", -1), lambda x: b.add("batch_norm", x, *parts, eps=eps))
 
 
-@layer("LayerNormalization")
+@adds_layer("LayerNormalization")
 def layer_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     axis = layer.get("axis", -1)
     axis = axis[0] if isinstance(axis, list) and len(axis) == 1 else axis
@@ -823,7 +823,7 @@ def layer_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     )  # fmt: skip
 
 
-@layer("GroupNormalization")
+@adds_layer("GroupNormalization")
 def group_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     names = [*["gamma"] * bool(layer.get("scale", True)), *["beta"] * bool(layer.get("center", True))]
     found = dict(zip(names, map(b.tensor, layer.variables(*names))))
@@ -836,13 +836,13 @@ def group_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     return on_channels(b, layer, inputs[0], layer.get("axis", -1), run)
 
 
-@layer("UnitNormalization")
+@adds_layer("UnitNormalization")
 def unit_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     axis = layer.get("axis", -1)
     return b.add("lp_norm", inputs[0], p=2.0, axis=axis[0] if isinstance(axis, list) else int(axis), eps=1e-6)
 
 
-@layer("Rescaling")
+@adds_layer("Rescaling")
 def rescaling(b: Building, layer: Layer, inputs: list[str]) -> str:
     scale, offset = layer.get("scale", 1.0), layer.get("offset", 0.0)
     if isinstance(scale, list | dict) or isinstance(offset, list | dict):
@@ -854,7 +854,7 @@ def rescaling(b: Building, layer: Layer, inputs: list[str]) -> str:
 # ------------------------------------------------------------------------------------------------- pooling, resizing
 
 
-@layer("MaxPooling2D", "MaxPool2D", "AveragePooling2D", "AvgPool2D", "MaxPooling1D", "AveragePooling1D")
+@adds_layer("MaxPooling2D", "MaxPool2D", "AveragePooling2D", "AvgPool2D", "MaxPooling1D", "AveragePooling1D")
 def pooling(b: Building, layer: Layer, inputs: list[str]) -> str:
     axes = b.rank(inputs[0]) - 2
     kernel = layer.pair("pool_size", axes, 2)
@@ -872,7 +872,7 @@ def pooling(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.last(y) if layer.channels_last else y
 
 
-@layer("GlobalAveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalMaxPooling1D")
+@adds_layer("GlobalAveragePooling2D", "GlobalMaxPooling2D", "GlobalAveragePooling1D", "GlobalMaxPooling1D")
 def global_pooling(b: Building, layer: Layer, inputs: list[str]) -> str:
     x = b.first(inputs[0]) if layer.channels_last else inputs[0]
     axes = tuple(range(2, b.rank(x)))
@@ -880,7 +880,7 @@ def global_pooling(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.last(y) if layer.get("keepdims", False) and layer.channels_last else y
 
 
-@layer("UpSampling2D", "UpSampling1D")
+@adds_layer("UpSampling2D", "UpSampling1D")
 def upsampling(b: Building, layer: Layer, inputs: list[str]) -> str:
     axes = b.rank(inputs[0]) - 2
     mode = {"nearest": "nearest", "bilinear": "linear"}.get(str(layer.get("interpolation", "nearest")))
@@ -895,7 +895,7 @@ def upsampling(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.last(y) if layer.channels_last else y
 
 
-@layer("ZeroPadding2D", "Cropping2D", "ZeroPadding1D", "Cropping1D")
+@adds_layer("ZeroPadding2D", "Cropping2D", "ZeroPadding1D", "Cropping1D")
 def padding(b: Building, layer: Layer, inputs: list[str]) -> str:
     axes = b.rank(inputs[0]) - 2
     key = "padding" if layer.class_name.startswith("Zero") else "cropping"
@@ -912,7 +912,7 @@ def padding(b: Building, layer: Layer, inputs: list[str]) -> str:
 # ---------------------------------------------------------------------------------------------------------- shapes
 
 
-@layer("Flatten")
+@adds_layer("Flatten")
 def flatten(b: Building, layer: Layer, inputs: list[str]) -> str:
     x = inputs[0]
     if not layer.channels_last and b.rank(x) > 2:
@@ -920,7 +920,7 @@ def flatten(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.add("reshape", x, shape=[0, math.prod(b.sizes(x))])
 
 
-@layer("Reshape")
+@adds_layer("Reshape")
 def reshape(b: Building, layer: Layer, inputs: list[str]) -> str:
     target = [int(size) for size in layer.get("target_shape")]
     if target.count(-1) == 1:
@@ -928,19 +928,19 @@ def reshape(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.add("reshape", inputs[0], shape=[0, *target])
 
 
-@layer("Permute")
+@adds_layer("Permute")
 def permute(b: Building, layer: Layer, inputs: list[str]) -> str:
     return b.add("permute", inputs[0], axes=[0, *map(int, layer.get("dims"))])
 
 
-@layer("RepeatVector")
+@adds_layer("RepeatVector")
 def repeat_vector(b: Building, layer: Layer, inputs: list[str]) -> str:
     n, size = int(layer.get("n")), b.sizes(inputs[0])[0]
     wide = b.add("reshape", inputs[0], shape=[0, 1, size])
     return b.add("tile", wide, repeats=[1, n, 1])
 
 
-@layer("Concatenate")
+@adds_layer("Concatenate")
 def concatenate(b: Building, layer: Layer, inputs: list[str]) -> str:
     axis, rank = int(layer.get("axis", -1)), b.rank(inputs[0])
     if axis % rank == rank - 1 and all(value in b.turned for value in inputs):
@@ -951,14 +951,14 @@ def concatenate(b: Building, layer: Layer, inputs: list[str]) -> str:
 MERGES = {"Add": "add", "Multiply": "mul", "Subtract": "sub", "Maximum": "maximum", "Minimum": "minimum"}
 
 
-@layer(*MERGES, "Average")
+@adds_layer(*MERGES, "Average")
 def merge(b: Building, layer: Layer, inputs: list[str]) -> str:
     if layer.class_name == "Average":
         return b.each("div", b.merged("add", *inputs), b.number(len(inputs)))
     return b.merged(MERGES[layer.class_name], *inputs)
 
 
-@layer("TimeDistributed")
+@adds_layer("TimeDistributed")
 def time_distributed(b: Building, layer: Layer, inputs: list[str]) -> str | list[str]:
     inside = layer.get("layer")
     if class_name_of(inside) != "Dense":
@@ -966,7 +966,7 @@ def time_distributed(b: Building, layer: Layer, inputs: list[str]) -> str | list
     return dense(b, Layer("Dense", layer.name, inside["config"], layer.weights), inputs)
 
 
-@layer("InputLayer")
+@adds_layer("InputLayer")
 def input_layer(b: Building, layer: Layer, inputs: list[str]) -> str:
     raise CheckpointError(f"is damaged or forged: it has a second input, {label(layer.name)}, where none is meant")
 

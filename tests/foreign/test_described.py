@@ -1,4 +1,4 @@
-"""Files that say what they are are run as they say: against the programs that they were written for, and the authors'."""
+"""Files that say what they are are run as they say: against the programs they were written for, and the authors'."""
 
 import io
 import json
@@ -12,10 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent import checkpoint, inference
+from latent.browser import live
 from latent.checkpoint import Checkpoint
 from latent.checkpoint.__main__ import main
-from latent.errors import CheckpointError
+from latent.errors import CheckpointError, DecoderError
 from latent.space import LatentSpace
+from tests.support.javascript import ALLOWED as ALLOWED_IN_BROWSER
+from tests.support.javascript import largest_differences, needs_node
 from tests.support.models import FOREIGN
 
 ALLOWED = 1e-8  # of the variance
@@ -89,9 +92,14 @@ class ResidualVAE(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.LeakyReLU(0.2), Residual(8), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(),
+            nn.Conv2d(1, 8, 3, 2, 1),
+            nn.BatchNorm2d(8),
+            nn.LeakyReLU(0.2),
+            Residual(8),
+            nn.Conv2d(8, 16, 3, 2, 1),
+            nn.ReLU(),
             nn.Flatten(),
-        )  # fmt: skip
+        )
         self.mu, self.logvar, self.up = nn.Linear(784, 6), nn.Linear(784, 6), nn.Linear(6, 784)
         self.decoder = nn.Sequential(
             nn.ConvTranspose2d(16, 8, 4, 2, 1), Residual(8), nn.Upsample(scale_factor=2), nn.Conv2d(8, 1, 3, padding=1),
@@ -309,20 +317,35 @@ def keras_convolutional(keras):
 
 def keras_sequential(keras):
     layers = keras.layers
-    return keras.Sequential([
-        layers.Input((784,)), layers.Dense(64, activation="gelu"), layers.Dropout(0.2), layers.Dense(5, name="code"),
-        layers.Dense(64, activation="hard_sigmoid"), layers.LayerNormalization(), layers.Dense(784, activation="sigmoid"),
-    ]), "code"  # fmt: skip
+    return keras.Sequential(
+        [
+            layers.Input((784,)),
+            layers.Dense(64, activation="gelu"),
+            layers.Dropout(0.2),
+            layers.Dense(5, name="code"),
+            layers.Dense(64, activation="hard_sigmoid"),
+            layers.LayerNormalization(),
+            layers.Dense(784, activation="sigmoid"),
+        ]
+    ), "code"
 
 
 def keras_pooled(keras):
     layers = keras.layers
-    return keras.Sequential([
-        layers.Input((28, 28, 1)), layers.SeparableConv2D(4, 3, padding="same", activation="relu"), layers.MaxPooling2D(3, 2, padding="same"),
-        layers.DepthwiseConv2D(3, padding="same"), layers.AveragePooling2D(2, padding="same"), layers.Conv2D(2, 3, padding="same", name="code"),
-        layers.GroupNormalization(2), layers.Conv2DTranspose(8, 4, strides=2, padding="same", activation="selu"),
-        layers.Conv2DTranspose(4, 2, strides=2, padding="valid", activation="softplus"), layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
-    ]), "code"  # fmt: skip
+    return keras.Sequential(
+        [
+            layers.Input((28, 28, 1)),
+            layers.SeparableConv2D(4, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(3, 2, padding="same"),
+            layers.DepthwiseConv2D(3, padding="same"),
+            layers.AveragePooling2D(2, padding="same"),
+            layers.Conv2D(2, 3, padding="same", name="code"),
+            layers.GroupNormalization(2),
+            layers.Conv2DTranspose(8, 4, strides=2, padding="same", activation="selu"),
+            layers.Conv2DTranspose(4, 2, strides=2, padding="valid", activation="softplus"),
+            layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+        ]
+    ), "code"
 
 
 @pytest.mark.parametrize("ending", ["keras", "h5"])
@@ -380,3 +403,42 @@ def test_an_encoder_and_a_decoder_side_by_side_are_one_model(tmp_path, capsys):
     with pytest.raises(CheckpointError, match="encoder alone"):
         LatentSpace.open(apart_folder / "first.onnx")
     assert not LatentSpace.open(apart_folder / "second.onnx").signature.has_encoder
+
+
+# ------------------------------------------------------------------------------------------------------- in the browser
+
+
+class Plain(nn.Module):
+    """A decoder of a single path, as a browser runs it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(6, 98), nn.ReLU(), nn.Unflatten(1, (2, 7, 7)), nn.ConvTranspose2d(2, 8, 3, 2, 1, 1),
+            nn.BatchNorm2d(8), nn.LeakyReLU(0.2), nn.Upsample(scale_factor=2), nn.Conv2d(8, 1, 3, padding=1), nn.Tanh(),
+        )  # fmt: skip
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z)
+
+
+@needs_node
+def test_a_decoder_of_a_single_path_draws_in_javascript_what_torch_draws(keras, modules, tmp_path):
+    torch.manual_seed(0)
+    plain = onnx_bytes(Plain().eval(), (torch.rand(2, 6),), 13, True, ("z",))
+    layers = keras.layers
+    decoder = keras.Sequential([
+        layers.Input((4,)), layers.Dense(7 * 7 * 3, activation="relu"), layers.Reshape((7, 7, 3)),
+        layers.Conv2DTranspose(8, 3, strides=2, padding="same", activation="elu"), layers.UpSampling2D(2),
+        layers.Conv2D(1, 3, padding="same", activation="sigmoid"),
+    ])  # fmt: skip
+    decoder.save(tmp_path / "model.keras")
+    models = [checkpoint.parse(plain, "z.onnx").model(), checkpoint.load(tmp_path / "model.keras").model()]
+    codes = [np.random.default_rng(0).normal(size=(4, m.signature.latent_dim)).astype(np.float32) for m in models]
+    assert max(largest_differences(modules, models, codes)) <= ALLOWED_IN_BROWSER
+
+
+def test_a_decoder_whose_paths_part_is_left_to_the_server():
+    content = onnx_bytes(network("residual VAE"), (images_for("residual VAE", 1),), 18, False, ("image",))
+    with pytest.raises(DecoderError, match="The browser cannot run"):
+        live.compile(checkpoint.parse(content, "model.onnx").model())
