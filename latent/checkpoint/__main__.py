@@ -66,18 +66,16 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def models_in(files: Sequence[Path]) -> list[tuple[Path, ...]]:
+def models_in(files: Sequence[Path]) -> list[tuple[Path, Path | None]]:
     """The files, an encoder with its decoder: those that lie side by side, or the only two that are given."""
-    found: list[tuple[Path, ...]] = []
-    for path in files:
-        if found and checkpoint.other_half(path) in found[-1]:
-            found[-1] = (*found[-1], path)
-        else:
-            found.append((path,))
-    if len(found) == 2 and all(len(each) == 1 and checkpoint.other_half(each[0]) is None for each in found):
-        (first,), (second,) = found
+    if len(files) == 2 and not any(checkpoint.other_half(path) for path in files):
+        first, second = files
         if {checkpoint.half_in(first), checkpoint.half_in(second)} == {"encoder", "decoder"}:
             return [(first, second)]
+    found: list[tuple[Path, Path | None]] = []
+    for path in files:
+        if checkpoint.other_half(path) not in [before for before, _ in found]:  # which opens with the other half
+            found.append((path, None))
     return found
 
 
@@ -96,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LatentError as error:
         print(error, file=sys.stderr)
         return 1
-    descriptions = [description(*paths, images=images) for paths in models_in(options.files)]
+    descriptions = [description(path, other, images) for path, other in models_in(options.files)]
     print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))
     return 0 if all(found["ok"] for found in descriptions) else 1
 

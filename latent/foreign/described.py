@@ -207,6 +207,10 @@ class Described(nn.Module):
             code = code.movedim(-1, 1)
         return code.flatten(1)
 
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The code as the mean; no spread, which is not followed through the graph."""
+        return self.encode(x, label), None
+
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, height, width) in [0, 1]."""
         halves = self.description.halves
