@@ -117,7 +117,9 @@ def model_section(space: LatentSpace) -> None:
 
     show = model_file.show_reconstructions if space.signature.has_encoder else model_file.show_draws
     shown = show(space, first, n)
-    if space.checkpoint.scored:
+    if space.checkpoint.described:
+        reading.show_description(space)
+    elif space.checkpoint.scored:
         reading.show_reading(space)
     let_pictures_be_drawn()  # and also before Altair and pandas are loaded, on a server that has just started
     history = space.checkpoint.history

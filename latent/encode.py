@@ -32,6 +32,7 @@ from latent import checkpoint, data, files, inference
 from latent.checkpoint import Checkpoint
 from latent.encoded import SUFFIX, Encoded, sidecar
 from latent.errors import CodesError, DataError, LatentError
+from latent.foreign.described import Described
 from latent.foreign.network import Network
 from latent.model import Autoencoder, LatentModel
 from latent.sources import DataSet, Files, Source, list_files
@@ -377,7 +378,7 @@ def say_inverted(model: LatentModel, source: Source, n: int) -> None:
         )
 
 
-def model_for(options: argparse.Namespace) -> tuple[Checkpoint, Autoencoder | Network]:
+def model_for(options: argparse.Namespace) -> tuple[Checkpoint, Autoencoder | Network | Described]:
     """The checkpoint and its model. Raises `LatentError` where the options do not fit each other or the model."""
     if options.out.suffix != SUFFIX:
         raise CodesError(f"--out names a file that ends in {SUFFIX}; got {options.out}.")

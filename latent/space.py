@@ -16,7 +16,8 @@ from latent import checkpoint, dataset, inference
 from latent.arrays import Labels, Pictures, Rows
 from latent.checkpoint import Checkpoint
 from latent.dataset import Dataset
-from latent.errors import ArgumentError
+from latent.errors import ArgumentError, CheckpointError
+from latent.files import label
 from latent.labels import one_of_each
 from latent.model import LatentModel, Signature
 from latent.neighbours import nearest
@@ -77,19 +78,25 @@ class LatentSpace:
     encoding: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     @classmethod
-    def open(cls, path: str | Path, images: Dataset | str | Path | None = None) -> LatentSpace:
+    def open(
+        cls, path: str | Path, images: Dataset | str | Path | None = None, other: str | Path | None = None
+    ) -> LatentSpace:
         """The space of a checkpoint file, our own or anybody's, on the best device there is.
 
         ``images`` are a data set, or the file or folder of one (`dataset.read`); the MNIST test digits by default.
-        Raises `CheckpointError` for a file that cannot be read as a trained autoencoder, `DataError` for images that
-        cannot be read.
+        ``other`` is the other half where encoder and decoder are two files. Raises `CheckpointError` for a file that
+        cannot be read as a trained autoencoder, `DataError` for images that cannot be read.
         """
         given = dataset.read(images) if isinstance(images, str | Path) else images
-        return cls.of(Path(path).stem, checkpoint.load(path), given)
+        return cls.of(Path(path).stem, checkpoint.load(path, other=other), given)
 
     @classmethod
     def of(cls, name: str, loaded: Checkpoint, images: Dataset | None = None) -> LatentSpace:
         """The space of a checkpoint that is loaded already."""
+        if loaded.described is not None and loaded.described.halves.decoder is None:
+            raise CheckpointError(
+                f"{label(name)} is an encoder alone: open it together with its decoder, which is another file."
+            )
         # Channels last: convolutions on a processor decode many codes in two thirds of the time.
         model, complaint = inference.placed(loaded.model().to(memory_format=torch.channels_last))
         images = images or dataset.shipped()

@@ -34,8 +34,8 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Where torch is imported: rooms, and single files of those folders in which most need none. `data` runs nothing, but
 # has torchvision fetch and read its images.
 RUNS_NETWORKS = {
-    "augment", "browser.live", "checkpoint", "data", "encode", "foreign", "inference", "measure.judge", "model",
-    "space", "train",
+    "augment", "browser.graphs", "browser.live", "checkpoint", "data", "encode", "foreign", "inference",
+    "measure.judge", "model", "space", "train",
 }  # fmt: skip
 SHOWS_PAGES = {"page", SCRIPT}
 

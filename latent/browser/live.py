@@ -15,9 +15,11 @@ from torch import Tensor, nn
 
 from latent.arrays import Labels
 from latent.browser import joined, source
+from latent.browser.graphs import add_graph
 from latent.browser.inbox import parcel
 from latent.errors import DecoderError
 from latent.foreign.chains import Link
+from latent.foreign.described import Described
 from latent.foreign.geometry import SAME, Step
 from latent.foreign.network import Network
 from latent.foreign.normalisations import NORMALISATIONS, batch_norm_as_affine
@@ -69,6 +71,8 @@ def compile(model: LatentModel) -> Program:
         add_modules(builder, model.decoder)
     elif isinstance(model, Network):
         add_reading(builder, model.reading)
+    elif isinstance(model, Described):
+        add_graph(builder, model.description)
     else:
         raise DecoderError(f"Expected a network of known layers, found a {type(model).__name__}.")
     return builder.program()

@@ -22,8 +22,11 @@ from torch import Tensor
 from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
-from latent.foreign import container, formats, search
+from latent.foreign import container, formats, keras_graph, search
 from latent.foreign.certainty import Certainty
+from latent.foreign.container import Container
+from latent.foreign.described import Described, Description
+from latent.foreign.halves import Halves, halves_of, joined
 from latent.foreign.network import Network
 from latent.foreign.reading import Reading
 from latent.foreign.search import Scored
@@ -40,12 +43,13 @@ PARTS = ("state", "history", "scores", "recipe", "progress")
 class Checkpoint:
     """What one file holds.
 
-    ``config`` of our own network, or None where ``scored`` says how somebody else's is read: the readings that were
-    tried, best first. ``state`` the weights by name; ``history`` a row an epoch (epoch, train_loss, test_loss,
-    test_mse, seconds); ``scores`` of the finished model (test_mse: mean squared error per pixel, pixels in [0, 1]);
-    ``recipe`` the options it was trained with; ``progress`` what `latent.train` needs to go on, empty once training
-    is finished; ``snapshots`` the film of the training run, where one was kept; ``sha256`` of the file, empty before
-    it is saved; ``container`` the kind of file, for people; ``path`` where it is, if it came from a file;
+    ``config`` of our own network; or None where ``described`` is what the file says of itself, or where ``scored``
+    says how somebody else's weights are read: the readings that were tried, best first. ``state`` the weights by
+    name; ``history`` a row an epoch (epoch, train_loss, test_loss, test_mse, seconds); ``scores`` of the finished
+    model (test_mse: mean squared error per pixel, pixels in [0, 1]); ``recipe`` the options it was trained with;
+    ``progress`` what `latent.train` needs to go on, empty once training is finished; ``snapshots`` the film of the
+    training run, where one was kept; ``sha256`` of the file, empty before it is saved; ``container`` the kind of
+    file, for people; ``path`` where it is, if it came from a file;
     ``left_aside`` the parts of the file that hold tensors and are not the model.
     """
 
@@ -58,6 +62,7 @@ class Checkpoint:
     snapshots: Snapshots | None = field(default=None, repr=False)
     sha256: str = ""
     scored: list[Scored] = field(default_factory=list, repr=False)
+    described: Description | None = field(default=None, repr=False)
     container: str = "latent checkpoint"
     path: Path | None = None
     left_aside: tuple[str, ...] = ()
@@ -71,11 +76,13 @@ class Checkpoint:
         """The same file, read another way; its error is not known yet (NaN)."""
         return replace(self, scored=[Scored(reading, float("nan")), *self.scored])
 
-    def model(self) -> Autoencoder | Network:
+    def model(self) -> Autoencoder | Network | Described:
         """The network with these weights, in evaluation mode, on the CPU.
 
         Raises `CheckpointError` where the weights do not fit the configuration.
         """
+        if self.described is not None:
+            return Described(self.described).eval()
         if self.config is None:
             return Network(self.scored).eval()
         with torch.device("meta"):  # costs no memory whatever the configuration says; the weights are put in whole
@@ -97,8 +104,9 @@ def find(folder: str | Path) -> list[Path]:
     """The model files of a folder and of the folders in it, those of the folder itself first; numbers in names in
     counting order (ae-2 before ae-16).
 
-    A file is one by the end of its name, in any case of letters, or by its first bytes. Raises `CheckpointError` where
-    the folder cannot be read; a folder in it that cannot be read is passed over.
+    A file is one by the end of its name, in any case of letters, or by its first bytes; of an encoder and a decoder
+    that lie side by side the decoder stands for both. Raises `CheckpointError` where the folder cannot be read; a
+    folder in it that cannot be read is passed over.
     """
     folder = Path(folder)
     try:
@@ -108,6 +116,8 @@ def find(folder: str | Path) -> list[Path]:
     for each in folders:
         with suppress(OSError):
             found += look_through(each)[0]
+    offered = set(found)
+    found = [path for path in found if not (is_encoder(path) and other_half(path) in offered)]
     return sorted(found, key=lambda path: (len(path.parts), counting_order(str(path.with_suffix("")))))
 
 
@@ -155,20 +165,134 @@ def counting_order(text: str) -> list[tuple[str, int]]:
     return [(text, int(number)) for text, number in zip(parts[::2], [*parts[1::2], "-1"])]
 
 
+HALVES = re.compile(
+    r"(?<![A-Za-z])(?P<word>(?:en|de)c(?:oder)?)(?![a-z])|(?P<inner>(?<=[a-z])(?:En|De)coder)", re.IGNORECASE
+)
+
+
+def other_half(path: str | Path) -> Path | None:
+    """The decoder that lies beside an encoder, or the encoder beside a decoder, by their names; None where none does.
+
+    >>> other_half("nowhere/vae_encoder.onnx") is None
+    True
+    """
+    path = Path(path)
+    swaps = {"enc": "dec", "dec": "enc", "Enc": "Dec", "Dec": "Enc", "ENC": "DEC", "DEC": "ENC"}
+    found = list(HALVES.finditer(path.stem))
+    if len(found) != 1 or found[0][0][:3] not in swaps:
+        return None
+    start = found[0].start()
+    other = path.with_name(f"{path.name[:start]}{swaps[path.name[start : start + 3]]}{path.name[start + 3 :]}")
+    with suppress(OSError, ValueError):
+        return other if other.is_file() else None
+    return None
+
+
+def is_encoder(path: Path) -> bool:
+    """Whether a file is called an encoder."""
+    found = list(HALVES.finditer(path.stem))
+    return len(found) == 1 and found[0][0].lower().startswith("enc")
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """What is another one whenever the file, or the other half beside it, is another one. Raises `CheckpointError`."""
+    other = other_half(path)
+    return files.stamp(path) + (files.stamp(other) if other else ())
+
+
 def fingerprint(path: str | Path) -> str:
-    """SHA-256 of the file, in hexadecimal. Raises `CheckpointError` where it cannot be read."""
-    return hashlib.sha256(files.read(path)).hexdigest()
+    """SHA-256 of the file, in hexadecimal; of both where encoder and decoder lie side by side.
+
+    Raises `CheckpointError` where one cannot be read.
+    """
+    other = other_half(path)
+    contents = [files.read(path), *([files.read(other)] if other else [])]
+    return sha256_of(contents)
 
 
-def load(path: str | Path, within: Path | None = None) -> Checkpoint:
+def sha256_of(contents: list[bytes]) -> str:
+    """SHA-256 of these bytes, in whatever order."""
+    digest = hashlib.sha256()
+    for content in sorted(contents) if len(contents) > 1 else contents:
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def load(path: str | Path, within: Path | None = None, other: str | Path | None = None) -> Checkpoint:
     """The checkpoint in a file, our own or anybody's; nothing from the file is executed.
 
-    With ``within``, the file must lie in that folder, also where it is a link.
+    Where an encoder and a decoder lie side by side (`other_half`), either opens both; ``other`` names the other half
+    where it is called otherwise. With ``within``, the files must lie in that folder, also where they are links.
 
     Raises `CheckpointError` for a file that is missing, damaged, or holds no autoencoder that can be worked out.
     """
     path = Path(path)
-    return replace(parse(files.read(path, within), path.name), path=path)
+    beside = Path(other) if other is not None else other_half(path)
+    content = files.read(path, within)
+    if beside is None:
+        return replace(parse(content, path.name), path=path)
+    second = files.read(beside, within)
+    sha256 = sha256_of([content, second])
+    try:
+        return replace(
+            both(container.parse(content, path.name), container.parse(second, beside.name)), sha256=sha256, path=path
+        )
+    except CheckpointError as error:
+        if other is not None:
+            raise
+        alone = parse(content, path.name)
+        why = f"{alone.container}, without {label(beside.name)} beside it: {str(error).rstrip('.')}"
+        return replace(alone, container=why, sha256=sha256, path=path)
+
+
+def both(first: Container, second: Container) -> Checkpoint:
+    """An encoder and a decoder from two files as one model. Raises `CheckpointError` where they are no such."""
+    graphs = [each.graph() for each in (first, second)]
+    names = f"{first.format} of {label(first.name)} and {label(second.name)}"
+    if graphs[0] is not None and graphs[1] is not None:
+        halves = [halves_in(each) for each in (first, second)]
+        halves.sort(key=lambda each: each.encoder is None)
+        try:
+            description = Description.of(joined(*halves))
+        except CheckpointError as error:
+            raise CheckpointError(f"{label(first.name)} {error}.") from error
+        return Checkpoint(None, description.tensors(), described=description, container=names)
+    if graphs[0] is not None or graphs[1] is not None:
+        raise CheckpointError(
+            f"{label(first.name)} and {label(second.name)} are of two kinds, so they are no one model."
+        )
+    parts = {"decoder" if not is_encoder(Path(each.name)) else "encoder": each for each in (second, first)}
+    if len(parts) < 2:
+        parts = {"encoder": first, "decoder": second}
+    ordered = [(part, parts[part]) for part in ("encoder", "decoder")]
+    tensors = {f"{p}.{n}": t for p, each in ordered for n, t in keras_graph.with_names(each.tensors()).items()}
+    modules = {f"{part}.{n}".rstrip("."): r for part, each in ordered for n, r in each.modules().items()}
+    try:
+        scored = search.read(tensors, modules)
+    except CheckpointError as error:
+        raise CheckpointError(f"{label(first.name)} cannot be explored: {error}.") from error
+    return Checkpoint(None, tensors, scored=scored, container=names)
+
+
+def half_in(path: Path) -> str:
+    """ "encoder" or "decoder" for a file that describes such a half alone, else an empty text."""
+    with suppress(CheckpointError):
+        opened = container.open_container(path)
+        if opened.graph() is not None:
+            halves = halves_in(opened)
+            if halves.encoder is None or halves.decoder is None:
+                return "encoder" if halves.decoder is None else "decoder"
+    return ""
+
+
+def halves_in(opened: Container) -> Halves:
+    """The autoencoder, or half of one, that a file describes. Raises `CheckpointError`."""
+    graph = opened.graph()
+    assert graph is not None
+    try:
+        return halves_of(graph)
+    except CheckpointError as error:
+        raise CheckpointError(f"{label(opened.name)} {error}.") from error
 
 
 def is_own(path: str | Path) -> bool:
@@ -183,7 +307,10 @@ def parse(content: bytes, name: str) -> Checkpoint:
     values, sha256 = opened.content, hashlib.sha256(content).hexdigest()
     if isinstance(values, dict) and values.get("format") == FORMAT:
         return own(values, name, sha256)
-    tensors = opened.tensors()
+    if opened.graph() is not None:
+        description = Description.of(halves_in(opened))
+        return Checkpoint(None, description.tensors(), sha256=sha256, described=description, container=opened.format)
+    tensors = keras_graph.with_names(opened.tensors())
     try:
         scored = search.read(tensors, opened.modules(), opened.unread())
     except CheckpointError as error:
@@ -197,9 +324,11 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
     try:
         state = values["state"]
         for weight, tensor in state.items():
-            if not torch.isfinite(tensor).all():
+            if not torch.isfinite(tensor).all() and "described" not in values:
                 raise CheckpointError(f"{label(name)}: the weight {weight} is not finite; the training run diverged.")
         parts = {part: values[part] for part in PARTS}
+        if "described" in values:
+            return Checkpoint(None, **parts, sha256=sha256, described=Description.from_dict(values["described"], state))
         if "reading" in values:
             reading, error = Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"])
             certainty = Certainty.from_dict(values["certainty"]) if "certainty" in values else None
@@ -208,6 +337,10 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
         config = AutoencoderConfig.from_dict(values["config"])
         film = own_snapshots(values["snapshots"], config, name) if "snapshots" in values else None
         return Checkpoint(config, **parts, snapshots=film, sha256=sha256)
+    except CheckpointError as error:
+        raise CheckpointError(
+            str(error) if str(error).startswith(label(name)) else f"{label(name)} {error}."
+        ) from error
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise CheckpointError(f"{label(name)} is an incomplete or damaged {FORMAT} checkpoint: {error}.") from error
 
@@ -240,7 +373,9 @@ def save(path: str | Path, checkpoint: Checkpoint) -> Checkpoint:
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """The checkpoint as a file of our own format."""
     values: dict[str, Any] = {"format": FORMAT} | {name: getattr(checkpoint, name) for name in PARTS}
-    if checkpoint.config is None:
+    if checkpoint.described is not None:
+        values["described"] = checkpoint.described.to_dict()
+    elif checkpoint.config is None:
         values["reading"] = checkpoint.scored[0].reading.to_dict()
         if checkpoint.certainty is not None:
             values["certainty"] = checkpoint.certainty.to_dict()

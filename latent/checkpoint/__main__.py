@@ -16,16 +16,18 @@ from latent.dataset import Dataset, add_option
 from latent.errors import LatentError
 from latent.space import LatentSpace
 
+AS_WRITTEN = "as the file says"
 
-def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
-    """How a file is read, judged by these images, as plain values; where it was refused, ``ok`` is false and ``error``
-    a sentence."""
+
+def description(path: Path, other: Path | None = None, images: Dataset | None = None) -> dict[str, Any]:
+    """How a file is read, with the ``other`` half of its model where there is one, judged by these images, as plain
+    values; where it was refused, ``ok`` is false and ``error`` a sentence."""
     start = time.perf_counter()
     found: dict[str, Any] = {"path": str(path), "ok": False}
     found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
     found |= {"certainty": None, "margin": None, "doubts": [], "remedy": None, "not_run": [], "left_aside": []}
     try:
-        loaded = checkpoint.load(path)
+        loaded = checkpoint.load(path, other=other)
         space = LatentSpace.of(path.stem, loaded, images)
         signature = space.signature
         found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}
@@ -33,6 +35,8 @@ def description(path: Path, images: Dataset | None = None) -> dict[str, Any]:
             "image_shape": list(signature.image_shape),
             "mse": space.test_error if signature.has_encoder else None,
         }
+        if loaded.described is not None:
+            found["reading"] = {"container": loaded.container, "run": AS_WRITTEN} | loaded.described.describe()
         if loaded.scored:
             reading = loaded.scored[0].reading
             found["reading"] = reading.describe() | {"container": loaded.container}
@@ -61,7 +65,11 @@ def as_text(found: dict[str, Any]) -> str:
         lines += [f"    {found['remedy']}"] * bool(found["remedy"])
     lines += [f"  left aside: {', '.join(found['left_aside'])}"] * bool(found["left_aside"])
     if found["reading"]:
-        lines += ["  inferred architecture:", *(f"    {name}: {value}" for name, value in found["reading"].items())]
+        heading = "run as the file says" if "run" in found["reading"] else "inferred architecture"
+        lines += [
+            f"  {heading}:",
+            *(f"    {name}: {value}" for name, value in found["reading"].items() if name != "run"),
+        ]
     if found["runner_up"]:
         lines.append(
             f"  second-best interpretation: {found['runner_up']['margin']:.2f} times the MSE with "
@@ -70,10 +78,24 @@ def as_text(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def models_in(files: Sequence[Path]) -> list[tuple[Path, Path | None]]:
+    """The files, an encoder with its decoder: those that lie side by side, or the only two that are given."""
+    if len(files) == 2 and not any(checkpoint.other_half(path) for path in files):
+        first, second = files
+        if {checkpoint.half_in(first), checkpoint.half_in(second)} == {"encoder", "decoder"}:
+            return [(first, second)]
+    found: list[tuple[Path, Path | None]] = []
+    for path in files:
+        if checkpoint.other_half(path) not in [before for before, _ in found]:  # which opens with the other half
+            found.append((path, None))
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
     parser = argparse.ArgumentParser(
-        "python -m latent.checkpoint", description="Show the inferred architecture of model files."
+        "python -m latent.checkpoint",
+        description="Show how model files are run. An encoder and a decoder in two files are shown as one model.",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.add_argument("--json", action="store_true", help="print JSON: a list with one object per file")
@@ -84,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LatentError as error:
         print(error, file=sys.stderr)
         return 1
-    descriptions = [description(path, images) for path in options.files]
+    descriptions = [description(path, other, images) for path, other in models_in(options.files)]
     print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))
     return 0 if all(found["ok"] for found in descriptions) else 1
 

@@ -2,8 +2,9 @@
 
     file -> container (formats, readers, pickles, hdf5) -> weights by name -> layers -> chains -> geometry -> reading
          -> search (by one clock) -> certainty, network
+    file that says what it is -> container -> graph (onnx_graph, keras_graph) -> rewriting -> halves -> described
 
 Nothing in a file is executed: a file becomes plain data, and the data is run by operations that are listed here. What
 can be added is one record in its list: a format (`formats`), an activation, a scale of pixels or an output
-(`operations`), a kind of normalisation (`normalisations`).
+(`operations`), a kind of normalisation (`normalisations`), an operation of graphs (`node_operations`).
 """

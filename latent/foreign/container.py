@@ -20,6 +20,7 @@ from latent import files
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign import formats
+from latent.foreign.graph import Graph
 from latent.foreign.pickles import Record, Unread, check_tree
 
 LARGEST_WEIGHTS = 1024**3  # bytes of all weights by name, where they may share memory
@@ -64,6 +65,20 @@ class Container:
         """The parts of the file that hold tensors and are not the model: optimizers, copies, averages."""
         return tuple(dict.fromkeys(_gather(self.content).aside))
 
+    def graph(self) -> Graph | None:
+        """The network that the file describes, None where it holds weights alone.
+
+        Raises `CheckpointError` where what it describes cannot be run.
+        """
+        try:
+            return formats.FORMATS[self.format].graph(self.content)
+        except CheckpointError as error:
+            raise CheckpointError(f"{label(self.name)} {error}.") from error
+        except (RecursionError, MemoryError) as error:
+            raise CheckpointError(
+                f"{label(self.name)} needs more memory than a model file of its size should."
+            ) from error
+
     def modules(self) -> dict[str, Record]:
         """The modules by path, the outermost being "", in order; empty for files that hold only weights.
 
@@ -95,7 +110,7 @@ def parse(content: bytes, name: str) -> Container:
         check_tree(tree)
         container = Container(format, tree, name)
         weights = _gather(tree).tensors
-        if not weights:
+        if not weights and not _has_nodes(tree):
             raise CheckpointError(_why_no_weights(tree))
         _check_weights(weights)
     except CheckpointError as error:
@@ -103,6 +118,11 @@ def parse(content: bytes, name: str) -> Container:
     except (RecursionError, MemoryError) as error:
         raise CheckpointError(f"{label(name)} needs more memory than a model file of its size should.") from error
     return container
+
+
+def _has_nodes(tree: Any) -> bool:
+    """Whether a tree describes operations, which may hold weights of their own."""
+    return isinstance(tree, dict) and bool(tree.get("nodes"))
 
 
 def _check_weights(weights: Mapping[str, Tensor]) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from latent.errors import CheckpointError
+from latent.foreign import keras_graph, onnx_graph
+from latent.foreign.graph import Graph
 from latent.foreign.operations import by_name
 from latent.foreign.pickles import read_legacy, read_pickle
 from latent.foreign.readers import (
@@ -40,6 +42,7 @@ class Format:
     ``name`` in words, for a single file; ``family`` as lists of formats name it; ``suffixes`` of its files;
     ``recognises`` whether a file is of this format; ``read`` the file as a tree of plain data. Both get the file's
     bytes or, where ``zipped``, its `Archive`; ``recognises`` looks at the first bytes or the archive's names alone.
+    ``graph`` the network in what was read, where the file says what it is, else None.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Format:
     recognises: Callable[[Any], bool]
     read: Callable[[Any], Any]
     zipped: bool = False
+    graph: Callable[[Any], Graph | None] = lambda tree: None
 
 
 def is_torch(archive: Archive) -> bool:
@@ -57,6 +61,10 @@ def is_torch(archive: Archive) -> bool:
 def is_torchscript(archive: Archive) -> bool:
     folders = torch_folders(archive)
     return len(folders) == 1 and f"{folders[0]}/constants.pkl" in archive.entries
+
+
+def is_hdf5(raw: bytes) -> bool:
+    return raw.startswith(b"\x89HDF\r\n\x1a\n")
 
 
 def is_keras(archive: Archive) -> bool:
@@ -92,9 +100,9 @@ FORMATS = by_name(
     Format("PyTorch legacy file", "PyTorch", (), lambda raw: raw.startswith(LEGACY_START), read_legacy),
     Format("TorchScript archive", "TorchScript", (".jit",), is_torchscript, read_torchscript, zipped=True),
     Format("safetensors", "safetensors", (".safetensors",), is_safetensors, read_safetensors),
-    Format("Keras HDF5", "Keras", (".h5",), lambda raw: raw.startswith(b"\x89HDF\r\n\x1a\n"), read_keras),
-    Format("Keras archive", "Keras", (".keras",), is_keras, read_keras_archive, zipped=True),
-    Format("ONNX model", "ONNX", (".onnx",), is_onnx, read_onnx),
+    Format("Keras HDF5", "Keras", (".h5",), is_hdf5, read_keras, graph=keras_graph.graph_of),
+    Format("Keras archive", "Keras", (".keras",), is_keras, read_keras_archive, True, keras_graph.graph_of),
+    Format("ONNX model", "ONNX", (".onnx",), is_onnx, read_onnx, graph=onnx_graph.graph_of),
     Format("NumPy archive", ".npz", (".npz",), is_npz, read_npz, zipped=True),
     Format("Python pickle", "PyTorch", (".pkl",), is_pickle, read_pickle),
 )

@@ -3,7 +3,8 @@
 ``python -m latent.foreign.hdf5 < file.h5 > weights.npz``. The HDF5 library is large and written in C; a forged file can
 make it hang or crash. So `latent.foreign.readers` starts this room as a program, with limits to its time and memory,
 and takes only arrays and text from it. It writes a NumPy archive: ``weights/NAME`` in the order of the layers,
-``text/model_config`` and ``text/training_config``. A file that is refused ends in the status `REFUSED` and a sentence
+``text/model_config``, ``text/training_config`` and ``text/keras_version``. A file that is refused ends in the status
+`REFUSED` and a sentence
 without its subject.
 """
 
@@ -40,7 +41,7 @@ def translate(content: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
         with h5py.File(io.BytesIO(content), "r") as file, zipfile.ZipFile(buffer, "w") as archive:
-            for text in ("model_config", "training_config"):
+            for text in ("model_config", "training_config", "keras_version"):
                 value = _text(file.attrs.get(text))
                 if value:
                     _write(archive, f"text/{text}", np.array(value))

@@ -311,13 +311,15 @@ def read_keras(content: bytes) -> dict[str, Any]:
     return {
         "model_config": found.get("text/model_config"),
         "training_config": found.get("text/training_config"),
+        "keras_version": found.get("text/keras_version"),
         "weights": {n.removeprefix("weights/"): value for n, value in found.items() if n.startswith("weights/")},
     }
 
 
 def read_onnx(content: bytes) -> dict[str, Any]:
-    """``initializers`` by name, ``nodes`` in order (op_type, name, inputs, outputs, attributes), and the shapes of
-    ``inputs`` and ``outputs`` by name, an open dimension being a name or None."""
+    """``initializers`` by name, ``nodes`` in order (op_type, domain, name, inputs, outputs, attributes), the shapes of
+    ``inputs`` and ``outputs`` by name, an open dimension being a name or None, and the rest that says what they mean:
+    ``input_types``, the version of the operations ``opset``, the ``producer`` and the model's own ``functions``."""
     try:
         import onnx
     except ImportError as error:
@@ -325,7 +327,8 @@ def read_onnx(content: bytes) -> dict[str, Any]:
     if len(content) > LARGEST_GRAPH:
         raise CheckpointError(f"is an ONNX model larger than {LARGEST_GRAPH // 1024**2} MB")
     try:
-        graph = onnx.load_model_from_string(content).graph
+        model = onnx.load_model_from_string(content)
+        graph = model.graph
     except Exception as error:  # the library's own errors come from two languages
         raise CheckpointError("is damaged, or not an ONNX model") from error
     if len(graph.node) > MOST_ENTRIES or len(graph.initializer) > MOST_ENTRIES:
@@ -335,20 +338,42 @@ def read_onnx(content: bytes) -> dict[str, Any]:
     initializers = {_string(tensor.name): _onnx_tensor(tensor) for tensor in graph.initializer}
     if len(initializers) != len(graph.initializer):
         raise CheckpointError("is damaged or forged: it names one tensor twice")
+    outside = {n: v for v in graph.input if (n := _string(v.name)) not in initializers}
     return {
         "initializers": initializers,
-        "nodes": [
-            {
-                "op_type": _string(node.op_type),
-                "name": _string(node.name),
-                "inputs": [_string(name) for name in node.input],
-                "outputs": [_string(name) for name in node.output],
-                "attributes": {_string(attribute.name): _onnx_attribute(attribute) for attribute in node.attribute},
-            }
-            for node in graph.node
-        ],
-        "inputs": {n: _onnx_shape(v) for v in graph.input if (n := _string(v.name)) not in initializers},
+        "nodes": [_onnx_node(node) for node in graph.node],
+        "inputs": {name: _onnx_shape(value) for name, value in outside.items()},
+        "input_types": {name: int(value.type.tensor_type.elem_type) for name, value in outside.items()},
         "outputs": {_string(value.name): _onnx_shape(value) for value in graph.output},
+        "opset": max((int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0),
+        "producer": _string(model.producer_name),
+        "functions": [_onnx_function(function) for function in model.functions],
+    }
+
+
+def _onnx_node(node: Any) -> dict[str, Any]:
+    return {
+        "op_type": _string(node.op_type),
+        "domain": _string(node.domain),
+        "name": _string(node.name),
+        "inputs": [_string(name) for name in node.input],
+        "outputs": [_string(name) for name in node.output],
+        "attributes": {_string(each.name): _onnx_attribute(each) for each in node.attribute if not each.ref_attr_name},
+        "references": {
+            _string(each.name): _string(each.ref_attr_name) for each in node.attribute if each.ref_attr_name
+        },
+    }
+
+
+def _onnx_function(function: Any) -> dict[str, Any]:
+    if len(function.node) > MOST_ENTRIES:
+        raise CheckpointError(f"is an ONNX model of more than {MOST_ENTRIES:,} parts")
+    return {
+        "name": (_string(function.domain), _string(function.name)),
+        "inputs": [_string(name) for name in function.input],
+        "outputs": [_string(name) for name in function.output],
+        "defaults": {_string(each.name): _onnx_attribute(each) for each in function.attribute_proto},
+        "nodes": [_onnx_node(node) for node in function.node],
     }
 
 

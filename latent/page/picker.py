@@ -16,7 +16,7 @@ from latent import checkpoint
 from latent.checkpoint import Checkpoint
 from latent.dataset import Dataset
 from latent.errors import CheckpointError
-from latent.files import label, stamp, unlike
+from latent.files import label, unlike
 from latent.page import cached, datasets, renamed
 from latent.page.show import show_error
 from latent.page.snippet import PROJECT
@@ -96,7 +96,7 @@ def opened(name: str, files: Mapping[str, Path]) -> Checkpoint:
     if name in state().uploads:
         upload = state().uploads[name]
         return cached.uploaded(upload.sha256, name, upload.content)
-    return cached.loaded(os.fsencode(files[name]), stamp(files[name]), str(model_folder()))
+    return cached.loaded(os.fsencode(files[name]), checkpoint.stamp(files[name]), str(model_folder()))
 
 
 def open_space(name: str, files: Mapping[str, Path], images: Dataset) -> LatentSpace:
@@ -108,7 +108,7 @@ def open_space(name: str, files: Mapping[str, Path], images: Dataset) -> LatentS
 
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file as it is now."""
-    return cached.fingerprint(str(path), stamp(path))
+    return cached.fingerprint(str(path), checkpoint.stamp(path))
 
 
 def take_upload() -> None:

@@ -53,6 +53,24 @@ def show_certainty(space: LatentSpace) -> None:
         st.text(", ".join(aside))
 
 
+def show_description(space: LatentSpace) -> None:
+    """What a file says of its network, which is run as it says."""
+    description = space.checkpoint.described
+    assert description is not None
+    found = description.describe()
+    st.subheader("Network in the file")
+    st.markdown("Run exactly as the file describes it; nothing but the scale of the pixels is inferred.")
+    operations, rest = st.columns([3, 2])
+    with operations:
+        st.code("\n".join(found["operations"]), language=None, wrap_lines=True)
+    with rest:
+        st.code(f"code: {found['code']}\npixels: {found['pixels']}", language=None, wrap_lines=True)
+        for remark in description.halves.remarks:
+            st.text(remark)
+    own_format, name = checkpoint.to_bytes(space.checkpoint), f"{space.name}.pt"
+    st.download_button("Save as a `latent` checkpoint", own_format, name, "application/octet-stream", on_click="ignore")
+
+
 def show_second_best(space: LatentSpace, best: Scored, second: Scored) -> None:
     """The best reading that draws other pictures, in what it differs, and what it draws."""
     st.markdown(f"**Second-best interpretation**: MSE {second.error:.4f}, against {best.error:.4f}. It differs in:")

@@ -1,0 +1,369 @@
+"""A network that its file describes, as a model like our own: run as the file says, nothing guessed from shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latent import data
+from latent.foreign.chains import N_CLASSES
+from latent.foreign.graph import Graph, Node
+from latent.foreign.halves import Classes, Half, Halves, Layout, half_of
+from latent.foreign.operations import PIXELS
+from latent.model import Signature
+
+TRIED_IMAGES = 16
+CLEARLY = 0.8  # of the error: another scale of pixels has to lower it so far to be believed
+SAME = 1e-4  # of the spread: what images may differ by that are run together and alone
+
+
+@dataclass(frozen=True)
+class Description:
+    """An autoencoder that its file describes.
+
+    ``pixels_in`` and ``pixels_out`` the scales of pixels, which no format says: told by the last activation, by
+    factors at both ends, or by the error on the images in use, as ``why`` says in words.
+    """
+
+    halves: Halves
+    pixels_in: str = "[0, 1]"
+    pixels_out: str = "[0, 1]"
+    why: str = "as usual"
+
+    @classmethod
+    def of(cls, halves: Halves) -> Description:
+        """With the scales of pixels worked out."""
+        return with_pixels(cls(halves))
+
+    def describe(self) -> dict[str, Any]:
+        """For people: how the file is run."""
+        halves = self.halves
+        found: dict[str, Any] = {"operations": self.lines()}
+        found["code"] = " × ".join(map(str, signature_of(self).code_shape))
+        found["pixels"] = f"{self.pixels_in} in, {self.pixels_out} out ({self.why})"
+        if halves.remarks:
+            found["remarks"] = list(halves.remarks)
+        return found
+
+    def lines(self) -> list[str]:
+        """A line for every operation but those that only rearrange numbers, in the order in which they run."""
+        lines = []
+        for part, half in (("encoder", self.halves.encoder), ("decoder", self.halves.decoder)):
+            if half is not None:
+                lines += [f"{part}: {line_of(half.graph, node)}" for node in half.graph.nodes if node.op not in QUIET]
+        return lines
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of both graphs, by the half and the name."""
+        halves = {"encoder": self.halves.encoder, "decoder": self.halves.decoder}
+        return {f"{part}/{n}": t for part, half in halves.items() if half for n, t in half.graph.tensors.items()}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the tensors, as plain values, from which `from_dict` makes it again."""
+        halves = self.halves
+        return {
+            "encoder": half_to_dict(halves.encoder), "decoder": half_to_dict(halves.decoder),
+            "encoder_image": halves.encoder_image and layout_to_list(halves.encoder_image),
+            "decoder_image": halves.decoder_image and layout_to_list(halves.decoder_image),
+            "code": list(halves.code), "code_channels_last": halves.code_channels_last,
+            "variational": halves.variational, "remarks": list(halves.remarks),
+            "pixels_in": self.pixels_in, "pixels_out": self.pixels_out, "why": self.why,
+        }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Description:
+        """What `to_dict` wrote. Raises `CheckpointError`, `KeyError`, `TypeError` or `ValueError` for anything else."""
+        encoder, decoder = (half_from_dict(values[part], part, tensors) for part in ("encoder", "decoder"))
+        images = [each and Layout(tuple(each[0]), tuple(each[1]), bool(each[2])) for each in
+                  (values["encoder_image"], values["decoder_image"])]  # fmt: skip
+        halves = Halves(
+            encoder, decoder, images[0], images[1], tuple(values["code"]), bool(values["code_channels_last"]),
+            bool(values["variational"]), tuple(map(str, values["remarks"])),
+        )  # fmt: skip
+        found = cls(halves, values["pixels_in"], values["pixels_out"], str(values["why"]))
+        check(found)
+        return found
+
+
+def half_to_dict(half: Half | None) -> dict[str, Any] | None:
+    if half is None:
+        return None
+    classes = half.classes
+    return {
+        "graph": half.graph.to_dict(), "into": half.into, "out": half.out, "batch": half.batch,
+        "classes": classes and [classes.name, list(classes.sizes), classes.index],
+    }  # fmt: skip
+
+
+def half_from_dict(values: Mapping[str, Any] | None, part: str, tensors: Mapping[str, Tensor]) -> Half | None:
+    if values is None:
+        return None
+    own = {name.removeprefix(f"{part}/"): t for name, t in tensors.items() if name.startswith(f"{part}/")}
+    graph = Graph.from_dict(values["graph"], own)
+    classes = None
+    if values["classes"] is not None:
+        name, sizes, index = values["classes"]
+        classes = Classes(name, tuple(sizes), bool(index), graph.inputs[name].dtype)
+    if set(graph.inputs) != {values["into"], *([classes.name] if classes else [])}:
+        raise ValueError("its graph has other inputs than it says")
+    half = half_of(graph, values["into"], values["out"], classes)
+    return half if half.batch == values["batch"] else replace(half, batch=int(values["batch"]))
+
+
+def layout_to_list(layout: Layout) -> list[Any]:
+    return [list(layout.sizes), list(layout.image), layout.channels_last]
+
+
+def check(description: Description) -> None:
+    """Raise `ValueError` where the parts of a description do not fit each other, before anything large is computed."""
+    halves = description.halves
+    if not {description.pixels_in, description.pixels_out} <= set(PIXELS):
+        raise ValueError("its pixels have a scale that is not known")
+    for half, image, inwards in (
+        (halves.encoder, halves.encoder_image, True), (halves.decoder, halves.decoder_image, False),
+    ):  # fmt: skip
+        if half is None:
+            continue
+        if image is None or math.prod(image.sizes) != math.prod(image.image):
+            raise ValueError("its images have two sizes")
+        n = half.batch or 1
+        value = half.graph.looked_at(n)[half.out]
+        sizes = [size or 0 for size in half.graph.inputs[half.into].sizes[1:]]
+        pixels, numbers = (sizes, value.shape[1:]) if inwards else (value.shape[1:], sizes)
+        if math.prod(pixels) != math.prod(image.image) or math.prod(numbers) != math.prod(halves.code):
+            raise ValueError("its graphs do not fit the sizes of its images and codes")
+    if halves.encoder is None and halves.decoder is None:
+        raise ValueError("it holds neither an encoder nor a decoder")
+
+
+QUIET = {
+    "reshape", "flatten", "permute", "reversed", "squeeze", "unsqueeze", "shape", "identity", "cast", "expand", "full",
+    "full_like", "slice", "cast_like",
+}  # fmt: skip
+
+
+def line_of(graph: Graph, node: Node) -> str:
+    """What a node does, in words."""
+    shapes = [list(graph.tensors[name].shape) for name in node.inputs if name in graph.tensors]
+    weights = " ".join(" × ".join(map(str, shape)) for shape in shapes[:1] if len(shape) > 1)
+    choices = ", ".join(
+        f"{name} {' '.join(map(str, value)) if isinstance(value, list | tuple) else value}"
+        for name, value in node.attributes.items()
+        if isinstance(value, int | float | str | list | tuple) and not isinstance(value, bool)
+    )
+    return ", ".join(part for part in (f"{node.name}: {node.op}", weights, choices) if part)
+
+
+def signature_of(description: Description) -> Signature:
+    halves = description.halves
+    layout = halves.encoder_image or halves.decoder_image
+    assert layout is not None
+    shape = halves.code
+    if len(shape) == 3 and halves.code_channels_last:
+        shape = (shape[2], shape[0], shape[1])
+    if len(shape) not in (1, 3):
+        shape = (math.prod(shape),)
+    return Signature(
+        kind="vae" if halves.variational else "ae",
+        latent_dim=math.prod(shape),
+        image_shape=layout.image,
+        code_shape=shape,
+        conditional=any(half is not None and half.classes is not None for half in (halves.encoder, halves.decoder)),
+        has_encoder=halves.encoder is not None,
+    )
+
+
+class Described(nn.Module):
+    """Runs a description. A code that is a map goes in and out flat, channels first."""
+
+    def __init__(self, description: Description) -> None:
+        super().__init__()
+        self.description = description
+        self.signature = signature_of(description)
+        graphs = [half.graph for half in (description.halves.encoder, description.halves.decoder) if half is not None]
+        weights = {id(t): t for graph in graphs for t in graph.tensors.values() if t.is_floating_point() and t.ndim}
+        self.weights = nn.ParameterList([nn.Parameter(tensor, requires_grad=False) for tensor in weights.values()])
+        self.limits: dict[str, int] = {}
+
+    @property
+    def has_decoder(self) -> bool:
+        return self.description.halves.decoder is not None
+
+    def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
+        """``x`` (n, channels, height, width) in [0, 1] -> ``z`` (n, latent_dim)."""
+        halves = self.description.halves
+        assert halves.encoder is not None
+        assert halves.encoder_image is not None
+        given = halves.encoder_image.put(PIXELS[self.description.pixels_in].from_unit(x))
+        code = in_parts(halves.encoder, given, label)
+        if len(halves.code) == 3 and halves.code_channels_last:
+            code = code.movedim(-1, 1)
+        return code.flatten(1)
+
+    def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """The code as the mean; no spread, which is not followed through the graph."""
+        return self.encode(x, label), None
+
+    def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
+        """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, height, width) in [0, 1]."""
+        halves = self.description.halves
+        assert halves.decoder is not None
+        assert halves.decoder_image is not None
+        sizes = tuple(int(size or 1) for size in halves.decoder.graph.inputs[halves.decoder.into].sizes[1:])
+        if len(halves.code) == 3 and halves.code_channels_last:
+            height, width, channels = halves.code
+            z = z.reshape(len(z), channels, height, width).movedim(1, -1)
+        y = halves.decoder_image.take(in_parts(halves.decoder, z.reshape(len(z), *sizes), label))
+        return PIXELS[self.description.pixels_out].to_unit(y).clamp(0, 1)
+
+    def _apply(self, move, recurse: bool = True):  # type: ignore[no-untyped-def]
+        """Moves to another device as a module does, the graphs' tensors with it."""
+        super()._apply(move, recurse)  # type: ignore[no-untyped-call]
+        halves = self.description.halves
+        moved = [half and replace(half, graph=half.graph.moved(move)) for half in (halves.encoder, halves.decoder)]
+        self.description = replace(self.description, halves=replace(halves, encoder=moved[0], decoder=moved[1]))
+        return self
+
+
+def in_parts(half: Half, x: Tensor, label: Tensor | None) -> Tensor:
+    """What a half makes of ``x``, so many at once as its file allows and memory is meant for."""
+    n = half.batch or half.most_at_once
+    parts = []
+    for start in range(0, len(x), n):
+        part = x[start : start + n]
+        classes = None if label is None else label[start : start + n]
+        missing = n - len(part) if half.batch else 0
+        if missing:  # filled up to the number that the file takes
+            part = torch.cat([part, part[-1:].expand(missing, *part.shape[1:])])
+            classes = None if classes is None else torch.cat([classes, classes[-1:].expand(missing, classes.shape[1])])
+        parts.append(half.run(part, classes)[: n - missing])
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+# ------------------------------------------------------------------------------------------------- scales of pixels
+
+
+def with_pixels(description: Description) -> Description:
+    """The description with the scales of its pixels: those that its operations tell, or that suit images best."""
+    halves = with_lone_images(description.halves)
+    told_in = halves.encoder and told_by_first(halves.encoder)
+    told_out = halves.decoder and told_by_last(halves.decoder)
+    usual_out = told_out or told_in or "[0, 1]"
+    usual = (told_in or (usual_out if usual_out in ("[0, 1]", "[-1, 1]") else "[0, 1]"), usual_out)
+    words = [part for part, told in (("in", told_in), ("out", told_out)) if told]
+    why = f"{' and '.join(words)} as its operations say" if words else "as usual; the file does not say"
+    first = replace(description, halves=halves, pixels_in=usual[0], pixels_out=usual[1], why=why)
+    if halves.encoder is None or halves.decoder is None or (told_in and told_out):
+        return first
+    scales = [told_in] if told_in else list(PIXELS)
+    found = {
+        (each, told_out or each): error_of(replace(first, pixels_in=each, pixels_out=told_out or each))
+        for each in scales
+    }
+    best = min(found, key=lambda pair: found[pair])
+    if best != usual and found[best] < CLEARLY * found.get(usual, math.inf):
+        why = "by the least error on the images in use" + (f"; {words[0]} as its operations say" if words else "")
+        return replace(first, pixels_in=best[0], pixels_out=best[1], why=why)
+    return first
+
+
+def error_of(description: Description) -> float:
+    """Mean squared error per pixel on a few images."""
+    model = Described(description)
+    images, labels = data.evaluation_digits()
+    shape = model.signature.image_shape
+    fitted = torch.from_numpy(data.fit(images[:TRIED_IMAGES], shape).astype(np.float32) / 255)
+    x = fitted[:, None] if shape[0] == 1 else fitted.movedim(-1, 1)
+    if x.shape[1:] != shape:
+        x = x.expand(-1, *shape)
+    one_hot = F.one_hot(torch.tensor(labels[:TRIED_IMAGES]).long(), N_CLASSES).float()
+    with torch.inference_mode():
+        error = float(F.mse_loss(model.decode(model.encode(x, one_hot), one_hot), x))
+    return error if math.isfinite(error) else math.inf
+
+
+def with_lone_images(halves: Halves) -> Halves:
+    """The halves, run one image at a time where images that are run together change each other."""
+    return replace(
+        halves, encoder=halves.encoder and lone(halves.encoder), decoder=halves.decoder and lone(halves.decoder)
+    )
+
+
+def lone(half: Half) -> Half:
+    if half.batch is not None:
+        return half
+    sizes = [int(size or 1) for size in half.graph.inputs[half.into].sizes[1:]]
+    x = torch.rand(2, *sizes, generator=torch.Generator().manual_seed(0))
+    one_hot = torch.eye(N_CLASSES)[:2]
+    with torch.inference_mode():
+        together = half.run(x, one_hot)
+        alone = torch.cat([half.run(x[i : i + 1], one_hot[i : i + 1]) for i in range(2)])
+    spread = float(alone.std()) + 1e-6
+    return half if float((together - alone).abs().max()) <= SAME * spread else replace(half, batch=1)
+
+
+REARRANGING = {"reshape", "flatten", "permute", "squeeze", "unsqueeze", "identity", "cast", "cast_like", "reversed"}
+
+
+def constant_in(graph: Graph, node: Node) -> float | None:
+    """The single number that an operation adds or multiplies by, None where there is none."""
+    if node.op not in ("mul", "div", "add", "sub") or len(node.inputs) != 2:
+        return None
+    tensor = graph.tensors.get(node.inputs[1], graph.tensors.get(node.inputs[0]) if node.op in ("mul", "add") else None)
+    return float(tensor.flatten()[0]) if tensor is not None and tensor.numel() == 1 else None
+
+
+def told_by_first(half: Half) -> str | None:
+    """The scale of pixels that what comes first tells: where it divides by 100 and more, pixels go up to 255."""
+    name, factor = half.into, 1.0
+    while True:
+        takers = [node for node in half.graph.nodes if name in node.inputs]
+        if len(takers) != 1:
+            return None
+        (node,) = takers
+        number = constant_in(half.graph, node)
+        if number is not None and node.op in ("mul", "div"):
+            factor *= number if node.op == "mul" else 1 / number if number else 1.0
+        elif number is None and node.op not in REARRANGING:
+            return "[0, 255]" if 0 < factor <= 0.01 else None
+        if node.inputs[0] != name and node.op not in ("mul", "add"):
+            return None
+        name = node.outputs[0]
+
+
+def told_by_last(half: Half) -> str | None:
+    """The scale of pixels that the last activation tells, with the factors behind it."""
+    name, scale, offset = half.out, 1.0, 0.0
+    while True:
+        node = half.graph.producers.get(name)
+        if node is None:
+            return None
+        number = constant_in(half.graph, node)
+        if number is not None:  # y = scale · (what the node gives) + offset
+            if node.op in ("mul", "div"):
+                scale *= number if node.op == "mul" else 1 / number if number else 1.0
+            else:
+                offset += scale * (number if node.op == "add" else -number)
+            name = node.inputs[0] if node.inputs[0] not in half.graph.tensors else node.inputs[1]
+        elif node.op in REARRANGING:
+            name = node.inputs[0]
+        else:
+            break
+    ends = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}.get(node.op)
+    if node.op == "bounded":
+        ends = (node.attributes["low"], node.attributes["high"])
+    if node.op == "clamp" and all(name in half.graph.tensors for name in node.inputs[1:]) and len(node.inputs) == 3:
+        low, high = (float(half.graph.tensors[name].flatten()[0]) for name in node.inputs[1:])
+        ends = (low, high)
+    if ends is None:
+        return "[0, 255]" if scale >= 100 else None
+    found = scale * ends[0] + offset, scale * ends[1] + offset
+    known = {"[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0), "[0, 255]": (0.0, 255.0)}
+    return next((n for n, pair in known.items() if np.allclose(found, pair, atol=1e-3)), None)
