@@ -8,6 +8,7 @@ is run on shapes alone, and refused where a value or the work would be larger th
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -254,12 +255,18 @@ class Look:
                     f"asks for too much memory: the operation {node.op} (node {label(node.name)}) gives a value of "
                     f"sizes {' × '.join(map(str, each.shape))}"
                 )
+        if "pool" in node.op and "kernel" in node.attributes:
+            self.add_work(found[0].numel() * math.prod(node.attributes["kernel"]))
         if operation.is_layer and len(inputs) > 1 and found[0].numel():
             weight = inputs[1]
             share = 1.0 if weight is None else weight.numel() / max(1, weight.shape[-1 if node.op == "matmul" else 0])
-            if node.op == "conv_transpose" and inputs[0] is not None and weight is not None:
-                self.work += inputs[0].numel() * weight.numel() / weight.shape[0]
+            if node.op.startswith("conv_transpose") and inputs[0] is not None and weight is not None:
+                self.add_work(inputs[0].numel() * weight.numel() / weight.shape[0])
             else:
-                self.work += found[0].numel() * max(1.0, share)
-            if self.work > MOST_WORK * self.n:
-                raise CheckpointError(f"asks for more than {MOST_WORK / 1e9:.0f} billion multiplications per image")
+                self.add_work(found[0].numel() * max(1.0, share))
+
+    def add_work(self, multiplications: float) -> None:
+        """Raise `CheckpointError` where it adds up to more than an image is worth."""
+        self.work += multiplications
+        if self.work > MOST_WORK * self.n:
+            raise CheckpointError(f"asks for more than {MOST_WORK / 1e9:.0f} billion multiplications per image")

@@ -457,11 +457,9 @@ def gemm(
     return y if c is None else y + (c if beta == 1 else beta * c)
 
 
-def attention(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, *, scale: float | None, causal: bool = False
-) -> Tensor:
-    """Scaled dot-product attention (Vaswani et al. 2017, arXiv:1706.03762)."""
-    return F.scaled_dot_product_attention(query, key, value, mask, is_causal=causal, scale=scale)
+def einsum(a: Tensor, b: Tensor, *, equation: str) -> Tensor:
+    """Einstein's sum over two tensors; of more, what is in between may be far larger than what comes out."""
+    return torch.einsum(equation, a, b)
 
 
 def divided(a: Tensor, b: Tensor) -> Tensor:
@@ -563,9 +561,8 @@ def each(name: str, torch: Callable[..., Any]) -> Operation:
 
 OPERATIONS = by_name(
     layer("conv", conv), layer("conv_transpose", conv_transpose), layer("linear", linear),
-    layer("matmul", matmul), layer("gemm", gemm), layer("einsum", lambda *x, equation: torch.einsum(equation, *x)),
+    layer("matmul", matmul), layer("gemm", gemm), layer("einsum", einsum),
     layer("embedding", lambda index, weight: F.embedding(index.long(), weight)),
-    layer("attention", attention),
     layer("conv_transpose_to", conv_transpose_to),
     Operation("affine", affine), Operation("affine_groups", affine_groups),
     Operation("batch_norm", batch_norm), Operation("layer_norm", layer_norm),
@@ -584,7 +581,6 @@ OPERATIONS = by_name(
     Operation("tile", lambda x, repeats: x.repeat(ints(repeats)), (1,)), Operation("slice", slices, (1, 2, 3, 4)),
     Operation("split", split, (1,)), Operation("concat", concat), Operation("gather", gather),
     Operation("gather_elements", gather_elements), Operation("one_hot", one_hot),
-    Operation("stack", lambda *x, axis: torch.stack(x, axis)),
     Operation("shape", shape_of), Operation("full", full, (0,)), Operation("full_like", full_like),
     Operation("arange", arange, (0, 1, 2)), Operation("triangle", triangle, (1,)), Operation("cast", cast),
     Operation("cast_like", lambda x, like: x.to(like.dtype)),

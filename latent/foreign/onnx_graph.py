@@ -414,6 +414,8 @@ def pool(t: Translation, call: Call) -> None:
     stride, dilation = call.get("strides", [1] * axes), call.get("dilations", [1] * axes)
     pads, auto, x = call.get("pads", [0] * 2 * axes), call.get("auto_pad", "NOTSET"), call.input(0)
     ceil, is_max = bool(call.get("ceil_mode", 0)), call.op == "MaxPool"
+    if ceil and any(pads):
+        raise call.refuse("with padding and sizes rounded up")
     if len([name for name in call.outputs if name]) > 1:
         raise call.refuse("with the places of the largest values")
     if auto.startswith("SAME"):
@@ -427,8 +429,6 @@ def pool(t: Translation, call: Call) -> None:
     if is_max:
         t.give(call, "max_pool", x, kernel=kernel, stride=stride, pads=pads, dilation=dilation, ceil=ceil)
         return
-    if ceil and any(pads):
-        raise call.refuse("with padding and sizes rounded up")
     t.give(
         call, "avg_pool", x, kernel=kernel, stride=stride, pads=pads, ceil=ceil,
         count_padding=bool(call.get("count_include_pad", 0)),

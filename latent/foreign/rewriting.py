@@ -79,7 +79,14 @@ def settled(graph: Graph) -> Graph:
         if node.op == "reshape" and len(node.inputs) > 1 and node.inputs[1] in known and node.inputs[1] not in same:
             a, b = known[node.inputs[1]]
             x = first[node.inputs[0]]
-            by_batch = a.shape == b.shape and int(a[0]) == 2 and int(b[0]) == 3 and torch.equal(a[1:], b[1:])
+            by_batch = (
+                a.ndim == 1
+                and a.numel() > 0
+                and a.shape == b.shape
+                and int(a[0]) == 2
+                and int(b[0]) == 3
+                and torch.equal(a[1:], b[1:])
+            )
             if by_batch and x.ndim and x.shape[0] == 2 and 0 not in a.tolist():
                 name = f"\0sizes {node.outputs[0]}"
                 tensors[name] = torch.tensor([0, *a[1:].tolist()])

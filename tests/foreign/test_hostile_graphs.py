@@ -138,6 +138,16 @@ HOSTILE = {
         ),
         "fit",
     ),
+    "hours of pooling": (
+        lambda: onnx_of(
+            [node("Pad", ["x", "s"], ["p"]), node("MaxPool", ["p"], ["y"], kernel_shape=[2000, 2000])],
+            {"s": np.array([0, 0, 0, 0, 0, 0, 4000, 4000])}, (1, 1, 28, 28),
+        ),
+        "billion multiplications",
+    ),
+    "a sum over three": (
+        lambda: through(node("Einsum", ["z", "z", "z"], ["q"], equation="na,nb,nc->na")), "does not fit together"
+    ),
     "a huge input": (lambda: onnx_of([FIRST, LAST], sizes=(1, BIG)), "too large|damaged"),
     "no input": (lambda: onnx_of([node("MatMul", ["w", "v"], ["y"])]), "nothing for each"),
     "an output of nobody": (lambda: onnx_of([FIRST], outputs=("nobody",)), "nothing gives its output nobody"),
