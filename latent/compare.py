@@ -186,7 +186,7 @@ def sentences_of(numbers: dict[str, Any]) -> list[str]:
         return ["One of the two models has no encoder, so there are no codes to compare."]
     return [
         f"Shared neighbours, of the ten nearest: {shared['overlap']:.1%}.",
-        f"Linear CKA (1 = equal up to rotation and scale): {shared['cka']:.3f}.",
+        f"Linear CKA (1 = same geometry, dimensions by their effect on the image): {shared['cka']:.3f}.",
         f"The best affine map explains {shared['r2_there']:.1%} of the variance of B's codes from A's, and "
         f"{shared['r2_back']:.1%} of A's from B's.",
         f"Stitched (encoded by A, mapped, decoded by B): MSE {stitching['stitched']:.5f}; B's own "

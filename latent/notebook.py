@@ -98,7 +98,7 @@ def generate_and_visualize_random(
     """
     space = current_space()
     if distribution != "normal":
-        space.check_encodes(f"the distribution {distribution!r}")
+        space.check_encodes(f"the sampler {distribution!r}")
     z = sampling.sample(sampling.fit(distribution, space.z), n_samples, scale=scale, seed=seed)
     pictures = space.decode(z)
     show(sheets.sheet(pictures, columns=8 if n_samples > 8 else n_samples, zoom=2))

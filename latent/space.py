@@ -95,7 +95,7 @@ class LatentSpace:
         """The space of a checkpoint that is loaded already."""
         if loaded.described is not None and loaded.described.halves.decoder is None:
             raise CheckpointError(
-                f"{label(name)} is an encoder alone: open it together with its decoder, which is another file."
+                f"{label(name)} is an encoder-only file: open it together with its decoder, which is another file."
             )
         # Channels last: convolutions on a processor decode many codes in two thirds of the time.
         model, complaint = inference.placed(loaded.model().to(memory_format=torch.channels_last))

@@ -14,6 +14,8 @@ from latent.measure.measures import Measure
 from latent.measure.scores import SCORES
 from latent.measure.topics import TOPICS, Files, Topic
 from latent.sampling import SAMPLERS, Sampler
+from latent.space import LatentSpace
+from tests.support.models import CHECKPOINTS
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +48,9 @@ def replay(monkeypatch):
 
 
 @pytest.fixture
-def few(tiny_space):
-    return Evidence(tiny_space.judged_by(tiny_space.dataset.select(np.arange(300))))
+def few():
+    space = LatentSpace.open(CHECKPOINTS / "ae-2.pt")  # of an untrained one nothing is reported but that
+    return Evidence(space.judged_by(space.dataset.select(np.arange(300))))
 
 
 class TestSampler:

@@ -61,9 +61,9 @@ def as_text(found: dict[str, Any]) -> str:
     lines = [str(found["path"])]
     lines += [f"  {name}: {found[name]}" for name in ("kind", "latent_dim", "image_shape", "mse", "seconds")]
     if found["certainty"]:
-        lines += [f"  how sure: {found['certainty']}", *(f"    {doubt}" for doubt in found["doubts"])]
+        lines += [f"  certainty: {found['certainty']}", *(f"    {doubt}" for doubt in found["doubts"])]
         lines += [f"    {found['remedy']}"] * bool(found["remedy"])
-    lines += [f"  left aside: {', '.join(found['left_aside'])}"] * bool(found["left_aside"])
+    lines += [f"  not run: {', '.join(found['left_aside'])}"] * bool(found["left_aside"])
     if found["reading"]:
         heading = "run as the file says" if "run" in found["reading"] else "inferred architecture"
         lines += [

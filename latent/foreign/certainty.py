@@ -60,7 +60,7 @@ class Certainty:
                 f"Its error is {self.relative_error:.0%} of the mean image's: it may have been trained on other images."
             )
         if self.advantage < SURE_ADVANTAGE:
-            found.append(f"A reading that draws other pictures has {self.margin:.2f} times its error.")
+            found.append(f"A reading that draws other images has {self.margin:.2f} times its error.")
         if self.open_size:
             found.append("The file does not say how large its images are, or has colours that the images in use lack.")
         if not self.in_time:

@@ -246,7 +246,7 @@ def check_classes(graph: Graph, classes: Classes) -> None:
         if table is not None and classes.name in node.inputs and node.inputs[table] in graph.tensors:
             n = len(graph.tensors[node.inputs[table]])
             if n < N_CLASSES:
-                raise CheckpointError(f"knows {n} classes; {N_CLASSES} are supported")
+                raise CheckpointError(f"takes {n} classes; {N_CLASSES} are supported")
 
 
 def encoder_alone(

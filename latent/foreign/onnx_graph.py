@@ -258,7 +258,7 @@ def size(t: Translation, call: Call) -> None:
 
 # ---------------------------------------------------------------------------------------------------- noise
 
-NOISE = "The noise of {} is replaced by its mean, so that a code is the mean of its distribution."
+NOISE = "The noise of {} is replaced by its mean, so that a code is the mean of its posterior."
 
 
 @translates("RandomNormalLike", "RandomUniformLike")

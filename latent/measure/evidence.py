@@ -158,6 +158,8 @@ class Evidence:
         """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
         if self.size_refusal:
             return self.size_refusal
+        if not self.space.dataset.ships:
+            return "No classifier scores: there is no reference classifier for these images."
         trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
         if trained_on != self.judge.dataset:
             return f"No classifier scores: classifier trained on {self.judge.dataset}, model trained on {trained_on}."

@@ -182,7 +182,7 @@ def represented_properties(evidence: Evidence) -> Iterator[Finding]:
 @rule("properties", "disentanglement")
 def disentangled_properties(evidence: Evidence) -> Iterator[Finding]:
     found = evidence.disentanglement()
-    if len(evidence.diagnosed_dimensions()) < 2:
+    if len(found.information) < 2:
         return
     words = [
         f"{name} {value:.3f} ({found.intervals[key][0]:.3f}–{found.intervals[key][1]:.3f})"

@@ -400,7 +400,7 @@ def test_an_encoder_and_a_decoder_side_by_side_are_one_model(tmp_path, capsys):
     assert main([str(apart_folder / "first.onnx"), str(apart_folder / "second.onnx"), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["latent_dim"], found["image_shape"]) == (True, 256, [3, 64, 64])
-    with pytest.raises(CheckpointError, match="encoder alone"):
+    with pytest.raises(CheckpointError, match="encoder-only file"):
         LatentSpace.open(apart_folder / "first.onnx")
     assert not LatentSpace.open(apart_folder / "second.onnx").signature.has_encoder
 

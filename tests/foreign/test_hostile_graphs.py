@@ -168,7 +168,7 @@ HOSTILE = {
     ),
     "a classifier": (
         lambda: onnx_of([node("MatMul", ["x", "c"], ["y"])], {"c": np.ones((784, 10))}, out_sizes=(1, 10)),
-        "encoder alone",
+        "encoder-only file",
     ),
 }  # fmt: skip
 

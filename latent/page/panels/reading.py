@@ -44,12 +44,12 @@ def show_certainty(space: LatentSpace) -> None:
     """How sure the reading is, what speaks against it, and what would settle it."""
     certainty, reading = space.checkpoint.certainty, space.checkpoint.scored[0].reading
     if certainty is not None:
-        st.markdown(f"**How sure**: {certainty.level}")
+        st.markdown(f"**Certainty**: {certainty.level}")
         if doubts := certainty.reasons():
             st.text("\n".join(doubts))
             st.caption(certainty.remedy)
     if aside := [*reading.left_aside, *space.checkpoint.left_aside]:
-        st.markdown("**Left aside**: in the file, and no part of this network")
+        st.markdown("**Not run**: in the file, and no part of this network")
         st.text(", ".join(aside))
 
 

@@ -209,7 +209,7 @@ def show_shared(both: Comparison, rows: Rows, of_b: Pictures) -> dict[str, Any]:
         },
         {
             "Shared neighbours": "Share of the ten nearest neighbours of an image that both have in common.",
-            "Linear CKA": "1 = equal up to rotation and scale, 0 = unrelated.",
+            "Linear CKA": "1 = same geometry, 0 = unrelated; dimensions count by their effect on the image.",
             "R² from A to B": "Variance of B explained by the best affine map from A, on held-out codes.",
             "R² from B to A": "Variance of A explained by the best affine map from B, on held-out codes.",
         },
