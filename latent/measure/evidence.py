@@ -50,6 +50,7 @@ SUBJECTS: dict[str, Subject] = {
 }  # fmt: skip
 
 SEED = 0  # of the samples that findings and reports speak of
+CLASSES_OF_JUDGE = tuple("0123456789")
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
 
@@ -158,7 +159,7 @@ class Evidence:
         """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
         if self.size_refusal:
             return self.size_refusal
-        if not self.space.dataset.ships:
+        if self.space.classes != CLASSES_OF_JUDGE:
             return "No classifier scores: there is no reference classifier for these images."
         trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
         if trained_on != self.judge.dataset:
