@@ -81,9 +81,9 @@ def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
     assert not few.complete("nothing")
 
 
-def test_the_mixture_of_a_shipped_space_comes_near_the_distance_of_reconstructions(evidence):
+def test_the_mixture_of_a_shipped_space_comes_as_near_as_reconstructions(evidence):
     found = {name: each.frechet for name, each in evidence.fidelities().items()}
-    assert found[REAL] < found[RECONSTRUCTIONS] < found["mixture"] < 2.5 * found[RECONSTRUCTIONS]
+    assert found[REAL] < found["mixture"] < 1.2 * found[RECONSTRUCTIONS]
     assert found["learned"] > 5 * found["mixture"]
 
 
