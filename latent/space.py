@@ -88,7 +88,7 @@ class LatentSpace:
         cannot be read as a trained autoencoder, `DataError` for images that cannot be read.
         """
         given = dataset.read(images) if isinstance(images, str | Path) else images
-        return cls.of(Path(path).stem, checkpoint.load(path, other=other), given)
+        return cls.of(Path(path).stem, checkpoint.load(path, other=other, images=given), given)
 
     @classmethod
     def of(cls, name: str, loaded: Checkpoint, images: Dataset | None = None) -> LatentSpace:

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from latent import files
+from latent.dataset import Dataset
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign import container, formats, keras_graph, search
@@ -218,11 +219,14 @@ def sha256_of(contents: list[bytes]) -> str:
     return digest.hexdigest()
 
 
-def load(path: str | Path, within: Path | None = None, other: str | Path | None = None) -> Checkpoint:
+def load(
+    path: str | Path, within: Path | None = None, other: str | Path | None = None, images: Dataset | None = None
+) -> Checkpoint:
     """The checkpoint in a file, our own or anybody's; nothing from the file is executed.
 
     Where an encoder and a decoder lie side by side (`other_half`), either opens both; ``other`` names the other half
-    where it is called otherwise. With ``within``, the files must lie in that folder, also where they are links.
+    where it is called otherwise. Where the file holds weights alone, readings of it are judged by ``images``, the
+    digits that ship by default. With ``within``, the files must lie in that folder, also where they are links.
 
     Raises `CheckpointError` for a file that is missing, damaged, or holds no autoencoder that can be worked out.
     """
@@ -230,7 +234,7 @@ def load(path: str | Path, within: Path | None = None, other: str | Path | None 
     beside = Path(other) if other is not None else other_half(path)
     content = files.read(path, within)
     if beside is None:
-        return replace(parse(content, path.name), path=path)
+        return replace(parse(content, path.name, images), path=path)
     second = files.read(beside, within)
     sha256 = sha256_of([content, second])
     try:
@@ -240,7 +244,7 @@ def load(path: str | Path, within: Path | None = None, other: str | Path | None 
     except CheckpointError as error:
         if other is not None:
             raise
-        alone = parse(content, path.name)
+        alone = parse(content, path.name, images)
         why = f"{alone.container}, without {label(beside.name)} beside it: {str(error).rstrip('.')}"
         return replace(alone, container=why, sha256=sha256, path=path)
 
@@ -301,7 +305,7 @@ def is_own(path: str | Path) -> bool:
     return isinstance(values, dict) and values.get("format") == FORMAT
 
 
-def parse(content: bytes, name: str) -> Checkpoint:
+def parse(content: bytes, name: str, images: Dataset | None = None) -> Checkpoint:
     """The checkpoint in the bytes of a file, as `load` does; ``name`` is for sentences about it."""
     opened = container.parse(content, name)
     values, sha256 = opened.content, hashlib.sha256(content).hexdigest()
@@ -312,7 +316,8 @@ def parse(content: bytes, name: str) -> Checkpoint:
         return Checkpoint(None, description.tensors(), sha256=sha256, described=description, container=opened.format)
     tensors = keras_graph.with_names(opened.tensors())
     try:
-        scored = search.read(tensors, opened.modules(), opened.unread())
+        examples = None if images is None or images.ships else search.Examples.of(images)
+        scored = search.read(tensors, opened.modules(), opened.unread(), examples)
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
     aside = opened.left_aside()

@@ -27,7 +27,7 @@ def description(path: Path, other: Path | None = None, images: Dataset | None = 
     found |= dict.fromkeys(("kind", "latent_dim", "image_shape", "mse", "reading", "runner_up", "seconds", "error"))
     found |= {"certainty": None, "margin": None, "doubts": [], "remedy": None, "not_run": [], "left_aside": []}
     try:
-        loaded = checkpoint.load(path, other=other)
+        loaded = checkpoint.load(path, other=other, images=images)
         space = LatentSpace.of(path.stem, loaded, images)
         signature = space.signature
         found |= {"ok": True, "kind": signature.kind, "latent_dim": signature.latent_dim}

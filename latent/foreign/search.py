@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from latent import data
+from latent.dataset import Dataset
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign.certainty import DIFFERENT, Certainty
@@ -43,6 +44,7 @@ from latent.foreign.reading import (
 )
 
 SECONDS = 16.0  # of computing for the search; what is left of it then is not tried
+SECONDS_ON_IMAGES = 48.0  # where somebody gave images of their own, mostly larger and in colour
 CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
@@ -94,6 +96,17 @@ class Examples:
     fitted: dict[tuple[int, int, bool], Tensor] = field(default_factory=dict)
     mean_errors: dict[tuple[int, int, bool, int], float] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, images: Dataset) -> Examples:
+        """As many of a data set as readings are judged by, evenly spread over it.
+
+        A label that no model can take, which knows `N_CLASSES` classes, counts as the first.
+        """
+        rows = np.linspace(0, len(images) - 1, min(len(images), JUDGING_IMAGES)).astype(int)
+        known = images.labels is not None and len(images.classes) == N_CLASSES
+        labels = images.labels[rows] if known and images.labels is not None else np.zeros(len(rows), np.uint8)
+        return cls(images.images[rows], labels.astype(np.uint8))
+
     def all(self, reading: Reading) -> Tensor:
         """All images (n, channels, side, side) in [0, 1], as a reading takes them."""
         key = shown_as(reading)
@@ -135,7 +148,7 @@ def read(
     shipped digits by default. Raises `CheckpointError` where no chain of layers leads from an image or a code to an
     image, or none works, with what the file seems to be.
     """
-    clock = Clock(SECONDS)
+    clock = Clock(SECONDS if examples is None else SECONDS_ON_IMAGES)
     turned, channels_last = in_torch_layout(tensors)
     layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
     found = chains(layers, clock.share(CHAINS_SHARE))

@@ -82,19 +82,22 @@ def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
     return checkpoint.fingerprint(path)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Opening the file; inferring its architecture if needed …")
-def loaded(path: bytes, stamp: tuple[int, ...], within: str) -> checkpoint.Checkpoint:
-    """What a file in this folder holds, for somebody else's how it is read; read again where its stamp is another.
+@st.cache_resource(
+    max_entries=8, hash_funcs=BY_SHA256, show_spinner="Opening the file; inferring its architecture if needed …"
+)
+def loaded(path: bytes, stamp: tuple[int, ...], within: str, images: Dataset) -> checkpoint.Checkpoint:
+    """What a file in this folder holds, for somebody else's how it is read, judged by these images; read again where
+    its stamp is another.
 
     The ``path`` is as the file system has it, since not every name is text.
     """
-    return checkpoint.load(os.fsdecode(path), within=Path(within))
+    return checkpoint.load(os.fsdecode(path), within=Path(within), images=images)
 
 
-@st.cache_resource(max_entries=8, show_spinner="Testing interpretations of the file …")
-def uploaded(sha256: str, name: str, _content: bytes) -> checkpoint.Checkpoint:
-    """What an uploaded file holds."""
-    return checkpoint.parse(_content, name)
+@st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner="Testing interpretations of the file …")
+def uploaded(sha256: str, name: str, _content: bytes, images: Dataset) -> checkpoint.Checkpoint:
+    """What an uploaded file holds, judged by these images."""
+    return checkpoint.parse(_content, name, images)
 
 
 @st.cache_resource(show_spinner=False)

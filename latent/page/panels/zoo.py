@@ -84,7 +84,7 @@ def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any)
             if name in spaces:
                 evidence = cached.evidence_of(spaces[name])
             elif name in files:  # not from the caches, which hold what people look at
-                loaded = checkpoint.load(files[name], within=model_folder())
+                loaded = checkpoint.load(files[name], within=model_folder(), images=images)
                 evidence = Evidence.with_kept(LatentSpace.of(name, loaded, images))
             else:
                 evidence = cached.evidence_of(open_space(name, files, images))

@@ -1,0 +1,53 @@
+"""Weights of networks that were trained on other images than digits, read by images of that kind."""
+
+import numpy as np
+import pytest
+
+from latent import checkpoint, dataset
+from latent.foreign.search import Examples
+from latent.space import LatentSpace
+from tests.support.models import ROOT
+
+FOREIGN = ROOT.parent / "shared" / "foreign_checkpoints"
+NAMES = ("btcvae_dsprites", "VAE_celeba")
+
+
+@pytest.mark.skipif(not FOREIGN.is_dir(), reason="the foreign checkpoints are not beside this checkout")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_of_other_images_is_read_as_its_author_runs_it(name):
+    path = FOREIGN / f"YannDubs__disentangling-vae__{name}_model.pt"
+    space = LatentSpace.open(path, path.with_name(f"{path.name}.images.npz"))
+    with np.load(FOREIGN / "functions" / f"{path.name}.npz") as known:
+        codes, pictures = known["codes"], known["pictures"]
+    difference = np.square(space.decode(codes) - pictures).mean()
+    assert difference < 0.01 * pictures.var()
+    assert space.errors.mean() < 0.1 * space.mean_image_error
+
+
+def test_examples_are_spread_over_a_set_and_labels_count_where_a_model_can_take_them():
+    images = np.arange(1200, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
+    ten = dataset.Dataset.of(images, np.arange(1200) % 10)
+    spread = Examples.of(ten)
+    assert len(spread.images) == 500
+    assert np.ptp(np.flatnonzero(np.isin(np.arange(1200), np.linspace(0, 1199, 500).astype(int)))) == 1199
+    assert set(spread.labels.tolist()) == set(range(10))
+    assert not Examples.of(dataset.Dataset.of(images, np.arange(1200) % 50)).labels.any()
+    assert not Examples.of(dataset.Dataset.of(images)).labels.any()
+
+
+def test_the_set_that_ships_is_what_readings_are_judged_by_at_first(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(checkpoint.search, "read", lambda *arguments: given.append(arguments[3]) or [])
+    for images in (None, dataset.shipped(), dataset.shipped().select(np.arange(50))):
+        checkpoint.parse(_weights(), "mine.pt", images)
+    assert [each is None for each in given] == [True, True, False]
+
+
+def _weights() -> bytes:
+    import io
+
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({"fc.weight": torch.zeros(4, 784)}, buffer)
+    return buffer.getvalue()
