@@ -25,7 +25,9 @@ class Support:
 
     @classmethod
     def of(cls, z: NDArray[np.float32], seed: int = 0) -> Support:
-        """Measured on up to 2,000 of the codes (n, latent_dim), fewer where they are very long."""
+        """Measured on up to 2,000 of the codes (n, latent_dim), fewer where they are very long; of one code, 0."""
+        if len(z) == 1:  # no other to be near to
+            return cls(z, np.zeros(1))
         n = min(len(z), max(200, min(2000, 4_000_000 // z.shape[1])))
         some = np.random.default_rng(seed).choice(len(z), n, replace=False)
         distances, _ = nearest(z[some], z, min(N_NEIGHBOURS, len(z) - 1) + 1)
