@@ -322,7 +322,9 @@ class TestCheckpointFolder:
     @pytest.mark.parametrize("latent_dim", [1, 128])
     def test_every_section_works_from_1_to_128_dimensions(self, folder, section, latent_dim):
         checkpoint.save(folder / "first.pt", tiny(latent_dim=latent_dim))
-        assert len(shown(opened(section))) >= 2
+        app = opened(section)
+        gate = any("Not trained" in element.value for element in app.markdown)  # is all that Diagnose says of these
+        assert len(shown(app)) >= 2 or (section == "Diagnose" and gate)
 
 
 @pytest.mark.few_digits
@@ -363,7 +365,8 @@ class TestCompareRuns:
         assert before["Dimensions"] == ["2", "3", ""]
         healthy(app.button(key="runs_samplers").click().run())
         a, b, better = self.scores(app)["Fréchet distance, mixture"]
-        assert (better == "A") == (float(a) < float(b))
+        a_value, b_value = (float(text.split()[0]) for text in (a, b))  # behind it stands the interval
+        assert better in ("", "A" if a_value < b_value else "B")
         assert not [button for button in healthy(app.run()).button if button.key == "runs_samplers"]
 
     def test_the_zoo_is_measured_when_asked_and_leaves_out_what_cannot_be_opened(self, folder):
@@ -671,7 +674,7 @@ class TestFindings:
         app = opened("Diagnose")
         assert any("trained on FashionMNIST" in element.value for element in app.info)
         move(app, "radio", "diagnose_topic", "collapse")
-        assert any("trained on FashionMNIST" in element.value for element in app.text)
+        assert any("trained on FashionMNIST" in element.value for element in app.info)
         move(app, "radio", "section", "Sampler lab")
         assert any("trained on FashionMNIST" in element.value for element in app.info)
         assert len(sheets(app)) == 7
