@@ -213,13 +213,13 @@ def clusters_section(space: LatentSpace) -> None:
     signal = show_class_signal(space)
     arrays = {"labels": found.labels, "centroids": centroids}
     lines = (
-        f"clusters = clustering.fit({method!r}, space.z, {n}, seed={seed})\n"
+        f"clusters = Evidence(space).clusters({method!r}, {n}, {seed})\n"
         "labels, centroids = clusters.labels, space.decode(clusters.centres)"
     )
     if space.has_classes:
         arrays["table"] = match.table
         lines += "\nmatch = clustering.Match.of(clusters.labels, space.labels)\ntable = match.table"
-    take_away(space, snippet(lines, clustering), arrays, png=sheet.png, csv=(lambda: signal) if signal else None)
+    take_away(space, snippet(lines, Evidence, clustering), arrays, png=sheet.png, csv=(lambda: signal) if signal else None)
 
 
 @page.section("Generate", group="sample")

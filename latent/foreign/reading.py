@@ -582,4 +582,5 @@ def with_head(reading: Reading, layer: Layer) -> Reading:
     head = links[place]
     unused = tuple(head.layer if each is layer else each for each in reading.chain.unused)
     changed = (*links[:place], replace(head, layer=layer), *links[place + 1 :])
-    return replace(reading, chain=replace(reading.chain, links=changed, unused=unused))
+    heads = (reading.chain.heads - {layer.name}) | {head.layer.name}
+    return replace(reading, chain=replace(reading.chain, links=changed, unused=unused, heads=heads))
