@@ -219,7 +219,9 @@ def clusters_section(space: LatentSpace) -> None:
     if space.has_classes:
         arrays["table"] = match.table
         lines += "\nmatch = clustering.Match.of(clusters.labels, space.labels)\ntable = match.table"
-    take_away(space, snippet(lines, Evidence, clustering), arrays, png=sheet.png, csv=(lambda: signal) if signal else None)
+    take_away(
+        space, snippet(lines, Evidence, clustering), arrays, png=sheet.png, csv=(lambda: signal) if signal else None
+    )
 
 
 @page.section("Generate", group="sample")

@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from latent import checkpoint, files, inference, shelf, store, train
+from latent.dataset import Dataset
 from latent.errors import CheckpointError, TrainingError
 from latent.shelf import Kept
 from latent.space import LatentSpace
@@ -149,11 +150,16 @@ class TestTheCheckpointFolder:
         assert len(app.error) == 1, "it is said once"
 
 
+def few_images(name, folder, *, train):
+    """In the place of a whole data set."""
+    return Dataset(name, some_images()[0 if train else 1])
+
+
 class TestAFullDisk:
     def test_training_stops_with_a_sentence_and_goes_on_once_there_is_room(self, tmp_path, monkeypatch, capsys):
         whole = run(SMALL, tmp_path / "whole.pt")
         out = tmp_path / "a.pt"
-        monkeypatch.setattr(train, "training_and_test_images", lambda *_: (*some_images(), np.zeros(0, np.uint8)))
+        monkeypatch.setattr(train, "whole_part", few_images)
         sync, written = os.fsync, []
 
         def full_at_the_third_file(handle):
@@ -326,7 +332,7 @@ class TestABrokenDevice:
         assert sentences(app).count(f"The device {broken} was found but does not work") == 1
 
     def test_training_works_and_says_so_once(self, broken, tmp_path, monkeypatch, capsys):
-        monkeypatch.setattr(train, "training_and_test_images", lambda *_: (*some_images(), np.zeros(0, np.uint8)))
+        monkeypatch.setattr(train, "whole_part", few_images)
         small = ["--latent-dim=2", "--epochs=2", "--batch-size=100", "--width=4", "--hidden=8"]
         assert train.main(["--out", str(tmp_path / "a.pt"), *small]) == 0
         assert capsys.readouterr().err.count(f"The device {broken} was found but does not work") == 1
