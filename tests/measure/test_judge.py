@@ -1,10 +1,16 @@
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
-from latent import data
+from latent import data, dataset
+from latent.dataset import Dataset
 from latent.errors import ArgumentError, CheckpointError, TrainingError
 from latent.measure import judge
+from latent.measure.fidelity import frechet_distance
 from latent.measure.judge import JUDGE_FILE, Judgement, Recipe, best_temperature, calibration_error
 
 SMALL = Recipe(epochs=2, batch_size=64, lr=0.01)
@@ -170,3 +176,131 @@ def test_a_recipe_that_cannot_be_trained_is_refused_by_name(wrong):
 def test_a_mistake_on_the_command_line_is_one_sentence(tmp_path, capsys):
     assert judge.main(["--epochs", "0", "--data", str(tmp_path), "--out", str(tmp_path / "a.pt")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+RANDOM = np.random.default_rng(0)
+
+
+def bars(n, height=24, width=40, colours=(3,), n_classes=3):
+    """A set of bars, upright, lying and square, in noise: three classes that any classifier can tell."""
+    images = RANDOM.integers(0, 60, (n, height, width, *colours), dtype=np.uint8)
+    labels = np.arange(n) % n_classes
+    for image, label in zip(images, labels):
+        tall, wide = ((16, 4), (4, 16), (10, 10))[label % 3]
+        y, x = RANDOM.integers(height - tall), RANDOM.integers(width - wide)
+        image[y : y + tall, x : x + wide] = 255 - RANDOM.integers(0, 60, colours)
+    return Dataset("bars", images, labels, tuple(f"kind {each}" for each in range(n_classes)))
+
+
+class TestTheJudgeOfADataSet:
+    @pytest.fixture(autouse=True)
+    def own_store(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("LATENT_CACHE", str(tmp_path / "store"))
+
+    def test_digits_have_the_shipped_one_which_was_taught_none_of_them(self):
+        found = judge.judge_of(dataset.shipped())
+        assert found is judge.load()
+        assert found.judged(10_000).tolist() == list(range(10_000))
+
+    @pytest.mark.parametrize(("colours", "shape"), [((3,), (24, 40)), ((), (40, 24))], ids=["colour", "grey"])
+    def test_one_is_trained_on_a_third_kept_and_right_about_the_others(self, monkeypatch, colours, shape):
+        monkeypatch.setattr(judge, "STEPS", 60)
+        images, shares = bars(240, *shape, colours), []
+        found = judge.judge_of(images, shares.append)
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+        assert (found.classes, found.dataset) == (images.classes, "bars")
+        assert np.bincount(images.labels[found.taught]).tolist() in ([27, 27, 26], [27, 26, 27], [26, 27, 27])
+        rows = found.judged(240)
+        assert sorted([*rows, *found.taught]) == list(range(240))
+        right = np.mean(found(images.images[rows]).digits == images.labels[rows])
+        assert found.scores["accuracy"] == pytest.approx(right, abs=1e-6)
+        assert right >= found.needed >= judge.COMPETENT_TAUGHT
+        assert f"{right:.1%}" in found.name
+
+        def never(*given):
+            raise AssertionError("trained again")
+
+        monkeypatch.setattr(judge, "teach", never)
+        again = judge.judge_of(images)
+        assert np.array_equal(again(images.images).probabilities, found(images.images).probabilities)
+        assert np.array_equal(again.taught, found.taught)
+
+    def test_it_follows_from_the_images_alone(self, monkeypatch, tmp_path):
+        monkeypatch.setattr(judge, "STEPS", 10)
+        monkeypatch.setattr(judge, "COMPETENT_TAUGHT", 0.0)
+        images, found = bars(60), []
+        for seed in (1, 2):
+            monkeypatch.setenv("LATENT_CACHE", str(tmp_path / str(seed)))
+            torch.manual_seed(seed)
+            before = torch.get_rng_state()
+            found.append(judge.judge_of(images)(images.images).features)
+            assert torch.equal(torch.get_rng_state(), before), "training touched the global random state"
+        assert np.array_equal(*found)
+
+    def test_labels_that_the_images_do_not_show_are_not_named(self, monkeypatch):
+        monkeypatch.setattr(judge, "STEPS", 20)
+        images = replace(bars(90), labels=RANDOM.permutation(90) % 3)
+        found = judge.judge_of(images)
+        assert not found.names_classes
+        assert re.search(r"names \d+\.\d% of the others rightly; at least 70.0% are needed\.$", found.refusal)
+
+    def test_naming_always_the_most_frequent_class_is_not_competent(self, monkeypatch):
+        monkeypatch.setattr(judge, "STEPS", 20)
+        images = bars(100)
+        rare = replace(images, labels=(np.arange(100) % 10 == RANDOM.integers(10)).astype(int), classes=("a", "b"))
+        found = judge.judge_of(rare)
+        assert not found.names_classes
+        assert "at least 9" in found.refusal
+
+    @pytest.mark.parametrize(
+        ("n", "n_classes", "sentence"),
+        [
+            (40, 0, "no classes"),
+            (40, 1, "All images are of one class"),
+            (20, 3, "at least 30 images"),
+            (100, 100, "names 0.0% of the others rightly"),
+            (1, 1, "one class"),
+        ],
+    )
+    def test_without_classes_that_can_be_told_there_is_a_random_network(self, monkeypatch, n, n_classes, sentence):
+        monkeypatch.setattr(judge, "STEPS", 5)
+        images = bars(n, n_classes=max(1, n_classes))
+        found = judge.judge_of(images if n_classes else replace(images, labels=None, classes=()))
+        assert found.name == "a random convolutional network"
+        assert found.refusal.endswith(".")
+        assert sentence in found.refusal
+        verdict = found(images.images)
+        assert verdict.features.shape == (n, judge.N_FEATURES)
+        assert (verdict.probabilities.shape, verdict.digits.shape, verdict.confidence.shape) == ((n, 0), (0,), (0,))
+        assert np.isfinite(verdict.features).all()
+        assert not found.applies(images.images, images.labels)
+
+    def test_the_random_network_is_always_the_same_and_tells_real_images_from_others(self, digits):
+        images = replace(dataset.shipped(), labels=None, classes=())
+        found = judge.judge_of(images)
+        a, b = np.split(np.random.default_rng(0).permutation(10_000)[:4000], 2)
+        real = found(digits[0][a]).features
+        assert np.array_equal(real, judge.judge_of(images)(digits[0][a]).features)
+        others = {
+            "blurred": ndimage.gaussian_filter(digits[0][b], (0, 1, 1)),
+            "inverted": 255 - digits[0][b],
+            "twenty, repeated": np.repeat(digits[0][b[:20]], 100, axis=0),
+            "of five classes": digits[0][b][digits[1][b] < 5],
+        }
+        distances = {name: frechet_distance(real, found(each).features) for name, each in others.items()}
+        floor = frechet_distance(real, found(digits[0][b]).features)
+        assert min(distances.values()) > 2 * floor
+        assert min(distances["blurred"], distances["inverted"], distances["twenty, repeated"]) > 10 * floor
+
+    @pytest.mark.parametrize("shape", [(2, 64, 48), (2, 64, 48, 3), (2, 64, 48, 4)])
+    def test_pictures_of_other_colours_and_sizes_are_judged(self, shape):
+        for colours in ((), (3,)):
+            found = judge.random_network(bars(40, colours=colours), "")
+            assert found(RANDOM.random(shape)).features.shape == (2, judge.N_FEATURES)
+
+    def test_what_is_transparent_is_black(self):
+        found = judge.random_network(bars(40), "")
+        clear = np.full((1, 28, 28, 4), 255, np.uint8)
+        clear[..., 3] = 0
+        assert np.array_equal(found(clear).features, found(np.zeros((1, 28, 28, 3), np.uint8)).features)
