@@ -62,7 +62,7 @@ def stage_of(space: LatentSpace, streamed: bool) -> tuple[bytes, str]:
     effects = traversal.effects(space.decode, space.z[:16], statistics.std, dimensions)
     n = min(len(space.z), MOST_CODES // space.latent_dim)
     stage = live.Stage(
-        program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
+        program=program, codes=space.z[:n], labels=space.labels[:n], classes=space.classes, images=space.images[:n],
         order=dimensions[np.argsort(-effects, kind="stable")], low=statistics.quantile(0.01),
         high=statistics.quantile(0.99), start=space.z[0], axes=axes_of(space.z), colours=COLOURS,
         neighbours=NEIGHBOURS, distances=neighbour_distances(space.z[:n]),
