@@ -17,7 +17,7 @@ def test_a_clear_lead_and_a_low_error_make_a_reading_certain():
 @pytest.mark.parametrize(
     ("doubt", "level", "words"),
     [
-        ({"advantage": 1.02}, Level.LIKELY, "other pictures"), ({"advantage": 0.9}, Level.GUESS, "other pictures"),
+        ({"advantage": 1.02}, Level.LIKELY, "other images"), ({"advantage": 0.9}, Level.GUESS, "other images"),
         ({"relative_error": 0.7}, Level.LIKELY, "other images"),
         ({"relative_error": 0.95}, Level.GUESS, "other images"),
         ({"not_run": ("attention",)}, Level.LIKELY, "attention"), ({"open_size": True}, Level.LIKELY, "how large"),
