@@ -202,7 +202,8 @@ def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
     best = fidelities[recommended(fidelities)]
     for name in evidence.samplers:
         each = fidelities[name]
-        if copies(each, fidelities[REAL]) and each.frechet < best.frechet:  # why it is not the one to use
+        lower = each.frechet < best.frechet and apart(each.interval("frechet"), best.interval("frechet"))
+        if copies(each, fidelities[REAL]) and lower:  # why it is not the one to use
             share = "" if np.isnan(each.near_copies) else f"{each.near_copies:.0%} near-copies, "
             unseen = "" if np.isnan(each.near_copies) else f"{fidelities[REAL].near_copies:.0%} and "
             found = replace(
@@ -250,7 +251,9 @@ def advice(fidelities: Mapping[str, Fidelity], *, has_prior: bool = False) -> Fi
             f"{noun(against)} ({references})."
         )
     if at_the_floor(fidelities):
-        text += " Reconstructions are no nearer: the decoder is the limit, and a better sampler would gain nothing."
+        text += (
+            " Reconstructions are not found nearer: the decoder is the limit, and a better sampler would gain nothing."
+        )
     return Finding(text, ratio, "samplers")
 
 

@@ -192,6 +192,13 @@ def test_a_class_at_a_third_of_its_share_is_neither_missing_nor_fine(planted, co
     assert f"Samples from the learned sampler {said}" in " ".join(texts(planted))
 
 
+def test_a_sampler_that_copies_is_called_lower_only_where_intervals_part(planted):
+    assert "Lower still, 0.60" in " ".join(texts(planted))
+    for name, value in (("mixture", with_interval(1, 0.5)), ("around", with_interval(0.6, 0.3, novelty=0.4))):
+        planted.found["sampler", name, SEED] = Sampled(value, np.zeros((1, 12)), None)
+    assert "Lower still" not in " ".join(texts(planted))
+
+
 def test_paths_are_ranked_only_where_the_paired_difference_is_clear(planted):
     through = planted.found["smoothness", "through codes"]
     noisy = replace(through, path_length=np.array([0, 100, 0, 100, 2.0]))
