@@ -105,7 +105,7 @@ class TestCodes:
         class Counted:
             labels = None
 
-            def read(self, start, stop, image_shape):
+            def read(self, start, stop, image_shape, framed=False):
                 return np.zeros((stop - start, 28, 28), np.uint8), np.ones(stop - start, bool)
 
             def name(self, row):

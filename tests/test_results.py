@@ -34,6 +34,8 @@ def equal(a, b):
         return np.allclose(a, b, rtol=5e-3, atol=2e-3, equal_nan=True)
     if hasattr(a, "__dataclass_fields__"):
         return all(equal(getattr(a, name), getattr(b, name)) for name in a.__dataclass_fields__)
+    if isinstance(a, (tuple, list)):  # intervals
+        return len(a) == len(b) and all(equal(*pair) for pair in zip(a, b))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
     return a == b
