@@ -28,7 +28,7 @@ from latent.errors import DataError
 from latent.files import label
 from latent.labels import LONGEST_NAME, check_classes, drawn_evenly, drawn_in_proportion, indexed
 from latent.piles import LARGEST_TOTAL, Pile, TooLarge, folder_pile, zip_pile
-from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale, flattened, is_grey
+from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale, flattened, is_grey, resized, size_within
 from latent.stacks import Archive, Stack, idx_labels, idx_stack, is_idx, npy_stack, whole
 
 MNIST = "MNIST"  # the set that ships
@@ -393,7 +393,10 @@ def read_pages(pile: Pile, name: str, most: int) -> list[tuple[Pixels, bool]]:
     try:
         with pile.open(name) as file:
             return [
-                (resized(page, smaller(*page.shape[1::-1])), max(page.shape[:2]) > LARGEST_SIDE)
+                (
+                    resized(page, size_within(page.shape[1], page.shape[0], LARGEST_SIDE)),
+                    max(page.shape[:2]) > LARGEST_SIDE,
+                )
                 for page in pictures.pages(file, 0, most)
                 if page is not None
             ]
@@ -441,22 +444,9 @@ def tidied(images: Pixels) -> tuple[Pixels, str]:
     height, width = images.shape[1:3]
     if max(height, width) <= LARGEST_SIDE:
         return np.ascontiguousarray(images), ""
-    size = smaller(width, height)
+    size = size_within(width, height, LARGEST_SIDE)
     reduced = np.stack([resized(image, size) for image in images])
     return reduced, f"The images were reduced from {width} × {height} to {size[0]} × {size[1]} pixels."
-
-
-def smaller(width: int, height: int) -> tuple[int, int]:
-    """Width and height of an image after no side is longer than `LARGEST_SIDE`."""
-    scale = min(1.0, LARGEST_SIDE / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
-    """An image of another width and height, bilinear; averaged over areas where it becomes smaller, as Pillow does."""
-    if image.shape[1::-1] == size:
-        return image
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def scaled(scale: Scale) -> str:

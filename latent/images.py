@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from latent.errors import ArgumentError
+from latent.pixels import resized, size_within
 
 GAP = 2  # pixels between tiles, before enlarging
 USUAL_SIDE = 28  # pixels of a picture, from which zooms are counted
@@ -190,17 +191,9 @@ def as_large(pictures: NDArray[np.uint8], zoom: int) -> tuple[NDArray[np.uint8],
     height, width = pictures.shape[1:3]
     wanted = USUAL_SIDE * zoom
     if max(height, width) > TOO_LARGE * wanted:
-        scale = wanted / max(height, width)
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        return np.stack([smaller(picture, size) for picture in pictures]), 1
+        size = size_within(width, height, wanted)
+        return np.stack([resized(picture, size) for picture in pictures]), 1
     return pictures, max(1, round(wanted / max(height, width))) if zoom > 1 else 1
-
-
-def smaller(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """A picture reduced to this width and height, bilinear over the areas that become one pixel."""
-    if picture.shape[1::-1] == size:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
 
 
 def rows_sheet(rows: Sequence[NDArray[Any]], zoom: int = 1) -> Sheet:

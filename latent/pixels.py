@@ -168,3 +168,16 @@ def is_grey(images: Pixels) -> bool:
     """Whether images (…, 3 or 4) have three equal channels of colour, and what may be a fourth is opaque everywhere."""
     red, opaque = images[..., 0], images.shape[-1] == 3 or bool((images[..., 3] == 255).all())
     return opaque and all(np.array_equal(red, images[..., channel]) for channel in (1, 2))
+
+
+def size_within(width: int, height: int, side: int) -> tuple[int, int]:
+    """Width and height of an image after no side of it is longer than ``side``; smaller ones stay as they are."""
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
+    """An image of another width and height, bilinear; averaged over areas where it becomes smaller, as Pillow does."""
+    if image.shape[1::-1] == size:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

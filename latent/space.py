@@ -232,8 +232,9 @@ class LatentSpace:
 
         That class also where the images have other classes than those that the model knows.
         """
-        given = labels is not None and len(self.classes) == inference.N_CLASSES
-        return labels if given and labels is not None else np.full(n, self.asked)
+        if labels is None or len(self.classes) != inference.N_CLASSES:
+            return np.full(n, self.asked)
+        return labels
 
     @cached_property
     def errors(self) -> NDArray[np.float32]:

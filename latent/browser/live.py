@@ -25,8 +25,9 @@ from latent.foreign.network import Network
 from latent.foreign.normalisations import NORMALISATIONS, batch_norm_as_affine
 from latent.foreign.operations import ACTIVATIONS, INVERTED_VIEW, OUTPUTS, PADDED_VIEW, PIXELS, USUAL_VIEW
 from latent.foreign.reading import Reading
-from latent.images import png_bytes, smaller
+from latent.images import png_bytes
 from latent.model import Autoencoder, LatentModel
+from latent.pixels import resized
 
 MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
@@ -131,7 +132,7 @@ def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     n, height, width = images.shape[:3]
     scale = min(1.0, math.sqrt(MOST_PIXELS / (n * height * width)))
     size = max(1, int(width * scale)), max(1, int(height * scale))
-    return images if scale == 1 else np.stack([smaller(image, size) for image in images])
+    return images if scale == 1 else np.stack([resized(image, size) for image in images])
 
 
 def sprite(images: NDArray[np.uint8]) -> bytes:

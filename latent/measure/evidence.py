@@ -50,7 +50,6 @@ SUBJECTS: dict[str, Subject] = {
 }  # fmt: skip
 
 SEED = 0  # of the samples that findings and reports speak of
-CLASSES_OF_JUDGE = tuple("0123456789")
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
 
@@ -159,7 +158,7 @@ class Evidence:
         """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
         if self.size_refusal:
             return self.size_refusal
-        if self.space.classes != CLASSES_OF_JUDGE:
+        if self.space.classes != self.judge.classes:
             return "No classifier scores: there is no reference classifier for these images."
         trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
         if trained_on != self.judge.dataset:

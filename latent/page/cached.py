@@ -49,6 +49,7 @@ from latent.foreign.reading import Reading
 from latent.images import Sheet
 from latent.measure import properties, scores
 from latent.measure.evidence import Evidence
+from latent.pixels import resized, size_within
 from latent.sampling import Sampler
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
@@ -383,9 +384,8 @@ def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
 def thumbnails(of: Dataset) -> dict[str, Any]:
     """All images of a set, small, on one picture, 100 in a row, and the size of each, for the browser."""
     _, height, width = of.image_shape
-    scale = min(1.0, THUMBNAIL / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = [images.smaller(image, size) for image in of.images]
+    size = size_within(width, height, THUMBNAIL)
+    small = [resized(image, size) for image in of.images]
     sheet = images.sheet(np.stack(small), 100, gap=0).image
     buffer = io.BytesIO()
     sheet.convert("L" if sheet.mode in ("L", "LA") else "RGB").save(buffer, format="WEBP", quality=30, method=2)

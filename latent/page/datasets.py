@@ -55,10 +55,9 @@ def names_of_sets() -> dict[str, Path | None]:
     return {MNIST: None, **offered_sets(), **dict.fromkeys(state().sets)}
 
 
-def images_for(saved: Checkpoint) -> Dataset:
-    """The data set to judge a model by that was just opened: that which its file names, where it is at hand, else the
-    one in use. Raises `DataError` where it cannot be read."""
-    names = names_of_sets()
+def images_for(saved: Checkpoint, names: Mapping[str, Path | None]) -> Dataset:
+    """The data set to evaluate a model on that was just opened: of those that the picker offers that which its file
+    names, else the one in use. Raises `DataError` where it cannot be read."""
     own, origins = set_of(saved, names), state().origins
     origin = "" if own == MNIST else saved.sha256
     if origins.get(KEY, "") != origin:

@@ -52,19 +52,9 @@ def chosen_model(files: Mapping[str, Path]) -> LatentSpace:
     """The space of the model and the images that the pickers are at, also before they are drawn."""
     names = offered_names(files)
     name = value_of("checkpoint", names, default_of(names))
-    return open_space(name, files, images_for(name, files))
-
-
-def images_for(name: str, files: Mapping[str, Path]) -> Dataset:
-    """The images to judge a file by: those that it names, where they are at hand, else those in use."""
-    images = datasets.images_in_use(datasets.names_of_sets())
-    try:
-        saved = opened(name, files, images)
-    except CheckpointError:
-        if images.ships:
-            raise
-        saved = opened(name, files, cached.shipped_images())  # which may suit its weights better
-    return datasets.images_for(saved)
+    sets = datasets.names_of_sets()
+    saved = opened(name, files, datasets.images_in_use(sets))
+    return open_space(name, files, datasets.images_for(saved, sets))
 
 
 def show_picker(files: Mapping[str, Path]) -> None:
@@ -104,6 +94,17 @@ def names_of(files: Sequence[Path], folder: Path) -> dict[str, Path]:
 
 
 def opened(name: str, files: Mapping[str, Path], images: Dataset) -> Checkpoint:
+    """What a file that the picker offers holds; weights alone are read by these images, or where that fails by those
+    that ship."""
+    try:
+        return read_by(name, files, images)
+    except CheckpointError:
+        if images.ships:
+            raise
+        return read_by(name, files, cached.shipped_images())
+
+
+def read_by(name: str, files: Mapping[str, Path], images: Dataset) -> Checkpoint:
     """What a file that the picker offers holds; weights alone are read by these images."""
     if name in state().uploads:
         upload = state().uploads[name]
@@ -113,12 +114,7 @@ def opened(name: str, files: Mapping[str, Path], images: Dataset) -> Checkpoint:
 
 def open_space(name: str, files: Mapping[str, Path], images: Dataset) -> LatentSpace:
     """The space of a file that the picker offers, read as this session has it read, and of these images."""
-    try:
-        saved = opened(name, files, images)
-    except CheckpointError:
-        if images.ships:
-            raise
-        saved = opened(name, files, cached.shipped_images())
+    saved = opened(name, files, images)
     overruling = json.dumps(overruled_by(saved.sha256)) if saved.scored and overruled_by(saved.sha256) else ""
     return cached.space_of(name, saved, images, overruling)
 

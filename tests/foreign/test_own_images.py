@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from latent import checkpoint, dataset
 from latent.foreign.search import Examples
 from latent.space import LatentSpace
+from tests.support.model_files import saved
 from tests.support.models import ROOT
 
 FOREIGN = ROOT.parent / "shared" / "foreign_checkpoints"
@@ -39,15 +41,5 @@ def test_the_set_that_ships_is_what_readings_are_judged_by_at_first(tmp_path, mo
     given = []
     monkeypatch.setattr(checkpoint.search, "read", lambda *arguments: given.append(arguments[3]) or [])
     for images in (None, dataset.shipped(), dataset.shipped().select(np.arange(50))):
-        checkpoint.parse(_weights(), "mine.pt", images)
+        checkpoint.parse(saved({"fc.weight": torch.zeros(4, 784)}), "mine.pt", images)
     assert [each is None for each in given] == [True, True, False]
-
-
-def _weights() -> bytes:
-    import io
-
-    import torch
-
-    buffer = io.BytesIO()
-    torch.save({"fc.weight": torch.zeros(4, 784)}, buffer)
-    return buffer.getvalue()
