@@ -162,7 +162,7 @@ def correlated_dimensions(evidence: Evidence) -> Iterator[Finding]:
 def represented_properties(evidence: Evidence) -> Iterator[Finding]:
     related = evidence.property_correlations()
     for each in related.represented()[:1]:
-        follow = "" if np.isnan(each.follow) else f", in which {each.follow:.0%} of single images follow"
+        follow = "" if np.isnan(each.follow) else f": {each.follow:.0%} of single images follow"
         yield Finding(
             f"Dimension {each.dimension} correlates with {each.name} (r = {each.correlation:.2f}); its traversal "
             f"confirms it{follow}.",

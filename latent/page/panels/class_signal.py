@@ -23,14 +23,15 @@ def show_class_signal(space: LatentSpace) -> dict[str, NDArray[Any]]:
     if evidence.class_refusal:
         st.caption(plain_markdown(evidence.class_refusal))
         return {}
-    place = st.empty()
+    place, said = st.empty(), st.empty()
     for n_done, features in enumerate(FEATURES):
         if not evidence.has("knowledge", features):
-            with place.container():
-                if n_done:
+            if n_done:
+                with place.container():
                     show_exhibit(space, class_signal(evidence, FEATURES[:n_done]))
-                st.caption(f"Measuring {features} …")
+            said.caption(f"Measuring {features} …")
             evidence.knowledge(features)
+    said.empty()
     table = class_signal(evidence)
     with place.container():
         show_exhibit(space, table)
