@@ -30,7 +30,7 @@ from latent.foreign.described import Described, Description
 from latent.foreign.halves import Halves, halves_of, joined
 from latent.foreign.network import Network
 from latent.foreign.reading import Reading
-from latent.foreign.search import Scored
+from latent.foreign.search import Examples, Scored
 from latent.model import Autoencoder, AutoencoderConfig
 from latent.snapshots import Snapshots
 
@@ -225,8 +225,8 @@ def load(
     """The checkpoint in a file, our own or anybody's; nothing from the file is executed.
 
     Where an encoder and a decoder lie side by side (`other_half`), either opens both; ``other`` names the other half
-    where it is called otherwise. Where the file holds weights alone, readings of it are judged by ``images``, the
-    digits that ship by default. With ``within``, the files must lie in that folder, also where they are links.
+    where it is called otherwise. What the file leaves open is judged by ``images``, the digits that ship by default.
+    With ``within``, the files must lie in that folder, also where they are links.
 
     Raises `CheckpointError` for a file that is missing, damaged, or holds no autoencoder that can be worked out.
     """
@@ -238,9 +238,8 @@ def load(
     second = files.read(beside, within)
     sha256 = sha256_of([content, second])
     try:
-        return replace(
-            both(container.parse(content, path.name), container.parse(second, beside.name)), sha256=sha256, path=path
-        )
+        halves = container.parse(content, path.name), container.parse(second, beside.name)
+        return replace(both(*halves, images), sha256=sha256, path=path)
     except CheckpointError as error:
         if other is not None:
             raise
@@ -249,15 +248,18 @@ def load(
         return replace(alone, container=why, sha256=sha256, path=path)
 
 
-def both(first: Container, second: Container) -> Checkpoint:
-    """An encoder and a decoder from two files as one model. Raises `CheckpointError` where they are no such."""
-    graphs = [each.graph() for each in (first, second)]
+def both(first: Container, second: Container, images: Dataset | None = None) -> Checkpoint:
+    """An encoder and a decoder from two files as one model; what they leave open is judged by these images.
+
+    Raises `CheckpointError` where they are no such.
+    """
+    graphs = [each.graph for each in (first, second)]
     names = f"{first.format} of {label(first.name)} and {label(second.name)}"
     if graphs[0] is not None and graphs[1] is not None:
         halves = [halves_in(each) for each in (first, second)]
         halves.sort(key=lambda each: each.encoder is None)
         try:
-            description = Description.of(joined(*halves))
+            description = Description.of(joined(*halves), examples_of(images))
         except CheckpointError as error:
             raise CheckpointError(f"{label(first.name)} {error}.") from error
         return Checkpoint(None, description.tensors(), described=description, container=names)
@@ -272,7 +274,7 @@ def both(first: Container, second: Container) -> Checkpoint:
     tensors = {f"{p}.{n}": t for p, each in ordered for n, t in keras_graph.with_names(each.tensors()).items()}
     modules = {f"{part}.{n}".rstrip("."): r for part, each in ordered for n, r in each.modules().items()}
     try:
-        scored = search.read(tensors, modules)
+        scored = search.read(tensors, modules, examples=examples_of(images))
     except CheckpointError as error:
         raise CheckpointError(f"{label(first.name)} cannot be explored: {error}.") from error
     return Checkpoint(None, tensors, scored=scored, container=names)
@@ -282,7 +284,7 @@ def half_in(path: Path) -> str:
     """ "encoder" or "decoder" for a file that describes such a half alone, else an empty text."""
     with suppress(CheckpointError):
         opened = container.open_container(path)
-        if opened.graph() is not None:
+        if opened.graph is not None:
             halves = halves_in(opened)
             if halves.encoder is None or halves.decoder is None:
                 return "encoder" if halves.decoder is None else "decoder"
@@ -291,12 +293,17 @@ def half_in(path: Path) -> str:
 
 def halves_in(opened: Container) -> Halves:
     """The autoencoder, or half of one, that a file describes. Raises `CheckpointError`."""
-    graph = opened.graph()
+    graph = opened.graph
     assert graph is not None
     try:
         return halves_of(graph)
     except CheckpointError as error:
         raise CheckpointError(f"{label(opened.name)} {error}.") from error
+
+
+def examples_of(images: Dataset | None) -> Examples | None:
+    """What files are judged by that leave something open; None for the digits that ship."""
+    return None if images is None or images.ships else Examples.of(images)
 
 
 def is_own(path: str | Path) -> bool:
@@ -311,13 +318,12 @@ def parse(content: bytes, name: str, images: Dataset | None = None) -> Checkpoin
     values, sha256 = opened.content, hashlib.sha256(content).hexdigest()
     if isinstance(values, dict) and values.get("format") == FORMAT:
         return own(values, name, sha256)
-    if opened.graph() is not None:
-        description = Description.of(halves_in(opened))
+    if opened.graph is not None:
+        description = Description.of(halves_in(opened), examples_of(images))
         return Checkpoint(None, description.tensors(), sha256=sha256, described=description, container=opened.format)
     tensors = keras_graph.with_names(opened.tensors())
     try:
-        examples = None if images is None or images.ships else search.Examples.of(images)
-        scored = search.read(tensors, opened.modules(), opened.unread(), examples)
+        scored = search.read(tensors, opened.modules(), opened.unread(), examples_of(images))
     except CheckpointError as error:
         raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
     aside = opened.left_aside()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,7 @@ class Container:
         """The parts of the file that hold tensors and are not the model: optimizers, copies, averages."""
         return tuple(dict.fromkeys(_gather(self.content).aside))
 
+    @cached_property
     def graph(self) -> Graph | None:
         """The network that the file describes, None where it holds weights alone.
 

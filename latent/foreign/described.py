@@ -17,6 +17,7 @@ from latent.foreign.chains import N_CLASSES
 from latent.foreign.graph import Graph, Node
 from latent.foreign.halves import Classes, Half, Halves, Layout, half_of
 from latent.foreign.operations import PIXELS
+from latent.foreign.search import Examples
 from latent.model import Signature
 
 TRIED_IMAGES = 16
@@ -38,9 +39,10 @@ class Description:
     why: str = "as usual"
 
     @classmethod
-    def of(cls, halves: Halves) -> Description:
-        """With the scales of pixels worked out."""
-        return with_pixels(cls(halves))
+    def of(cls, halves: Halves, examples: Examples | None = None) -> Description:
+        """With the scales of pixels worked out, where the file does not tell them by these images or the digits that
+        ship."""
+        return with_pixels(cls(halves), examples)
 
     def describe(self) -> dict[str, Any]:
         """For people: how the file is run."""
@@ -250,7 +252,7 @@ def in_parts(half: Half, x: Tensor, label: Tensor | None) -> Tensor:
 # ------------------------------------------------------------------------------------------------- scales of pixels
 
 
-def with_pixels(description: Description) -> Description:
+def with_pixels(description: Description, examples: Examples | None) -> Description:
     """The description with the scales of its pixels: those that its operations tell, or that suit images best."""
     halves = with_lone_images(description.halves)
     told_in = halves.encoder and told_by_first(halves.encoder)
@@ -264,7 +266,7 @@ def with_pixels(description: Description) -> Description:
         return first
     scales = [told_in] if told_in else list(PIXELS)
     found = {
-        (each, told_out or each): error_of(replace(first, pixels_in=each, pixels_out=told_out or each))
+        (each, told_out or each): error_of(replace(first, pixels_in=each, pixels_out=told_out or each), examples)
         for each in scales
     }
     best = min(found, key=lambda pair: found[pair])
@@ -274,10 +276,10 @@ def with_pixels(description: Description) -> Description:
     return first
 
 
-def error_of(description: Description) -> float:
-    """Mean squared error per pixel on a few images."""
+def error_of(description: Description, examples: Examples | None) -> float:
+    """Mean squared error per pixel on a few of these images, the digits that ship by default."""
     model = Described(description)
-    images, labels = data.evaluation_digits()
+    images, labels = data.evaluation_digits() if examples is None else (examples.images, examples.labels)
     shape = model.signature.image_shape
     fitted = torch.from_numpy(data.fit(images[:TRIED_IMAGES], shape).astype(np.float32) / 255)
     x = fitted[:, None] if shape[0] == 1 else fitted.movedim(-1, 1)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent.errors import ArgumentError
+from latent.measure.dimensions import correlations
 from latent.measure.intervals import Interval, jackknife, leave_out
 
 BINS = 20  # of equal frequency, as many as Locatello et al. 2019 (arXiv:1811.12359) take
@@ -68,7 +69,8 @@ class Disentanglement:
 def scores_of(codes: Table, factors: Table, z_bins: NDArray[np.intp], factor_bins: NDArray[np.intp]) -> list[float]:
     """The values of `SCORES`."""
     information, entropies = mutual_information(z_bins, factor_bins)
-    covariance = correlation_of(np.hstack([codes, factors]))
+    columns = np.hstack([codes, factors])
+    covariance = correlations(columns, columns)
     d = codes.shape[1]
     weights = lasso(covariance[:d, :d], covariance[:d, d:])
     explained = 2 * (weights * covariance[:d, d:]).sum(axis=0) - np.einsum(
@@ -126,14 +128,6 @@ def gap(table: Table) -> NDArray[np.float64]:
     """The largest of each column less the second largest, (n_columns,); the largest where there is no second."""
     ordered = np.sort(np.vstack([table, np.zeros((1, table.shape[1]))]), axis=0)
     return ordered[-1] - ordered[-2]
-
-
-def correlation_of(columns: Table) -> Table:
-    """Pearson's correlation of columns (n, d) with each other, (d, d); 0 with one that never changes."""
-    centred = columns - columns.mean(axis=0)
-    std = centred.std(axis=0)
-    scaled = np.divide(centred, std, out=np.zeros_like(centred), where=std > TINY)
-    return scaled.T @ scaled / len(columns)
 
 
 def lasso(gram: Table, target: Table, penalty: float = PENALTY) -> Table:

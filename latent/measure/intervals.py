@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,7 +29,7 @@ def mean_interval(values: NDArray[np.floating]) -> Interval:
     """Of the mean of independent ``values`` (n,)."""
     if len(values) < 2:
         return -np.inf, np.inf
-    error = NORMAL * float(np.std(values, ddof=1, dtype=np.float64)) / np.sqrt(len(values))
+    error = NORMAL * float(np.std(values, ddof=1, dtype=np.float64)) / math.sqrt(len(values))
     mean = float(np.mean(values, dtype=np.float64))
     return mean - error, mean + error
 
@@ -40,7 +41,7 @@ def share_interval(share: float, n: int) -> Interval:
     [0.0, 0.037]
     """
     square = NORMAL**2 / n
-    centre, reach = (share + square / 2) / (1 + square), np.sqrt(share * (1 - share) * square + square**2 / 4)
+    centre, reach = (share + square / 2) / (1 + square), math.sqrt(share * (1 - share) * square + square**2 / 4)
     return max(0.0, centre - reach / (1 + square)), min(1.0, centre + reach / (1 + square))
 
 
@@ -57,7 +58,7 @@ def jackknife(value: float, without: NDArray[np.floating]) -> Interval:
 
 
 def leave_out(n: int, n_groups: int = N_GROUPS) -> list[NDArray[np.intp]]:
-    """For each of ``n_groups`` groups, every so manieth row being of one, the rows that are not of it."""
+    """The rows outside of each group, where the rows belong to ``n_groups`` groups in turn."""
     rows = np.arange(n)
     return [rows[rows % n_groups != group] for group in range(n_groups)]
 

@@ -43,3 +43,25 @@ def test_the_set_that_ships_is_what_readings_are_judged_by_at_first(tmp_path, mo
     for images in (None, dataset.shipped(), dataset.shipped().select(np.arange(50))):
         checkpoint.parse(saved({"fc.weight": torch.zeros(4, 784)}), "mine.pt", images)
     assert [each is None for each in given] == [True, True, False]
+
+
+def onnx_that_draws(value):
+    """An autoencoder whose file does not tell the scale of its pixels, and which draws this value everywhere."""
+    onnx = pytest.importorskip("onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    weights = {
+        "in": np.full((784, 2), 0.01, np.float32), "out": np.zeros((2, 784), np.float32),
+        "bias": np.full(784, value, np.float32),
+    }  # fmt: skip
+    nodes = [helper.make_node("MatMul", ["x", "in"], ["z"]), helper.make_node("Gemm", ["z", "out", "bias"], ["y"])]
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["n", 784]) for name in "xy"]
+    tensors = [numpy_helper.from_array(array, name) for name, array in weights.items()]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]).SerializeToString()
+
+
+def test_the_scale_of_pixels_that_a_file_does_not_tell_is_judged_by_the_images_in_use():
+    content = onnx_that_draws(100)
+    white = dataset.Dataset.of(np.full((30, 28, 28), 255, np.uint8))
+    dark, bright = (checkpoint.parse(content, "mine.onnx", images).described for images in (None, white))
+    assert (dark.pixels_out, bright.pixels_out) == ("[0, 255]", "[0, 1]")
