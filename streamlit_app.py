@@ -266,6 +266,7 @@ def samplers_section(space: LatentSpace) -> None:
     if evidence.size_refusal:
         st.info(evidence.size_refusal)
         return
+    topics.have_judge(evidence)
     if evidence.refusal:
         samplers.show_unjudged(space, evidence, n, seed)
         return
@@ -496,8 +497,10 @@ def diagnose_section(space: LatentSpace) -> None:
     left, right = st.columns([2, 3], gap="medium")
     place = left.empty()
     findings.show_first(place, evidence)
-    refusal = topic.refusal(evidence)
     with right:
+        if topic.asks_judge and topic.refusal(evidence):
+            topics.have_judge(evidence)
+        refusal = topic.refusal(evidence)
         if refusal:
             st.info(plain_markdown(refusal))
         else:

@@ -9,7 +9,6 @@ import torch
 from benchmarks.comparison import Row
 from benchmarks.computing import N_COMPONENTS, in_pythae, quietly
 from latent.measure.evidence import Evidence
-from latent.measure.fidelity import halves
 from latent.space import LatentSpace
 
 SEEDS = range(5)
@@ -22,7 +21,7 @@ def sampling_by_mixtures(checkpoint: Path) -> list[Row]:
     """
     samplers = quietly("pythae.samplers")
     evidence = Evidence(LatentSpace.open(checkpoint))
-    known, held_out = halves(len(evidence.space.z))
+    known, held_out = evidence.halves()
     x = torch.from_numpy(evidence.space.images[known, None].copy()).float().div_(255)
     model, config = in_pythae(evidence.space.model), samplers.GaussianMixtureSamplerConfig(n_components=N_COMPONENTS)
     ours = [evidence.sampler("mixture", seed).fidelity.frechet for seed in SEEDS]
@@ -35,8 +34,8 @@ def sampling_by_mixtures(checkpoint: Path) -> list[Row]:
             # A number would make each batch of 500 start from the same state: the same 500 images ten times.
             sampler.gmm.random_state = np.random.RandomState(seed)
             pictures = sampler.sample(len(held_out), return_gen=True)
-        verdict = evidence.judge(pictures[:, 0].clamp(0, 1).numpy())
-        theirs.append(evidence.reference().measure(verdict.features, verdict.digits, verdict.confidence).frechet)
+        verdict = evidence.judge()(pictures[:, 0].clamp(0, 1).numpy())
+        theirs.append(evidence.reference().measure(verdict).frechet)
     mine, peer = median(ours), median(theirs)
     name = f"mixture: Fréchet distance, {checkpoint.stem}"
     return [Row(name, "pythae's sampler, same codes", "", mine, peer, mine / peer, 1.0)]

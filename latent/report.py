@@ -30,7 +30,7 @@ from latent.space import LatentSpace
 
 FOOTER = (
     "Measured by Latent Space Explorer on {images}. MSE is the mean squared error per pixel, pixels in [0, 1]. Fréchet "
-    "distances use the features of a small image classifier and are not comparable with an Inception FID."
+    "distances use the features of {judge} and are not comparable with an Inception FID."
 )
 NAMES = {
     "health": "whether the model works",
@@ -47,6 +47,7 @@ NAMES = {
     "neighbours": "class overlap",
     "knowledge": "class information in",
     "sampler": "samples:",
+    "judge": "a reference classifier for these images",
     "predictions": "predicted classes of reconstructions",
     "smoothness": "smoothness of paths:",
 }
@@ -153,7 +154,7 @@ def page(evidence: Evidence) -> str:
         paragraph(evidence.refusal) if evidence.refusal else "",
         section("findings", "Findings", f"<ol>{found}</ol>"),
         *parts,
-        f"<footer>{html.escape(FOOTER.format(images=of_images(space.dataset)))}</footer>",
+        f"<footer>{html.escape(FOOTER.format(images=of_images(space.dataset), judge=evidence.judge().name))}</footer>",
     )
 
 

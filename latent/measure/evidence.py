@@ -23,7 +23,7 @@ from latent.measure.disentanglement import Disentanglement
 from latent.measure.fidelity import MEASURES, Fidelity, PixelComponents, Reference, halves
 from latent.measure.gates import Gate, Looked, Subject
 from latent.measure.health import N_IMAGES, Health, squared_errors
-from latent.measure.judge import JUDGE_FILE, Judge, Judgement
+from latent.measure.judge import JUDGE_FILE, NOBODY, Judge, Judgement
 from latent.measure.kept import Part
 from latent.measure.knowledge import FOLDS, Knowledge
 from latent.measure.smoothness import KINDS, Paths, Smoothness
@@ -49,6 +49,7 @@ SUBJECTS: dict[str, Subject] = {
     "predictions": "reconstruction",
 }  # fmt: skip
 
+JUDGE: Part = ("judge",)  # among the parts while it is to be trained
 SEED = 0  # of the samples that findings and reports speak of
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
@@ -85,15 +86,19 @@ class Sampled:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The class that the judge reads in every image (n,), and in its reconstruction (n,)."""
+    """The class that the judge reads in every image (n,), and in its reconstruction (n,).
 
-    originals: NDArray[np.uint8]
-    reconstructions: NDArray[np.uint8]
+    ``taught`` are the rows of the images that it was trained on, whose own class it knows too well to count.
+    """
+
+    originals: NDArray[np.unsignedinteger]
+    reconstructions: NDArray[np.unsignedinteger]
+    taught: Rows = field(default_factory=lambda: NOBODY)
 
     @property
     def changed(self) -> float:
-        """The share of images whose reconstruction is read as another class."""
-        return float(np.mean(self.originals != self.reconstructions))
+        """The share of images whose reconstruction is read as another class, of those the judge was not taught."""
+        return float(np.mean(np.delete(self.originals != self.reconstructions, self.taught)))
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,6 @@ class Evidence:
     """
 
     space: LatentSpace
-    judge: Judge = field(default_factory=judge.load, repr=False)
     kept: Mapping[Part, Any] = field(default_factory=dict, repr=False)
     found: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -158,12 +162,40 @@ class Evidence:
         """Why the judge cannot judge this model's pictures, as a sentence; empty where it can."""
         if self.size_refusal:
             return self.size_refusal
-        if self.space.classes != self.judge.classes:
-            return "No classifier scores: there is no reference classifier for these images."
-        trained_on = self.space.checkpoint.recipe.get("dataset", self.judge.dataset)
-        if trained_on != self.judge.dataset:
-            return f"No classifier scores: classifier trained on {self.judge.dataset}, model trained on {trained_on}."
-        return "" if self.judges_real_images() else "No classifier scores: accuracy below 95% on these images."
+        if not self.has_judge:
+            return "No classifier scores yet: the reference classifier for these images is still to be trained."
+        judge = self.judge()
+        trained_on = self.space.checkpoint.recipe.get("dataset", judge.dataset)
+        if judge.names_classes and not len(judge.taught) and trained_on != judge.dataset:
+            return f"No classifier scores: classifier trained on {judge.dataset}, model trained on {trained_on}."
+        if not judge.names_classes or self.judges_real_images():
+            return ""
+        return f"No classifier scores: accuracy below {judge.needed:.0%} on these images."
+
+    @property
+    def has_judge(self) -> bool:
+        """Whether the judge of these images needs no training any more."""
+        return JUDGE in self.found or self.had_judge()
+
+    @measured_once
+    def had_judge(self) -> bool:
+        """Whether a judge was there, without training, when this was first asked."""
+        return judge.at_hand(self.space.dataset)
+
+    def judge(self, progress: Callable[[float], object] = lambda share: None) -> Judge:
+        """The judge of the images in use (`judge.judge_of`), trained for them where there is none.
+
+        ``progress`` hears the share of the training that is done.
+        """
+        with self.lock:
+            found: Judge = self.found.get(JUDGE) or judge.judge_of(self.space.dataset, progress)
+            self.found[JUDGE] = found
+            return found
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether the judge can be asked, and for classes."""
+        return not self.refusal and self.judge().names_classes
 
     @property
     def size_refusal(self) -> str:
@@ -222,17 +254,23 @@ class Evidence:
     @measured_once
     def judges_real_images(self) -> bool:
         """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
-        return self.judge.applies(self.space.images[:BLOCK], self.space.labels[:BLOCK])
+        judge = self.judge()
+        rows = judge.judged(len(self.space.images))[:BLOCK]
+        return judge.applies(self.space.images[rows], self.space.labels[rows])
 
     @measured_once
     def originals(self) -> Judgement:
         """The judge's opinion of the evaluation images."""
-        return self.judge(self.space.images)
+        return self.judge()(self.space.images)
 
-    @measured_once
     def reconstructed(self) -> Seen:
         """What is seen of the reconstructions, and their squared errors; all images are decoded once for both."""
-        return self.see(self.space.z, self.space.labels, self.space.images)
+        return self.seen_again(not self.refusal)
+
+    @measured_once
+    def seen_again(self, judges: bool) -> Seen:
+        """What is seen of the reconstructions, with the judge's opinion or without."""
+        return self.see(self.space.z, self.space.labels, self.space.images, judges=judges)
 
     def reconstructions(self) -> Judgement:
         """The judge's opinion of the reconstructions."""
@@ -240,28 +278,44 @@ class Evidence:
 
     @measured_once
     def predictions(self) -> Predictions:
-        """The classes that the judge reads in the evaluation images and in their reconstructions."""
+        """The classes that the judge reads in the evaluation images and in their reconstructions.
+
+        Raises `ArgumentError` where it cannot be asked for classes.
+        """
+        judge = self.asked_judge()
+        if not judge.names_classes:
+            raise ArgumentError(judge.refusal)
+        numbers = np.min_scalar_type(len(judge.classes))
         before, after = self.originals().digits, self.reconstructions().digits
-        return Predictions(before.astype(np.uint8), after.astype(np.uint8))
+        return Predictions(before.astype(numbers), after.astype(numbers), judge.taught)
+
+    def asked_judge(self) -> Judge:
+        """The judge, to judge this model's pictures. Raises `ArgumentError` where it cannot."""
+        judge = self.judge()
+        if self.refusal:
+            raise ArgumentError(self.refusal)
+        return judge
 
     def judge_codes(self, z: NDArray[np.float32], labels: Labels | None = None) -> Judgement:
         """The judge's opinion of codes (n, latent_dim), decoded."""
-        return self.see(z, labels).judgement
+        return self.see(z, labels, judges=not self.refusal).judgement
 
-    def see(self, z: Codes, labels: Labels | None = None, images: NDArray[np.uint8] | None = None) -> Seen:
+    def see(
+        self, z: Codes, labels: Labels | None = None, images: NDArray[np.uint8] | None = None, *, judges: bool = True
+    ) -> Seen:
         """What is seen of codes (n, latent_dim), decoded; few images are in memory at a time.
 
-        Errors are those from ``images`` (n, …), where they are given.
+        Errors are those from ``images`` (n, …), where they are given. ``judges``: whether the judge is asked.
         """
         parts = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
-        judges, components = not self.refusal, self.pixel_components()
+        components = self.pixel_components()
         verdicts: list[Judgement] = []
         pixels, errors = [], []
         for part in parts:
             decoded = self.space.decode(z[part], None if labels is None else labels[part])
             pixels.append(components(decoded))
             if judges:
-                verdicts.append(self.judge(decoded))
+                verdicts.append(self.judge()(decoded))
             if images is not None:
                 errors.append(squared_errors(images[part] / np.float32(255), decoded))
         return Seen(
@@ -271,22 +325,30 @@ class Evidence:
     # What comes out of the decoder, against real images.
 
     @measured_once
+    def halves(self) -> tuple[Rows, Rows]:
+        """Two random halves of the evaluation images, without those that the judge was taught: the known ones, to whose
+        codes samplers are fitted, and those held out to measure against."""
+        rows = self.judge().judged(len(self.space.z))
+        known, held_out = halves(len(rows))
+        return rows[known], rows[held_out]
+
+    @measured_once
     def reference(self) -> Reference:
         """Half of the evaluation images; samplers are fitted to the codes of the other half."""
-        known, held_out = halves(len(self.space.z))
+        known, held_out = self.halves()
         z = self.space.z
         pixels = self.pixel_components()(self.space.images[held_out])
         return Reference.of(self.originals().features[held_out], z[known], z[held_out], pixels)
 
     @measured_once
     def pixel_components(self) -> PixelComponents:
-        """The principal components of the held-out images, in which the pixels of samples are compared with theirs."""
+        """The principal components of half of the images, in which the pixels of samples are compared with theirs."""
         return PixelComponents.of(self.space.images[halves(len(self.space.images))[1]])
 
     @measured_once
     def fitted_sampler(self, name: str) -> Sampler:
         """A sampler fitted to the codes of the half that the reference is not of."""
-        known, _ = halves(len(self.space.z))
+        known, _ = self.halves()
         return sampling.fit(name, self.space.z[known], labels=self.space.labels[known])
 
     def fidelities(self, seed: int = SEED) -> dict[str, Fidelity]:
@@ -296,10 +358,9 @@ class Evidence:
     @measured_once
     def sampler(self, name: str, seed: int) -> Sampled:
         """One of ``rows``: as many pictures as the reference has, measured against it; no reference needs the seed."""
-        if self.refusal:
-            raise ArgumentError(self.refusal)
+        self.asked_judge()
         space, reference = self.space, self.reference()
-        known, held_out = halves(len(space.z))
+        known, held_out = self.halves()
         if name == REAL:
             verdict, z = self.originals().select(known), space.z[known]
             pixels = self.pixel_components()(space.images[known])
@@ -315,7 +376,7 @@ class Evidence:
             verdict, pixels = seen.judgement, seen.pixels
             pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])
         drawn = name not in REFERENCES and space.signature.has_encoder
-        fidelity = reference.measure(verdict.features, verdict.digits, verdict.confidence, z if drawn else None, pixels)
+        fidelity = reference.measure(verdict, z if drawn else None, pixels)
         return Sampled(fidelity, z[:N_SHOWN], to_uint8(pictures))
 
     # What the codes hold.
@@ -489,8 +550,7 @@ class Evidence:
     @measured_once
     def smoothness(self, kind: str) -> Smoothness:
         """What happens on paths of one of `KINDS` between random pairs of real images."""
-        if self.refusal:
-            raise ArgumentError(self.refusal)
+        self.asked_judge()
         return self.paths().along(kind)
 
     @measured_once
@@ -498,13 +558,14 @@ class Evidence:
         """The pairs of real images between which smoothness is measured, and how."""
         space = self.space
         of_class = space.labels if space.signature.conditional else None
-        seen = lambda pictures: self.judge(pictures).features  # noqa: E731
+        seen = lambda pictures: self.judge()(pictures).features  # noqa: E731
         return Paths.of(space.z, space.decode, seen, units=self.picture_units(), labels=of_class)
 
     def parts(self) -> list[Part]:
         """All that there is to measure of this space, in a good order: the names and arguments of its measures.
 
-        Nothing that stands behind a closed gate, once that is known.
+        Nothing that stands behind a closed gate, once that is known; and where the judge is still to be trained, that
+        in place of all that asks it.
         """
         if self.size_refusal:
             return []
@@ -514,10 +575,12 @@ class Evidence:
             parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("property_correlations",)]
             parts += [("disentanglement",)]
             parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)] if not self.class_refusal else []
+        parts += [] if self.has_judge else [JUDGE]
         if judges:
             parts += [("sampler", name, SEED) for name in self.rows]
         if judges and encodes:
-            parts += [("predictions",), *(("smoothness", kind) for kind in KINDS)]
+            parts += [("predictions",)] if self.names_classes else []
+            parts += [("smoothness", kind) for kind in KINDS]
         return [part for part in parts if part[0] not in SUBJECTS or self.is_open(SUBJECTS[part[0]])]
 
     def measure(self, part: str, *arguments: Hashable) -> Any:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from latent.components import PrincipalAxes
 from latent.errors import ArgumentError
 from latent.measure.intervals import N_GROUPS, Interval, jackknife, mean_interval, share_interval
+from latent.measure.judge import Judgement
 from latent.measure.measures import Measure
 from latent.neighbours import nearest, nearest_others, squared_distances
 
 N_NEIGHBOURS = 5  # of the balls about real and about sampled features: Naeem et al.'s own choice
 DUPLICATE_QUANTILE = 0.01  # of real pictures have another one so near that it counts as a duplicate
-N_CLASSES = 10
 N_COMPONENTS = 64  # of pixels
 
 
@@ -117,19 +117,17 @@ class Reference:
 
     def measure(
         self,
-        features: NDArray[np.float32],
-        digits: NDArray[np.integer],
-        confidence: NDArray[np.floating],
+        judgement: Judgement,
         z: NDArray[np.float32] | None = None,
         pixels: NDArray[np.float32] | None = None,
     ) -> Fidelity:
-        """The fidelity of pictures, given as ``features`` (n, d), judged ``digits`` and ``confidence`` (n,).
+        """The fidelity of n pictures, given as what the judge makes of them; without classes, those have no entropy.
 
         ``z`` (n, latent_dim) are their codes, where they have any, ``pixels`` (n, p) principal components of their
         pixels, as those of the reference. Take as many as the reference has: all of these measures but entropy and
         confidence depend on how many are compared.
         """
-        samples = Samples(self, features, digits, confidence, z, pixels)
+        samples = Samples(self, judgement, z, pixels)
         values = {key: measure.of(samples) for key, measure in MEASURES.items()}
         own = {key: values.pop(key) for key in tuple(values) if key in Fidelity.__dataclass_fields__}
         intervals = {key: each.interval(samples) for key, each in MEASURES.items() if each.interval is not None}
@@ -141,16 +139,24 @@ class Samples:
     """Pictures that are measured against a ``reference``; see `Reference.measure` for what the rest is."""
 
     reference: Reference
-    features: NDArray[np.float32]
-    digits: NDArray[np.integer]
-    confidence: NDArray[np.floating]
+    judgement: Judgement
     z: NDArray[np.float32] | None = None
     pixels: NDArray[np.float32] | None = None
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """The judge's features of the pictures, (n, d)."""
+        return self.judgement.features
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How many pictures were judged to be of each class, (n_classes,)."""
-        return np.bincount(self.digits, minlength=N_CLASSES)
+        return np.bincount(self.judgement.digits, minlength=self.judgement.probabilities.shape[1])
+
+    @property
+    def confidence(self) -> float:
+        """The mean confidence of the judge; NaN where it names no classes."""
+        return float(np.mean(self.judgement.confidence)) if self.judgement.names_classes else np.nan
 
     @cached_property
     def frechet(self) -> tuple[float, Interval]:
@@ -282,11 +288,13 @@ def overlap(
 
 
 def entropy(counts: NDArray[np.integer]) -> float:
-    """Entropy in bits of a histogram.
+    """Entropy in bits of a histogram; NaN of an empty one.
 
     >>> entropy(np.array([5, 5, 0, 0]))
     1.0
     """
+    if not counts.sum():
+        return np.nan
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum() + 0.0)
 
@@ -327,16 +335,16 @@ SALVY = "Salvy et al. 2025, arXiv:2507.01761"
 MEASURES: dict[str, Measure[Samples]] = {
     "frechet": Measure(
         "Fréchet distance", "squared units of the features", "less", ".3g",
-        "Fréchet distance of classifier features; 0 = identical. Depends on the number of images. Not an Inception "
-        "FID.",
+        "Fréchet distance of the features of a classifier, or of a random network where images have no classes; "
+        "0 = identical. Depends on the number of images. Not an Inception FID.",
         lambda samples: samples.frechet[0],
         "Dowson & Landau 1982; Heusel et al. 2017, arXiv:1706.08500",
         lambda samples: samples.frechet[1],
     ),
     "pixel_frechet": Measure(
-        "Fréchet distance, pixels", "squared pixel values", "less", ".3g",
+        "Fréchet, pixels", "squared pixel values", "less", ".3g",
         f"Fréchet distance of pixels in {N_COMPONENTS} principal components; shows missing styles, such as slants, "
-        "which classifier features overlook.",
+        "which features of a classifier overlook.",
         lambda samples: samples.pixel_frechet[0],
         "Dowson & Landau 1982",
         lambda samples: samples.pixel_frechet[1],
@@ -359,13 +367,12 @@ MEASURES: dict[str, Measure[Samples]] = {
     ),
     "entropy": Measure(
         "entropy", "bits", "more", ".3g",
-        "Entropy of the predicted classes; at most 3.32 bits for ten classes.",
+        "Entropy of the predicted classes; at most the logarithm of their number to base 2: 3.32 bits for ten.",
         lambda samples: entropy(samples.counts), "Shannon 1948",
     ),
     "confidence": Measure(
         "confidence", "share", "more", ".1%", "Mean confidence of the reference classifier in its predicted class.",
-        lambda samples: float(np.mean(samples.confidence)), "",
-        lambda samples: mean_interval(samples.confidence),
+        lambda samples: samples.confidence, "", lambda samples: mean_interval(samples.judgement.confidence),
     ),
     "duplicates": Measure(
         "duplicates", "share", "less", ".1%",

@@ -300,6 +300,8 @@ def at_the_floor(fidelities: Mapping[str, Fidelity]) -> bool:
 
 @rule("coverage", "sampler")
 def missing_classes(evidence: Evidence) -> Iterator[Finding]:
+    if not evidence.names_classes:
+        return
     fidelities = evidence.fidelities()
     name = usual_sampler(evidence)
     drawn, real, names = fidelities[name], fidelities[REAL], evidence.space.classes

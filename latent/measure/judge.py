@@ -340,7 +340,7 @@ def judge_of(dataset: Dataset, progress: Callable[[float], object] = lambda shar
     """
     if dataset.labels is None:
         return random_network(dataset, "These images have no classes.", seed)
-    if dataset.classes == DIGITS and load().applies(dataset.images[:LOOKED_AT], dataset.labels[:LOOKED_AT]):
+    if shipped_one_knows(dataset):
         return load()
     n_classes, n = len(np.unique(dataset.labels)), len(dataset)
     if n_classes < 2:
@@ -352,9 +352,8 @@ def judge_of(dataset: Dataset, progress: Callable[[float], object] = lambda shar
     judged = np.setdiff1d(np.arange(n), taught)
     classifier = initial(seed, len(dataset.classes), 1 if dataset.images.ndim == 3 else 3)
     stored = store.stored(
-        lambda: taught_numbers(classifier, dataset, taught, judged, progress, seed),
-        "judge", VERSION, seed, dataset.sha256,
-    )  # fmt: skip
+        lambda: taught_numbers(classifier, dataset, taught, judged, progress, seed), *stored_as(dataset, seed)
+    )
     temperature, accuracy, calibration = stored[:3].tolist()
     torch.nn.utils.vector_to_parameters(torch.from_numpy(stored[3:].copy()), numbers_of(classifier))
     commonest = np.bincount(dataset.labels[judged]).max() / len(judged)
@@ -365,6 +364,23 @@ def judge_of(dataset: Dataset, progress: Callable[[float], object] = lambda shar
     scores = {"accuracy": accuracy, "calibration_error": calibration}
     classifier.requires_grad_(False).eval().to(best_device())
     return Judge(classifier, temperature, dataset.name, scores, dataset.classes, taught, needed)
+
+
+def stored_as(dataset: Dataset, seed: int) -> tuple[object, ...]:
+    """What the numbers of the judge of a data set are stored under."""
+    return "judge", VERSION, seed, dataset.sha256
+
+
+def at_hand(dataset: Dataset, seed: int = 0) -> bool:
+    """Whether `judge_of` is known to train nothing for this set."""
+    return dataset.labels is None or shipped_one_knows(dataset) or store.has(*stored_as(dataset, seed))
+
+
+def shipped_one_knows(dataset: Dataset) -> bool:
+    """Whether the shipped judge names the classes of a data set."""
+    if dataset.ships or dataset.labels is None or dataset.classes != DIGITS:
+        return dataset.ships
+    return load().applies(dataset.images[:LOOKED_AT], dataset.labels[:LOOKED_AT])
 
 
 def taught_numbers(

@@ -47,6 +47,7 @@ def needs_classes(measure: Callable[[Evidence], float]) -> Callable[[Evidence], 
 
 def sampler_distance(evidence: Evidence) -> float:
     """The Fréchet distance of one sampler, the same for all; NaN where the judge cannot judge."""
+    evidence.judge()
     if evidence.refusal:
         return np.nan
     sampler = SAMPLER if evidence.space.signature.has_encoder else SAMPLER_OF_DECODERS
@@ -65,6 +66,7 @@ def where_classes(interval: Callable[[Evidence], Interval]) -> Callable[[Evidenc
 
 def sampler_interval(evidence: Evidence) -> Interval:
     """The interval of `sampler_distance`."""
+    evidence.judge()
     if evidence.refusal:
         return UNKNOWN
     sampler = SAMPLER if evidence.space.signature.has_encoder else SAMPLER_OF_DECODERS
@@ -116,8 +118,8 @@ SCORES: dict[str, Measure[Evidence]] = {
     ),
     "frechet": Measure(
         "Fréchet distance, mixture", "squared units of the features", "less", ".2f",
-        "Samples of the Gaussian mixture against real images, in classifier features; of N(0, 1) for a decoder-only "
-        "file.",
+        "Samples of the Gaussian mixture against real images, in the features of a classifier, or of a random network "
+        "where images have no classes; of N(0, 1) for a decoder-only file.",
         sampler_distance, "Heusel et al. 2017, arXiv:1706.08500", sampler_interval,
     ),
     "latent_dim": Measure(

@@ -34,6 +34,8 @@ N_PAIRS_SHOWN = 24
 N_STRONGEST = 12  # dimensions whose traversals are shown
 N_STEPS = 11  # of a traversal
 OF_CLASSES = {"neighbours", "knowledge"}  # parts that need the classes of the images
+OF_PREDICTED_CLASSES = ("entropy", "confidence")  # measures of samplers, where the judge names classes
+OF_CLASSES_AND_COPIES = (*OF_PREDICTED_CLASSES, "duplicates", "near_copies", "novelty")
 IN_A_ROW = 20  # pictures, at most
 
 
@@ -131,7 +133,12 @@ class Topic:
         """Why what it needs cannot be measured of this space, as a sentence; empty where it can."""
         if {part[0] for part in evidence.parts()}.issuperset(self.needs):
             return ""
-        return evidence.class_refusal if OF_CLASSES.issuperset(self.needs) else evidence.refusal
+        return evidence.refusal if self.asks_judge else evidence.class_refusal
+
+    @property
+    def asks_judge(self) -> bool:
+        """Whether what it needs is measured by the judge, and not by the classes of the images alone."""
+        return not OF_CLASSES.issuperset(self.needs)
 
     def is_complete(self, evidence: Evidence) -> bool:
         """Whether all that there is of what it needs was measured already, and there is anything of it."""
@@ -370,12 +377,14 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
     if predicts(evidence):
         a, b = (view.space.classes[place % len(view.space.classes)] for place in (4, 9))
         text = f"“{a} > {b}”: the predicted class changes from {a} to {b}."
+        if len(evidence.predictions().taught):
+            text += " Nothing: the classifier was trained on this image."
         yield Exhibit(caption=text)
 
 
 def predicts(evidence: Evidence) -> bool:
     """Whether the predicted classes of reconstructions say something."""
-    return not evidence.refusal and evidence.is_open("reconstruction")
+    return evidence.names_classes and evidence.is_open("reconstruction")
 
 
 def error_lines(evidence: Evidence) -> dict[str, float]:
@@ -390,10 +399,12 @@ def originals_and_reconstructions(view: View, rows: Rows, key: str, text: str) -
     reconstructions = view.decode(space, space.z[rows], space.labels[rows])
     classes: list[str] = []
     if predicts(evidence):
-        read = evidence.predictions()
-        before, after = read.originals[rows], read.reconstructions[rows]
-        names = space.classes
-        classes = [names[a] if a == b else f"{names[a]} > {names[b]}" for a, b in zip(before, after)]
+        read, names = evidence.predictions(), space.classes
+        taught = np.isin(rows, read.taught)
+        classes = [
+            "" if known else names[a] if a == b else f"{names[a]} > {names[b]}"
+            for a, b, known in zip(read.originals[rows], read.reconstructions[rows], taught)
+        ]
     return PictureSheet(
         key=key, pictures=np.concatenate([space.images[rows], to_uint8(reconstructions)]), columns=len(rows), zoom=3,
         column_names=classes, z=space.z[np.tile(rows, 2)], names=image_names(space, rows) * 2, alt=text, stretch=True,
@@ -410,10 +421,11 @@ def image_names(space: LatentSpace, rows: Rows) -> list[str]:
 def files_of_reconstruction(view: View) -> Files:
     evidence, errors = view.evidence, view.evidence.reconstruction()
     of_class = {"class": view.space.labels} if view.space.has_classes else {}
-    table = {"image": np.arange(len(errors.errors)), **of_class, "mse": errors.errors}
+    table: dict[str, Any] = {"image": np.arange(len(errors.errors)), **of_class, "mse": errors.errors}
     if predicts(evidence):
-        table["predicted, original"] = evidence.predictions().originals
-        table["predicted, reconstruction"] = evidence.predictions().reconstructions
+        read = evidence.predictions()
+        table["predicted, original"], table["predicted, reconstruction"] = read.originals, read.reconstructions
+        table["trained the classifier"] = np.isin(np.arange(len(errors.errors)), read.taught)
     arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
     python = (
         "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
@@ -430,8 +442,7 @@ def show_samplers(view: View) -> Iterator[Exhibit]:
     fidelities = evidence.fidelities()
     yield Exhibit(title=advice(evidence, fidelities))
     yield from fidelity_exhibits(evidence, fidelities)
-    yield Heading(title="Predicted classes")
-    yield judged_classes(view.space, fidelities)
+    yield from classes_and_copies(evidence, fidelities)
     yield Heading(title="Samples")
     for name, fidelity in fidelities.items():
         sampled = evidence.sampler(name, SEED)
@@ -460,24 +471,43 @@ def fidelity_exhibits(evidence: Evidence, fidelities: Mapping[str, Fidelity]) ->
         given=(frechet, references),
         alt="Fréchet distance of each sampler, in rising order",
     )
+    measures = [key for key in MEASURES if key not in OF_CLASSES_AND_COPIES]
+    yield table_of_samplers(fidelities, order, measures, "Distance and overlap of each sampler")
+
+
+def table_of_samplers(
+    fidelities: Mapping[str, Fidelity], order: Sequence[str], measures: Sequence[str], alt: str
+) -> Table:
+    """Some of `MEASURES` of the samplers, in this order."""
     rows = [
         {"sampler": name, "interval": findings.interval_of(fidelities[name]).strip(" ()")}
-        | {key: fidelities[name].value(key) for key in MEASURES}
+        | {key: fidelities[name].value(key) for key in measures}
         for name in order
     ]
-    yield Table(columns=fidelity_columns(), rows=rows, alt="Metrics of each sampler")
+    return Table(columns=fidelity_columns(measures), rows=rows, alt=alt)
 
 
-def fidelity_columns() -> list[Column]:
-    """The columns of the table of samplers: shares of which more is better may be drawn as bars."""
+def fidelity_columns(measures: Sequence[str]) -> list[Column]:
+    """The columns of such a table: shares of which more is better may be drawn as bars."""
     columns = [Column("sampler", "sampler")]
-    for key, measure in MEASURES.items():
+    for key in measures:
+        measure = MEASURES[key]
         column = Column(key, measure.name, "number", measure.form, measure.means)
         columns.append(replace(column, kind="bar") if column.is_share and measure.better == "more" else column)
         if key == "frechet":
             help = "Of the Fréchet distance: by how much drawing other samples moves it (jackknife, 20 groups)."
             columns.append(Column("interval", "95% interval", "text", help=help))
     return columns
+
+
+def classes_and_copies(evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> Iterator[Exhibit]:
+    """Which classes the judge sees among the pictures of each sampler, where it names any, and what is repeated."""
+    named = evidence.names_classes
+    yield Heading(title="Predicted classes and copies" if named else "Copies")
+    if named:
+        yield judged_classes(evidence.space, fidelities)
+    measures = [key for key in OF_CLASSES_AND_COPIES if named or key not in OF_PREDICTED_CLASSES]
+    yield table_of_samplers(fidelities, list(fidelities), measures, "Classes and copies of each sampler")
 
 
 def judged_classes(space: LatentSpace, fidelities: Mapping[str, Fidelity]) -> Figure:
@@ -510,20 +540,33 @@ def sampler_pictures(
 
 def how_samplers_are_measured(evidence: Evidence) -> str:
     """The protocol of the measures, for people."""
-    return (
-        f"Fitted to the codes of half of the test images; {len(evidence.space.z) // 2:,} samples each, compared with "
-        f"the other half in the features of a reference classifier ({evidence.judge.scores['accuracy']:.1%} test "
-        "accuracy). Grey: references."
-    )
+    judge, (known, held_out) = evidence.judge(), evidence.halves()
+    apart = f", without the {len(judge.taught):,} that it was trained on" if len(judge.taught) else ""
+    return " ".join(
+        filter(
+            None,
+            (
+                f"Fitted to the codes of {len(known):,} test images; {len(held_out):,} samples each, compared with "
+                f"{len(held_out):,} other test images in the features of {judge.name}{apart}.",
+                judge.refusal, "Grey: references.",
+            ),
+        )
+    )  # fmt: skip
 
 
 def files_of_samplers(view: View) -> Files:
     evidence = view.evidence
     fidelities = evidence.fidelities()
-    table = {"sampler": list(fidelities)} | {key: [f.value(key) for f in fidelities.values()] for key in MEASURES}
     arrays = {name: evidence.sampler(name, SEED).z for name in evidence.samplers}
     python = "\n".join(f"{name} = evidence.sampler({name!r}, {SEED}).z" for name in arrays)
-    return Files(arrays, python, table)
+    return Files(arrays, python, numbers_of_samplers(fidelities))
+
+
+def numbers_of_samplers(fidelities: Mapping[str, Fidelity]) -> dict[str, list[Any]]:
+    """All that is measured of samplers, by column, and the interval of the Fréchet distance."""
+    low, high = zip(*(each.interval("frechet") for each in fidelities.values()))
+    values = {key: [each.value(key) for each in fidelities.values()] for key in MEASURES}
+    return {"sampler": list(fidelities), **values, "frechet low": list(low), "frechet high": list(high)}
 
 
 # Collapse: whether all classes are drawn, and no picture twice.
@@ -533,31 +576,31 @@ def show_collapse(view: View) -> Iterator[Exhibit]:
     real = view.evidence.sampler(REAL, SEED).fidelity
     sampled = view.evidence.sampler(view.sampler, SEED)
     drawn = sampled.fidelity
+    named = view.evidence.names_classes
+    values = {"Coverage": f"{drawn.coverage:.0%}", "Duplicates": f"{drawn.duplicates:.1%}"}
+    if named:
+        values |= {"Entropy": f"{drawn.entropy:.2f} bits", "Confidence": f"{drawn.confidence:.0%}"}
     yield Facts(
-        values={
-            "Coverage": f"{drawn.coverage:.0%}",
-            "Duplicates": f"{drawn.duplicates:.1%}",
-            "Entropy": f"{drawn.entropy:.2f} bits",
-            "Confidence": f"{drawn.confidence:.0%}",
-        },
+        values=values,
         means={key.capitalize(): measure.means for key, measure in MEASURES.items()},
     )
     text = f"Real images: coverage {real.coverage:.0%}, duplicates {real.duplicates:.1%}."
     yield Exhibit(caption=text)
-    among_samples = Figure(
-        title=f"Predicted classes of {drawn.digits.sum():,} samples",
-        rest=f": {view.sampler}",
-        chart=charts.classes_chart,
-        given=(drawn.digits, view.space.classes),
-        alt="Predicted classes of the samples",
-    )
-    among_real = Figure(
-        title="The same number of real images",
-        chart=charts.classes_chart,
-        given=(real.digits, view.space.classes),
-        alt="Predicted classes of real images",
-    )
-    yield SideBySide(exhibits=(among_samples, among_real))
+    if named:
+        among_samples = Figure(
+            title=f"Predicted classes of {drawn.digits.sum():,} samples",
+            rest=f": {view.sampler}",
+            chart=charts.classes_chart,
+            given=(drawn.digits, view.space.classes),
+            alt="Predicted classes of the samples",
+        )
+        among_real = Figure(
+            title="The same number of real images",
+            chart=charts.classes_chart,
+            given=(real.digits, view.space.classes),
+            alt="Predicted classes of real images",
+        )
+        yield SideBySide(exhibits=(among_samples, among_real))
     sheet = sampler_pictures(view.space, view.sampler, sampled.z, sampled.pictures)
     yield replace(sheet, title="Samples")
 
@@ -569,7 +612,10 @@ def parts_of_collapse(topic: Topic, view: View) -> list[Part]:
 def files_of_collapse(view: View) -> Files:
     real, sampled = (view.evidence.sampler(name, SEED) for name in (REAL, view.sampler))
     drawn = sampled.fidelity.digits
-    table = {"class": np.arange(len(drawn)), "samples": drawn, "real": real.fidelity.digits}
+    table: dict[str, Any] = {"class": np.arange(len(drawn)), "samples": drawn, "real": real.fidelity.digits}
+    if not view.evidence.names_classes:
+        table = {key: [getattr(each.fidelity, key) for each in (sampled, real)] for key in ("coverage", "duplicates")}
+        table = {"of": [view.sampler, REAL], **table}
     python = (
         f"sampled = evidence.sampler({view.sampler!r}, {SEED})\n"
         "z, drawn = sampled.z, sampled.fidelity\ndigits = drawn.digits"
@@ -628,7 +674,7 @@ SMOOTHNESS_COLUMNS = (
     Column("way", "path", "text"),
     Column(
         "path_length", "perceptual path length", "number", ".1f",
-        "Mean squared change of classifier features per squared step; a jump makes it grow with the number of steps.",
+        "Mean squared change of features per squared step; a jump makes it grow with the number of steps.",
     ),
     Column("interval", "95% interval", "text"),
     Column(

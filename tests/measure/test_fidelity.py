@@ -12,6 +12,7 @@ from latent.measure.fidelity import (
     halves,
     overlap,
 )
+from latent.measure.judge import Judgement
 
 RNG = np.random.default_rng(0)
 
@@ -100,7 +101,14 @@ def measure(real, samples, digits=None, z=None, known=None, held_out=None):
         real.astype(np.float32) + 1 if held_out is None else held_out,
     )
     digits = np.arange(len(samples)) % 10 if digits is None else digits
-    return reference.measure(samples.astype(np.float32), digits, np.full(len(samples), 0.9), z)
+    return reference.measure(judged(samples, digits, 0.9), z)
+
+
+def judged(features, digits, confidence):
+    """What a judge makes of pictures of these classes: the rest of the confidence is shared among the others."""
+    probabilities = np.full((len(features), 10), (1 - confidence) / 9, np.float32)
+    probabilities[np.arange(len(features)), digits] = confidence
+    return Judgement(features.astype(np.float32), probabilities)
 
 
 @pytest.mark.parametrize("shift", [0.0, 1.0, 5.0])
@@ -200,8 +208,7 @@ def test_pixels_show_a_missing_style_that_features_may_overlook():
     reference = Reference.of(features, features, features + 1, components(images[:400]))
     whole, middle = images[400:], images[400:][np.abs(tilt[400:] - 0.5) < 0.1]
     near, far = (
-        reference.measure(features, np.zeros(400, int), np.ones(400), None, components(each))
-        for each in (whole, middle)
+        reference.measure(judged(features, np.zeros(400, int), 1), None, components(each)) for each in (whole, middle)
     )
     assert near.frechet == far.frechet == pytest.approx(0, abs=1e-6)
     assert far.pixel_frechet > 10 * near.pixel_frechet
@@ -210,8 +217,8 @@ def test_pixels_show_a_missing_style_that_features_may_overlook():
 
 @pytest.mark.parametrize("grey", [0.0, 0.05, 0.3, 1.0])
 def test_grey_images_are_not_precise(evidence, grey):
-    verdict = evidence.judge(np.full((300, 28, 28), grey, np.float32))
-    assert evidence.reference().measure(verdict.features, verdict.digits, verdict.confidence).precision == 0
+    verdict = evidence.judge()(np.full((300, 28, 28), grey, np.float32))
+    assert evidence.reference().measure(verdict).precision == 0
 
 
 def test_halves_share_nothing_and_leave_nothing_out():

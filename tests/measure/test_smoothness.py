@@ -102,7 +102,7 @@ def test_the_decoder_that_jumps_to_the_nearest_real_image_is_the_roughest(space,
     def jumping(z):
         return space.decode(some[nearest(np.asarray(z, np.float32), some)[1][:, 0]])
 
-    features = lambda pictures: evidence.judge(pictures).features  # noqa: E731
+    features = lambda pictures: evidence.judge()(pictures).features  # noqa: E731
     own, jump = (Paths.of(some, decode, features, n_pairs=25).along("linear") for decode in (space.decode, jumping))
     assert jump.path_length.mean() > 2 * own.path_length.mean()
     assert jump.evenness.mean() < 0.5 * own.evenness.mean()

@@ -121,7 +121,7 @@ def test_no_section_speaks_of_digits_or_of_ten_classes(section):
 def test_every_section_is_there_or_says_what_it_lacks(section, images):
     app = opened(section, checkpoint="mine", images=images)
     assert app.header[0].value == section
-    said = [each.value for each in (*app.info, *app.error, *app.text)]
+    said = [each.value for each in (*app.info, *app.error, *app.text, *app.main.markdown)]
     assert shown(app) or any(text.endswith(".") for text in said)
 
 

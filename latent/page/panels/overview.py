@@ -94,7 +94,7 @@ def show_foremost(evidence: Evidence) -> None:
     found = findings.foremost(findings.findings(evidence))
     for place, finding in enumerate(found):
         show_finding(place, finding, "overview")
-    if evidence.refusal:
+    if evidence.has_judge and evidence.refusal:
         st.caption(evidence.refusal)
     if not all(evidence.has(*part) for part in evidence.parts()):
         st.caption("Not all is measured yet; Diagnose measures the rest.")

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import streamlit as st
-from numpy.typing import NDArray
 
 from latent import images, sampling
-from latent.measure import fidelity, topics
+from latent.measure import topics
 from latent.measure.evidence import SEED, Evidence, Sampled
-from latent.measure.exhibits import Table
 from latent.measure.fidelity import Fidelity
 from latent.page import cached
-from latent.page.panels.exhibits import show_exhibit, values_of
+from latent.page.panels.exhibits import show_exhibit
 from latent.page.show import plain_markdown
 from latent.page.snippet import Snippet, snippet
 from latent.page.take_away import take_away
@@ -34,7 +32,7 @@ def show_unjudged(space: LatentSpace, evidence: Evidence, n: int, seed: int) -> 
 
 def show_measured(
     space: LatentSpace, evidence: Evidence, n: int, seed: int
-) -> tuple[dict[str, Sampled], dict[str, NDArray[Any]]]:
+) -> tuple[dict[str, Sampled], dict[str, list[Any]]]:
     """What each sampler draws, with the measures as they come in; the samples, and the table of measures."""
     advice, overview, judged = st.empty(), st.empty(), st.empty()
     st.subheader("Samples")
@@ -43,34 +41,32 @@ def show_measured(
     for name in evidence.rows:
         of_seed = seed if name in evidence.samplers else SEED
         if not evidence.has("sampler", name, of_seed):
-            advice.progress(len(shown) / len(evidence.rows), f"Measuring {len(space.z) // 2:,} images: {name} …")
+            advice.progress(
+                len(shown) / len(evidence.rows), f"Measuring {len(evidence.halves()[1]):,} images: {name} …"
+            )
             show_fidelities(overview, evidence, fidelities)
         shown[name] = evidence.sampler(name, of_seed)
         fidelities[name] = shown[name].fidelity
         z, pictures = shown[name].z[:n], shown[name].pictures[:n]
         show_exhibit(space, topics.sampler_pictures(space, name, z, pictures, fidelities[name]))
     advice.markdown(f"**{plain_markdown(topics.advice(evidence, fidelities))}**")
-    table = show_fidelities(overview, evidence, fidelities)
+    show_fidelities(overview, evidence, fidelities)
     with judged.container():
-        st.subheader("Predicted classes")
-        show_exhibit(space, topics.judged_classes(space, fidelities))
+        for exhibit in topics.classes_and_copies(evidence, fidelities):
+            show_exhibit(space, exhibit)
     st.caption(topics.how_samplers_are_measured(evidence))
-    return shown, table
+    return shown, topics.numbers_of_samplers(fidelities)
 
 
-def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> dict[str, NDArray[Any]]:
-    """What is measured of samplers so far, in this place; the table of it by column."""
-    table: dict[str, NDArray[Any]] = {}
+def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> None:
+    """How near samplers come to real images, as far as is measured, in this place."""
     with place.container():
         for exhibit in topics.fidelity_exhibits(evidence, fidelities):
             show_exhibit(evidence.space, exhibit)
-            if isinstance(exhibit, Table):
-                table = values_of(exhibit)
-    return table
 
 
 def samplers_python(names: Iterable[str], how_many: str) -> Snippet:
     """The Python that draws codes as the samplers of these names do."""
-    lines = ["known, held_out = fidelity.halves(len(space.z))", "z, labels = space.z[known], space.labels[known]"]
+    lines = ["known, held_out = Evidence(space).halves()", "z, labels = space.z[known], space.labels[known]"]
     lines += [f"{name} = sampling.sample(sampling.fit({name!r}, z, labels=labels), {how_many}" for name in names]
-    return snippet("\n".join(lines), fidelity, sampling)
+    return snippet("\n".join(lines), Evidence, sampling)

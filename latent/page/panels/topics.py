@@ -21,13 +21,23 @@ def choose_topic(evidence: Evidence) -> tuple[Topic, str]:
             "Topic", names, key="diagnose_topic", bind="query-params", horizontal=True,
             format_func=lambda name: TOPICS[name].title,
         )  # fmt: skip
-        if not TOPICS[name].takes_sampler or evidence.refusal:
+        if not TOPICS[name].takes_sampler or (evidence.has_judge and evidence.refusal):
             return TOPICS[name], ""
         usual = evidence.samplers.index(usual_sampler(evidence))
         sampler = st.selectbox(
             "Sampler", evidence.samplers, index=usual, key="diagnose_sampler", bind="query-params"
         )  # fmt: skip
     return TOPICS[name], sampler
+
+
+def have_judge(evidence: Evidence) -> None:
+    """Train the reference classifier of the images in use where there is none yet, with progress."""
+    if evidence.has_judge:
+        return
+    text, place = "Training a reference classifier for these images …", st.empty()
+    place.progress(0.0, text)
+    evidence.judge(lambda share: place.progress(share, text))
+    place.empty()
 
 
 def show_topic(evidence: Evidence, topic: Topic, sampler: str = "") -> None:
