@@ -151,15 +151,29 @@ def layers_of(tensors: Mapping[str, Tensor]) -> list[Layer]:
     tables = {name: t.squeeze(0) for name, t in bare.items() if name not in grouped and t.ndim in (2, 3)}
     layers: list[Layer] = []
     last_position: dict[str, int] = {}
+    lists = lists_of_layers(grouped)
     for path, parameters in grouped.items():
         parent, _, leaf = path.rpartition(".")
         modules_before = None
-        if leaf.isdigit():
+        if leaf.isdigit() and parent not in lists:
             modules_before = int(leaf) - last_position.get(parent, -1) - 1
             last_position[parent] = int(leaf)
         layers.append(Layer(path, kind_of(parameters), parameters, modules_before))
     layers += tied_layers(layers, bare)
     return layers + [Layer(name, TABLE, {"weight": t}, None) for name, t in tables.items() if t.ndim == 2]
+
+
+def lists_of_layers(grouped: Mapping[str, Mapping[str, Tensor]]) -> set[str]:
+    """The parts of the file that are lists of layers and no Sequentials: several, numbered without a gap in which an
+    activation could stand. What runs between them is code of their author's."""
+    numbers: dict[str, list[int]] = {}
+    weighted: dict[str, int] = {}
+    for path, parameters in grouped.items():
+        parent, _, leaf = path.rpartition(".")
+        if leaf.isdigit():
+            numbers.setdefault(parent, []).append(int(leaf))
+            weighted[parent] = weighted.get(parent, 0) + (kind_of(parameters) in WEIGHTED)
+    return {parent for parent, found in numbers.items() if weighted[parent] > 1 and found == list(range(len(found)))}
 
 
 def bare_layers(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -373,7 +373,7 @@ class Reading:
         h = self.run(range(self.code), h, label)
         if self.chain.links[self.code].joint == Joint.HALVE:
             h = SPLITS[self.split](h)
-        return ACTIVATIONS[self.code_activation].torch(h)
+        return self.pooled(self.code - 1, ACTIVATIONS[self.code_activation].torch(h))
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """The code of images, as `encode` gives it, and what stands beside it: the other half of a double head, or the
@@ -402,6 +402,7 @@ class Reading:
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes to what the last layer puts out, (n, channels, side, side), before `OUTPUTS`."""
         h = self.run(range(self.code, len(self.chain.links)), z, label)
+        h = self.pooled(len(self.chain.links) - 1, h)
         if h.ndim == 4 and h.shape[2] != self.side:
             h = FITS[self.fit](h, self.side)
         return h.reshape(len(h), self.channels, self.side, self.side)
@@ -416,13 +417,25 @@ class Reading:
         for index in places:
             came = h
             if index not in (0, self.code):
-                h = ACTIVATIONS[self.activations[index]].torch(h)
+                h = self.pooled(index - 1, ACTIVATIONS[self.activations[index]].torch(h))
+                came = self.pooled(index - 1, came)
             begun |= {skip: h if self.skip_activated else came for skip in self.skips if skip.first == index}
             h = self.run_link(index, h, label)
             for skip in self.skips:
                 if skip.last == index and skip in begun:
                     h = h + self.run_projection(skip, begun[skip], h)
         return h
+
+    def pooled(self, index: int, h: Tensor) -> Tensor:
+        """Maps behind the pool of a link, where it has one.
+
+        It stands behind normalisation and activation, as nearly all authors write it: for averages, and activations
+        that also fall, another order gives other maps.
+        """
+        step = self.geometry.steps[index]
+        if step is None or not step.pool:
+            return h
+        return F.max_pool2d(h, 2, step.pool) if self.pooling == "max" else F.avg_pool2d(h, 2, step.pool)
 
     def run_link(self, index: int, h: Tensor, label: Tensor | None) -> Tensor:
         """What a link makes of what comes to it, behind the activation, with the normalisations around it."""
@@ -527,7 +540,7 @@ def cropped(h: Tensor, side: int, begin: int) -> Tensor:
 
 
 def run_layer(link: Link, step: Step | None, h: Tensor, reading: Reading) -> Tensor:
-    """The link's own layer, with the pool behind it."""
+    """The link's own layer."""
     weight, bias = link.layer.weight, link.layer.tensors.get("bias")
     if step is None:
         return F.linear(h, weight, bias)
@@ -542,9 +555,7 @@ def run_layer(link: Link, step: Step | None, h: Tensor, reading: Reading) -> Ten
         h = F.conv2d(padded, weight, bias, step.stride)
     else:
         h = F.conv2d(h, weight, bias, step.stride, step.padding)
-    if not step.pool:
-        return h
-    return F.max_pool2d(h, 2, step.pool) if reading.pooling == "max" else F.avg_pool2d(h, 2, step.pool)
+    return h
 
 
 def same_padded_convolution(h: Tensor, weight: Tensor, bias: Tensor | None, step: Step) -> Tensor:

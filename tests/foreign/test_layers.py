@@ -82,3 +82,12 @@ def test_matrices_by_themselves_are_layers_where_there_are_no_others():
     )
     assert (first.shape, second.shape) == ((30, 784), (784, 30))
     assert len(first.tensors["bias"]) == 30
+
+
+def test_layers_numbered_without_a_gap_are_a_list_between_which_anything_may_run():
+    numbered = nn.ModuleList([nn.Linear(6, 5), nn.Linear(5, 4), nn.Linear(5, 4)])
+    assert [layer.modules_before for layer in layers_of(named(numbered))[:3]] == [None] * 3
+    in_turn = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 4))
+    assert [layer.modules_before for layer in layers_of(named(in_turn))[:2]] == [0, 1]
+    alone = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.ReLU())
+    assert [layer.modules_before for layer in layers_of(named(alone))[:2]] == [0, 0]
