@@ -13,6 +13,9 @@ from pathlib import Path
 
 from latent.errors import CheckpointError, TrainingError
 
+PACKAGE = Path(__file__).parent
+# Where the page, its settings and the shipped models are: above the package, or in it where it was installed.
+PROJECT = PACKAGE / "project" if (PACKAGE / "project").is_dir() else PACKAGE.parent
 LARGEST_FILE = 512 * 1024**2  # bytes, of an archive also after inflating
 
 

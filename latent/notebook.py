@@ -20,6 +20,7 @@ from latent import charts, codes, interpolation, sampling, traversal
 from latent import images as sheets
 from latent.arrays import Codes, Pictures
 from latent.dataset import Dataset
+from latent.files import PROJECT
 from latent.inference import as_codes
 from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
@@ -37,7 +38,7 @@ __all__ = [
     "open_checkpoint",
 ]
 
-DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
+DEFAULT_CHECKPOINT = PROJECT / "checkpoints" / "ae-16.pt"
 
 
 @dataclass

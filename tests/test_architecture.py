@@ -28,7 +28,7 @@ LEVELS = [
     # but for the first of them, commands
     ["browser", "checkpoint.__main__", "compare", "encode", "notebook", "report", "results", "train"],
     ["page"],
-    [SCRIPT],
+    [SCRIPT, "__main__"],
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Where torch is imported: rooms, and single files of those folders in which most need none. `data` runs nothing, but

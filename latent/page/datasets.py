@@ -13,10 +13,9 @@ from latent import dataset, pictures
 from latent.checkpoint import Checkpoint
 from latent.dataset import MNIST, Dataset
 from latent.errors import DataError, LatentError
-from latent.files import label, stamp, unlike
+from latent.files import PROJECT, label, stamp, unlike
 from latent.page import cached
 from latent.page.show import show_error
-from latent.page.snippet import PROJECT
 from latent.page.state import LARGEST_UPLOAD, LONGEST_NAME, state, value_of
 
 KEY = "images"  # of the picker, and in the address
@@ -28,15 +27,22 @@ def image_folder() -> Path:
     return Path(os.environ.get("LATENT_IMAGES", PROJECT / "images"))
 
 
+def given_set() -> dict[str, Path]:
+    """The data set that every model is evaluated on at first, ``LATENT_DATASET``, by its name; none where there is
+    none."""
+    path = os.environ.get("LATENT_DATASET")
+    return {unlike(dataset.name_of(Path(path)), [MNIST]): Path(path)} if path else {}
+
+
 def offered_sets() -> dict[str, Path]:
-    """The data sets of the folder, by the names that the picker has for them; none where there is no such folder."""
-    folder, offered = image_folder(), dict[str, Path]()
+    """The given data set and those of the folder, by the names that the picker has for them."""
+    folder, offered = image_folder(), given_set()
     if not folder.is_dir():
-        return {}
+        return offered
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError:
-        return {}
+        return offered
     if any(entry.suffix.lower() in pictures.SUFFIXES for entry in entries):  # the folder is a data set itself
         entries = [folder]
     for path in [each for each in entries if dataset.may_be_one(each)][:MOST_OFFERED]:
@@ -45,8 +51,9 @@ def offered_sets() -> dict[str, Path]:
 
 
 def set_of(saved: Checkpoint, names: Mapping[str, object]) -> str:
-    """Which of the sets a model's file says it is of; that which ships where it is none of them, or does not say."""
-    remembered = str(saved.recipe.get("dataset", MNIST))
+    """Which of the sets a model is evaluated on at first: the given one, else the one that its file says it is of; that
+    which ships where it is none of them, or does not say."""
+    remembered = next(iter(given_set()), str(saved.recipe.get("dataset", MNIST)))
     return remembered if remembered in names else MNIST
 
 
@@ -69,7 +76,7 @@ def images_for(saved: Checkpoint, names: Mapping[str, Path | None]) -> Dataset:
 
 def images_in_use(names: Mapping[str, Path | None]) -> Dataset:
     """The data set that the picker is at, also before it is drawn. Raises `DataError` where it cannot be read."""
-    name = value_of(KEY, names, MNIST)
+    name = value_of(KEY, names, next(iter(given_set()), MNIST))
     path = names[name]
     if path is not None:
         return cached.dataset_in(os.fsencode(path), stamp_of(path))

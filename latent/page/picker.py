@@ -16,19 +16,24 @@ from latent import checkpoint
 from latent.checkpoint import Checkpoint
 from latent.dataset import Dataset
 from latent.errors import CheckpointError
-from latent.files import label, unlike
+from latent.files import PROJECT, label, unlike
 from latent.page import cached, datasets, renamed
 from latent.page.show import show_error
-from latent.page.snippet import PROJECT
 from latent.page.state import LARGEST_UPLOAD, LONGEST_NAME, Upload, state, value_of
 from latent.space import LatentSpace
 
 DEFAULT_MODEL = "ae-16"
 
 
-def model_folder() -> Path:
-    """The folder of model files: ``LATENT_CHECKPOINTS``, or the shipped one."""
+def model_place() -> Path:
+    """The folder of model files, or the only one: ``LATENT_CHECKPOINTS``, or the shipped folder."""
     return Path(os.environ.get("LATENT_CHECKPOINTS", PROJECT / "checkpoints"))
+
+
+def model_folder() -> Path:
+    """The folder that model files may lie in."""
+    place = model_place()
+    return place.parent if place.is_file() else place
 
 
 def offered_names(files: Mapping[str, Path]) -> list[str]:
@@ -72,7 +77,8 @@ def show_picker(files: Mapping[str, Path]) -> None:
 def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
     try:
-        found = checkpoint.find(model_folder())
+        place = model_place()
+        found = [place] if place.is_file() else checkpoint.find(place)
     except CheckpointError as error:
         if not state().uploads:
             raise

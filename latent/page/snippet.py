@@ -10,10 +10,10 @@ import numpy as np
 
 from latent import checkpoint, dataset
 from latent.arrays import Code
+from latent.files import PROJECT
 from latent.foreign.reading import Reading
 from latent.space import LatentSpace
 
-PROJECT = Path(__file__).parents[2]
 LONGEST_LITERAL = 256  # numbers of a vector that are written out
 
 Used = ModuleType | type

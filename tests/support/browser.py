@@ -31,13 +31,24 @@ FITS = """() => [document.documentElement, document.querySelector('[data-testid=
 @contextlib.contextmanager
 def served(script: Path, **environment: str) -> Iterator[str]:
     """The address of a server of its own for a page."""
+    port = free_port()
+    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *options]
+    with serving(command, port, ROOT, **environment) as address:
+        yield address
+
+
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", script, *options], cwd=ROOT, env={**os.environ, **environment}
-    )
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextlib.contextmanager
+def serving(command: list[str], port: int, folder: Path, **environment: str) -> Iterator[str]:
+    """The address of the page that a command serves on a port, run in a folder."""
+    server = subprocess.Popen(command, cwd=folder, env={**os.environ, **environment})
     address = f"http://127.0.0.1:{port}"
     try:
         for _ in range(300):

@@ -1,0 +1,65 @@
+"""``python -m latent [MODEL] [--images IMAGES]``: open the page on a model, from anywhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from latent.errors import ArgumentError, LatentError
+from latent.files import PROJECT
+
+SCRIPT = PROJECT / "streamlit_app.py"
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser("python -m latent", description="Open the Latent Space Explorer in a browser.")
+    p.add_argument("model", nargs="?", type=Path, help="a model file, or a folder of them (default: the shipped ones)")
+    p.add_argument("--images", type=Path, help="the images to evaluate it on: a file or a folder (default: MNIST)")
+    p.add_argument("--port", type=int, help="of the server (default 8501)")
+    p.add_argument("--headless", action="store_true", help="open no browser")
+    return p
+
+
+def command(port: int | None, headless: bool) -> list[str]:
+    """The command that serves the page."""
+    options = [f"--server.port={port}"] * (port is not None) + ["--server.headless=true"] * headless
+    return [sys.executable, "-m", "streamlit", "run", str(SCRIPT), *options]
+
+
+def environment(model: Path | None, images: Path | None) -> dict[str, str]:
+    """The environment in which the page opens on this model and these images.
+
+    Raises `ArgumentError` for a path that does not exist.
+    """
+    found = dict(os.environ)
+    # The package is found also where it is not installed and the command runs in another folder.
+    found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), found.get("PYTHONPATH")]))
+    for path, name in ((model, "LATENT_CHECKPOINTS"), (images, "LATENT_DATASET")):
+        if path is not None:
+            if not path.exists():
+                raise ArgumentError(f"{path} does not exist.")
+            found[name] = str(path.resolve())
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line until the server stops; its exit status."""
+    given = parser().parse_args(arguments)
+    try:
+        ready = environment(given.model, given.images)
+    except LatentError as error:
+        print(error, file=sys.stderr)
+        return 1
+    server = subprocess.Popen(command(given.port, given.headless), env=ready)
+    while True:
+        with suppress(KeyboardInterrupt):  # goes to the server, too, which ends with it
+            return server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
