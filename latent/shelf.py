@@ -115,11 +115,12 @@ class Shelf:
         """
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
-                checkpoint, vectors, pictures, names, origins, kinds = (
-                    file[name] for name in ("checkpoint", "vectors", "pictures", "names", "origins", "kinds")
-                )
+                parts = [file[name] for name in ("checkpoint", "vectors", "pictures", "names", "origins", "kinds")]
         except Exception as error:  # a damaged archive fails in many ways: OSError, BadZipFile, zlib.error, KeyError
             raise ArgumentError("The file is not a shelf file, or damaged.") from error
+        if not all(isinstance(part, np.ndarray) for part in parts):  # what is no array comes as its bytes
+            raise ArgumentError("The file is not a shelf file, or damaged.")
+        checkpoint, vectors, pictures, names, origins, kinds = parts
         if str(checkpoint) != self.checkpoint:
             raise ArgumentError(
                 f"The shelf file belongs to another model (SHA-256 {str(checkpoint)[:8]!r}, expected "

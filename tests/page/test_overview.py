@@ -26,8 +26,6 @@ def test_it_shows_facts_images_samples_a_map_and_the_three_main_findings(evidenc
     assert [name.split(",")[0] for name in shown["overview_images"]["names"][:10]] == [f"class {i}" for i in range(10)]
     assert len(shown["overview_samples"]["names"]) == 20
     assert parts(app, "map")["overview_map"]["height"] == 290
-    for part in evidence.parts():
-        evidence.measure(*part)
     texts = [element.value for element in app.main.markdown]
     expected = [f"{place}. {each.text}" for place, each in enumerate(foremost(findings(evidence)), 1)]
     assert [text for text in texts if text[:2] in ("1.", "2.", "3.")] == expected
