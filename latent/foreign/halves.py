@@ -374,6 +374,27 @@ def is_layer(graph: Graph, node: Node) -> bool:
     return OPERATIONS[node.op].is_layer and any(name in graph.tensors for name in node.inputs)
 
 
+def made_of(
+    encoder: Graph,
+    decoder: Graph,
+    image: Layout,
+    picture: Layout,
+    variational: bool,
+    encoder_classes: Classes | None = None,
+    decoder_classes: Classes | None = None,
+) -> Halves:
+    """The autoencoder of two graphs of which it is known what they are; what each takes is its first input, what it
+    gives its first output. Raises `CheckpointError`, a sentence without its subject."""
+    fitted = [without_zeros(settled(for_any_batch(graph))) for graph in (encoder, decoder)]
+    halves = [
+        half_of(graph, next(iter(graph.inputs)), graph.outputs[0], classes)
+        for graph, classes in zip(fitted, (encoder_classes, decoder_classes))
+    ]
+    code = tuple(int(size or 1) for size in fitted[1].inputs[halves[1].into].sizes[1:])
+    remarks = tuple(dict.fromkeys((*encoder.remarks, *decoder.remarks)))
+    return Halves(halves[0], halves[1], image, picture, code, False, variational, remarks)
+
+
 def joined(encoder: Halves, decoder: Halves) -> Halves:
     """Encoder and decoder from two graphs as one autoencoder. Raises `CheckpointError` where they do not fit."""
     if encoder.encoder is None or decoder.decoder is None:
