@@ -1224,7 +1224,7 @@ def full(t: Lowering, *arguments: Argument, dtype: Argument = None, **named: Arg
     return filled(t, size, value, dtype)
 
 
-@translates("zeros", "ones", "new_zeros", "new_ones")
+@translates("zeros", "ones", "new_zeros", "new_ones", "empty", "new_empty", "empty_permuted")
 def zeros(t: Lowering, *arguments: Argument, dtype: Argument = None, **named: Argument) -> str:
     (size,) = [each for each in (*arguments, *named.values()) if isinstance(each, list | tuple)]
     like = next((each for each in (*arguments, *named.values()) if isinstance(each, Value)), None)

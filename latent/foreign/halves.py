@@ -359,7 +359,7 @@ def cuts_between(graph: Graph, values: Mapping[str, Tensor], main: str, picture:
         crossing.update(name for name in node.outputs if last_use.get(name, -1) > place and is_data(values[name]))
         if len(crossing) == 1 and layers and layers[0] <= place < layers[-1]:
             (name,) = crossing
-            if name in node.outputs and values[name].ndim > 1:
+            if name in node.outputs and values[name].ndim > 1 and values[name].is_floating_point():
                 found.append(name)
     return found
 
