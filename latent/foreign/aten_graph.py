@@ -104,6 +104,7 @@ class Lowering:
     memory: dict[str, str] = field(default_factory=dict)  # views, and the value whose memory they show
     same: dict[str, str] = field(default_factory=dict)  # what a change in place gives, and what was changed
     stale: set[str] = field(default_factory=set)  # values that share memory with one that was changed in place
+    not_given: dict[str, Step] = field(default_factory=dict)  # further results, and the step that should give them
     turned: dict[str, str] = field(default_factory=dict)  # matrices of the program, transposed
     step: Step = field(default_factory=lambda: Step("", "", (), {}, ()))
     count: int = 0
@@ -152,9 +153,7 @@ class Lowering:
 
     def call_them(self, names: Sequence[str], given: list[str], start: int) -> list[str]:
         """Let what a step gives be known by its names, also in the nodes from ``start`` on, which it has added."""
-        missing = next((name for name in names[len(given) :] if name), None)
-        if missing is not None:
-            raise self.step.refuse(f"for its result {label(missing)}")
+        self.not_given.update(dict.fromkeys(names[len(given) :], self.step))
         added = {output for node in self.nodes[start:] for output in node.outputs}
         for name, value in zip(names, given):
             if name and (name in self.values or name in self.now):
@@ -194,10 +193,12 @@ class Lowering:
         match argument:
             case None:
                 return ""
-            case str():  # given by a translator
+            case str() if argument in self.values:  # given by a translator
                 return argument
             case Value(name):
                 name = self.current(name)
+                if name in self.not_given:
+                    raise self.not_given[name].refuse(f"for its result {label(name)}")
                 if name not in self.values:
                     raise CheckpointError(
                         f"is damaged or forged: the node {label(self.step.name)} takes {label(name)}, which nothing "
@@ -402,6 +403,24 @@ def div(t: Lowering, x: Argument, other: Argument, rounding_mode: str | None = N
         raise t.step.refuse(f"rounded by {label(str(rounding))}")
     y = t.add("floor", y)
     return t.add("cast", y, to="int") if are_whole else y
+
+
+@translates("fmod")
+def fmod(t: Lowering, x: Argument, other: Argument) -> str:
+    """What is left of a division towards zero."""
+    if t.dtype(x).is_floating_point or isinstance(other, float):
+        raise t.step.refuse("of other than whole numbers")
+    return t.add("sub", x, t.add("mul", t.add("div", x, other), other))
+
+
+@translates("log1p")
+def log1p(t: Lowering, x: Argument) -> str:
+    return t.add("log", t.add("add", x, 1.0))
+
+
+@translates("expm1")
+def expm1(t: Lowering, x: Argument) -> str:
+    return t.add("sub", t.add("exp", x), 1.0)
 
 
 @translates("pow")
@@ -1330,6 +1349,12 @@ def extreme(t: Lowering, x: Argument, dim: Argument = None, keepdim: bool = Fals
 TRANSLATORS["aten.max"] = TRANSLATORS["aten.min"] = lambda t, x, dim=None, keepdim=False, other=None: extreme(
     t, x, dim if other is None else other, keepdim
 )
+
+
+@translates("any", "all")
+def any_or_all(t: Lowering, x: Argument, dim: Argument = None, keepdim: bool = False) -> str:
+    op = "max" if t.step.operation == "aten.any" else "min"
+    return t.add("cast", reduced(t, op, t.add("cast", t.add("cast", x, to="bool"), to="int"), dim, keepdim), to="bool")
 
 
 @translates("argmax", "argmin")

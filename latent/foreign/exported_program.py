@@ -245,8 +245,12 @@ def argument_of(argument: Mapping[str, Any], prefix: str, names: Mapping[str, st
             return [value(each["as_tensor"]["name"]) if "as_tensor" in each else None for each in found]
         case "as_optional_tensor":
             return value(found["as_tensor"]["name"]) if "as_tensor" in found else None
-        case "as_int" | "as_float" | "as_bool" | "as_string" | "as_ints" | "as_floats" | "as_bools" | "as_strings":
+        case "as_int" | "as_bool" | "as_string" | "as_ints" | "as_bools" | "as_strings":
             return found
+        case "as_float":
+            return float(found)  # infinity and NaN are written as words
+        case "as_floats":
+            return [float(each) for each in found]
         case "as_sym_int" | "as_sym_bool" | "as_sym_float":
             return whole(found)
         case "as_sym_ints" | "as_sym_bools" | "as_sym_floats":

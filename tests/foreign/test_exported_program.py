@@ -54,7 +54,7 @@ class Parts(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.code, self.last = nn.Linear(64, 12), nn.Linear(12, 4), nn.Linear(4, 64)
+        self.first, self.head, self.last = nn.Linear(64, 12), nn.Linear(12, 4), nn.Linear(4, 64)
         self.register_buffer("ones", torch.ones(12), persistent=False)
         self.places = torch.arange(4)
 
@@ -63,9 +63,11 @@ class Parts(nn.Module):
         with torch.no_grad():
             a, b = h + 1, h * self.ones
         c, d = torch.split(h, [4, 8], dim=1)
-        h = a + b + torch.cat([d, c.relu_()], 1) + h.max(1).values[:, None] + h.std(1, keepdim=True)
+        c = c * 2
+        c.relu_()
+        h = a + b + torch.cat([d, c], 1) + h.max(1).values[:, None] + h.std(1, keepdim=True)
         h = torch.stack(torch.unbind(h.view(-1, 3, 4), 1), 2).flatten(1)
-        z = self.code(h) + self.places + torch.zeros(x.shape[0], 4)
+        z = self.head(h) + self.places + torch.zeros(x.shape[0], 4)
         y = self.last(z.masked_fill(z > 2, 0.5)).view(-1, 8, 8)
         return torch.sigmoid(torch.roll(y.flip(1), 3, 2)).unsqueeze(1)
 
@@ -179,7 +181,7 @@ HOSTILE = {
     "a custom operation": (lambda: forged(calls("torch.ops.mylib.run.default")), r"the operation mylib\.run\.default"),
     "Python's own": (lambda: forged(calls("os.system")), r"the operation os\.system"),
     "a cycle": (lambda: forged(rename_input), "takes sigmoid, which nothing before it gives"),
-    "a missing tensor": (lambda: forged(weights=lambda entries: entries.pop("code.bias")), "no tensor code.bias"),
+    "a missing tensor": (lambda: forged(weights=lambda entries: entries.pop("head.bias")), "no tensor head.bias"),
     "missing bytes": (lambda: forged(without=["data/weights/weight_0"]), "weight_0 is missing"),
     "a huge weight": (lambda: forged(weights=set_weight(sizes=[{"as_int": BIG}, {"as_int": 64}])), "does not fit its"),
     "a repeated weight": (
@@ -189,7 +191,7 @@ HOSTILE = {
     "a weight of objects": (lambda: forged(weights=set_weight(dtype=99)), "of a type that is not read"),
     "a pickle": (
         lambda: forged(
-            weights=lambda entries: entries["code.bias"].update(use_pickle=True),
+            weights=lambda entries: entries["head.bias"].update(use_pickle=True),
             entries={"data/weights/weight_3": b"cos\nsystem\n(S'true'\ntR."}.items(),
         ),
         "damaged",
@@ -215,7 +217,7 @@ HOSTILE = {
         "more than .* numbers",
     ),
     "a size of words": (
-        lambda: forged(calls("torch.ops.aten.expand.default", argument("size", "as_strings", ["x"]))), "do not fit"
+        lambda: forged(calls("torch.ops.aten.expand.default", argument("size", "as_strings", ["x"]))), "fit"
     ),
     "too many arguments": (
         lambda: forged(calls("torch.ops.aten.pixel_shuffle.default", *[argument("n", "as_int", 2)] * 9)), "do not fit"
