@@ -361,7 +361,7 @@ class Network:
         index = self.classes(TRACED_IMAGES)
         z = self.encode(self.images(TRACED_IMAGES), index)
         if not z.is_floating_point():
-            raise ExportError("encode must give numbers, not places in a codebook: let it give the vectors there.")
+            raise ExportError("encode must give numbers, not places in a codebook: let it give the quantised codes.")
         if z[0].numel() > LARGEST_CODE or z.ndim < 2:
             raise ExportError(
                 f"encode must give a code per image, of at most {LARGEST_CODE:,} numbers; got {words(z)}."
@@ -382,7 +382,7 @@ class Network:
         found = self.encode.all_of(x, index)
         z = self.encode(x, index)
         if not z.is_floating_point():
-            raise ExportError("encode must give numbers, not places in a codebook: let it give the vectors there.")
+            raise ExportError("encode must give numbers, not places in a codebook: let it give the quantised codes.")
         if z[0].numel() > LARGEST_CODE or z.ndim < 2:
             raise ExportError(
                 f"encode must give a code per image, of at most {LARGEST_CODE:,} numbers; got {words(z)}."

@@ -348,10 +348,10 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
             reading, error = Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"])
             certainty = Certainty.from_dict(values["certainty"]) if "certainty" in values else None
             scored = [Scored(reading, error, certainty=certainty)]
-            return Checkpoint(None, **parts, sha256=sha256, scored=scored)
+            return Checkpoint(None, **parts, sha256=sha256, scored=scored, images=images)
         config = AutoencoderConfig.from_dict(values["config"])
         film = own_snapshots(values["snapshots"], config, name) if "snapshots" in values else None
-        return Checkpoint(config, **parts, snapshots=film, sha256=sha256)
+        return Checkpoint(config, **parts, snapshots=film, sha256=sha256, images=images)
     except CheckpointError as error:
         raise CheckpointError(
             str(error) if str(error).startswith(label(name)) else f"{label(name)} {error}."

@@ -870,6 +870,9 @@ def resized(
     t: Lowering, x: Argument, size: Argument, scales: Sequence[Argument], mode: str, coordinates: str, rounding: str
 ) -> str:
     factors = [number(each) for each in scales if each is not None]
+    before = t.shape(x)[2:]
+    if not factors and all(isinstance(m, int) and m % n == 0 for n, m in zip(before, size, strict=True)):
+        factors = [m / n for n, m in zip(before, size)]  # whole ones, which do not depend on the number of images
     if factors:
         by = t.known([1.0, 1.0, *factors], torch.float32)
         return t.add("resize", x, by, mode=mode, coordinates=coordinates, rounding=rounding)
