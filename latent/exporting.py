@@ -513,9 +513,8 @@ def program_of(exported: ExportedProgram) -> Program:
                 inputs[node.name] = Input(sizes, kind)
             elif isinstance(spec.target, str):
                 known = exported.state_dict.get(spec.target, exported.constants.get(spec.target))
-                if not isinstance(known, Tensor):
-                    raise CheckpointError(f"needs {label(spec.target)}, which is no tensor")
-                tensors[node.name] = known.detach().cpu().clone()
+                if isinstance(known, Tensor):  # and not a generator of random numbers
+                    tensors[node.name] = known.detach().cpu().clone()
         elif node.op == "output":
             outputs = tuple(each.name for each in node.args[0] if isinstance(each, torch.fx.Node))
         elif node.op == "get_attr":

@@ -1057,6 +1057,11 @@ def repeat(t: Lowering, x: Argument, repeats: Sequence[Argument]) -> str:
     return t.add("tile", x, t.sizes(repeats))
 
 
+@translates("tile")
+def tile(t: Lowering, x: Argument, dims: Sequence[Argument]) -> str:
+    return repeat(t, x, [*[1] * (len(t.shape(x)) - len(dims)), *dims])
+
+
 @translates("repeat_interleave")
 def repeat_interleave(
     t: Lowering, x: Argument, repeats: int, dim: Argument = None, output_size: Argument = None
@@ -1200,7 +1205,7 @@ def scatter(t: Lowering, x: Argument, dim: int, index: Argument, *more: Argument
 @translates("one_hot")
 def one_hot(t: Lowering, x: Argument, num_classes: int = -1) -> str:
     if whole(num_classes) < 1:
-        raise t.step.refuse("for as many classes as there happen to be")
+        raise t.step.refuse("without the number of classes")
     return t.add("cast", t.add("one_hot", x, depth=num_classes, axis=-1, off=0.0, on=1.0), to="int")
 
 
