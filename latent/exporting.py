@@ -45,6 +45,7 @@ from latent.space import LatentSpace
 ALLOWED = 1e-5  # of the largest output, or of 1 where that is less: what a file may differ by from the network
 TRACED_IMAGES = 3  # a number that no network has as a size of its own
 CHECKED_IMAGES = 100
+MOST_BYTES = 128 * 1024**2  # of the images in a file
 OUTSIDE = 0.01  # of the pixels: so many may lie outside of the scale without a word
 SCALES = {(0, 1): "[0, 1]", (-1, 1): "[-1, 1]", (0, 255): "[0, 255]"}
 WAYS = ("index", "one-hot")
@@ -82,6 +83,7 @@ def export(
     """
     files.check_output(Path(path))
     judged = as_dataset(images, labels, classes, f"images of {Path(path).stem}")
+    judged = fewer(judged) if keep_images else judged
     saved = exported(encode, decode, judged, pixels, shape, condition, keep_images)
     saved = checkpoint.save(path, saved)
     return LatentSpace.of(Path(path).stem, replace(saved, path=Path(path)), judged)
@@ -143,6 +145,15 @@ def as_dataset(images: Images, labels: Any, classes: Sequence[str], name: str) -
     arrays = [None if each is None else as_array(each) for each in (images, labels)]
     assert arrays[0] is not None
     return Dataset.of(arrays[0], arrays[1], tuple(map(str, classes)), name=name)
+
+
+def fewer(judged: Dataset) -> Dataset:
+    """The images, or as many of them, evenly spaced, as a file has room for, which the note says."""
+    n = max(1, MOST_BYTES // judged.images[0].nbytes)
+    if n >= len(judged):
+        return judged
+    some = judged.select(np.linspace(0, len(judged) - 1, n).round().astype(np.intp))
+    return replace(some, note=f"{n:,} of {len(judged):,} images are kept, which take {MOST_BYTES // 1024**2} MB.")
 
 
 def as_array(values: Any) -> NDArray[Any]:

@@ -1,13 +1,16 @@
 """A network in memory as a model file: it gives what the network's own functions give, or is not written."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from latent import checkpoint, export, notebook
+from latent import checkpoint, export, exporting, notebook
+from latent.checkpoint.__main__ import main
 from latent.dataset import Dataset
-from latent.errors import ExportError
+from latent.errors import CheckpointError, ExportError
 from latent.space import LatentSpace
 from tests.support.unusual import NETWORKS, mean_of, network
 
@@ -152,3 +155,36 @@ def test_the_operation_that_differs_is_named(small, tmp_path, monkeypatch):
 def test_pixels_outside_of_the_scale_are_spoken_of(small):
     space = notebook.explore(small[0], small[1][0], SMALL)
     assert any("lie outside of [0, 1]" in each for each in space.checkpoint.described.halves.remarks)
+
+
+def test_images_that_take_too_much_room_are_thinned_out(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "MOST_BYTES", 3 * SMALL[0].nbytes)
+    space = export(tmp_path / "a.pt", *small, SMALL)
+    assert np.array_equal(space.dataset.images, SMALL[[0, 2, 4]])
+    assert LatentSpace.open(tmp_path / "a.pt").dataset.note.startswith("3 of 5 images are kept")
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("pixels", torch.rand(5, 4, 4)), ("pixels", "none"), ("labels", torch.tensor([9])), ("classes", ["a", "a"]),
+        ("name", 7),
+    ],
+    ids=["floats", "text", "other labels", "classes without labels", "a number"],
+)  # fmt: skip
+def test_damaged_images_in_a_file_are_refused_in_one_sentence(part, value, small, tmp_path):
+    export(tmp_path / "a.pt", *small, SMALL)
+    values = torch.load(tmp_path / "a.pt", weights_only=True)
+    values["images"][part] = value
+    torch.save(values, tmp_path / "b.pt")
+    with pytest.raises(CheckpointError, match=r"b\.pt is an incomplete or damaged"):
+        checkpoint.load(tmp_path / "b.pt")
+
+
+def test_a_command_shows_how_the_file_is_run(small, tmp_path, capsys):
+    space = export(tmp_path / "a.pt", *small, SMALL)
+    assert main([str(tmp_path / "a.pt"), "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["latent_dim"], found["image_shape"]) == (3, [1, 4, 4])
+    assert found["mse"] == pytest.approx(space.test_error)
+    assert any("Compared with its network on 5 images" in each for each in found["reading"]["remarks"])

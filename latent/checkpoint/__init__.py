@@ -364,7 +364,8 @@ def own_images(values: dict[str, Any]) -> Dataset:
     """The images in a file of our own format. Raises `DataError`, `KeyError`, `TypeError` or `AttributeError`."""
     labels = None if values["labels"] is None else values["labels"].numpy()
     classes = tuple(map(str, values["classes"]))
-    return Dataset(label(values["name"]), values["pixels"].numpy(), labels, classes, "the model file")
+    name, note = label(values["name"]), label(values["note"], 300)
+    return Dataset(name, values["pixels"].numpy(), labels, classes, "the model file", note)
 
 
 def own_snapshots(tensors: dict[str, Any], config: AutoencoderConfig, name: str) -> Snapshots:
@@ -408,7 +409,8 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
     if checkpoint.images is not None:
         images = checkpoint.images
         values["images"] = {
-            "name": images.name, "classes": list(images.classes), "pixels": torch.tensor(images.images),
+            "name": images.name, "note": images.note, "classes": list(images.classes),
+            "pixels": torch.tensor(images.images),
             "labels": None if images.labels is None else torch.tensor(images.labels.astype("int64")),
         }  # fmt: skip
     buffer = io.BytesIO()
