@@ -362,7 +362,9 @@ def expand(x: Tensor, shape: Tensor | Sizes) -> Tensor:
 
 
 def shape_of(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
-    return torch.tensor(list(x.shape)[start:end], dtype=torch.int64)
+    # beside the tensors that it is computed with; while only shapes are looked at, it is known all the same
+    device = None if x.is_meta else x.device
+    return torch.tensor(list(x.shape)[start:end], dtype=torch.int64, device=device)
 
 
 def slices(
@@ -495,7 +497,7 @@ def full_like(x: Tensor, *, value: float) -> Tensor:
 
 
 def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
-    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype, device=start.device)
 
 
 def triangle(x: Tensor, diagonal: Tensor | int | None = None, *, upper: bool) -> Tensor:
