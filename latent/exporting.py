@@ -153,7 +153,7 @@ def fewer(judged: Dataset) -> Dataset:
     if n >= len(judged):
         return judged
     some = judged.select(np.linspace(0, len(judged) - 1, n).round().astype(np.intp))
-    return replace(some, note=f"{n:,} of {len(judged):,} images are kept, which take {MOST_BYTES // 1024**2} MB.")
+    return replace(some, note=f"{n:,} of {len(judged):,} images are in the file, which has room for no more.")
 
 
 def as_array(values: Any) -> NDArray[Any]:

@@ -161,7 +161,7 @@ def test_images_that_take_too_much_room_are_thinned_out(small, tmp_path, monkeyp
     monkeypatch.setattr(exporting, "MOST_BYTES", 3 * SMALL[0].nbytes)
     space = export(tmp_path / "a.pt", *small, SMALL)
     assert np.array_equal(space.dataset.images, SMALL[[0, 2, 4]])
-    assert LatentSpace.open(tmp_path / "a.pt").dataset.note.startswith("3 of 5 images are kept")
+    assert LatentSpace.open(tmp_path / "a.pt").dataset.note.startswith("3 of 5 images are in the file")
 
 
 @pytest.mark.parametrize(

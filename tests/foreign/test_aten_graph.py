@@ -218,3 +218,9 @@ def test_what_would_be_wrong_is_refused(name):
     program, words = REFUSED[name]
     with pytest.raises(CheckpointError, match=words):
         graph_of(program)
+
+
+def test_a_place_outside_of_a_table_is_said_when_it_is_met():
+    graph = graph_of(steps(("aten.select.int", [X, 1, 99], "y")))
+    with pytest.raises(CheckpointError, match=r"cannot be run: its operation gather \(node node y\) fails"):
+        graph.run({"x": torch.rand(2, 4, 4)})
