@@ -27,3 +27,7 @@ class TrainingError(LatentError):
 
 class CodesError(LatentError):
     """A file of codes that cannot be read, or a run into one that cannot start or go on."""
+
+
+class ExportError(LatentError):
+    """A network in memory that cannot be written as a model file."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
@@ -30,6 +31,7 @@ __all__ = [
     "analyze_statistics",
     "compare_real_and_generated",
     "decode_custom_vector",
+    "explore",
     "explore_dimension",
     "generate_and_visualize_random",
     "interpolate",
@@ -61,7 +63,32 @@ def open_checkpoint(path: str | Path | None = None, images: Dataset | str | Path
     originals over their reconstructions; of a decoder alone, decoded draws from N(0, 1). Raises `CheckpointError` for a
     file that cannot be read.
     """
-    space = LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path, images)
+    return shown(LatentSpace.open(DEFAULT_CHECKPOINT if path is None else path, images))
+
+
+def explore(
+    encode: Callable[..., Any],
+    decode: Callable[..., Any],
+    images: Dataset | str | Path | ArrayLike,
+    labels: ArrayLike | None = None,
+    classes: Sequence[str] = (),
+    *,
+    pixels: tuple[float, float] = (0, 1),
+    shape: Sequence[int] | None = None,
+    condition: Literal["index", "one-hot"] | None = None,
+) -> LatentSpace:
+    """Open a network of PyTorch that is in memory, for all the functions here, and return its space; no file is
+    written.
+
+    The arguments are those of `latent.export`, and what it checks is checked. Raises `ExportError`.
+    """
+    from latent import exporting  # where used: tracing needs much of torch that nothing else here does
+
+    return shown(exporting.space_in_memory(encode, decode, images, labels, classes, pixels, shape, condition))
+
+
+def shown(space: LatentSpace) -> LatentSpace:
+    """The space, which is now the one in use, with its first images below the cell."""
     opened().space = space
     history, scores = space.checkpoint.history, space.checkpoint.scores
     if in_jupyter():

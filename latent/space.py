@@ -83,9 +83,10 @@ class LatentSpace:
     ) -> LatentSpace:
         """The space of a checkpoint file, our own or anybody's, on the best device there is.
 
-        ``images`` are a data set, or the file or folder of one (`dataset.read`); the MNIST test digits by default.
-        ``other`` is the other half where encoder and decoder are two files. Raises `CheckpointError` for a file that
-        cannot be read as a trained autoencoder, `DataError` for images that cannot be read.
+        ``images`` are a data set, or the file or folder of one (`dataset.read`); by default those that the file holds,
+        or the MNIST test digits. ``other`` is the other half where encoder and decoder are two files. Raises
+        `CheckpointError` for a file that cannot be read as a trained autoencoder, `DataError` for images that cannot
+        be read.
         """
         given = dataset.read(images) if isinstance(images, str | Path) else images
         return cls.of(Path(path).stem, checkpoint.load(path, other=other, images=given), given)
@@ -99,7 +100,7 @@ class LatentSpace:
             )
         # Channels last: convolutions on a processor decode many codes in two thirds of the time.
         model, complaint = inference.placed(loaded.model().to(memory_format=torch.channels_last))
-        images = images or dataset.shipped()
+        images = images or loaded.images or dataset.shipped()
         return cls(
             name,
             model,

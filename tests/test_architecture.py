@@ -14,7 +14,7 @@ from tests.support.source_code import Import, Module, modules
 SCRIPT = "streamlit_app"
 # From the bottom: a room imports rooms of its own level and of those before it.
 LEVELS = [
-    ["latent", "errors", "arrays", "files"],  # `latent` is the package itself, which imports nothing
+    ["errors", "arrays", "files"],
     [  # leaves, which know arrays
         "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing",
         "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels", "plain",
@@ -26,7 +26,8 @@ LEVELS = [
     ["space"],
     ["measure"],
     # but for the first of them, commands
-    ["browser", "checkpoint.__main__", "compare", "encode", "notebook", "report", "results", "train"],
+    ["browser", "checkpoint.__main__", "compare", "encode", "exporting", "notebook", "report", "results", "train"],
+    ["latent"],  # the package itself, which offers `export`
     ["page"],
     [SCRIPT, "__main__"],
 ]  # fmt: skip
@@ -34,7 +35,7 @@ LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Where torch is imported: rooms, and single files of those folders in which most need none. `data` runs nothing, but
 # has torchvision fetch and read its images.
 RUNS_NETWORKS = {
-    "augment", "browser.graphs", "browser.live", "checkpoint", "data", "encode", "foreign", "inference",
+    "augment", "browser.graphs", "browser.live", "checkpoint", "data", "encode", "exporting", "foreign", "inference",
     "measure.judge", "model", "space", "train",
 }  # fmt: skip
 SHOWS_PAGES = {"page", SCRIPT}

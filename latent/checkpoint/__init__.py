@@ -21,7 +21,7 @@ from torch import Tensor
 
 from latent import files
 from latent.dataset import Dataset
-from latent.errors import CheckpointError
+from latent.errors import CheckpointError, DataError
 from latent.files import label
 from latent.foreign import container, formats, keras_graph, search
 from latent.foreign.certainty import Certainty
@@ -51,7 +51,8 @@ class Checkpoint:
     ``progress`` what `latent.train` needs to go on, empty once training is finished; ``snapshots`` the film of the
     training run, where one was kept; ``sha256`` of the file, empty before it is saved; ``container`` the kind of
     file, for people; ``path`` where it is, if it came from a file;
-    ``left_aside`` the parts of the file that hold tensors and are not the model.
+    ``left_aside`` the parts of the file that hold tensors and are not the model; ``images`` those to judge the model
+    by, where the file has them.
     """
 
     config: AutoencoderConfig | None
@@ -67,6 +68,7 @@ class Checkpoint:
     container: str = "latent checkpoint"
     path: Path | None = None
     left_aside: tuple[str, ...] = ()
+    images: Dataset | None = field(default=None, repr=False)
 
     @property
     def certainty(self) -> Certainty | None:
@@ -338,22 +340,32 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
             if not torch.isfinite(tensor).all() and "described" not in values:
                 raise CheckpointError(f"{label(name)}: the weight {weight} is not finite; the training run diverged.")
         parts = {part: values[part] for part in PARTS}
+        images = own_images(values["images"]) if "images" in values else None
         if "described" in values:
-            return Checkpoint(None, **parts, sha256=sha256, described=Description.from_dict(values["described"], state))
+            described = Description.from_dict(values["described"], state)
+            return Checkpoint(None, **parts, sha256=sha256, described=described, images=images)
         if "reading" in values:
             reading, error = Reading.from_dict(values["reading"], state), float(values["scores"]["test_mse"])
             certainty = Certainty.from_dict(values["certainty"]) if "certainty" in values else None
             scored = [Scored(reading, error, certainty=certainty)]
-            return Checkpoint(None, **parts, sha256=sha256, scored=scored)
+            return Checkpoint(None, **parts, sha256=sha256, scored=scored, images=images)
         config = AutoencoderConfig.from_dict(values["config"])
         film = own_snapshots(values["snapshots"], config, name) if "snapshots" in values else None
-        return Checkpoint(config, **parts, snapshots=film, sha256=sha256)
+        return Checkpoint(config, **parts, snapshots=film, sha256=sha256, images=images)
     except CheckpointError as error:
         raise CheckpointError(
             str(error) if str(error).startswith(label(name)) else f"{label(name)} {error}."
         ) from error
-    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError, DataError) as error:
         raise CheckpointError(f"{label(name)} is an incomplete or damaged {FORMAT} checkpoint: {error}.") from error
+
+
+def own_images(values: dict[str, Any]) -> Dataset:
+    """The images in a file of our own format. Raises `DataError`, `KeyError`, `TypeError` or `AttributeError`."""
+    labels = None if values["labels"] is None else values["labels"].numpy()
+    classes = tuple(map(str, values["classes"]))
+    name, note = label(values["name"]), label(values["note"], 300)
+    return Dataset(name, values["pixels"].numpy(), labels, classes, "the model file", note)
 
 
 def own_snapshots(tensors: dict[str, Any], config: AutoencoderConfig, name: str) -> Snapshots:
@@ -394,6 +406,13 @@ def to_bytes(checkpoint: Checkpoint) -> bytes:
         values["config"] = checkpoint.config.to_dict()
     if checkpoint.snapshots is not None:
         values["snapshots"] = {name: torch.from_numpy(a) for name, a in checkpoint.snapshots.to_arrays().items()}
+    if checkpoint.images is not None:
+        images = checkpoint.images
+        values["images"] = {
+            "name": images.name, "note": images.note, "classes": list(images.classes),
+            "pixels": torch.tensor(images.images),
+            "labels": None if images.labels is None else torch.tensor(images.labels.astype("int64")),
+        }  # fmt: skip
     buffer = io.BytesIO()
     torch.save(values, buffer)
     return buffer.getvalue()

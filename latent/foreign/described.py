@@ -44,6 +44,10 @@ class Description:
         ship."""
         return with_pixels(cls(halves), examples)
 
+    def remarked(self, *remarks: str) -> Description:
+        """The same with more sentences for people."""
+        return replace(self, halves=replace(self.halves, remarks=(*self.halves.remarks, *remarks)))
+
     def describe(self) -> dict[str, Any]:
         """For people: how the file is run."""
         halves = self.halves

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from latent.errors import CheckpointError
-from latent.foreign import keras_graph, onnx_graph
+from latent.foreign import exported_program, keras_graph, onnx_graph
 from latent.foreign.graph import Graph
 from latent.foreign.operations import by_name
 from latent.foreign.pickles import read_legacy, read_pickle
@@ -63,6 +63,10 @@ def is_torchscript(archive: Archive) -> bool:
     return len(folders) == 1 and f"{folders[0]}/constants.pkl" in archive.entries
 
 
+def is_exported(archive: Archive) -> bool:
+    return bool(exported_program.models_in(archive))
+
+
 def is_hdf5(raw: bytes) -> bool:
     return raw.startswith(b"\x89HDF\r\n\x1a\n")
 
@@ -99,6 +103,15 @@ FORMATS = by_name(
     Format("PyTorch archive", "PyTorch", (".pt", ".pth", ".ckpt", ".bin"), is_torch, read_torch, zipped=True),
     Format("PyTorch legacy file", "PyTorch", (), lambda raw: raw.startswith(LEGACY_START), read_legacy),
     Format("TorchScript archive", "TorchScript", (".jit",), is_torchscript, read_torchscript, zipped=True),
+    Format(
+        "torch.export program",
+        "torch.export",
+        (".pt2",),
+        is_exported,
+        exported_program.read,
+        True,
+        exported_program.graph_of,
+    ),
     Format("safetensors", "safetensors", (".safetensors",), is_safetensors, read_safetensors),
     Format("Keras HDF5", "Keras", (".h5",), is_hdf5, read_keras, graph=keras_graph.graph_of),
     Format("Keras archive", "Keras", (".keras",), is_keras, read_keras_archive, True, keras_graph.graph_of),
@@ -124,7 +137,7 @@ def begins_as_one(path: Path) -> bool:
         return any(not each.zipped and each.recognises(start) for each in FORMATS.values())
     with suppress(zipfile.BadZipFile, ValueError, NotImplementedError), zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
-        return names >= KERAS_ENTRIES or any(name.endswith("/data.pkl") for name in names)
+        return names >= KERAS_ENTRIES or any(name.endswith(("/data.pkl", "/models/model.json")) for name in names)
     return False
 
 
@@ -148,8 +161,8 @@ def what_instead(content: bytes) -> str:
     """What a file of no known format seems to be, and what could be read."""
     start = content[:512].lstrip().lower()
     expected = f"{names()} files are read"
-    if content.startswith(b"PK") and b"/models/model.json" in content:
-        return "is a program of torch.export; save the network's state_dict() by torch.save, or export it to ONNX"
+    if content.startswith(b"PK") and b"serialized_exported_program.json" in content:
+        return "is a program of torch.export from before PyTorch 2.8; export it again with a newer version"
     if content.startswith(b"PK"):
         return "is a zip archive, but not of PyTorch, Keras or NumPy: it has no data.pkl and no weights"
     if is_saved_model(content):

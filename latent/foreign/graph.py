@@ -138,14 +138,25 @@ class Graph:
         return values
 
     def run(self, given: Mapping[str, Tensor], outputs: Sequence[str] | None = None) -> list[Tensor]:
-        """The outputs for these inputs. The graph has been looked at before."""
+        """The outputs for these inputs. The graph has been looked at before.
+
+        Raises `CheckpointError` where an operation fails on numbers, as for a place outside of a table.
+        """
         outputs = self.outputs if outputs is None else outputs
         values: dict[str, Tensor] = {**self.tensors, **given}
         waiting = Counter(name for node in self.nodes for name in node.inputs)
         waiting.update(outputs)
         for node in self.nodes:
             inputs = [values.get(name) for name in node.inputs]
-            values.update(zip(node.outputs, results(node, inputs)))
+            try:
+                values.update(zip(node.outputs, results(node, inputs)))
+            except torch.OutOfMemoryError:
+                raise
+            except (IndexError, RuntimeError) as error:
+                raise CheckpointError(
+                    f"The model cannot be run: its operation {node.op} (node {label(node.name)}) fails on these "
+                    "numbers."
+                ) from error
             for name in node.inputs:  # what nobody waits for any more is let go
                 waiting[name] -= 1
                 if not waiting[name]:

@@ -359,7 +359,7 @@ def cuts_between(graph: Graph, values: Mapping[str, Tensor], main: str, picture:
         crossing.update(name for name in node.outputs if last_use.get(name, -1) > place and is_data(values[name]))
         if len(crossing) == 1 and layers and layers[0] <= place < layers[-1]:
             (name,) = crossing
-            if name in node.outputs and values[name].ndim > 1:
+            if name in node.outputs and values[name].ndim > 1 and values[name].is_floating_point():
                 found.append(name)
     return found
 
@@ -372,6 +372,27 @@ def is_data(value: Tensor) -> bool:
 def is_layer(graph: Graph, node: Node) -> bool:
     """Whether a node multiplies by weights of the file."""
     return OPERATIONS[node.op].is_layer and any(name in graph.tensors for name in node.inputs)
+
+
+def made_of(
+    encoder: Graph,
+    decoder: Graph,
+    image: Layout,
+    picture: Layout,
+    variational: bool,
+    encoder_classes: Classes | None = None,
+    decoder_classes: Classes | None = None,
+) -> Halves:
+    """The autoencoder of two graphs of which it is known what they are; what each takes is its first input, what it
+    gives its first output. Raises `CheckpointError`, a sentence without its subject."""
+    fitted = [without_zeros(settled(for_any_batch(graph))) for graph in (encoder, decoder)]
+    halves = [
+        half_of(graph, next(iter(graph.inputs)), graph.outputs[0], classes)
+        for graph, classes in zip(fitted, (encoder_classes, decoder_classes))
+    ]
+    code = tuple(int(size or 1) for size in fitted[1].inputs[halves[1].into].sizes[1:])
+    remarks = tuple(dict.fromkeys((*encoder.remarks, *decoder.remarks)))
+    return Halves(halves[0], halves[1], image, picture, code, False, variational, remarks)
 
 
 def joined(encoder: Halves, decoder: Halves) -> Halves:

@@ -175,7 +175,7 @@ def batch_norm(
     return F.batch_norm(x, mean, variance, weight, bias, eps=eps)
 
 
-def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, *, axis: int, eps: float) -> Tensor:
+def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, axis: int, eps: float) -> Tensor:
     """Normalisation over the axes from ``axis`` on (Ba et al. 2016, arXiv:1607.06450)."""
     shape = x.shape[axis:]
     y = F.layer_norm(x, shape, eps=eps)
@@ -183,16 +183,18 @@ def layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, *, axis: i
     return y if bias is None else y + bias
 
 
-def instance_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float) -> Tensor:
+def instance_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float) -> Tensor:
     return group_norm(x, weight, bias, groups=x.shape[1], eps=eps)
 
 
-def group_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, *, groups: int, eps: float) -> Tensor:
+def group_norm(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, groups: int, eps: float
+) -> Tensor:
     """Normalisation within groups of channels (Wu & He 2018, arXiv:1803.08494)."""
     return F.group_norm(x, groups, weight, bias, eps)
 
 
-def rms_norm(x: Tensor, weight: Tensor | None, *, axis: int, eps: float) -> Tensor:
+def rms_norm(x: Tensor, weight: Tensor | None = None, *, axis: int, eps: float) -> Tensor:
     """Division by the root mean square over the axes from ``axis`` on (Zhang & Sennrich 2019, arXiv:1910.07467)."""
     axes = list(range(axis % x.ndim, x.ndim))
     y = x * torch.rsqrt(x.square().mean(axes, keepdim=True) + eps)
@@ -360,7 +362,9 @@ def expand(x: Tensor, shape: Tensor | Sizes) -> Tensor:
 
 
 def shape_of(x: Tensor, *, start: int = 0, end: int | None = None) -> Tensor:
-    return torch.tensor(list(x.shape)[start:end], dtype=torch.int64)
+    # beside the tensors that it is computed with; while only shapes are looked at, it is known all the same
+    device = None if x.is_meta else x.device
+    return torch.tensor(list(x.shape)[start:end], dtype=torch.int64, device=device)
 
 
 def slices(
@@ -403,6 +407,18 @@ def gather(x: Tensor, index: Tensor, *, axis: int) -> Tensor:
 def gather_elements(x: Tensor, index: Tensor, *, axis: int) -> Tensor:
     index = index.long()
     return x.gather(axis, torch.where(index < 0, index + x.shape[axis], index))
+
+
+def scatter(x: Tensor, index: Tensor, value: Tensor, *, axis: int) -> Tensor:
+    """``x`` with a value, or those of a tensor, put where ``index`` names places along ``axis``."""
+    values = value.to(x.dtype).expand(index.shape) if value.ndim == 0 else value
+    return x.scatter(axis, index.long(), values)
+
+
+def adaptive_pool(kind: str) -> Callable[..., Tensor]:
+    """The mean or the largest of as many windows as there shall be pixels."""
+    function: Callable[..., Tensor] = F.adaptive_avg_pool2d if kind == "avg" else F.adaptive_max_pool2d
+    return lambda x, *, size: function(x, tuple(size))
 
 
 def concat(*parts: Tensor, axis: int) -> Tensor:
@@ -481,7 +497,7 @@ def full_like(x: Tensor, *, value: float) -> Tensor:
 
 
 def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
-    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype)
+    return torch.arange(start.item(), limit.item(), delta.item(), dtype=start.dtype, device=start.device)
 
 
 def triangle(x: Tensor, diagonal: Tensor | int | None = None, *, upper: bool) -> Tensor:
@@ -569,6 +585,7 @@ OPERATIONS = by_name(
     Operation("instance_norm", instance_norm), Operation("group_norm", group_norm), Operation("rms_norm", rms_norm),
     Operation("lp_norm", lp_norm),
     Operation("max_pool", max_pool), Operation("avg_pool", avg_pool),
+    Operation("adaptive_avg_pool", adaptive_pool("avg")), Operation("adaptive_max_pool", adaptive_pool("max")),
     Operation("resize", resize, (1, 2)),
     Operation("avg_pool_same", avg_pool_same), Operation("pad_same", pad_same),
     Operation("global_mean", lambda x: x.mean(tuple(range(2, x.ndim)), True)),
@@ -580,7 +597,8 @@ OPERATIONS = by_name(
     Operation("squeeze", squeeze, (1,)), Operation("unsqueeze", unsqueeze, (1,)), Operation("expand", expand, (1,)),
     Operation("tile", lambda x, repeats: x.repeat(ints(repeats)), (1,)), Operation("slice", slices, (1, 2, 3, 4)),
     Operation("split", split, (1,)), Operation("concat", concat), Operation("gather", gather),
-    Operation("gather_elements", gather_elements), Operation("one_hot", one_hot),
+    Operation("gather_elements", gather_elements), Operation("scatter", scatter),
+    Operation("one_hot", one_hot),
     Operation("shape", shape_of), Operation("full", full, (0,)), Operation("full_like", full_like),
     Operation("arange", arange, (0, 1, 2)), Operation("triangle", triangle, (1,)), Operation("cast", cast),
     Operation("cast_like", lambda x, like: x.to(like.dtype)),

@@ -74,7 +74,7 @@ def settled(graph: Graph) -> Graph:
     tensors, nodes = dict(graph.tensors), []
     for node in graph.nodes:
         if all(name in same or not name for name in node.outputs):
-            tensors.update({name: first[name] for name in node.outputs if name})
+            tensors.update({name: first[name].contiguous() for name in node.outputs if name})
             continue
         if node.op == "reshape" and len(node.inputs) > 1 and node.inputs[1] in known and node.inputs[1] not in same:
             a, b = known[node.inputs[1]]

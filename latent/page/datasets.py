@@ -50,10 +50,24 @@ def offered_sets() -> dict[str, Path]:
     return offered
 
 
+def offer_own(saved: Checkpoint) -> None:
+    """Let the picker offer the images that a model's file holds, for this session."""
+    if saved.images is not None and own_name(saved) is None:
+        name = unlike(label(saved.images.name, LONGEST_NAME), [MNIST, *state().sets, *offered_sets()])
+        state().sets[name] = saved.images.called(name)
+
+
+def own_name(saved: Checkpoint) -> str | None:
+    """What the picker calls the images that a model's file holds, None where it holds none or they are not offered."""
+    own = saved.images
+    same = [name for name, each in state().sets.items() if own is not None and each.sha256 == own.sha256]
+    return same[0] if same else None
+
+
 def set_of(saved: Checkpoint, names: Mapping[str, object]) -> str:
-    """Which of the sets a model is evaluated on at first: the given one, else the one that its file says it is of; that
-    which ships where it is none of them, or does not say."""
-    remembered = next(iter(given_set()), str(saved.recipe.get("dataset", MNIST)))
+    """Which of the sets a model is evaluated on at first: the given one, else those images that its file holds or says it
+    is of; those that ship where it does neither, or they are not here."""
+    remembered = next(iter(given_set()), None) or own_name(saved) or str(saved.recipe.get("dataset", MNIST))
     return remembered if remembered in names else MNIST
 
 

@@ -59,7 +59,8 @@ def chosen_model(files: Mapping[str, Path]) -> LatentSpace:
     name = value_of("checkpoint", names, default_of(names))
     sets = datasets.names_of_sets()
     saved = opened(name, files, datasets.images_in_use(sets))
-    return open_space(name, files, datasets.images_for(saved, sets))
+    datasets.offer_own(saved)
+    return open_space(name, files, datasets.images_for(saved, datasets.names_of_sets()))
 
 
 def show_picker(files: Mapping[str, Path]) -> None:

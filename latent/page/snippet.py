@@ -65,7 +65,8 @@ def opening(space: LatentSpace, name: str = "space") -> Snippet:
     """The lines that open a space as it is open here, under this name."""
     saved = space.checkpoint
     path = from_project(saved.path or Path(space.name))
-    images = "" if space.dataset.ships else repr(from_project(Path(space.dataset.place or space.dataset.name)))
+    by_itself = space.dataset.ships if saved.images is None else space.dataset.sha256 == saved.images.sha256
+    images = "" if by_itself else repr(from_project(Path(space.dataset.place or space.dataset.name)))
     found = snippet(f"{name} = LatentSpace.open({path!r}{images and ', '}{images})", LatentSpace)
     if saved.scored and np.isnan(saved.scored[0].error):  # read another way than the best one found
         read = images and f", dataset.read({images})"

@@ -83,9 +83,9 @@ def test_an_output_is_an_activation_and_a_scale_that_are_named_in_its_own_name(n
 
 
 def test_the_formats_are_named_for_people_in_one_sentence():
-    assert formats.names() == "PyTorch, TorchScript, safetensors, Keras, ONNX and .npz"
+    assert formats.names() == "PyTorch, TorchScript, torch.export, safetensors, Keras, ONNX and .npz"
     assert formats.names("or").endswith("ONNX or .npz")
-    endings = {".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".keras", ".onnx", ".npz", ".pkl", ".jit"}
+    endings = {".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".keras", ".onnx", ".npz", ".pkl", ".jit", ".pt2"}
     assert sorted(formats.suffixes()) == sorted(endings)
 
 

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -223,3 +224,20 @@ def test_without_a_folder_only_what_ships_is_offered(monkeypatch, tmp_path, sess
 def test_the_shipped_models_open_on_what_ships(monkeypatch):
     monkeypatch.setenv("LATENT_CHECKPOINTS", str(CHECKPOINTS))
     assert opened("Model", checkpoint="ae-2").selectbox(key="images").value == "MNIST"
+
+
+def test_a_model_that_holds_its_images_is_evaluated_on_them(folders):
+    """Two of them, whose images have the same name, and then one that holds none."""
+    for seed, n in ((0, 20), (1, 30)):
+        held = dataset.Dataset.of(**some(n, np.arange(n) % 2, CLASSES), name="images of mine")
+        saved = replace(tiny(latent_dim=3, image_shape=SHAPE, seed=seed), images=held)
+        checkpoint.save(folders / "models" / f"holds{n}.pt", saved)
+    app = opened(checkpoint="holds20")
+    assert app.session_state["images"] == "images of mine"
+    assert facts(app)["Data set"] == "MNIST"  # which it was trained on
+    move(app, "selectbox", "checkpoint", "holds30")
+    assert app.session_state["images"] == "images of mine (2)"
+    move(app, "selectbox", "checkpoint", "mnist")
+    assert app.session_state["images"] == "MNIST"
+    for n in (20, 30):
+        (folders / "models" / f"holds{n}.pt").unlink()
