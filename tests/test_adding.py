@@ -107,7 +107,7 @@ class TestReport:
 class TestMeasureOfSamplers:
     def test_it_is_measured_and_written_with_the_others(self, few, monkeypatch):
         def share_of_ones(samples):
-            return samples.counts[1] / len(samples.digits)
+            return samples.counts[1] / len(samples.features)
 
         ones = Measure("ones", "share", "neither", ".1%", "The share of 1s that the judge sees.", share_of_ones)
         monkeypatch.setitem(MEASURES, "ones", ones)
