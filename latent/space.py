@@ -64,6 +64,8 @@ class LatentSpace:
     the best device.
 
     >>> space = LatentSpace.open("checkpoints/ae-2.pt")
+    >>> space
+    <LatentSpace ae-2: autoencoder, 2 latent dimensions, 10,000 images of MNIST>
     >>> space.decode(space.z[:3]).shape
     (3, 28, 28)
     """
@@ -76,6 +78,12 @@ class LatentSpace:
     asked: int = 0
     complaint: str = ""
     encoding: Lock = field(default_factory=Lock, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        kind = "VAE" if self.signature.kind == "vae" else "autoencoder"
+        what = kind if self.signature.has_encoder else "decoder"
+        images = f"{len(self.images):,} images of {self.dataset.name}"
+        return f"<LatentSpace {self.name}: {what}, {self.latent_dim} latent dimensions, {images}>"
 
     @classmethod
     def open(

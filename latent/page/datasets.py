@@ -65,8 +65,8 @@ def own_name(saved: Checkpoint) -> str | None:
 
 
 def set_of(saved: Checkpoint, names: Mapping[str, object]) -> str:
-    """Which of the sets a model is evaluated on at first: the given one, else that which its file holds or names; the one
-    that ships where it does neither, or that is not here."""
+    """Which of the sets a model is evaluated on at first: the given one, else that which its file holds or names; the
+    one that ships where it does neither, or that is not here."""
     remembered = next(iter(given_set()), None) or own_name(saved) or str(saved.recipe.get("dataset", MNIST))
     return remembered if remembered in names else MNIST
 
