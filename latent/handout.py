@@ -47,8 +47,8 @@ MOST_SWEEPS = 64  # dimensions
 POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; img-src data: blob:"
 
 INTRODUCTION = (
-    "An autoencoder writes every image as a few numbers, its latent code, from which its decoder draws the image "
-    "again. Here the decoder runs in this page: change the numbers, and the image follows."
+    "An autoencoder writes every image as a few numbers, its latent code, and its decoder draws the image again from "
+    "these. Here the decoder runs in the page."
 )
 NO_DECODER = "The parts that decode are left out: {why}"
 DECODER_ONLY = "Decoder-only file: without an encoder there are no codes of images, so the codes here are random."
@@ -62,15 +62,17 @@ class Shown:
     z: Codes
     names: Sequence[str]
     alt: str
-    asked: Sequence[int] = ()  # the class of each, where a conditional model has to be told
+    asked: Sequence[int]  # the class of each, which a conditional decoder draws
+    rows: Sequence[int] = ()  # the images that they are of, where they are of some
 
-    def content(self) -> dict[str, Any]:
-        """As `handout.js` takes it."""
+    def content(self, shown: Rows) -> dict[str, Any]:
+        """As `handout.js` takes it, where these images are ``shown``."""
         sheet = given.sheet_data(self.sheet, self.names, self.alt, stretch=True, verb="Show in the decoder:")
         return {
             "sheet": sheet,
             "codes": [rounded(code) for code in self.z],
             "asked": [int(each) for each in self.asked],
+            "rows": [place_of(row, shown) for row in self.rows],
         }
 
 
@@ -111,7 +113,10 @@ def page(evidence: Evidence, n_images: int = N_IMAGES) -> str:
 def rows_shown(space: LatentSpace, n: int) -> Rows:
     """The images that go into the file: ``n`` of them, or as many as there are or a browser looks through at once."""
     n = max(1, min(n, len(space.z), MOST_NUMBERS // space.latent_dim))
-    rows: Rows = np.sort(np.random.default_rng(SEED).permutation(len(space.z))[:n])
+    first = np.append([0], space.examples(IN_A_ROW))  # which other parts of the page show
+    wanted = np.concatenate([first, np.random.default_rng(SEED).permutation(len(space.z))])
+    _, places = np.unique(wanted, return_index=True)
+    rows: Rows = np.sort(wanted[np.sort(places)][:n])
     return rows
 
 
@@ -136,7 +141,6 @@ def content_of(
     if encodes:
         shown.append(parcel("thumbnails", stays=True, **given.thumbnails(space.dataset.images[rows])))
     alt = f"Map of {len(rows):,} codes by PCA, coloured by {coloured}"
-    first = space.examples(1)
     examples = space.examples(N_KEPT) if encodes else np.arange(N_KEPT)
     content = {
         "stage": "stage",
@@ -146,15 +150,15 @@ def content_of(
         ),
         "mean": rounded(plane.mean),
         "sweeps": list(sweeps_of(space, stage)),
-        "pictures": {name: each.content() for name, each in sheets.items()},
+        "pictures": {name: each.content(rows) for name, each in sheets.items()},
         "shelf": [
             {"code": rounded(space.z[row]), "name": name_of(space, row), "asked": asked_of(space, row),
              "origin": "From the start"}
             for row in examples
         ],
         "chosen": {
-            "code": rounded(space.z[first[0]]), "name": name_of(space, first[0]), "asked": asked_of(space, first[0]),
-            "row": int(np.searchsorted(rows, first[0])) if encodes and first[0] in rows else -1,
+            "code": rounded(space.z[0]), "name": name_of(space, 0), "asked": asked_of(space, 0),
+            "row": place_of(0, rows) if encodes else -1,
         },
         "isReal": encodes,
         "conditional": space.signature.conditional,
@@ -181,7 +185,10 @@ def sheets_of(evidence: Evidence) -> Iterator[tuple[str, Shown]]:
         sheet = images.rows_sheet([space.images[rows], pictures], zoom=3)
         names, z = [name_of(space, row) for row in rows] * 2, np.tile(space.z[rows], (2, 1))
         asked = [asked_of(space, row) for row in rows] * 2
-        yield "reconstructions", Shown(sheet, z, names, f"{len(rows)} originals over their reconstructions", asked)
+        yield (
+            "reconstructions",
+            Shown(sheet, z, names, f"{len(rows)} originals over their reconstructions", asked, [*rows] * 2),
+        )
     name, z, drawn = samples_of(evidence)
     names = [f"sample {i + 1}" for i in range(len(z))]
     yield "samples", Shown(
@@ -205,6 +212,12 @@ def samples_of(evidence: Evidence) -> tuple[str, Codes, NDArray[np.uint8]]:
 def name_of(space: LatentSpace, row: int) -> str:
     """What a code is called."""
     return space.image_name(int(row)) if space.signature.has_encoder else f"random code {row}"
+
+
+def place_of(row: int, shown: Rows) -> int:
+    """Where an image is among those that are shown, or -1."""
+    found = np.flatnonzero(shown == row)
+    return int(found[0]) if len(found) else -1
 
 
 def asked_of(space: LatentSpace, row: int) -> int:
@@ -247,14 +260,14 @@ def parts(space: LatentSpace, stage: live.Stage, sheets: dict[str, Shown], n_ima
         sections["live"] = section("live", "Decoder", *live_part(space))
     sections["map"] = section("map", "Map of the codes", *map_part(space, n_images))
     if decodes:
-        sections["sweep"] = section("sweep", "Sweep of a dimension", *sweep_part(stage))
+        sections["sweep"] = section("sweep", "Traversal of one dimension", *sweep_part(stage))
     for name, title, how in (
         ("reconstructions", "Originals and reconstructions", "Top: originals. Bottom: reconstructions."),
         ("samples", "Samples", "Images decoded from random codes."),
     ):
         if name in sheets:
             text = paragraph(f"{how} Click an image to show its code in the decoder.", "how")
-            sections[name] = section(name, title, text, source("grid.html"))
+            sections[name] = section(name, title, text, f'<div class="wide">{source("grid.html")}</div>')
     links = [(name, text.split("<h2>")[1].split("</h2>")[0]) for name, text in sections.items()]
     links.append(("findings", "Findings and report"))
     yield f"<nav>{''.join(f'<a href=#{name}>{title}</a>' for name, title in links)}</nav>"
@@ -264,8 +277,8 @@ def parts(space: LatentSpace, stage: live.Stage, sheets: dict[str, Shown], n_ima
 def live_part(space: LatentSpace) -> Iterator[str]:
     """The decoder with its sliders and the shelf."""
     yield paragraph(
-        "Drag a slider or the point on the plane; arrow keys work too. Double-click a slider to reset it. Play goes "
-        "through the codes of the shelf below.", "how",
+        "Drag a slider or the point on the plane; arrow keys work too. Double-click a slider to reset it. Play "
+        "interpolates through the shelf below.", "how",
     )  # fmt: skip
     if space.signature.conditional:
         names = space.classes if len(space.classes) == 10 else tuple(map(str, range(10)))
@@ -281,7 +294,9 @@ def map_part(space: LatentSpace, n_images: int) -> Iterator[str]:
     what = "images" if space.signature.has_encoder else "random codes"
     hover = "Hover over a dot for its image" if space.signature.has_encoder else "Hover over a dot"
     of = f"{n_images:,} of {len(space.z):,} {what}" if n_images < len(space.z) else f"All {n_images:,} {what}"
-    filtered = " Press classes in the legend to show only these." if space.has_classes else ""
+    filtered = (
+        " Press classes in the legend to show only these." if space.has_classes and space.signature.has_encoder else ""
+    )
     yield paragraph(
         f"{of}, each a dot: its code, on the plane of largest variance. {hover}, click to inspect it, use the wheel "
         f"after a click to zoom.{filtered}", "how",
@@ -300,7 +315,7 @@ def sweep_part(stage: live.Stage) -> Iterator[str]:
         "One dimension changes, the others stay. Move along the images with the pointer, a finger or the arrow keys.",
         "how",
     )
-    yield picker("sweep-dimension", "Dimension", [f"{d}" for d in stage.order[:MOST_SWEEPS]])
+    yield picker("sweep-dimension", "Dimension, strongest first", [f"{d}" for d in stage.order[:MOST_SWEEPS]])
     yield f'<span class="facts" id="sweep-others"></span><div id="strip-host">{source("strip.html")}</div>'
 
 

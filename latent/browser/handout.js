@@ -9,8 +9,8 @@
  *   the class that a conditional decoder draws, `row` that of its image among those of the stage, or -1
  * @typedef {{dimension: number, places: number[], decimals: number, sign: string, label: string, name: string}} Sweep
  *   as `Line` in `lines.py` has it
- * @typedef {{sheet: import("./sheet.js").Sheet, codes: number[][], asked: number[]}} Pictures a sheet, and the code and
- *   the class of each of its pictures
+ * @typedef {{sheet: import("./sheet.js").Sheet, codes: number[][], asked: number[], rows: number[]}} Pictures a
+ *   sheet, and of each of its pictures the code, the class, and the row of its image where it is of one
  * @typedef {{stage: string, map: any, mean: number[], sweeps: Sweep[], pictures: Record<string, Pictures>,
  *   shelf: {code: number[], name: string, asked: number}[], chosen: Chosen, isReal: boolean, conditional: boolean}} Content
  */
@@ -18,7 +18,7 @@ import { decoder } from "./decoder.js"
 import { nearest, paint, say, support } from "./stage.js"
 
 const LONGEST_NAME = 60 // characters, on the shelf
-const MAP_HEIGHT = [380, 560] // pixels, in a narrow window and in a wide one
+const MAP_HEIGHT = [380, 440] // pixels, in a narrow window and in a wide one
 const NARROW = 700 // pixels
 const ENLARGED = 112 // pixels of the images beside the map, as near as whole pixels come to it
 
@@ -223,10 +223,10 @@ function showSweep() {
     parentElement: element("strip-host"),
     setStateValue: nobody,
     setTriggerValue: (what, value) => {
-      if (what === "clicked") keep(codes[value], names[value], "Sweep")
+      if (what === "clicked") keep(codes[value], names[value], "Traversal")
       if (what !== "added") return
       const code = chosen.code.map((old, i) => (i === dimension ? value.at : old))
-      keep(code, `${name}${value.at.toFixed(2)}`, "Sweep")
+      keep(code, `${name}${value.at.toFixed(2)}`, "Traversal")
     },
   })
 }
@@ -238,12 +238,12 @@ function within(value, places) {
 
 // Everything at first, and what is heard.
 
-for (const [id, { sheet, codes, asked }] of Object.entries(content.pictures)) {
+for (const [id, { sheet, codes, asked, rows }] of Object.entries(content.pictures)) {
   grid({
     data: sheet,
     parentElement: element(id),
     setTriggerValue: (_, index) => {
-      choose({ code: codes[index], name: sheet.names[index], asked: asked[index] ?? chosen.asked })
+      choose({ code: codes[index], name: sheet.names[index], asked: asked[index], row: rows[index] })
       element("live").scrollIntoView({ behavior: "smooth" })
     },
   })
