@@ -263,6 +263,7 @@ createImageBitmap(new Blob([/** @type {BlobPart} */ (stage.images)])).then((bitm
 })
 for (const query of ["(prefers-color-scheme: dark)", `(max-width: ${NARROW}px)`]) matchMedia(query).onchange = showMap
 
-/** For the console: the decoder as a function of a code and, for a conditional one, a class. */
-Object.assign(window, { latent: { decode: (code, asked = 0) => Float32Array.from(decode(code, asked)), content } })
+/** For the console: the decoder as a function of a code and, for a conditional one, a class; the chosen code. */
+const inConsole = { decode: (code, asked = 0) => Float32Array.from(decode(code, asked)), chosen: () => ({ ...chosen }) }
+Object.assign(window, { latent: inConsole })
 document.documentElement.dataset.ready = "true"
