@@ -47,11 +47,17 @@ MOST_SWEEPS = 64  # dimensions
 POLICY = "default-src 'none'; script-src '{script}'; style-src 'unsafe-inline'; img-src data: blob:"
 
 INTRODUCTION = (
-    "An autoencoder writes every image as a few numbers, its latent code, and its decoder draws the image again from "
-    "these. Here the decoder runs in the page."
+    "An autoencoder writes every image as a few numbers, its latent code, from which its decoder draws the image "
+    "again. Here it runs in the page."
 )
 NO_DECODER = "The parts that decode are left out: {why}"
 DECODER_ONLY = "Decoder-only file: without an encoder there are no codes of images, so the codes here are random."
+
+
+SHELF = (
+    '<h3>Shelf</h3><p class="facts" id="shelf-empty">Shelf empty: “Add to shelf” keeps a code here.</p>'
+    f'<div id="shelf">{source("shelf.html")}</div>'
+)
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,7 @@ class Shown:
     z: Codes
     names: Sequence[str]
     alt: str
+    how: str  # they are made
     asked: Sequence[int]  # the class of each, which a conditional decoder draws
     rows: Sequence[int] = ()  # the images that they are of, where they are of some
 
@@ -181,20 +188,16 @@ def sheets_of(evidence: Evidence) -> Iterator[tuple[str, Shown]]:
     space = evidence.space
     if space.signature.has_encoder:
         rows = space.examples(IN_A_ROW)
-        pictures = space.decode(space.z[rows], space.labels[rows])
+        z = space.z[rows]
+        pictures = space.decode(z, space.labels[rows])
         sheet = images.rows_sheet([space.images[rows], pictures], zoom=3)
-        names, z = [name_of(space, row) for row in rows] * 2, np.tile(space.z[rows], (2, 1))
-        asked = [asked_of(space, row) for row in rows] * 2
-        yield (
-            "reconstructions",
-            Shown(sheet, z, names, f"{len(rows)} originals over their reconstructions", asked, [*rows] * 2),
-        )
+        names, asked = [name_of(space, row) for row in rows], [asked_of(space, row) for row in rows]
+        alt, how = f"{len(rows)} originals over their reconstructions", "Top: originals. Bottom: reconstructions."
+        yield "reconstructions", Shown(sheet, np.tile(z, (2, 1)), names * 2, alt, how, asked * 2, [*rows] * 2)
     name, z, drawn = samples_of(evidence)
     names = [f"sample {i + 1}" for i in range(len(z))]
-    yield "samples", Shown(
-        images.sheet(drawn, IN_A_ROW, zoom=3), z, names, f"{len(z)} samples: {SAMPLERS[name].noun}",
-        [space.asked] * len(z),
-    )  # fmt: skip
+    alt, how = f"{len(z)} samples: {SAMPLERS[name].noun}", f"Images decoded from random codes. Sampler: {name}."
+    yield "samples", Shown(images.sheet(drawn, IN_A_ROW, zoom=3), z, names, alt, how, [space.asked] * len(z))
 
 
 def samples_of(evidence: Evidence) -> tuple[str, Codes, NDArray[np.uint8]]:
@@ -258,15 +261,12 @@ def parts(space: LatentSpace, stage: live.Stage, sheets: dict[str, Shown], n_ima
     sections = {}
     if decodes and encodes:
         sections["live"] = section("live", "Decoder", *live_part(space))
-    sections["map"] = section("map", "Map of the codes", *map_part(space, n_images))
+    sections["map"] = section("map", "Map of the codes", *map_part(space, stage, n_images))
     if decodes:
-        sections["sweep"] = section("sweep", "Traversal of one dimension", *sweep_part(stage))
-    for name, title, how in (
-        ("reconstructions", "Originals and reconstructions", "Top: originals. Bottom: reconstructions."),
-        ("samples", "Samples", "Images decoded from random codes."),
-    ):
+        sections["sweep"] = section("sweep", "Traversal of one dimension", *sweep_part(space, stage))
+    for name, title in (("reconstructions", "Originals and reconstructions"), ("samples", "Samples")):
         if name in sheets:
-            text = paragraph(f"{how} Click an image to show its code in the decoder.", "how")
+            text = paragraph(f"{sheets[name].how} Click an image to show its code in the decoder.", "how")
             sections[name] = section(name, title, text, f'<div class="wide">{source("grid.html")}</div>')
     links = [(name, text.split("<h2>")[1].split("</h2>")[0]) for name, text in sections.items()]
     links.append(("findings", "Findings and report"))
@@ -285,21 +285,19 @@ def live_part(space: LatentSpace) -> Iterator[str]:
         yield picker("asked", "Class to draw", names)
     yield '<div id="live-host"></div>'
     yield f'<template id="live-parts"><style>{source("live.css")}</style>{source("live.html")}</template>'
-    yield '<h3>Shelf</h3><p class="facts" id="shelf-empty">Shelf empty: “Add to shelf” keeps a code here.</p>'
-    yield f'<div id="shelf">{source("shelf.html")}</div>'
+    yield SHELF
 
 
-def map_part(space: LatentSpace, n_images: int) -> Iterator[str]:
+def map_part(space: LatentSpace, stage: live.Stage, n_images: int) -> Iterator[str]:
     """The map, and beside it what was chosen on it."""
     what = "images" if space.signature.has_encoder else "random codes"
     hover = "Hover over a dot for its image" if space.signature.has_encoder else "Hover over a dot"
     of = f"{n_images:,} of {len(space.z):,} {what}" if n_images < len(space.z) else f"All {n_images:,} {what}"
-    filtered = (
-        " Press classes in the legend to show only these." if space.has_classes and space.signature.has_encoder else ""
-    )
+    by_class = space.signature.has_encoder and space.has_classes
+    colour = "Press classes in the legend to show only these." if by_class else f"Colour: dimension {stage.order[0]}."
     yield paragraph(
         f"{of}, each a dot: its code, on the plane of largest variance. {hover}, click to inspect it, use the wheel "
-        f"after a click to zoom.{filtered}", "how",
+        f"after a click to zoom. {colour}", "how",
     )  # fmt: skip
     yield f"""<div class="beside"><div id="map-host">{source("map.html")}</div><div aria-live="polite">
       <h3 id="chosen-name"></h3><div class="pair">
@@ -309,7 +307,7 @@ def map_part(space: LatentSpace, n_images: int) -> Iterator[str]:
       <figcaption>Decoded</figcaption></figure></div><p class="facts" id="chosen-support"></p></div></div>"""
 
 
-def sweep_part(stage: live.Stage) -> Iterator[str]:
+def sweep_part(space: LatentSpace, stage: live.Stage) -> Iterator[str]:
     """A strip along one dimension, which is picked."""
     yield paragraph(
         "One dimension changes, the others stay. Move along the images with the pointer, a finger or the arrow keys.",
@@ -317,6 +315,8 @@ def sweep_part(stage: live.Stage) -> Iterator[str]:
     )
     yield picker("sweep-dimension", "Dimension, strongest first", [f"{d}" for d in stage.order[:MOST_SWEEPS]])
     yield f'<span class="facts" id="sweep-others"></span><div id="strip-host">{source("strip.html")}</div>'
+    if not space.signature.has_encoder:  # without the decoder's own part, which has the shelf
+        yield SHELF
 
 
 def picker(name: str, title: str, options: Sequence[str]) -> str:

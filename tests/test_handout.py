@@ -1,5 +1,6 @@
 """The handout: one file that opens without a server, whose decoder gives what torch gives."""
 
+import io
 import json
 import re
 import subprocess
@@ -10,15 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from playwright.sync_api import Browser, Page, expect
 
-from latent import browser, handout
+from latent import browser, checkpoint, handout
 from latent.dataset import Dataset
 from latent.document import STYLE
 from latent.errors import DecoderError
 from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
+from tests.support.authors import AUTHORS
 from tests.support.browser import chromium
 from tests.support.javascript import ALLOWED
 from tests.support.models import CHECKPOINTS, ROOT, tiny
@@ -84,12 +87,12 @@ class TestFile:
 
 
 class TestOtherModels:
-    def test_a_decoder_that_cannot_run_in_the_browser_is_left_out_with_a_sentence(self, kept, monkeypatch):
+    def test_a_decoder_that_cannot_run_in_the_browser_is_left_out_with_a_sentence(self, tiny_space, monkeypatch):
         def refuse(model):
             raise DecoderError("The browser cannot run such layers.")
 
         monkeypatch.setattr("latent.browser.live.compile", refuse)
-        text = handout.page(kept, 50)
+        text = handout.page(Evidence(tiny_space), 50)
         assert "The parts that decode are left out: The browser cannot run such layers." in text
         assert 'id="live"' not in text
         assert 'id="map"' in text
@@ -106,7 +109,7 @@ class TestOtherModels:
         assert handout.DECODER_ONLY in text
         assert 'id="sweep"' in text
         assert 'id="live"' not in text
-        assert "Class 0" not in text
+        assert 'class="parcel"' in text
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +309,60 @@ class TestInBrowser:
         assert not screen.page.locator(".latent-map .legend button").count()
         assert not screen.complaints
         screen.page.close()
+
+
+@pytest.mark.browser
+class TestOtherModelsInBrowser:
+    def test_a_decoder_only_file_opens(self, chromium, tiny_space, monkeypatch, tmp_path):
+        alone = replace(tiny_space.signature, has_encoder=False)
+        monkeypatch.setattr(type(tiny_space.model), "signature", property(lambda model: alone))
+        screen = opened(chromium, handout.page(Evidence(tiny_space), 50), tmp_path)
+        expect(screen.page.locator("#chosen-name")).to_have_text("Random code 0")
+        screen.page.locator("#samples button").nth(2).click()
+        expect(screen.page.locator("#chosen-name")).to_have_text("Sample 3")
+        screen.page.locator("#strip-host").get_by_role("button", name="Add to shelf", exact=True).click()
+        expect(screen.page.locator(".latent-shelf li")).to_have_count(handout.N_KEPT + 1)
+        assert not screen.complaints
+        screen.page.close()
+
+    def test_without_a_decoder_the_map_still_shows_images(self, chromium, tiny_space, monkeypatch, tmp_path):
+        def refuse(model):
+            raise DecoderError("The browser cannot run such layers.")
+
+        monkeypatch.setattr("latent.browser.live.compile", refuse)
+        screen = opened(chromium, handout.page(Evidence(tiny_space), 50), tmp_path)
+        x, y = place_of_a_dot(screen.page)
+        screen.page.mouse.click(x, y)
+        expect(screen.page.locator("#original-figure")).to_be_visible()
+        expect(screen.page.locator("#decoded-figure")).to_be_hidden()
+        assert not screen.complaints
+        screen.page.close()
+
+    def test_a_conditional_decoder_draws_the_class_that_is_asked_for(self, chromium, tmp_path):
+        saved = io.BytesIO()
+        torch.save(AUTHORS["conditional"].build().state_dict(), saved)
+        space = LatentSpace.of("conditional", checkpoint.parse(saved.getvalue(), "conditional.pt"))
+        assert space.signature.conditional
+        screen = opened(chromium, handout.page(Evidence(space), 50), tmp_path)
+        for asked in (2, 7):
+            expected = space.decode(space.z[0], np.array([asked])).ravel()
+            assert np.abs(screen.decode(space.z[0], asked) - expected).max() <= ALLOWED
+        before = screen.picture("#chosen-decoded")
+        screen.page.locator("#asked").select_option("2")
+        screen.page.wait_for_timeout(100)
+        assert screen.page.evaluate("latent.chosen().asked") == 2
+        assert screen.picture("#chosen-decoded") != before
+        assert not screen.complaints
+        screen.page.close()
+
+
+def opened(chromium: Browser, text: str, folder) -> Screen:
+    """A file of this text in a window."""
+    path = folder / "opened.html"
+    path.write_text(text, encoding="utf-8")
+    screen = Screen(chromium, viewport={"width": 1366, "height": 900})
+    screen.open(path)
+    return screen
 
 
 def place_of_a_dot(page: Page) -> tuple[float, float]:

@@ -244,7 +244,8 @@ for (const [id, { sheet, codes, asked, rows }] of Object.entries(content.picture
     parentElement: element(id),
     setTriggerValue: (_, index) => {
       choose({ code: codes[index], name: sheet.names[index], asked: asked[index], row: rows[index] })
-      element("live").scrollIntoView({ behavior: "smooth" })
+      const part = element("live") ?? element("sweep") // a decoder-only file has no codes for the first
+      part.scrollIntoView({ behavior: "smooth" })
     },
   })
 }
