@@ -1,6 +1,5 @@
 """The handout: one file that opens without a server, whose decoder gives what torch gives."""
 
-import io
 import json
 import re
 import subprocess
@@ -11,23 +10,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from playwright.sync_api import Browser, Page, expect
 
-from latent import browser, checkpoint, handout
+from latent import browser, handout
 from latent.dataset import Dataset
 from latent.document import STYLE
 from latent.errors import DecoderError
 from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.space import LatentSpace
-from tests.support.authors import AUTHORS
 from tests.support.browser import chromium
 from tests.support.javascript import ALLOWED
-from tests.support.models import CHECKPOINTS, ROOT, tiny
+from tests.support.models import CHECKPOINTS, FOREIGN, ROOT, tiny
 
 LARGEST = 8_000_000  # bytes, with 2,000 images
 SOONEST = 2  # seconds until it can be used
+CONDITIONAL = FOREIGN / "ah-afshin__generative_digit_clustering__cvae_autoencoder.pth"
 
 
 @pytest.fixture(scope="module")
@@ -338,10 +336,9 @@ class TestOtherModelsInBrowser:
         assert not screen.complaints
         screen.page.close()
 
+    @pytest.mark.skipif(not CONDITIONAL.exists(), reason=f"{CONDITIONAL} is not here")
     def test_a_conditional_decoder_draws_the_class_that_is_asked_for(self, chromium, tmp_path):
-        saved = io.BytesIO()
-        torch.save(AUTHORS["conditional"].build().state_dict(), saved)
-        space = LatentSpace.of("conditional", checkpoint.parse(saved.getvalue(), "conditional.pt"))
+        space = LatentSpace.open(CONDITIONAL)
         assert space.signature.conditional
         screen = opened(chromium, handout.page(Evidence(space), 50), tmp_path)
         for asked in (2, 7):
