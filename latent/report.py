@@ -30,7 +30,7 @@ from latent.space import LatentSpace
 
 FOOTER = (
     "Measured by Latent Space Explorer on {images}. MSE is the mean squared error per pixel, pixels in [0, 1]. Fréchet "
-    "distances use the features of {judge} and are not comparable with an Inception FID."
+    "distances use the features of {classifier} and are not comparable with an Inception FID."
 )
 NAMES = {
     "health": "whether the model works",
@@ -161,7 +161,7 @@ def body(evidence: Evidence) -> Iterator[str]:
         yield paragraph(evidence.refusal)
     yield section("findings", "Findings", f"<ol>{found}</ol>")
     yield from (part_of(topic, evidence) for topic in shown)
-    footer = FOOTER.format(images=of_images(evidence.space.dataset), judge=evidence.judge().name)
+    footer = FOOTER.format(images=of_images(evidence.space.dataset), classifier=evidence.judge().name)
     yield f"<footer>{html.escape(footer)}</footer>"
 
 

@@ -90,7 +90,7 @@ def show_map(space: LatentSpace) -> None:
 
 
 def show_foremost(evidence: Evidence) -> None:
-    """The findings that matter most, each with a door to what shows it."""
+    """The findings that matter most, each with a door to what shows it, and once all is measured, the file of it."""
     title_with_door("Main findings", "Diagnose")
     found = findings.foremost(findings.findings(evidence))
     for place, finding in enumerate(found):
