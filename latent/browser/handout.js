@@ -46,6 +46,8 @@ const [height, width] = stage.picture
 let chosen = content.chosen
 let shelf = content.shelf
 let sweep = content.sweeps[0]
+/** @type {Map<() => void, number>} what is shown soon */
+const waiting = new Map()
 /** @type {ImageBitmap | null} all real images */
 let sprite = null
 
@@ -63,7 +65,13 @@ function showAll() {
   showLive()
   showMap()
   showChosen()
-  showSweep()
+  later(showSweep)
+}
+
+/** Many images are decoded for it: the others come first. @param {() => void} show */
+function later(show) {
+  clearTimeout(waiting.get(show))
+  waiting.set(show, setTimeout(show))
 }
 
 /** Does nothing: what a component tells that concerns nobody here. */
@@ -257,7 +265,7 @@ if (element("sweep-dimension")) {
   }
 }
 showAll()
-if (decode) showShelf()
+if (decode) later(showShelf)
 createImageBitmap(new Blob([/** @type {BlobPart} */ (stage.images)])).then((bitmap) => {
   sprite = bitmap
   showChosen()
