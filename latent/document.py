@@ -19,29 +19,36 @@ if TYPE_CHECKING:  # it is loaded with the first chart
 BEGINS = b"<!doctype html>"
 CHART_WIDTH = 640  # pixels
 STYLE = """
-body { margin: 0; background: #fff; color: #1c2330; font: 16px/1.5 system-ui, sans-serif }
+:root { color-scheme: light; --ink: #1c2330; --paper: #fff; --quiet: #5b6575; --line: #d5dae2; --pale: #eceff3 }
+@media screen and (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; --ink: #e6e9ef; --paper: #12161d; --quiet: #a3adbb; --line: #39424f; --pale: #222a35 }
+}
+body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif }
 main { max-width: 900px; margin: 0 auto; padding: 32px 20px }
-h1 { margin: 0 } h2 { margin: 40px 0 8px; border-bottom: 1px solid #d5dae2; padding-bottom: 4px }
+a { color: light-dark(#0b57c2, #7db2ff) }
+h1 { margin: 0; overflow-wrap: anywhere }
+h2 { margin: 40px 0 8px; border-bottom: 1px solid var(--line); padding-bottom: 4px }
 h3 { margin: 24px 0 4px; font-size: 17px } h3 + figure, .lead + figure { margin-top: 4px }
 .lead { margin: 20px 0 4px }
-.facts, figcaption, footer { color: #5b6575; font-size: 14px }
+.facts, figcaption, footer { color: var(--quiet); font-size: 14px }
 dl.numbers { display: flex; flex-wrap: wrap; gap: 8px 32px; margin: 12px 0 }
-dl.numbers dt { color: #5b6575; font-size: 14px } dl.numbers dd { margin: 0; font-size: 20px }
-dl.numbers dd + dd { color: #5b6575; font-size: 13px; max-width: 260px }
+dl.numbers dt { color: var(--quiet); font-size: 14px } dl.numbers dd { margin: 0; font-size: 20px }
+dl.numbers dd + dd { color: var(--quiet); font-size: 13px; max-width: 260px }
 figure { margin: 20px 0 } figure img { image-rendering: pixelated; max-width: 100%; height: auto }
-figure svg { max-width: 100%; height: auto }
+figure svg { max-width: 100%; height: auto; border-radius: 6px }
 table { border-collapse: collapse; font-size: 14px; display: block; overflow-x: auto }
-th, td { padding: 3px 12px 3px 0; text-align: right; border-bottom: 1px solid #eceff3; white-space: nowrap }
+th, td { padding: 3px 12px 3px 0; text-align: right; border-bottom: 1px solid var(--pale); white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 li { margin: 6px 0 } footer { margin-top: 48px }
+@media print { figure, h2, h3, .lead { break-inside: avoid } h2, h3, .lead { break-after: avoid } }
 """
 
 
-def document(title: str, *parts: str) -> str:
-    """A whole file of this title (plain text) with these parts (HTML) in its body."""
+def document(title: str, *parts: str, head: str = "") -> str:
+    """A whole file of this title (plain text) with these parts (HTML) in its body; ``head`` stands behind the style."""
     return (
         f'{BEGINS.decode()}<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>{head}</head>'
         f"<body><main>{''.join(parts)}</main></body></html>"
     )
 

@@ -30,7 +30,7 @@ from latent.space import LatentSpace
 
 FOOTER = (
     "Measured by Latent Space Explorer on {images}. MSE is the mean squared error per pixel, pixels in [0, 1]. Fréchet "
-    "distances use the features of {judge} and are not comparable with an Inception FID."
+    "distances use the features of {classifier} and are not comparable with an Inception FID."
 )
 NAMES = {
     "health": "whether the model works",
@@ -130,9 +130,26 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
 
 def page(evidence: Evidence) -> str:
     """The report as one HTML file, of what is measured already (`gather`)."""
-    space = evidence.space
+    return document(f"{evidence.space.name}: latent space report", *heading(evidence), *body(evidence))
+
+
+def heading(evidence: Evidence) -> Iterator[str]:
+    """The name of the model, and what its file is."""
+    space, saved = evidence.space, evidence.space.checkpoint
+    about = [
+        f"{'VAE' if space.signature.kind == 'vae' else 'autoencoder' if space.signature.has_encoder else 'decoder'}",
+        f"{space.latent_dim} latent dimensions", f"{sum(p.numel() for p in space.model.parameters()):,} parameters",
+        f"sha256 {saved.sha256[:16]}…",
+    ]  # fmt: skip
+    yield f"<h1>{html.escape(space.name)}</h1>"
+    yield paragraph(", ".join(about), "facts")
+    if saved.certainty:
+        yield paragraph(how_sure(saved.certainty), "facts")
+
+
+def body(evidence: Evidence) -> Iterator[str]:
+    """The findings, then a part for each topic, then what it was all measured by."""
     shown = [topic for topic in TOPICS.values() if topic.is_complete(evidence)]
-    parts = [part_of(topic, evidence) for topic in shown]
     names = {topic.name for topic in shown}
     found = "".join(
         f"<li>{html.escape(each.text)}"
@@ -140,22 +157,12 @@ def page(evidence: Evidence) -> str:
         + "</li>"
         for each in findings.findings(evidence)
     )
-    saved = space.checkpoint
-    about = [
-        f"{'VAE' if space.signature.kind == 'vae' else 'autoencoder' if space.signature.has_encoder else 'decoder'}",
-        f"{space.latent_dim} latent dimensions", f"{sum(p.numel() for p in space.model.parameters()):,} parameters",
-        f"sha256 {saved.sha256[:16]}…",
-    ]  # fmt: skip
-    return document(
-        f"{space.name}: latent space report",
-        f"<h1>{html.escape(space.name)}</h1>",
-        paragraph(", ".join(about), "facts"),
-        paragraph(how_sure(saved.certainty), "facts") if saved.certainty else "",
-        paragraph(evidence.refusal) if evidence.refusal else "",
-        section("findings", "Findings", f"<ol>{found}</ol>"),
-        *parts,
-        f"<footer>{html.escape(FOOTER.format(images=of_images(space.dataset), judge=evidence.judge().name))}</footer>",
-    )
+    if evidence.refusal:
+        yield paragraph(evidence.refusal)
+    yield section("findings", "Findings", f"<ol>{found}</ol>")
+    yield from (part_of(topic, evidence) for topic in shown)
+    footer = FOOTER.format(images=of_images(evidence.space.dataset), classifier=evidence.judge().name)
+    yield f"<footer>{html.escape(footer)}</footer>"
 
 
 def of_images(images: Dataset) -> str:

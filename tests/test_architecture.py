@@ -26,7 +26,10 @@ LEVELS = [
     ["space"],
     ["measure"],
     # but for the first of them, commands
-    ["browser", "checkpoint.__main__", "compare", "encode", "exporting", "notebook", "report", "results", "train"],
+    [
+        "browser", "checkpoint.__main__", "compare", "encode", "exporting", "handout", "notebook", "report", "results",
+        "train",
+    ],
     ["latent"],  # the package itself, which offers `export`
     ["page"],
     [SCRIPT, "__main__"],

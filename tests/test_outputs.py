@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from latent import compare, report, results, train
+from latent import compare, handout, report, results, train
 from latent.errors import CheckpointError
 from latent.files import check_output
 from latent.measure import evidence, judge
@@ -37,6 +37,7 @@ def test_no_command_writes_over_a_model_that_it_reads(tiny_file, capsys):
     for out in spellings(tiny_file):
         for command in (
             lambda out: report.main([str(tiny_file), "--out", out]),
+            lambda out: handout.main([str(tiny_file), "--out", out]),
             lambda out: compare.main([str(tiny_file), str(other), "--out", out]),
             lambda out: compare.main([str(other), str(tiny_file), "--out", out]),
         ):
@@ -54,7 +55,7 @@ def test_results_are_not_written_over_a_model_of_that_name(tiny_file, capsys):
     assert named.read_bytes() == before
 
 
-@pytest.mark.parametrize("command", ["report", "compare", "train", "judge"])
+@pytest.mark.parametrize("command", ["report", "handout", "compare", "train", "judge"])
 @pytest.mark.parametrize(
     ("place", "sentence"), [("folder", "is a folder"), ("missing/page.html", "does not exist"), ("a\0b", "invalid")]
 )
@@ -63,6 +64,7 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tiny_file, capsys, co
     out = str(tiny_file.parent / place)
     run = {
         "report": lambda: report.main([str(tiny_file), "--out", out]),
+        "handout": lambda: handout.main([str(tiny_file), "--out", out]),
         "compare": lambda: compare.main([str(tiny_file), str(tiny_file), "--out", out]),
         "train": lambda: train.main(["--out", out, "--data", str(tiny_file.parent)]),
         "judge": lambda: judge.main(["--out", out, "--data", str(tiny_file.parent)]),

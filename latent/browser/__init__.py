@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 
@@ -19,3 +20,18 @@ def joined(*scripts: str) -> str:
 def without_imports(script: str) -> str:
     """A module's source for a place behind those that it imports from."""
     return "".join(line for line in script.splitlines(keepends=True) if not line.startswith("import "))
+
+
+def scoped(script: str) -> str:
+    """A module without imports as an expression, whose value is its default export: one script can hold several.
+
+    >>> print(scoped("export const two = 2\\nexport default function () {}\\n"))
+    (() => {
+    const two = 2
+    const exported = function () {}
+    return exported
+    })()
+    """
+    inner = re.sub(r"^export default ", "const exported = ", script, flags=re.MULTILINE)
+    inner = re.sub(r"^export ", "", inner, flags=re.MULTILINE)
+    return f"(() => {{\n{inner.rstrip()}\nreturn exported\n}})()"

@@ -6,8 +6,9 @@
  *
  * @typedef {import("./stage.js").Stage} Stage
  * @typedef {import("./stage.js").Send} Send
- * @typedef {{stage: string, holds: string[], base: number[] | null, asked: number, shelf: number[][], refusal: string}}
- *   Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder cannot run here
+ * @typedef {{stage: string, holds: string[], base: number[] | null, asked: number, shelf: number[][], refusal: string,
+ *   alone?: boolean}} Data `holds` are the stages that the page takes to be here already; `refusal` is why the decoder
+ *   cannot run here; `alone` whether there is no server that could run it
  * @typedef {(change: (code: Float32Array) => void) => void} Move what a control calls to change the code
  */
 import { decoder } from "./decoder.js"
@@ -97,6 +98,7 @@ class Live {
     Object.assign(this, { setStateValue, setTriggerValue })
     this.data = data
     this.find("play").disabled = data.shelf.length < 2
+    this.find("decodes").hidden = Boolean(data.alone)
     this.arrived(data.stage)
     this.adopt()
     this.changed()
@@ -436,9 +438,9 @@ class Readings {
 
   /** A real image. @param {number} row */
   show(row) {
-    const { labels, classes, columns } = this.stage
+    const { labels, numbers, classes, columns } = this.stage
     const [height, width] = this.stage.thumbnail
-    say(this.find("nearest-name"), classes.length ? `nearest: class ${classes[labels[row]]}` : `nearest: image ${row}`)
+    say(this.find("nearest-name"), classes.length ? `nearest: class ${classes[labels[row]]}` : `nearest: image ${numbers[row]}`)
     if (!this.sprite) return
     const [left, top] = [(row % columns) * width, Math.floor(row / columns) * height]
     this.find("nearest").getContext("2d").drawImage(this.sprite, left, top, width, height, 0, 0, width, height)

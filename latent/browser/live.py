@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from latent.arrays import Labels
+from latent.arrays import Labels, Rows
 from latent.browser import joined, source
 from latent.browser.graphs import add_graph
 from latent.browser.inbox import parcel
@@ -90,7 +90,8 @@ class Stage:
     after these, and ``classes`` their names, none where they are not known.
     The support of a code is how many of ``distances``, of real codes to their ``neighbours`` nearest others on average,
     exceed its own: from ``edges[0]`` up it is on the data, from ``edges[1]`` at the edge. ``program`` is None where the
-    decoder cannot run in the browser.
+    decoder cannot run in the browser. ``numbers`` (n,) of the images in their set, by default as they come; the images
+    are reduced where they have more than ``most_pixels`` together.
     """
 
     program: Program | None
@@ -107,14 +108,19 @@ class Stage:
     distances: NDArray[np.float32]
     classes: Sequence[str] = ()
     edges: tuple[float, float] = (0.1, 0.01)
+    numbers: Rows | None = None
+    most_pixels: int = MOST_PIXELS
 
     def parcel(self, name: str) -> bytes:
         """For the inbox; ``name`` stands for the content, and the same name is taken for the same content."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        shown = thumbnails(self.images)
+        shown = thumbnails(self.images, self.most_pixels)
+        numbers = np.arange(len(self.images)) if self.numbers is None else self.numbers
+        del values["most_pixels"]
         height, width = shown.shape[1:3]
         values |= {
             "labels": np.asarray(self.labels, "<u2"),
+            "numbers": np.asarray(numbers, "<u2"),
             "classes": list(self.classes),
             "program": self.program and self.program.to_dict(),
             "weights": np.frombuffer(self.program.weights if self.program else b"", "<f4"),
@@ -127,10 +133,10 @@ class Stage:
         return parcel(name, **values)
 
 
-def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Images (n, height, width[, 3]), all reduced alike where they have more than `MOST_PIXELS` together."""
+def thumbnails(images: NDArray[np.uint8], most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
+    """Images (n, height, width[, 3]), all reduced alike where they have more than ``most_pixels`` together."""
     n, height, width = images.shape[:3]
-    scale = min(1.0, math.sqrt(MOST_PIXELS / (n * height * width)))
+    scale = min(1.0, math.sqrt(most_pixels / (n * height * width)))
     size = max(1, int(width * scale)), max(1, int(height * scale))
     return images if scale == 1 else np.stack([resized(image, size) for image in images])
 

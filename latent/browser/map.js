@@ -8,11 +8,13 @@
  * @typedef {Object} Dots
  * @property {Float32Array} places x, y of every dot
  * @property {Uint16Array} labels the class of every dot, or nothing where classes are not known
+ * @property {Uint16Array} numbers that of the image of every dot in its set
  *
  * @typedef {Object} Colours
  * @property {Uint8Array} colours red, green, blue of every dot
  * @property {Float32Array} values what is said of every dot that is hovered over, or nothing
  * @property {string} value what these values are
+ * @property {Uint16Array} categories the entry of the legend that every dot belongs to, or nothing where it is a scale
  * @property {{name: string, colour: string}[]} legend
  *
  * @typedef {Object} MapData
@@ -105,14 +107,18 @@ class LatentMap {
     const inbox = window.latentInbox ?? new Map();
     const { dots, colours, atlas, thumbnails } = this.data;
     if (inbox.has(dots) && dots !== this.dots) {
-      Object.assign(this, { places: inbox.get(dots).places, labels: inbox.get(dots).labels });
+      const { places, labels, numbers } = inbox.get(dots);
+      Object.assign(this, { places, labels, numbers });
       this.view = this.whole();
       this.dots = dots;
     }
     if (inbox.has(colours) && colours !== this.painted) {
       const { legend, ...painted } = inbox.get(colours);
-      Object.assign(this, { colours: painted.colours, values: painted.values, value: painted.value });
-      this.root.querySelector(".legend").replaceChildren(...legend.map(legendEntry));
+      const { values, value, categories } = painted;
+      Object.assign(this, { colours: painted.colours, values, value, categories });
+      this.only = new Set();
+      const entries = categories.length ? legend.map((entry, index) => this.choice(entry, index)) : legend.map(legendEntry);
+      this.root.querySelector(".legend").replaceChildren(...entries);
       this.painted = colours;
     }
     if (inbox.has(atlas) && atlas !== this.under) {
@@ -125,6 +131,25 @@ class LatentMap {
       this.small = thumbnails;
     }
     this.draw();
+  }
+
+  /** An entry of the legend that is a button: the dots of those that are pressed are shown, or all where none is. */
+  choice(entry, index) {
+    const button = Object.assign(document.createElement("button"), { type: "button" });
+    button.title = `Show only ${entry.name}; press several to compare them`;
+    button.append(legendEntry(entry));
+    button.setAttribute("aria-pressed", "false");
+    button.onclick = () => {
+      if (!this.only.delete(index)) this.only.add(index);
+      button.setAttribute("aria-pressed", String(this.only.has(index)));
+      this.draw();
+    };
+    return button;
+  }
+
+  /** Whether a dot is among those that are shown. */
+  isShown(dot) {
+    return !this.only?.size || this.only.has(this.categories[dot]);
   }
 
   /** Take the small pictures of n images. */
@@ -227,7 +252,7 @@ class LatentMap {
     let least = NEAR * NEAR;
     for (let i = 0; i < this.places.length; i += 2) {
       const square = ((this.places[i] - x) * across) ** 2 + ((this.places[i + 1] - y) * up) ** 2;
-      if (square < least) [best, least] = [i / 2, square];
+      if (square < least && this.isShown(i / 2)) [best, least] = [i / 2, square];
     }
     return best;
   }
@@ -280,7 +305,7 @@ class LatentMap {
     }
     const value = this.values.length ? ` · ${this.value} ${Number(this.values[dot].toPrecision(3))}` : "";
     const ofClass = this.labels.length ? `class ${this.data.classes[this.labels[dot]]} · ` : "";
-    const what = this.data.isReal ? `${ofClass}test image ${dot}` : `random code ${dot}`;
+    const what = this.data.isReal ? `${ofClass}test image ${this.numbers[dot]}` : `random code ${this.numbers[dot]}`;
     this.hint.querySelector("span").textContent = what + value;
     const right = px + 150 > this.canvas.clientWidth;
     Object.assign(this.hint.style, { left: right ? "" : `${px + 14}px`, top: `${py + 10}px` });
@@ -332,7 +357,7 @@ class LatentMap {
 
   /** All dots on a canvas of their own, drawn again only where they or the view are others. */
   dotsLayer(width, height, ratio) {
-    const state = [this.dots, this.painted, ...this.view, width, height, ratio].join();
+    const state = [this.dots, this.painted, ...this.only, "", ...this.view, width, height, ratio].join();
     if (state === this.layerState) return this.layer;
     this.layerState = state;
     this.layer = Object.assign(document.createElement("canvas"), { width: width * ratio, height: height * ratio });
@@ -342,6 +367,7 @@ class LatentMap {
     const zoomed = Math.sqrt((whole[2] - whole[0]) / (this.view[2] - this.view[0]));
     const size = Math.max(2, Math.min(9, 2.6 * zoomed));
     for (let i = 0; i < this.places.length / 2; i++) {
+      if (!this.isShown(i)) continue;
       const [x, y] = this.pixelOf(this.places[2 * i], this.places[2 * i + 1]);
       pen.fillStyle = `rgb(${this.colours[3 * i]} ${this.colours[3 * i + 1]} ${this.colours[3 * i + 2]})`;
       pen.fillRect(x - size / 2, y - size / 2, size, size);

@@ -3,7 +3,7 @@
  * decodes, what the real codes say about a code, and the paths between codes.
  *
  * @typedef {{name: string, program: import("./decoder.js").Program | null, weights: Float32Array, codes: Float32Array,
- *   labels: Uint16Array, classes: string[], images: Uint8Array, columns: number, picture: number[],
+ *   labels: Uint16Array, numbers: Uint16Array, classes: string[], images: Uint8Array, columns: number, picture: number[],
  *   thumbnail: number[], order: number[], low: Float32Array,
  *   high: Float32Array, start: Float32Array, axes: Float32Array, colours: string[],
  *   neighbours: number, distances: Float32Array, edges: number[]}} Stage as `Stage.parcel` in `live.py` makes it

@@ -7,7 +7,6 @@ Streamlit hashes a sample. What a control can grow has a limit.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import math
 import os
@@ -35,29 +34,25 @@ from latent import (
     inference,
     projection,
     sampling,
-    support,
     traversal,
 )
 from latent.arrays import Codes, Labels, Pictures
 from latent.arrow import Columns
-from latent.browser import joined, live, source
+from latent.browser import given, joined, live, source
 from latent.compare import Comparison
 from latent.dataset import Dataset
 from latent.encoded import Encoded
-from latent.errors import CheckpointError, DecoderError
+from latent.errors import CheckpointError
 from latent.foreign.reading import Reading
 from latent.images import Sheet
 from latent.measure import properties, scores
 from latent.measure.evidence import Evidence
-from latent.pixels import resized, size_within
 from latent.sampling import Sampler
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
 
 MOST_DECODED = 250_000  # pixels of pictures that are kept for the next who asks for them
 MOST_STRIPS = 32  # in the overview of the dimensions
-MOST_SLIDERS = 256
-THUMBNAIL = 28  # pixels of the longer side
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 
 Chart = dict[str, Any]  # as Vega-Lite has it
@@ -161,15 +156,14 @@ def decoded_once(space: LatentSpace, codes: bytes, labels: tuple[int, ...] | Non
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the effect of each dimension …")
 def dimension_effects(space: LatentSpace) -> NDArray[np.float32]:
     """How much each of the most spread dimensions changes the picture, over the first 16 evaluation images."""
-    statistics = space.statistics
-    return traversal.effects(space.decode, space.z[:16], statistics.std, statistics.most_spread(charts.MOST_PANELS))
+    return given.effects_of(space)
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def overview_of(space: LatentSpace, base: bytes) -> tuple[Sheet, Codes, list[str]]:
     """A strip for each of the dimensions that change the picture most, from any base; its codes and their names."""
     statistics, code = space.statistics, np.frombuffer(base, np.float32)
-    order = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-dimension_effects(space), kind="stable")]
+    order = given.strongest_first(space, dimension_effects(space))
     shown, low, high = order[:MOST_STRIPS], statistics.quantile(0.01), statistics.quantile(0.99)
     steps = [np.linspace(low[d], high[d], 13) for d in shown]
     z = np.concatenate([traversal.traverse(code, int(d), along) for d, along in zip(shown, steps)])
@@ -291,23 +285,8 @@ def along_of_many(
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Preparing the decoder for the browser …")
 def stage_of(space: LatentSpace) -> tuple[str, bytes, str]:
     """What the browser needs of a checkpoint: its name, all of it as a parcel, and why its decoder cannot run there."""
-    program, refusal = None, ""
-    try:
-        program = live.compile(space.model)
-    except DecoderError as error:
-        refusal = str(error)
-    statistics, effects = space.statistics, dimension_effects(space)
-    strongest = statistics.most_spread(charts.MOST_PANELS)[np.argsort(-effects, kind="stable")]
-    others = np.setdiff1d(statistics.most_spread(MOST_SLIDERS), strongest)
     n = min(len(space.z), max(1, MOST_LIVE_NUMBERS // space.latent_dim))
-    distances = space.support.distances.astype(np.float32)
-    stage = live.Stage(
-        program=program, codes=space.z[:n], labels=space.labels[:n], images=space.images[:n],
-        order=[*strongest.tolist(), *others.tolist()],
-        low=statistics.quantile(0.01), high=statistics.quantile(0.99), start=space.z[0], axes=plane_of(space).axes,
-        colours=charts.CLASSES, classes=space.classes, neighbours=support.N_NEIGHBOURS, distances=distances,
-        edges=(1 - support.EDGE, 0.5 / len(distances)),
-    )  # fmt: skip
+    stage, refusal = given.stage_of(space, plane_of(space), dimension_effects(space), np.arange(n))
     name = stage_name(space)
     return name, stage.parcel(name), refusal
 
@@ -340,30 +319,20 @@ def plane_of(space: LatentSpace) -> projection.Plane:
 
 def places_on_plane(space: LatentSpace) -> NDArray[np.float32]:
     """Where the code of every evaluation image is on that map, (n, 2)."""
-    places = plane_of(space).project(space.z)
-    if space.latent_dim == 1:  # a line: the classes one above the other
-        places[:, 1] = space.labels + np.random.default_rng(0).uniform(-0.35, 0.35, len(places))
-    return places
+    return given.places_on_plane(space, plane_of(space))
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE of each image …")
 def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
     """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
-    values: NDArray[Any] = np.zeros(0, np.float32)
-    if colouring in ("class", "cluster"):
-        categories = space.labels if colouring == "class" else clusters_of(space, "k-means", shown or 10).labels
-        colours = charts.category_colours(categories)
-        of_cluster = [f"cluster {i}" for i in range(shown or 10)]
-        legend = charts.category_legend(of_cluster if colouring == "cluster" else space.classes)
-    else:
-        values = space.z[:, shown or 0] if colouring == "dimension" else space.errors
-        colours, legend = charts.value_colours(values)
-    return {
-        "colours": colours.ravel(),
-        "values": values,
-        "value": f"dimension {shown}:" if colouring == "dimension" else colouring,
-        "legend": [{"name": name, "colour": colour} for name, colour in legend.items()],
-    }
+    if colouring == "class":
+        return given.category_colours(space.labels, space.classes)
+    if colouring == "cluster":
+        n = shown or 10
+        return given.category_colours(clusters_of(space, "k-means", n).labels, [f"cluster {i}" for i in range(n)])
+    if colouring == "dimension":
+        return given.value_colours(space.z[:, shown or 0], f"dimension {shown}:")
+    return given.value_colours(space.errors, colouring)
 
 
 @st.cache_resource(max_entries=16, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …")
@@ -383,13 +352,7 @@ def atlas_of(space: LatentSpace, tiles: int) -> dict[str, Any]:
 @st.cache_resource(max_entries=4, hash_funcs=BY_SHA256, show_spinner=False)
 def thumbnails(of: Dataset) -> dict[str, Any]:
     """All images of a set, small, on one picture, 100 in a row, and the size of each, for the browser."""
-    _, height, width = of.image_shape
-    size = size_within(width, height, THUMBNAIL)
-    small = [resized(image, size) for image in of.images]
-    sheet = images.sheet(np.stack(small), 100, gap=0).image
-    buffer = io.BytesIO()
-    sheet.convert("L" if sheet.mode in ("L", "LA") else "RGB").save(buffer, format="WEBP", quality=30, method=2)
-    return {"picture": buffer.getvalue(), "type": "image/webp", "size": list(size)}
+    return given.thumbnails(of.images)
 
 
 @st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
@@ -416,7 +379,7 @@ def page_icon() -> str:
 def style(group_starts: tuple[int, ...]) -> str:
     """The style sheet of the page; ``group_starts`` are the places in the list of sections that begin a group."""
     places = ", ".join(f'.st-key-section [role="radiogroup"] > :nth-child({place})' for place in group_starts)
-    return f"<style>{source('style.css')}\n{places} {{ margin-top: 0.7rem }}</style>"
+    return f"<style>{source('style.css')}{source('components.css')}\n{places} {{ margin-top: 0.7rem }}</style>"
 
 
 @cache

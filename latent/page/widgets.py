@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from latent.browser.given import sheet_data
 from latent.browser.inbox import parcel
 from latent.images import Sheet
 from latent.page.cached import component
@@ -16,14 +17,6 @@ Callback = Callable[[], object]
 def grid(key: str, sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bool, on_clicked: Callback) -> None:
     """Pictures, each a button of its name; the session holds the index of the one that was "clicked"."""
     component("grid")(key=key, data=sheet_data(sheet, names, alt_text, stretch=stretch), on_clicked_change=on_clicked)
-
-
-def sheet_data(sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bool) -> dict[str, Any]:
-    """What `sheet.js` takes: tuples, since of a list, Streamlit loads pandas to see whether it is a data frame."""
-    return {
-        "src": sheet.address, "alt": alt_text, "size": sheet.size, "stretch": stretch,
-        "boxes": tuple(sheet.boxes.tolist()), "names": tuple(names), "verb": "Add to shelf:", "chosen": None,
-    }  # fmt: skip
 
 
 def strip(

@@ -13,10 +13,11 @@ from playwright.sync_api import Locator, Page, expect
 from benchmarks.serving import PAGE, serve
 from benchmarks.session import Session
 from latent import directions, interpolation, shelf, traversal
+from latent.browser import lines
 from latent.images import to_uint8
 from latent.measure import properties
 from latent.page.choose import Direction, Operand
-from latent.page.panels import paths, sweep, walk
+from latent.page.panels import paths, walk
 from latent.page.snippet import snippet
 from latent.space import LatentSpace
 from tests.support.browser import FITS, expect_kept, open_section, press, served, settled
@@ -47,7 +48,7 @@ def lines_between(a, b):
     nothing = snippet("")
     start, end = Operand("a", a, nothing), Operand("b", b, nothing)
     return [
-        (sweep.sweep_line(start, 1, np.linspace(-2, 3, 7)), traversal.traverse(a, 1, np.linspace(-2, 3, 7))),
+        (lines.sweep_line(a, 1, np.linspace(-2, 3, 7)), traversal.traverse(a, 1, np.linspace(-2, 3, 7))),
         (walk.walk_line(start, Direction("a", b, nothing), np.linspace(-2, 2, 5)),
          directions.walk(a, b, np.linspace(-2, 2, 5))),
         *((paths.path_line(start, end, 6, kind), interpolation.path(a, b, 6, kind)) for kind in interpolation.PATHS),

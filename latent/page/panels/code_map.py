@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from latent import charts, images, projection
 from latent.arrays import Code
+from latent.browser import given
 from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.fragment import fragment_in_turn
@@ -167,7 +168,8 @@ def map_data(
     """What the map draws; the large parts of it are sent at once and once. With ``previews``, a dot that is hovered
     over shows its image: 1 MB for all of them."""
     name = hashlib.sha256(repr((kind, *space.identity)).encode()).hexdigest()[:16]
-    names = cached.plane_of(space).names if kind == "PCA" else ("t-SNE: axes and distances have no meaning", "")
+    no_axes = ["t-SNE: axes and distances have no meaning", ""]
+    axes = given.axes_of(space, cached.plane_of(space)) if kind == "PCA" else no_axes
     encodes, painted = space.signature.has_encoder, cached.map_colours(space, colouring, shown)
     labels = space.labels[: (encodes and space.has_classes) * len(places)]
     under = widgets.deliver_once(f"atlas-{name}-{tiles}", **cached.atlas_of(space, tiles)) if tiles else ""
@@ -175,18 +177,13 @@ def map_data(
     if previews and encodes:
         small = cached.thumbnails(space.dataset)
         previewed = widgets.deliver_once(f"thumbnails-{space.dataset.sha256[:16]}", **small)
-    return {
-        "dots": widgets.deliver_once(f"dots-{name}", places=places.ravel(), labels=np.asarray(labels, "<u2")),
-        "colours": widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
-        "atlas": under,
-        "thumbnails": previewed,
-        "classes": list(space.classes), "isReal": encodes,
-        "axes": [names[0], "class" if space.latent_dim == 1 and kind == "PCA" else names[1]],
-        "chosen": None, "at": None, "box": None, "marks": [],
-        "opacity": 0.45 if tiles else 0.8,
-        "height": 620,
-        "alt": f"Map of {len(places):,} codes by {kind}, coloured by {colouring}",
-    }  # fmt: skip
+    dots = given.dots(places, labels, np.arange(len(places)))
+    return given.map_data(
+        space, axes, f"Map of {len(places):,} codes by {kind}, coloured by {colouring}",
+        dots=widgets.deliver_once(f"dots-{name}", **dots),
+        colours=widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
+        thumbnails=previewed, atlas=under,
+    )  # fmt: skip
 
 
 def mount_map(

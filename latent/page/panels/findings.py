@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from latent import report
+from latent import handout, report
 from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.measure.findings import Finding
@@ -33,6 +33,7 @@ def show_findings(evidence: Evidence) -> None:
         st.info(evidence.refusal)
     name = f"{evidence.space.name}-report"
     with downloads("report"):
+        offer_handout(evidence)
         st.download_button(
             "Report as HTML", lambda: report.page(evidence), f"{name}.html", "text/html", on_click="ignore",
             help="All findings, charts and images in one file that opens offline.",
@@ -41,6 +42,14 @@ def show_findings(evidence: Evidence) -> None:
             "Numbers as JSON", lambda: json.dumps(report.numbers(evidence), indent=1), f"{name}.json",
             "application/json", on_click="ignore",
         )  # fmt: skip
+
+
+def offer_handout(evidence: Evidence) -> None:
+    """The button that writes the model as one interactive file, of what is measured so far."""
+    st.download_button(
+        "Interactive HTML", lambda: handout.page(evidence), f"{evidence.space.name}-explorer.html", "text/html",
+        on_click="ignore", help="Decoder, map and report in one file that opens offline, to hand around.",
+    )  # fmt: skip
 
 
 def show_finding(place: int, finding: Finding, section: str) -> None:

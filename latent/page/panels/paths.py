@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from latent import charts, images, interpolation
 from latent.arrays import Codes, Pictures
+from latent.browser.lines import Line, decimals_for
 from latent.page.choose import Operand
-from latent.page.panels.strips import FixedPlace, Line, Row, decimals_for, show_strip
+from latent.page.panels.strips import FixedPlace, Row, show_strip
 from latent.page.show import show_moving, show_rows
 from latent.page.snippet import Snippet, snippet
 from latent.space import LatentSpace

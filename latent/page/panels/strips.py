@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
 from latent import images
-from latent.arrays import Code, Codes
+from latent.arrays import Codes
+from latent.browser.given import sheet_data
 from latent.browser.inbox import parcel
+from latent.browser.lines import Line
 from latent.errors import ArgumentError
 from latent.images import Sheet
 from latent.page import cached, widgets
@@ -22,40 +23,6 @@ from latent.page.keeping import keep
 from latent.page.panels.live_decoder import deliver_stage
 from latent.page.state import state
 from latent.space import LatentSpace
-
-FINENESS = 1000  # places on a strip, at least: finer than its pixels
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line through the latent space, and where on it the pictures of a strip are.
-
-    ``places`` (n,) of the pictures, evenly spaced; ``code_at`` gives the code (latent_dim,) at any place between the
-    first and the last, and ``in_browser`` says the same to `strip.js`. ``label`` and ``sign`` stand before the place
-    where it is shown, and ``name`` where its code is kept. ``decimals`` of a place that is pointed at.
-    """
-
-    places: NDArray[np.floating[Any]]
-    code_at: Callable[[float], Code]
-    in_browser: Mapping[str, Any]
-    label: str
-    sign: str
-    name: str
-    decimals: int
-
-    def name_at(self, at: float) -> str:
-        """What the code at a place is called."""
-        return f"{self.name}{at:.2f}"
-
-    def limited(self, at: float) -> float:
-        """The place on the line that is nearest to ``at``."""
-        return min(max(at, float(self.places[0])), float(self.places[-1]))
-
-    def place_of(self, told: Any) -> float:
-        """What the browser says is a place. Raises `ArgumentError` where it is no finite number."""
-        if not isinstance(told, int | float) or not math.isfinite(told):
-            raise ArgumentError(f"A place on a strip is a finite number; got {told!r}.")
-        return self.limited(float(told))
 
 
 @dataclass(frozen=True)
@@ -74,18 +41,9 @@ class Row:
 
     def in_browser(self) -> dict[str, Any]:
         """The row as `strip.js` takes it."""
-        data = widgets.sheet_data(self.sheet, self.names, self.alt_text, stretch=True)
+        data = sheet_data(self.sheet, self.names, self.alt_text, stretch=True)
         line, label = (self.line.in_browser, self.line.label) if self.line else (None, "")
         return data | {"line": line, "label": label, "heading": self.heading}
-
-
-def decimals_for(low: float, high: float) -> int:
-    """Decimals with which at least `FINENESS` places lie between two numbers.
-
-    >>> decimals_for(0, 1), decimals_for(-3, 3), decimals_for(0, 5000)
-    (3, 3, 0)
-    """
-    return max(0, min(6, math.ceil(-math.log10((high - low) / FINENESS)))) if high > low else 3
 
 
 @dataclass(frozen=True)

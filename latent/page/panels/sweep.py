@@ -8,12 +8,13 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import images, traversal
+from latent import images
 from latent.arrays import Code, Codes, Pictures
+from latent.browser.lines import sweep_line
 from latent.images import Sheet
 from latent.page import cached
 from latent.page.choose import Operand, reset_when_changed
-from latent.page.panels.strips import FixedPlace, Line, Row, decimals_for, show_strip
+from latent.page.panels.strips import FixedPlace, Row, show_strip
 from latent.page.show import show_codes
 from latent.space import LatentSpace
 
@@ -47,7 +48,7 @@ def show_sweep(
     show_strip(
         "dimensions_strip", space,
         [
-            Row(sheet, z, names, text, sweep_line(base, dimension, values)),
+            Row(sheet, z, names, text, sweep_line(base.code, dimension, values)),
             Row(differences, z, names, "Difference of each image from the base", None),
         ],
         strip.shape[1:], at=float(base.code[dimension]) if at is None else at, on_placed=fixed.write,
@@ -55,17 +56,6 @@ def show_sweep(
         "brighter, blue is darker.",
     )  # fmt: skip
     return sheet
-
-
-def sweep_line(base: Operand, dimension: int, values: NDArray[np.floating[Any]]) -> Line:
-    """The line along one dimension, whose places are its values."""
-    return Line(
-        places=values,
-        code_at=lambda at: traversal.traverse(base.code, dimension, [at])[0],
-        in_browser={"kind": "sweep", "base": tuple(base.code.tolist()), "dimension": dimension},
-        label=f"Dimension {dimension}", sign="=", name=f"dim {dimension} = ",
-        decimals=decimals_for(values[0], values[-1]),
-    )  # fmt: skip
 
 
 def show_overview(space: LatentSpace, base: Code, order: NDArray[np.intp]) -> None:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from latent import charts, directions, images, shelf
 from latent.arrays import Codes, Pictures
+from latent.browser.lines import Line
 from latent.images import Sheet
 from latent.measure import properties
 from latent.page import cached
 from latent.page.choose import Direction, Operand, choose_property, reset_when_changed
 from latent.page.controls import PICKER_WIDTH
 from latent.page.keeping import keep
-from latent.page.panels.strips import Line, Row, show_strip
+from latent.page.panels.strips import Row, show_strip
 from latent.page.show import show_rows
 from latent.space import LatentSpace
 
