@@ -55,7 +55,7 @@ class Comparison:
     @classmethod
     def of(cls, a: LatentSpace, b: LatentSpace) -> Comparison:
         """Two spaces of the same evaluation images."""
-        return cls(Evidence(a), Evidence(b))
+        return cls(Evidence.with_kept(a), Evidence.with_kept(b))
 
     @property
     def encodes(self) -> bool:

@@ -227,7 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.out:
             check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
-        evidence = Evidence(LatentSpace.open(options.checkpoint, options.images))
+        evidence = Evidence.with_kept(LatentSpace.open(options.checkpoint, options.images))
         for share, name in gather(evidence):
             print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)
         if options.out:
