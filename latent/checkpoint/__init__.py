@@ -139,15 +139,15 @@ def look_through(folder: Path) -> tuple[list[Path], list[Path]]:
     return found, folders
 
 
-def is_model_file(entry: os.DirEntry[str]) -> bool:
-    """Whether a file of a folder is offered: by its name, or else by how it begins."""
+def is_model_file(entry: os.DirEntry[str] | Path) -> bool:
+    """Whether a file is offered: by its name, or else by how it begins."""
     name = entry.name.lower()
     if name.endswith(formats.suffixes()):
         return True
     if name.endswith(NO_MODELS):
         return False
     status = entry.stat()
-    return begins_as_model(entry.path, (status.st_ino, status.st_size, status.st_mtime_ns))
+    return begins_as_model(os.fspath(entry), (status.st_ino, status.st_size, status.st_mtime_ns))
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,8 @@ from latent.measure.disentanglement import Disentanglement
 from latent.measure.fidelity import MEASURES, Fidelity, PixelComponents, Reference, halves
 from latent.measure.gates import Gate, Looked, Subject
 from latent.measure.health import N_IMAGES, Health, squared_errors
-from latent.measure.judge import JUDGE_FILE, NOBODY, Judge, Judgement
+from latent.measure.judge import JUDGE_FILE, NOBODY, Judge
+from latent.measure.judgement import Judgement
 from latent.measure.kept import Part
 from latent.measure.knowledge import FOLDS, Knowledge
 from latent.measure.smoothness import KINDS, Paths, Smoothness

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latent.components import PrincipalAxes
 from latent.errors import ArgumentError
 from latent.measure.intervals import N_GROUPS, Interval, jackknife, mean_interval, share_interval
-from latent.measure.judge import Judgement
+from latent.measure.judgement import Judgement
 from latent.measure.measures import Measure
 from latent.neighbours import nearest, nearest_others, squared_distances
 

@@ -31,6 +31,7 @@ from latent.errors import ArgumentError, CheckpointError, LatentError, TrainingE
 from latent.files import check_output, write_atomically
 from latent.inference import BATCH_SIZE, as_channels_first, best_device, leave_gpus_alone, to_unit_range
 from latent.labels import drawn_in_proportion
+from latent.measure.judgement import Judgement
 
 JUDGE_FILE = Path(__file__).parents[1] / "assets" / "judge.pt"
 FORMAT = "latent-space-explorer-judge/1"
@@ -54,34 +55,6 @@ MOST_PASSES = 100
 LOOKED_AT = 1000  # images at a time: by which a judge is chosen, and a random network normalised
 VERSION = 1  # of that training: raise it with every change, and judges that were stored are trained anew
 NOBODY: Rows = np.zeros(0, np.intp)
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What the judge makes of pictures: ``features`` (n, 64), and ``probabilities`` (n, n_classes) of the classes, of
-    which there are none where it names none."""
-
-    features: NDArray[np.float32] = field(repr=False)
-    probabilities: NDArray[np.float32] = field(repr=False)
-
-    def select(self, rows: NDArray[np.intp]) -> Judgement:
-        """The judgement of some of the pictures."""
-        return Judgement(self.features[rows], self.probabilities[rows])
-
-    @property
-    def names_classes(self) -> bool:
-        """Whether there are classes."""
-        return self.probabilities.shape[1] > 0
-
-    @property
-    def digits(self) -> NDArray[np.intp]:
-        """The likeliest class of each picture, (n,); (0,) where there are no classes."""
-        return self.probabilities.argmax(axis=1) if self.names_classes else np.zeros(0, np.intp)
-
-    @property
-    def confidence(self) -> NDArray[np.float32]:
-        """The probability of that class, (n,); (0,) where there are no classes."""
-        return self.probabilities.max(axis=1) if self.names_classes else np.zeros(0, np.float32)
 
 
 class Classifier(nn.Module):

@@ -79,7 +79,8 @@ def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
     try:
         place = model_place()
-        found = [place] if place.is_file() else checkpoint.find(place)
+        alone = place.is_file() and checkpoint.is_model_file(place)
+        found = [place] if alone else checkpoint.find(place)
     except CheckpointError as error:
         if not state().uploads:
             raise

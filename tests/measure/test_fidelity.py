@@ -12,7 +12,7 @@ from latent.measure.fidelity import (
     halves,
     overlap,
 )
-from latent.measure.judge import Judgement
+from latent.measure.judgement import Judgement
 
 RNG = np.random.default_rng(0)
 

@@ -10,7 +10,8 @@ from latent import data, dataset
 from latent.errors import ArgumentError, CheckpointError, TrainingError
 from latent.measure import judge
 from latent.measure.fidelity import frechet_distance
-from latent.measure.judge import JUDGE_FILE, Judgement, Recipe, best_temperature, calibration_error
+from latent.measure.judge import JUDGE_FILE, Recipe, best_temperature, calibration_error
+from latent.measure.judgement import Judgement
 from tests.support.bars import RANDOM, bars
 
 SMALL = Recipe(epochs=2, batch_size=64, lr=0.01)

@@ -640,7 +640,7 @@ def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeyp
     magic = {"PNG": b"\x89PNG", "NPZ": b"PK", "GIF": b"GIF8"}
     assert "NPZ" in downloads.contents
     assert {"PNG", "CSV"} & set(downloads.contents)
-    magic |= {"Report as HTML": "<!doctype html>", "Numbers as JSON": "{"}
+    magic |= dict.fromkeys(("Report as HTML", "Interactive HTML"), "<!doctype html>") | {"Numbers as JSON": "{"}
     for label, content in downloads.contents.items():
         assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
     assert all(name.startswith("ae-16-") for name in downloads.names)
