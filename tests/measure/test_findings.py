@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from latent import sampling
+from latent.measure import judge
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.disentanglement import Disentanglement
-from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Predictions, Sampled
+from latent.measure.evidence import CODES, JUDGE, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Predictions, Sampled
 from latent.measure.fidelity import Fidelity
 from latent.measure.findings import COPIES, RULES, advice, findings, foremost, recommended
 from latent.measure.health import Health
@@ -58,6 +59,7 @@ def planted():
             ("disentanglement",): Disentanglement(
                 ("ink", "slant"), *(0.1, 0.2, 0.3, 0.4, 0.5), dict.fromkeys(scores, (0.08, 0.12)), np.zeros((12, 2))
             ),
+            JUDGE: judge.load(),
             ("judges_real_images",): True,
             ("reconstruction",): Reconstruction(errors, evidence.space.labels),
             ("pca_errors",): np.linspace(0.08, 0.0212, 13),
