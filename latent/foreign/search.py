@@ -63,7 +63,8 @@ GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, 
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
 WORSE_THAN_MEAN_PRICE = 2.5  # of a reading whose pictures are farther from the images than the mean image is
 CODEBOOK_PRICE = 1.0  # of leaving aside a table that could be the codebook
-SIDE_PRICES = {32: 0.9, 64: 1.4}  # of images enlarged
+SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged
+OPEN_SIDE_PRICE = 0.4  # besides, where all is convolutions, which run at any side
 WORKING_ERROR = 0.67  # times that of the mean image: a reading with an error below this works
 NOT_WORKING_PRICE = 10.0  # readings that do not work come after all that do, and among them only the error counts
 COMPARED = 40  # readings with low errors that are looked at for one that draws other pictures
@@ -522,7 +523,9 @@ def early_cost(scored: Scored) -> float:
     price = GEOMETRY_PRICE * reading.geometry.cost + CHAIN_PRICE * reading.chain.cost
     length = float(np.log(np.prod(reading.code_shape)))
     price += (MAP_PRICE if len(reading.code_shape) > 1 else CODE_PRICE) * length
-    price += SIDE_PRICES.get(reading.side, 0.0) + CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
+    open_side = all(link.is_conv for link in reading.chain.links)
+    price += SIDE_PRICES[reading.side] + OPEN_SIDE_PRICE * open_side if reading.side in SIDE_PRICES else 0.0
+    price += CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
     price += WORSE_THAN_MEAN_PRICE * (scored.relative >= 1 and reading.chain.has_encoder)
     return float(np.log(max(scored.relative, 1e-12))) + price
 
