@@ -183,7 +183,7 @@ def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):
     page.get_by_label("Remove sample 6").click()
     expect(page.locator(".latent-shelf li")).to_have_count(1)
     page.get_by_role("button", name="Clear shelf").click()
-    expect(page.locator(".latent-shelf li")).to_have_count(0)
+    expect(page.locator(".latent-shelf li")).to_have_count(0, timeout=20_000)
     settled(page)
     page.get_by_text("Shelf", exact=True).click()
     page.locator(".st-key-shelf_file input[type=file]").set_input_files(file)
@@ -191,7 +191,7 @@ def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):
     assert kept_names(page) == ["sample 6", "<b>mine</b>"]
 
     choose("Model file", "ae-8")(page)
-    expect(page.locator(".latent-shelf li")).to_have_count(0)
+    expect(page.locator(".latent-shelf li")).to_have_count(0, timeout=20_000)
     settled(page)
     page.get_by_text("Shelf", exact=True).click()
     page.locator(".st-key-shelf_file input[type=file]").set_input_files(file)
