@@ -89,22 +89,6 @@ def export(
     return LatentSpace.of(Path(path).stem, replace(saved, path=Path(path)), judged)
 
 
-def space_in_memory(
-    encode: Function,
-    decode: Function,
-    images: Images,
-    labels: Any = None,
-    classes: Sequence[str] = (),
-    pixels: tuple[float, float] = (0, 1),
-    shape: Sequence[int] | None = None,
-    condition: Literal["index", "one-hot"] | None = None,
-) -> LatentSpace:
-    """The `LatentSpace` that `export` would write, without a file."""
-    judged = as_dataset(images, labels, classes, "images of the network")
-    saved = exported(encode, decode, judged, pixels, shape, condition)
-    return LatentSpace.of("network", saved, judged)
-
-
 def exported(
     encode: Function,
     decode: Function,
@@ -114,7 +98,8 @@ def exported(
     condition: str | None,
     keep_images: bool = True,
 ) -> Checkpoint:
-    """The model that `export` writes, checked."""
+    """The model that `export` writes, checked; without a file, a `LatentSpace` of it and of the ``judged`` images is
+    what the file would open as."""
     if tuple(pixels) not in SCALES:
         raise ExportError(f"pixels must be one of {', '.join(map(str, SCALES))}, got {pixels!r}.")
     if condition is not None and condition not in WAYS:

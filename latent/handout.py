@@ -281,8 +281,7 @@ def live_part(space: LatentSpace) -> Iterator[str]:
         "interpolates through the shelf below.", "how",
     )  # fmt: skip
     if space.signature.conditional:
-        names = space.classes if len(space.classes) == 10 else tuple(map(str, range(10)))
-        yield picker("asked", "Class to draw", names)
+        yield picker("asked", "Class to draw", space.classes_of_model)
     yield '<div id="live-host"></div>'
     yield f'<template id="live-parts"><style>{source("live.css")}</style>{source("live.html")}</template>'
     yield SHELF
@@ -339,10 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--number must be at least 1, got {options.number}")
     try:
         check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
-        evidence = Evidence.with_kept(LatentSpace.open(options.checkpoint, options.images))
-        for share, name in report.gather(evidence):
-            print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)
-        content = page(evidence, options.number).encode()
+        content = page(report.measured(options.checkpoint, options.images), options.number).encode()
         write_atomically(options.out, content)
         print(f"{label(str(options.out))} written, {len(content) / 1e6:.1f} MB.", file=sys.stderr)
     except LatentError as error:

@@ -84,7 +84,9 @@ def explore(
     """
     from latent import exporting  # where used: tracing needs much of torch that nothing else here does
 
-    return shown(exporting.space_in_memory(encode, decode, images, labels, classes, pixels, shape, condition))
+    judged = exporting.as_dataset(images, labels, classes, "images of the network")
+    saved = exporting.exported(encode, decode, judged, pixels, shape, condition)
+    return shown(LatentSpace.of("network", saved, judged))
 
 
 def shown(space: LatentSpace) -> LatentSpace:

@@ -63,6 +63,15 @@ def gather(evidence: Evidence) -> Iterator[tuple[float, str]]:
         evidence.measure(*missing[0])
 
 
+def measured(path: Path, images: Path | None) -> Evidence:
+    """The evidence of a model file, complete: with the results beside it, and what they lack measured now, which a line
+    each on standard error tells of."""
+    evidence = Evidence.with_kept(LatentSpace.open(path, images))
+    for share, name in gather(evidence):
+        print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)
+    return evidence
+
+
 def name_of(part: Part) -> str:
     """What is measured in a part, in words."""
     return " ".join([NAMES[part[0]], *(str(each) for each in part[1:2])])
@@ -227,9 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.out:
             check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
-        evidence = Evidence.with_kept(LatentSpace.open(options.checkpoint, options.images))
-        for share, name in gather(evidence):
-            print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)
+        evidence = measured(options.checkpoint, options.images)
         if options.out:
             write_atomically(options.out, page(evidence).encode())
             print(f"{label(str(options.out))} written.", file=sys.stderr)

@@ -241,9 +241,17 @@ class LatentSpace:
 
         That class also where the images have other classes than those that the model knows.
         """
-        if labels is None or len(self.classes) != inference.N_CLASSES:
-            return np.full(n, self.asked)
-        return labels
+        return np.full(n, self.asked) if labels is None or not self.knows_classes else labels
+
+    @property
+    def knows_classes(self) -> bool:
+        """Whether the images have as many classes as conditional models know."""
+        return len(self.classes) == inference.N_CLASSES
+
+    @property
+    def classes_of_model(self) -> tuple[str, ...]:
+        """What the classes of a conditional model are called: as those of the images, where they are as many."""
+        return self.classes if self.knows_classes else tuple(map(str, range(inference.N_CLASSES)))
 
     @cached_property
     def errors(self) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from latent.dataset import Dataset
 from latent.foreign import container
 from latent.measure import kept
 from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, VERSION, Evidence, subject
+from latent.measure.fidelity import Fidelity
 from latent.measure.intervals import Interval, mean_interval
 from latent.measure.kept import Part
 from latent.measure.measures import Measure
@@ -45,13 +46,19 @@ def needs_classes(measure: Callable[[Evidence], float]) -> Callable[[Evidence], 
     return needs_encoder(lambda evidence: np.nan if evidence.class_refusal else measure(evidence))
 
 
-def sampler_distance(evidence: Evidence) -> float:
-    """The Fréchet distance of one sampler, the same for all; NaN where the judge cannot judge."""
+def sampler_fidelity(evidence: Evidence) -> Fidelity | None:
+    """The fidelity of one sampler, the same for all; None where the judge cannot judge."""
     evidence.judge()
     if evidence.refusal:
-        return np.nan
+        return None
     sampler = SAMPLER if evidence.space.signature.has_encoder else SAMPLER_OF_DECODERS
-    return evidence.sampler(sampler, SEED).fidelity.frechet
+    return evidence.sampler(sampler, SEED).fidelity
+
+
+def sampler_distance(evidence: Evidence) -> float:
+    """The Fréchet distance of that sampler; NaN where the judge cannot judge."""
+    found = sampler_fidelity(evidence)
+    return np.nan if found is None else found.frechet
 
 
 def where_encoded(interval: Callable[[Evidence], Interval]) -> Callable[[Evidence], Interval]:
@@ -66,11 +73,8 @@ def where_classes(interval: Callable[[Evidence], Interval]) -> Callable[[Evidenc
 
 def sampler_interval(evidence: Evidence) -> Interval:
     """The interval of `sampler_distance`."""
-    evidence.judge()
-    if evidence.refusal:
-        return UNKNOWN
-    sampler = SAMPLER if evidence.space.signature.has_encoder else SAMPLER_OF_DECODERS
-    return evidence.sampler(sampler, SEED).fidelity.interval("frechet")
+    found = sampler_fidelity(evidence)
+    return UNKNOWN if found is None else found.interval("frechet")
 
 
 # All by which models are compared, by its key in JSON and in the store. To add a score, add its record here.

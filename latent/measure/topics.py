@@ -378,7 +378,7 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
         a, b = (view.space.classes[place % len(view.space.classes)] for place in (4, 9))
         text = f"“{a} > {b}”: the predicted class changes from {a} to {b}."
         if len(evidence.predictions().taught):
-            text += " Nothing: the classifier was trained on this image."
+            text += " Images that the classifier was trained on have no predicted class here."
         yield Exhibit(caption=text)
 
 

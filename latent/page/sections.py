@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,7 +12,6 @@ from typing import Literal
 
 import streamlit as st
 
-from latent import inference
 from latent.errors import LatentError
 from latent.foreign import formats
 from latent.page import cached, datasets, widgets
@@ -127,15 +126,9 @@ def open_model(files: Mapping[str, Path]) -> LatentSpace:
     """The space of the chosen model, one of these files or of the uploads. Raises `LatentError`."""
     space = chosen_model(files)
     if space.signature.conditional:
-        names = classes_of_model(space)
+        names = space.classes_of_model
         return space.asked_for(value_of("digit", range(len(names)), DEFAULT_CLASS, names))
     return space
-
-
-def classes_of_model(space: LatentSpace) -> Sequence[str]:
-    """What the classes of a conditional model are called: as those of the images, where they are as many."""
-    own = len(space.classes) == inference.N_CLASSES
-    return space.classes if own else [str(index) for index in range(inference.N_CLASSES)]
 
 
 def show_model() -> LatentSpace | None:
@@ -151,7 +144,7 @@ def show_model() -> LatentSpace | None:
         if certainty := space.checkpoint.certainty:
             st.caption(f"Architecture inferred from the weights: **{certainty.level}**", help=certainty.remedy or None)
         if space.signature.conditional:
-            choose_class(classes_of_model(space), "Class", "digit", DEFAULT_CLASS, width="stretch")
+            choose_class(space.classes_of_model, "Class", "digit", DEFAULT_CLASS, width="stretch")
     except LatentError as error:
         show_error(error)
     datasets.show_mistake()
