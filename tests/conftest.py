@@ -1,5 +1,6 @@
 """What all tests share: a tiny seeded model, and real data in torchvision's layout made from the shipped digits."""
 
+import functools
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from streamlit.components.v2 import manifest_scanner
 
 from latent import checkpoint, data
 from latent.browser import live
@@ -21,6 +23,9 @@ from tests.support.models import CHECKPOINTS, ROOT, filmed, tiny
 
 settings.register_profile("steady", deadline=None)  # a busy machine is no failure
 settings.load_profile("steady")
+
+# Streamlit's test harness looks for components in every installed package anew for every page: 0.4 s.
+manifest_scanner.scan_component_manifests = functools.cache(manifest_scanner.scan_component_manifests)
 
 
 @pytest.fixture
