@@ -693,6 +693,24 @@ def apart(x: NDArray[Any], y: NDArray[Any], gap: float, log: bool) -> NDArray[np
     return np.exp(places) if log else places
 
 
+def map_chart(
+    places: NDArray[np.float32], colours: NDArray[np.uint8], legend: Mapping[str, str], axes: Sequence[str]
+) -> alt.LayerChart:
+    """A map of dots at ``places`` (n, 2), each in its colour (n, 3), with a legend of colours by name."""
+    shades = [f"#{red:02x}{green:02x}{blue:02x}" for red, green, blue in colours.tolist()]
+    dots = alt.Chart(arrow.to_table({"x": places[:, 0], "y": places[:, 1], "colour": np.array(shades)})).encode(
+        x=alt.X("x:Q", title=axes[0], scale=alt.Scale(zero=False)),
+        y=alt.Y("y:Q", title=axes[1], scale=alt.Scale(zero=False)),
+        color=alt.Color("colour:N", scale=None),
+    )
+    names = arrow.to_table({"name": np.array(list(legend))})
+    scale = alt.Scale(domain=list(legend), range=list(legend.values()))
+    keys = alt.Chart(names).encode(fill=alt.Fill("name:N", title=None, scale=scale, sort=None))
+    return alt.LayerChart(
+        layer=[dots.mark_circle(size=9, opacity=1), keys.mark_point(size=0)], height=480, width=480
+    ).resolve_scale(color="independent", fill="independent")
+
+
 def dimension_axis(sort: Literal["ascending", "-y"] = "ascending") -> alt.X:
     """The x axis of charts with a bar a dimension: upright numbers, thinned out where they are many."""
     axis = alt.Axis(labelAngle=0, labelOverlap=True)

@@ -17,8 +17,9 @@ LEVELS = [
     ["errors", "arrays", "files"],
     [  # leaves, which know arrays
         "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing",
-        "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels", "plain",
-        "projection", "sampling", "shelf", "snapshots", "stacks", "statistics", "streaming", "support", "traversal",
+        "figures", "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels",
+        "plain", "projection", "sampling", "shelf", "snapshots", "stacks", "statistics", "streaming", "support",
+        "traversal",
     ],
     ["data", "dataset", "encoded", "inference", "model", "sources", "store"],
     ["foreign"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,11 @@ def value_colours(values: NDArray[np.floating[Any]], name: str) -> dict[str, Any
         "categories": np.zeros(0, "<u2"),
         "legend": [{"name": name, "colour": colour} for name, colour in legend.items()],
     }
+
+
+def painted_with(painted: Mapping[str, Any]) -> tuple[NDArray[np.uint8], dict[str, str]]:
+    """The colours (n, 3) of such dots, and the legend: name to colour."""
+    return painted["colours"].reshape(-1, 3), {entry["name"]: entry["colour"] for entry in painted["legend"]}
 
 
 def thumbnails(pictures: Pixels) -> dict[str, Any]:

@@ -30,11 +30,19 @@ def fragment_in_turn(draw: Callable[Concatenate[LatentSpace, P], None]) -> Calla
         with turns().one():
             if is_outdated(space):
                 st.rerun()
+            forget_figures_of(draw.__name__)
             draw(space, *given, **named)
             update_link(space)
         keep_heap_small()  # before Streamlit's own collection, which follows every rerun
 
     return st.fragment(run)
+
+
+def forget_figures_of(part: str) -> None:
+    """Where a part runs again, what it showed before is replaced."""
+    run = state().run
+    for shows in list(run.figures)[run.part_begins.setdefault(part, len(run.figures)) :]:
+        del run.figures[shows]
 
 
 def is_outdated(space: LatentSpace) -> bool:

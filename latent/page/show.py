@@ -14,6 +14,7 @@ from latent import arrow, charts, images, support
 from latent.arrays import Code, Codes, Labels, Pictures, Rows
 from latent.arrow import Columns
 from latent.errors import LatentError
+from latent.figures import ChartFigure, Figure, SheetFigure
 from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.cached import Chart
@@ -47,7 +48,7 @@ def plain_markdown(text: str) -> str:
 
 def show_sheet(sheet: Sheet, alt_text: str, *, stretch: bool = False) -> None:
     """Pictures, sent within the page: no request of their own, and nothing to expire on the server."""
-    state().run.has_sent_pictures = True
+    note_sheet(alt_text, sheet)
     st.image(sheet.address, alt=alt_text, width="stretch" if stretch else sheet.size[0])
 
 
@@ -62,7 +63,18 @@ def show_codes(
             keep(space, names[index], z[index])
 
     widgets.grid(key, sheet, names, alt_text, stretch=stretch, on_clicked=keep_clicked)
+    note_sheet(alt_text, sheet, names)
+
+
+def note_sheet(alt_text: str, sheet: Sheet, names: Sequence[str] = ()) -> None:
+    """Remember that these images were sent, for who waits for them and for who downloads the figures."""
     state().run.has_sent_pictures = True
+    note_figure(SheetFigure(alt_text, sheet, tuple(names)))
+
+
+def note_figure(figure: Figure) -> None:
+    """Remember what is shown, for who downloads the figures; one that is drawn again takes the place of the first."""
+    state().run.figures[figure.shows] = figure
 
 
 def show_real(key: str, space: LatentSpace, indices: Rows, alt_text: str, zoom: int = 3) -> None:
@@ -110,13 +122,17 @@ def show_chart(alt_text: str, chart: Callable[..., Any], *given: Any, **choices:
 def show_built(alt_text: str, chart: Chart) -> None:
     """A chart that is built already."""
     let_pictures_be_drawn()
+    note_figure(ChartFigure(alt_text, lambda: chart))
     st.vega_lite_chart(chart, alt=alt_text)
 
 
 def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices: Any) -> None:
     """What such a function makes of any rows: what the chart looks like is built once, for each choice."""
     let_pictures_be_drawn()
-    st.vega_lite_chart(arrow.to_table(rows), cached.chart_without_rows(chart, rows, **choices), alt=alt_text)
+    table, looks = arrow.to_table(rows), cached.chart_without_rows(chart, rows, **choices)
+    spec = looks | {"data": {"name": "rows"}, "datasets": {"rows": table}}
+    note_figure(ChartFigure(alt_text, lambda: spec))
+    st.vega_lite_chart(table, looks, alt=alt_text)
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:

@@ -14,6 +14,7 @@ import streamlit as st
 
 from latent.arrays import Code
 from latent.dataset import Dataset
+from latent.figures import Figure
 from latent.shelf import Shelf
 
 T = TypeVar("T")
@@ -28,11 +29,14 @@ class Run:
     """What a run of a section has done so far.
 
     ``link`` is what it wants in the address beside its controls, by query parameter; ``items`` are the names of the
-    shelf items that it shows.
+    shelf items that it shows. ``figures`` are the charts and images that it shows, by what they show, and
+    ``part_begins`` says by part of the section where those begin that are replaced when the part runs again.
     """
 
     link: dict[str, list[str]] = field(default_factory=dict)
     items: set[str] = field(default_factory=set)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    part_begins: dict[str, int] = field(default_factory=dict)
     has_sent_pictures: bool = False
     has_paused: bool = False
 

@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from latent import figures
 from latent.page.show import lazy_expander, let_pictures_be_drawn
 from latent.page.snippet import Snippet, program
 from latent.page.state import state
@@ -36,6 +37,9 @@ def take_away(
         files["PNG"] = (png, "image/png", "Images as one sheet.")
     if gif is not None:
         files["GIF"] = (gif, "image/gif", "Images as an animation.")
+    if shown := list(state().run.figures.values()):
+        text = f"The {len(shown)} figures of this section as SVG, PDF and PNG, with captions, in a ZIP file."
+        files["Figures"] = (lambda: figures.archive(shown, source_of(space)), "application/zip", text)
     files["NPZ"] = (npz(**arrays), "application/octet-stream", f"Arrays for NumPy: {', '.join(arrays)}.")
     if csv is not None:
         files["CSV"] = (lambda: csv_text(csv()), "text/csv", "Numbers as a table.")
@@ -69,9 +73,13 @@ def offer(name: str, files: Mapping[str, tuple[Any, str, str]]) -> None:
 
     for suffix, (content, mime, text) in files.items():
         newest[suffix] = content
-        st.download_button(
-            suffix, newest_of(suffix), f"{name}.{suffix.lower()}", mime, on_click="ignore", help=text
-        )  # fmt: skip
+        file_name = f"{name}-figures.zip" if suffix == "Figures" else f"{name}.{suffix.lower()}"
+        st.download_button(suffix, newest_of(suffix), file_name, mime, on_click="ignore", help=text)
+
+
+def source_of(space: LatentSpace) -> str:
+    """What the figures are of, as the last sentence of a caption."""
+    return f"Model {space.name}; images: {space.dataset.name}."
 
 
 def npz(**arrays: Any) -> Callable[[], bytes]:

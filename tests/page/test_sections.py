@@ -1,5 +1,6 @@
 """The page through Streamlit's own test harness: every section, one control of each moved, every mistake a sentence."""
 
+import inspect
 import io
 import shutil
 import threading
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from latent import checkpoint, data, drawing, images, shelf, store
+from latent import checkpoint, data, drawing, figures, images, shelf, store
+from latent.figures import ChartFigure, SheetFigure
 from latent.measure import smoothness
 from latent.page import heap
 from latent.space import LatentSpace
@@ -84,10 +86,14 @@ MOVES = sorted(
 
 
 @pytest.fixture(autouse=True)
-def empty_caches():
-    st.cache_data.clear()
+def empty_caches(request):
+    """What the page keeps stays for the next test, unless a test brings files or functions of its own."""
+    own = {"folder", "monkeypatch"} & set(inspect.signature(request.function).parameters)
+    if own:
+        st.cache_data.clear()
     yield
-    st.cache_data.clear()
+    if own:
+        st.cache_data.clear()
 
 
 digits_in_use = {"few": False}
@@ -103,6 +109,7 @@ def few_digits(request, monkeypatch, tmp_path_factory):
     few = request.node.get_closest_marker("few_digits") is not None or parameters.get("section") in MEASURED
     if digits_in_use["few"] != few:
         st.cache_resource.clear()
+        st.cache_data.clear()
         digits_in_use["few"] = few
     if not few:
         return
@@ -569,7 +576,9 @@ class Downloads:
 
     def __init__(self, section, monkeypatch, **query):
         self.contents = {}
+        self.figures = []
         monkeypatch.setattr(st, "download_button", self.offer)
+        monkeypatch.setattr(figures, "archive", lambda shown, source: self.figures.extend(shown))  # seconds to draw
         self.app = opened(section, python=True, **query)
 
     def offer(self, label, content, file_name, mime, **options):
@@ -644,6 +653,18 @@ def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeyp
     for label, content in downloads.contents.items():
         assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
     assert all(name.startswith("ae-16-") for name in downloads.names)
+
+
+@pytest.mark.parametrize("section", IN_TURN)
+def test_the_figures_are_every_chart_and_sheet_of_the_section(section, monkeypatch):
+    downloads = Downloads(section, monkeypatch)
+    shown = [element.proto for element in downloads.app.main.get("vega_lite_chart")]
+    drawn = [figure.shows for figure in downloads.figures if isinstance(figure, ChartFigure)]
+    maps = [shows for shows in drawn if shows.startswith("Map of ")]
+    assert len(maps) == len(parts(downloads.app, "map"))
+    assert len(drawn) == len(shown) + len(maps)
+    sheets_shown = {sheet["src"] for sheet in sheets(downloads.app).values()}
+    assert sheets_shown <= {figure.sheet.address for figure in downloads.figures if isinstance(figure, SheetFigure)}
 
 
 @pytest.mark.few_digits

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 from latent import charts, images, projection
 from latent.arrays import Code
 from latent.browser import given
+from latent.figures import ChartFigure
 from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.fragment import fragment_in_turn
 from latent.page.keeping import keep
 from latent.page.show import (
+    note_figure,
     plain_markdown,
     real_names,
     show_chart,
@@ -178,8 +181,11 @@ def map_data(
         small = cached.thumbnails(space.dataset)
         previewed = widgets.deliver_once(f"thumbnails-{space.dataset.sha256[:16]}", **small)
     dots = given.dots(places, labels, np.arange(len(places)))
+    shows = f"Map of {len(places):,} codes by {kind}, coloured by {colouring}"
+    chart = partial(charts.map_chart, places, *given.painted_with(painted), axes)
+    note_figure(ChartFigure(shows, lambda: charts.packed(chart())))
     return given.map_data(
-        space, axes, f"Map of {len(places):,} codes by {kind}, coloured by {colouring}",
+        space, axes, shows,
         dots=widgets.deliver_once(f"dots-{name}", **dots),
         colours=widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
         thumbnails=previewed, atlas=under,

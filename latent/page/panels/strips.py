@@ -21,6 +21,7 @@ from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.keeping import keep
 from latent.page.panels.live_decoder import deliver_stage
+from latent.page.show import note_sheet
 from latent.page.state import state
 from latent.space import LatentSpace
 
@@ -116,7 +117,8 @@ def show_strip(
     result = widgets.strip(
         key, data, on_clicked=keep_clicked, on_placed=take_place, on_added=keep_place, on_held=take_held
     )
-    state().run.has_sent_pictures = True
+    for row in rows:
+        note_sheet(row.alt_text, row.sheet, row.names)
     # Behind the strip, so that the strip is there first; hidden, in a place of its own, so that nothing moves.
     with st.empty().container(key=f"inbox_{key}"):
         deliver_stage(space)
