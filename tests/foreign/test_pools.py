@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from latent.foreign.chains import chains
 from latent.foreign.layers import layers_of
+from latent.foreign.reading import largest_of_four
 from latent.foreign.search import first_readings, with_activation
 from tests.support.authors import mapped
 
@@ -35,3 +37,12 @@ def test_a_network_with_pools_is_run_as_its_author_does(pool, pooling, activatio
     with torch.no_grad():
         assert torch.allclose(reading.encode(x), network.encoder(x), atol=1e-6)
         assert torch.allclose(torch.sigmoid(reading.decode(reading.encode(x))), network(x), atol=1e-6)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("side", [2, 3, 7, 8])
+def test_the_largest_of_four_is_what_torch_finds(side, stride):
+    h = torch.randn(2, 3, side, side)
+    assert torch.equal(largest_of_four(h, stride), F.max_pool2d(h, 2, stride))
+    with pytest.raises(RuntimeError):
+        largest_of_four(h[:, :, :1], stride)
