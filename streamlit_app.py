@@ -7,6 +7,7 @@ the list, each with its controls, one computation and its pictures; then the pag
 from __future__ import annotations
 
 import os
+from functools import partial
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -103,7 +104,8 @@ def overview_section(space: LatentSpace) -> None:
     with right:
         overview.show_map(space)
     overview.show_foremost(evidence)
-    take_away(space, shown.python, shown.arrays, png=shown.png)
+    handout = partial(findings.offer_handout, evidence) if overview.is_measured(evidence) else None
+    take_away(space, shown.python, shown.arrays, png=shown.png, beside=handout)
 
 
 @page.section("Model", group="read")

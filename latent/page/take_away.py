@@ -28,9 +28,10 @@ def take_away(
     png: Callable[[], bytes] | None = None,
     csv: Callable[[], Table] | None = None,
     gif: Callable[[], bytes] | None = None,
+    beside: Callable[[], None] | None = None,
 ) -> None:
     """The end of a section: its pictures and numbers as files, made when somebody asks for one, and the few lines of
-    ``python`` that make the same ``arrays``."""
+    ``python`` that make the same ``arrays``; ``beside`` draws further buttons into the row."""
     name = f"{space.name}-{state().section.lower().replace(' ', '-')}"
     files: dict[str, tuple[Any, str, str]] = {}
     if png is not None:
@@ -46,6 +47,8 @@ def take_away(
     let_pictures_be_drawn()
     with downloads():
         offer(name, files)
+        if beside is not None:
+            beside()
     if lines := lazy_expander("Python", "python"):  # to colour them, the browser loads 1.5 MB of code
         lines.caption("Gives the arrays of the NPZ file. Run it in the folder of this project.")
         # Lines that scroll sideways would be out of a keyboard's reach.

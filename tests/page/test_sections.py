@@ -578,12 +578,16 @@ class Downloads:
         self.contents = {}
         self.figures = []
         monkeypatch.setattr(st, "download_button", self.offer)
-        monkeypatch.setattr(figures, "archive", lambda shown, source: self.figures.extend(shown))  # seconds to draw
+        monkeypatch.setattr(figures, "archive", self.take_figures)  # which take seconds to draw
         self.app = opened(section, python=True, **query)
 
     def offer(self, label, content, file_name, mime, **options):
         self.contents[label] = content() if callable(content) else content
         self.names = [*getattr(self, "names", []), file_name]
+
+    def take_figures(self, shown, source):
+        self.figures = shown
+        return source
 
     def arrays(self):
         return dict(np.load(io.BytesIO(self.contents["NPZ"])))
@@ -650,6 +654,7 @@ def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeyp
     assert "NPZ" in downloads.contents
     assert {"PNG", "CSV"} & set(downloads.contents)
     magic |= dict.fromkeys(("Report as HTML", "Interactive HTML"), "<!doctype html>") | {"Numbers as JSON": "{"}
+    magic["Figures"] = "Model ae-16; images: MNIST."
     for label, content in downloads.contents.items():
         assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
     assert all(name.startswith("ae-16-") for name in downloads.names)

@@ -14,11 +14,10 @@ from latent.measure import findings
 from latent.measure.evidence import SEED, Evidence
 from latent.page import cached
 from latent.page.panels import code_map
-from latent.page.panels.findings import offer_handout, show_finding
+from latent.page.panels.findings import show_finding
 from latent.page.panels.model_file import Shown
 from latent.page.show import real_names, show_codes
 from latent.page.snippet import snippet
-from latent.page.take_away import downloads
 from latent.sampling import SAMPLERS
 from latent.space import LatentSpace
 
@@ -90,15 +89,17 @@ def show_map(space: LatentSpace) -> None:
 
 
 def show_foremost(evidence: Evidence) -> None:
-    """The findings that matter most, each with a door to what shows it, and once all is measured, the file of it."""
+    """The findings that matter most, each with a door to what shows it."""
     title_with_door("Main findings", "Diagnose")
     found = findings.foremost(findings.findings(evidence))
     for place, finding in enumerate(found):
         show_finding(place, finding, "overview")
     if evidence.has_judge and evidence.refusal:
         st.caption(evidence.refusal)
-    if not all(evidence.has(*part) for part in evidence.parts()):
+    if not is_measured(evidence):
         st.caption("Not all is measured yet; Diagnose measures the rest.")
-        return
-    with downloads("handout"):
-        offer_handout(evidence)
+
+
+def is_measured(evidence: Evidence) -> bool:
+    """Whether all that a report tells is measured, and so can be handed around."""
+    return all(evidence.has(*part) for part in evidence.parts())
