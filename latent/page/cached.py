@@ -117,7 +117,8 @@ def space_of(name: str, saved: checkpoint.Checkpoint, images: Dataset, overrulin
             reading = reading.alternatives()[choice].get(chosen, reading)
         saved = saved.overruled(reading)
     space = LatentSpace.of(name, saved, images)
-    Thread(target=lambda: space.statistics).start()  # encodes while the first section is drawn
+    # Encodes while the first section is drawn; not as a daemon, see `server.let_runs_end`.
+    Thread(target=lambda: space.statistics, daemon=False).start()
     return space
 
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import socket
+import threading
+import time
 from contextlib import suppress
 from functools import cache
 
 from latent.page import heap
 from latent.page.turns import Turns
+
+SCRIPT_THREAD = "ScriptRunner.scriptThread"  # what Streamlit calls the thread of a run
+LAST_RUNS = 5.0  # seconds that runs have to end when the server is stopped
 
 
 @cache
@@ -25,6 +31,19 @@ def prepare() -> None:
     """Set up the process, once: before the heap is frozen, which hides the sockets."""
     send_at_once()
     heap.share_arenas()
+    atexit.register(let_runs_end)
+
+
+def let_runs_end() -> None:
+    """Before the process ends, wait a moment for the pages that are being drawn.
+
+    Streamlit's threads are daemons. One that Python ends while it computes in PyTorch takes the process with it:
+    "terminate called without an active exception", which a supervisor takes for a crash. Until Streamlit waits itself.
+    """
+    end = time.monotonic() + LAST_RUNS
+    for thread in threading.enumerate():
+        if thread.name == SCRIPT_THREAD:
+            thread.join(max(0.0, end - time.monotonic()))
 
 
 def send_at_once() -> None:

@@ -404,6 +404,42 @@ class TestTwoTrainingsIntoOneFile:
             pass
 
 
+WORKING = """
+import threading
+import time
+import torch
+from latent.page import server
+
+def compute():
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        torch.nn.functional.conv2d(torch.zeros(8, 16, 64, 64), torch.zeros(16, 16, 3, 3))
+    print("done")
+
+if {prepared}:
+    server.prepare()
+threading.Thread(target=compute, name=server.SCRIPT_THREAD, daemon=True).start()
+time.sleep(0.5)
+"""
+
+
+class TestAServerThatIsStopped:
+    """While it draws a page, which is a daemon thread in PyTorch's code."""
+
+    def stopped(self, prepared):
+        script = WORKING.format(prepared=prepared)
+        return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+
+    def test_lets_the_page_be_drawn_and_ends_well(self):
+        ended = self.stopped(prepared=True)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
+
+    def test_without_that_it_would_not(self):
+        ended = self.stopped(prepared=False)
+        assert ended.stdout == ""
+        assert ended.returncode in (0, -signal.SIGABRT)
+
+
 class TestNames:
     def upload(self, app, name, content):
         return healthy(app.file_uploader(key="upload").set_value((name, content, "application/octet-stream")).run())
