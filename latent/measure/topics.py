@@ -173,10 +173,19 @@ def show_dimensions(view: View) -> Iterator[Exhibit]:
         rows=rows,
         alt="Metrics of each dimension",
         caption="Effect: RMS difference per pixel between one standard deviation below and above, over 64 test images"
-        f"{of_the_class_in_use(view.space)}. Class information: mutual information with the label. A correlated "
-        "property is one where both agree: the test images (r of 0.5 or more) and the traversal.",
+        f"{of_the_class_in_use(view.space)}. Class information: mutual information with the label, in bits.",
     )
     if view.evidence.is_open("properties"):
+        correlated = [row for row in rows if row["stands_for"]]
+        if correlated:
+            yield Heading(title="Correlated properties")
+            yield Table(
+                columns=CORRELATED_COLUMNS,
+                rows=correlated,
+                alt="Dimensions that follow a property",
+                caption="Where both agree: the test images (r of 0.5 or more) and the traversal. Images that follow: "
+                "share of single images whose property changes along it as on average; 50% by chance.",
+            )
         yield from properties_of_dimensions(view)
 
 
@@ -218,7 +227,8 @@ def properties_of_dimensions(view: View) -> Iterator[Exhibit]:
         rows=disentanglement_rows(evidence),
         alt="Disentanglement scores with their intervals",
         caption=f"Of {findings.enumeration(evidence.disentanglement().names)}: 1 where each has a dimension of its "
-        "own. Intervals of 95% over test images. No score depends on the units of dimensions.",
+        "own. Intervals of 95% over test images. No score depends on the units of dimensions. "
+        + " ".join(f"{name}: {meaning}." for name, meaning in DISENTANGLEMENT_MEANS.values()),
     )
 
 
@@ -226,7 +236,6 @@ DISENTANGLEMENT_COLUMNS = (
     Column("score", "score", "text"),
     Column("value", "value", "bar", ".3f"),
     Column("interval", "95% interval", "text"),
-    Column("means", "meaning", "text"),
 )
 DISENTANGLEMENT_MEANS = {
     "mig": ("MIG", "gap between the two most informative dimensions of a property (Chen et al. 2018)"),
@@ -247,7 +256,7 @@ def disentanglement_rows(evidence: Evidence) -> list[dict[str, Any]]:
     return [
         {
             "score": DISENTANGLEMENT_MEANS[key][0], "value": getattr(found, key),
-            "interval": "{:.3f}–{:.3f}".format(*found.intervals[key]), "means": DISENTANGLEMENT_MEANS[key][1],
+            "interval": "{:.3f}–{:.3f}".format(*found.intervals[key]),
         }
         for key in DISENTANGLEMENT
     ]  # fmt: skip
@@ -289,19 +298,18 @@ def dimension_columns(rows: Sequence[Mapping[str, Any]], has_kl: bool) -> list[C
             "Variance of the codes of the test images, in squared latent units.",
         ),
         bar("effect", "effect"),
-        bar("digit_information", "class information (bits)"),
-        *([Column("kl", "KL divergence (nats)", "number", ".2f")] if has_kl else []),
+        bar("digit_information", "class information"),
+        *([Column("kl", "KL (nats)", "number", ".2f")] if has_kl else []),
         Column("active", "active"),
-        Column("stands_for", "correlated property", "text"),
-        Column("correlation", "r", "number", ".2f"),
-        Column(
-            "follow",
-            "images that follow",
-            "number",
-            ".0%",
-            "Share of single images whose property changes along the traversal as it does on average; 50% by chance.",
-        ),
     ]
+
+
+CORRELATED_COLUMNS = (
+    Column("dimension", "dimension"),
+    Column("stands_for", "property", "text"),
+    Column("correlation", "r", "number", ".2f", "Correlation over the test images."),
+    Column("follow", "images that follow", "number", ".0%"),
+)
 
 
 def strongest_dimensions(view: View) -> Iterator[Exhibit]:

@@ -58,14 +58,32 @@ def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, s
         assert controls[0]["top"] < min(pictures[0]["top"], 0.75 * PHONE["height"])
 
 
-@pytest.mark.parametrize("section", ["Sampler lab", "Compare runs"])
-def test_no_column_of_a_table_is_cut_off(page, address, section):
+@pytest.mark.parametrize(
+    ("section", "query"),
+    [("Sampler lab", ""), ("Compare runs", ""), ("Diagnose", ""), ("Diagnose", "&checkpoint=vae-16")],
+)
+def test_no_column_of_a_table_is_cut_off(page, address, section, query):
     page.set_viewport_size(LAPTOP)
-    open_section(page, address, section)
+    open_section(page, address, section, query)
     seen(page)
     tables = page.locator("[data-testid=stMain] [data-testid=stDataFrame] .dvn-scroller")
     expect(tables.first).to_be_attached()
     assert set(tables.evaluate_all("tables => tables.map(table => table.scrollWidth - table.clientWidth)")) == {0}
+
+
+def test_the_number_of_every_finding_is_seen(page, address):
+    """A row that scrolls sideways would hide what stands left of it."""
+    page.set_viewport_size(LAPTOP)
+    open_section(page, address, "Diagnose", "&checkpoint=vae-16")
+    tenth = page.locator("[data-testid=stMain] ol[start='10'] > li")
+    expect(tenth).to_be_visible()
+    room = tenth.evaluate(
+        """item => {
+        const pen = document.createElement('canvas').getContext('2d')
+        pen.font = getComputedStyle(item).font
+        return parseFloat(getComputedStyle(item).marginLeft) - pen.measureText('10. ').width }"""
+    )
+    assert room >= 0
 
 
 def test_the_whole_sidebar_fits_a_low_window(page, address):

@@ -61,11 +61,15 @@ def column_values(column: Column, values: list[Any]) -> NDArray[Any]:
 
     >>> column_values(Column("r", "r", "number", ".2f"), [0.5, None]).tolist()
     ['0.50', '–']
+    >>> column_values(Column("share", "share", "number", ".0%"), [0.9722]).tolist()
+    [0.97]
     """
     if column.kind == "text":
         return np.array([value or "" for value in values], str)
     if column.kind in ("number", "bar"):
         known = np.array([np.nan if value is None else value for value in values], np.float64)
+        if column.is_share:  # the browser writes as many decimals of a per cent as there are
+            known = np.round(known, 2 + int(column.form[1:-1]))
         if column.kind == "number" and np.isnan(known).any():
             return np.array(["–" if np.isnan(value) else format(value, column.form) for value in known])
         return known
