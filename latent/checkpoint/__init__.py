@@ -37,6 +37,7 @@ from latent.snapshots import Snapshots
 NO_MODELS = (".results", ".npy", ".jsonl", ".done", ".tmp", ".lock")  # our own files, and those being written
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
+File = tuple[str, bytes]  # a file's name and its content
 PARTS = ("state", "history", "scores", "recipe", "progress")
 
 
@@ -179,16 +180,36 @@ def other_half(path: str | Path) -> Path | None:
     >>> other_half("nowhere/vae_encoder.onnx") is None
     True
     """
-    path = Path(path)
-    swaps = {"enc": "dec", "dec": "enc", "Enc": "Dec", "Dec": "Enc", "ENC": "DEC", "DEC": "ENC"}
-    found = list(HALVES.finditer(path.stem))
-    if len(found) != 1 or found[0][0][:3] not in swaps:
-        return None
-    start = found[0].start()
-    other = path.with_name(f"{path.name[:start]}{swaps[path.name[start : start + 3]]}{path.name[start + 3 :]}")
+    name = name_of_other_half(Path(path).name)
     with suppress(OSError, ValueError):
+        other = Path(path).with_name(name)
         return other if other.is_file() else None
     return None
+
+
+def name_of_other_half(name: str) -> str:
+    """What the decoder is called that goes with an encoder's file, or the encoder with a decoder's; "" for others.
+
+    >>> name_of_other_half("vae_encoder.onnx"), name_of_other_half("Decoder.pt"), name_of_other_half("decade.pt")
+    ('vae_decoder.onnx', 'Encoder.pt', '')
+    """
+    swaps = {"enc": "dec", "dec": "enc", "Enc": "Dec", "Dec": "Enc", "ENC": "DEC", "DEC": "ENC"}
+    found = list(HALVES.finditer(Path(name).stem))
+    if len(found) != 1 or found[0][0][:3] not in swaps:
+        return ""
+    start = found[0].start()
+    return f"{name[:start]}{swaps[name[start : start + 3]]}{name[start + 3 :]}"
+
+
+def are_halves(first: File, second: File) -> bool:
+    """Whether two files are the encoder and the decoder of one model: by their names, or by the graphs they hold."""
+    if name_of_other_half(first[0]) == second[0]:
+        return True
+    found = set()
+    for name, content in (first, second):
+        with suppress(CheckpointError):
+            found.add(half_of(container.parse(content, name)))
+    return found == {"encoder", "decoder"}
 
 
 def is_encoder(path: Path) -> bool:
@@ -238,16 +259,21 @@ def load(
     if beside is None:
         return replace(parse(content, path.name, images), path=path)
     second = files.read(beside, within)
-    sha256 = sha256_of([content, second])
     try:
-        halves = container.parse(content, path.name), container.parse(second, beside.name)
-        return replace(both(*halves, images), sha256=sha256, path=path)
+        return replace(parse_both((path.name, content), (beside.name, second), images), path=path)
     except CheckpointError as error:
         if other is not None:
             raise
         alone = parse(content, path.name, images)
         why = f"{alone.container}, without {label(beside.name)} beside it: {str(error).rstrip('.')}"
-        return replace(alone, container=why, sha256=sha256, path=path)
+        return replace(alone, container=why, sha256=sha256_of([content, second]), path=path)
+
+
+def parse_both(first: File, second: File, images: Dataset | None = None) -> Checkpoint:
+    """The model of which these files are the halves, as `load` opens them."""
+    (name, content), (other_name, other_content) = first, second
+    halves = container.parse(content, name), container.parse(other_content, other_name)
+    return replace(both(*halves, images), sha256=sha256_of([content, other_content]))
 
 
 def both(first: Container, second: Container, images: Dataset | None = None) -> Checkpoint:
@@ -285,11 +311,16 @@ def both(first: Container, second: Container, images: Dataset | None = None) -> 
 def half_in(path: Path) -> str:
     """ "encoder" or "decoder" for a file that describes such a half alone, else an empty text."""
     with suppress(CheckpointError):
-        opened = container.open_container(path)
-        if opened.graph is not None:
-            halves = halves_in(opened)
-            if halves.encoder is None or halves.decoder is None:
-                return "encoder" if halves.decoder is None else "decoder"
+        return half_of(container.open_container(path))
+    return ""
+
+
+def half_of(opened: Container) -> str:
+    """ "encoder" or "decoder" for a graph that is such a half alone, else "". Raises `CheckpointError`."""
+    if opened.graph is not None:
+        halves = halves_in(opened)
+        if halves.encoder is None or halves.decoder is None:
+            return "encoder" if halves.decoder is None else "decoder"
     return ""
 
 

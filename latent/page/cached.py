@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Thread
@@ -91,9 +91,12 @@ def loaded(path: bytes, stamp: tuple[int, ...], within: str, images: Dataset) ->
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner="Testing interpretations of the file …")
-def uploaded(sha256: str, name: str, _content: bytes, images: Dataset) -> checkpoint.Checkpoint:
-    """What an uploaded file holds, judged by these images."""
-    return checkpoint.parse(_content, name, images)
+def uploaded(sha256: str, name: str, _files: Sequence[checkpoint.File], images: Dataset) -> checkpoint.Checkpoint:
+    """What an uploaded file holds, or an encoder and a decoder, judged by these images."""
+    if len(_files) == 2:
+        first, second = _files
+        return checkpoint.parse_both(first, second, images)
+    return checkpoint.parse(_files[0][1], name, images)
 
 
 @st.cache_resource(show_spinner=False)

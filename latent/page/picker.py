@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -11,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from latent import checkpoint
-from latent.checkpoint import Checkpoint
+from latent.checkpoint import Checkpoint, File
 from latent.dataset import Dataset
 from latent.errors import CheckpointError
 from latent.files import PROJECT, label, unlike
@@ -116,7 +116,7 @@ def read_by(name: str, files: Mapping[str, Path], images: Dataset) -> Checkpoint
     """What a file that the picker offers holds; weights alone are read by these images."""
     if name in state().uploads:
         upload = state().uploads[name]
-        return cached.uploaded(upload.sha256, name, upload.content, images)
+        return cached.uploaded(upload.sha256, name, upload.files, images)
     return cached.loaded(os.fsencode(files[name]), checkpoint.stamp(files[name]), str(model_folder()), images)
 
 
@@ -133,16 +133,42 @@ def sha256_of(path: Path) -> str:
 
 
 def take_upload() -> None:
-    """Add the uploaded file to the picker, for this session, and choose it."""
-    file = st.session_state["upload"]
-    if file is None:
-        return
-    content = file.getvalue() if file.size <= LARGEST_UPLOAD else b""  # the server's own limit, checked again
-    uploads, sha256 = state().uploads, hashlib.sha256(content).hexdigest()
-    known = [name for name, upload in uploads.items() if content and upload.sha256 == sha256]
-    name = known[0] if known else unlike(f"{label(file.name, LONGEST_NAME)} (uploaded)", uploads)
-    uploads[name] = Upload(sha256, content)
-    st.session_state["checkpoint"] = name
+    """Add the models in the uploaded files to the picker, for this session, and choose the last that is new."""
+    given, taken = st.session_state["upload"], state().taken
+    new = [file.name for file in given if file.file_id not in taken]
+    for files in models_in([content_of(file) for file in given]):
+        if any(name in new for name, _ in files):
+            st.session_state["checkpoint"] = add_upload(files)
+    taken.update(file.file_id for file in given)
+
+
+def content_of(file: UploadedFile) -> File:
+    """An uploaded file, empty where it is larger than the server's own limit, which is checked again here."""
+    return file.name, file.getvalue() if file.size <= LARGEST_UPLOAD else b""
+
+
+def models_in(files: Sequence[File]) -> list[tuple[File, ...]]:
+    """These files by model: an encoder and a decoder together, every other one by itself."""
+    found: list[tuple[File, ...]] = []
+    rest = list(files)
+    while rest:
+        first = rest.pop(0)
+        other = next((each for each in rest if checkpoint.are_halves(first, each)), None)
+        if other is not None:
+            rest.remove(other)
+        found.append((first,) if other is None else (first, other))
+    return found
+
+
+def add_upload(files: tuple[File, ...]) -> str:
+    """Add a model to the uploads of this session; what the picker calls it. The same bytes are there once."""
+    contents = [content for _, content in files]
+    uploads, sha256 = state().uploads, checkpoint.sha256_of(contents)
+    known = [name for name, upload in uploads.items() if all(contents) and upload.sha256 == sha256]
+    called = " + ".join(label(name, LONGEST_NAME) for name, _ in files)
+    name = known[0] if known else unlike(f"{called} (uploaded)", uploads)
+    uploads[name] = Upload(sha256, files)
+    return name
 
 
 def overruled_by(sha256: str) -> dict[str, str]:

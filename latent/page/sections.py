@@ -152,10 +152,10 @@ def show_model() -> LatentSpace | None:
         st.text(complaint)
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
-            "Model file of any trained autoencoder", key="upload", on_change=take_upload,
+            "Model file of any trained autoencoder", key="upload", on_change=take_upload, accept_multiple_files=True,
             help=(
                 f"{formats.names('or')}, at most 200 MB. Nothing in the file is executed; it stays in this session "
-                "only."
+                "only. An encoder and a decoder in two files: drop both."
             ),
         )  # fmt: skip
         with opener:

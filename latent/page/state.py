@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from latent.arrays import Code
+from latent.checkpoint import File
 from latent.dataset import Dataset
 from latent.figures import Figure
 from latent.shelf import Shelf
@@ -43,10 +44,10 @@ class Run:
 
 @dataclass
 class Upload:
-    """A file that was opened in this session."""
+    """A model that was opened in this session: its file by name, or those of its encoder and its decoder."""
 
     sha256: str
-    content: bytes = field(repr=False)
+    files: tuple[File, ...] = field(repr=False)
 
 
 @dataclass
@@ -68,7 +69,8 @@ class State:
     ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
     ``places`` are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
     ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
-    ``downloads`` make the newest files of the section. What is None was not asked for yet: it comes from the link.
+    ``downloads`` make the newest files of the section, and ``taken`` are the uploads that were looked at, by the name
+    that Streamlit has for each. What is None was not asked for yet: it comes from the link.
     """
 
     run: Run = field(default_factory=Run)
@@ -84,6 +86,7 @@ class State:
     origins: dict[str, Any] = field(default_factory=dict)
     places: dict[str, tuple[Any, float | None]] = field(default_factory=dict)
     downloads: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
     toast: str = ""
     shelf_mistake: str = ""
     mistake: str = ""

@@ -1,0 +1,96 @@
+"""Models that are opened in a session: one file, several at once, an encoder and a decoder in two."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from latent import checkpoint
+from latent.page import picker
+from tests.support.page import facts, healthy, opened, unfold
+
+RNG = np.random.default_rng(0)
+WEIGHTS = {
+    "encoder": RNG.normal(0, 0.05, (784, 3)).astype(np.float32),
+    "decoder": RNG.normal(0, 0.5, (3, 784)).astype(np.float32),
+}
+IMAGE, FLAT, CODE = [None, 1, 28, 28], [None, 784], [None, 3]
+
+
+def half(part):
+    """An encoder or a decoder as an ONNX file: one matrix; the decoder's sigmoid makes pixels."""
+    nodes, into, out = {
+        "encoder": (
+            [helper.make_node("Flatten", ["x"], ["flat"]), helper.make_node("MatMul", ["flat", "w"], ["z"])],
+            ("x", IMAGE), ("z", CODE),
+        ),
+        "decoder": (
+            [helper.make_node("MatMul", ["z", "w"], ["y"]), helper.make_node("Sigmoid", ["y"], ["pixels"])],
+            ("z", CODE), ("pixels", FLAT),
+        ),
+    }[part]  # fmt: skip
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in (into, out)]
+    graph = helper.make_graph(nodes, part, values[:1], values[1:], [numpy_helper.from_array(WEIGHTS[part], "w")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def files(*named):
+    return [(name, half(part), "application/octet-stream") for name, part in named]
+
+
+def drop(app, given):
+    return healthy(app.file_uploader(key="upload").set_value(given).run())
+
+
+@pytest.mark.parametrize(
+    "names", [("vae_decoder.onnx", "vae_encoder.onnx"), ("second.onnx", "first.onnx")], ids=["by name", "by content"]
+)
+def test_an_encoder_and_a_decoder_that_are_dropped_together_are_one_model(folder, names):
+    app = unfold(opened("Model"), "open_file")
+    drop(app, files((names[0], "decoder"), (names[1], "encoder")))
+    chosen = app.selectbox(key="checkpoint")
+    assert chosen.options[2:] == [chosen.value] == [f"{names[0]} + {names[1]} (uploaded)"]
+    assert not app.error
+    assert facts(app)["Latent dimensions"] == "3"
+
+
+def test_the_two_halves_compute_what_they_compute_apart():
+    found = checkpoint.parse_both(("d.onnx", half("decoder")), ("e.onnx", half("encoder"))).model()
+    x = RNG.random((4, 1, 28, 28), np.float32)
+    z = found.encode(torch_of(x)).numpy()
+    assert np.allclose(z, x.reshape(4, -1) @ WEIGHTS["encoder"], atol=1e-5)
+    drawn = found.decode(torch_of(z)).numpy().reshape(4, -1)
+    assert np.allclose(drawn, 1 / (1 + np.exp(-(z @ WEIGHTS["decoder"]))), atol=1e-5)
+
+
+def torch_of(values):
+    import torch
+
+    return torch.from_numpy(np.asarray(values, np.float32))
+
+
+def test_a_half_that_comes_later_joins_the_one_that_is_there(folder):
+    app = unfold(opened("Model"), "open_file")
+    drop(app, files(("decoder.onnx", "decoder")))
+    assert app.selectbox(key="checkpoint").value == "decoder.onnx (uploaded)"
+    drop(app, files(("decoder.onnx", "decoder"), ("encoder.onnx", "encoder")))
+    assert app.selectbox(key="checkpoint").value == "decoder.onnx + encoder.onnx (uploaded)"
+    assert facts(app)["Latent dimensions"] == "3"
+
+
+def test_several_models_are_all_there_and_the_last_is_chosen(folder):
+    app = unfold(opened("Model"), "open_file")
+    contents = [(folder / name).read_bytes() for name in ("first.pt", "second.pt")]
+    drop(app, [(f"mine-{n}.pt", content, "application/octet-stream") for n, content in enumerate(contents)])
+    chosen = app.selectbox(key="checkpoint")
+    assert chosen.options[2:] == ["mine-0.pt (uploaded)", "mine-1.pt (uploaded)"]
+    assert chosen.value == "mine-1.pt (uploaded)"
+    drop(app, [])  # taken out of the list again: what was opened stays
+    assert app.selectbox(key="checkpoint").value == "mine-1.pt (uploaded)"
+
+
+def test_two_encoders_are_two_models():
+    pairs = picker.models_in([("a.onnx", half("encoder")), ("b.onnx", half("encoder")), ("c.onnx", half("decoder"))])
+    assert [[name for name, _ in each] for each in pairs] == [["a.onnx", "c.onnx"], ["b.onnx"]]
