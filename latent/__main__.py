@@ -34,7 +34,7 @@ def command(port: int | None, headless: bool) -> list[str]:
 def environment(model: Path | None, images: Path | None) -> dict[str, str]:
     """The environment in which the page opens on this model and these images.
 
-    Raises `ArgumentError` for a path that does not exist.
+    Raises `ArgumentError` for a path that does not exist, and for a file that is no model.
     """
     found = dict(os.environ)
     # The package is found also where it is not installed and the command runs in another folder.
@@ -44,7 +44,18 @@ def environment(model: Path | None, images: Path | None) -> dict[str, str]:
             if not path.exists():
                 raise ArgumentError(f"{path} does not exist.")
             found[name] = str(path.resolve())
+    if model is not None and model.is_file():
+        check_model_file(model)
     return found
+
+
+def check_model_file(path: Path) -> None:
+    """Raise `ArgumentError` for a file that is no model, by its name and its first bytes."""
+    from latent import checkpoint  # where used: with it comes PyTorch, which help and mistakes do without
+    from latent.foreign import formats
+
+    if not checkpoint.is_model_file(path):
+        raise ArgumentError(f"{path} is not a model file: it is none of {formats.names('or')}.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -70,3 +70,9 @@ def test_a_path_that_does_not_exist_is_refused_before_a_server_starts(tmp_path, 
     assert main([str(tmp_path / "none.pt")]) == 1
     assert capsys.readouterr().err == f"{tmp_path / 'none.pt'} does not exist.\n"
     assert main([str(tmp_path), "--images", str(tmp_path / "none.npz")]) == 1
+
+
+def test_a_file_that_is_no_model_is_refused_before_a_server_starts(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("learning rate 3e-4")
+    assert main([str(tmp_path / "notes.txt")]) == 1
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'notes.txt'} is not a model file: it is none of PyTorch, ")
