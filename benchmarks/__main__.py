@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import computing, fidelity, first_clicks, gpu, live, memory, page, training
+from benchmarks import computing, dataset, fidelity, first_clicks, gpu, live, memory, page, training
 from benchmarks.comparison import MissingPeer, Row, machine
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
@@ -25,6 +25,7 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "decode": computing.decoding,
     "statistics": computing.describing,
     "strip": computing.sweeping,
+    "dataset": dataset.opening_images,
     "mixture": computing.mixing,
     "samples": fidelity.sampling_by_mixtures,
     "training": training.training,
