@@ -1,8 +1,9 @@
 """``python -m benchmarks``: a table of ratios, each the product beside its limit or a peer, in the same run.
 
 The two sides of a row take turns, so that a machine whose speed drifts slows both; a ratio is the median of the
-pairs' ratios. ``--only`` runs some rows, ``--json`` prints the same for programs. A row whose peer is not installed
-says so. `python -m benchmarks.load` does the same for many visitors at once.
+pairs' ratios. ``--only`` runs some rows, ``--json`` prints the same for programs, ``--markdown`` also writes them into
+the table of ``docs/performance.md``. A row whose peer is not installed says so. `python -m benchmarks.load` does the
+same for many visitors at once.
 """
 
 import os
@@ -14,10 +15,11 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 
-from benchmarks import computing, dataset, fidelity, first_clicks, gpu, live, memory, page, training
-from benchmarks.comparison import MissingPeer, Row, machine
+from benchmarks import computing, dataset, fidelity, first_clicks, gpu, live, memory, page, table, training
+from benchmarks.comparison import MissingPeer, Row, machine, processor
 
 DEFAULT_CHECKPOINT = Path(__file__).parents[1] / "checkpoints" / "ae-16.pt"
 ROWS: dict[str, Callable[[Path], list[Row]]] = {
@@ -64,6 +66,7 @@ def line(row: Row) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--markdown", action="store_true", help="also write the rows into docs/performance.md")
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME", help=", ".join(ROWS))
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="a shipped one; default: ae-16")
     options = parser.parse_args()
@@ -76,6 +79,8 @@ def main() -> None:
     print(f"{'':44}{'against':44}{'ours':>10}{'peer':>10} {'':9}{'figure':>8}  reach")
     for row in rows(options.only, options.checkpoint):
         print(line(row), flush=True)
+        if options.markdown:
+            table.renew([row], f"{date.today()}, {processor()}, {os.cpu_count()} cores")
 
 
 if __name__ == "__main__":

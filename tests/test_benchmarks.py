@@ -1,0 +1,38 @@
+"""The table that the benchmarks write into the page of figures."""
+
+import pytest
+
+from benchmarks import table
+from benchmarks.comparison import Row
+
+OLD = "| old | peer | 1.00, 2.00 ms | 0.50 | at most 1 | then |\n"
+PAGE = f"Before.\n\n{table.BEGIN}{table.HEAD}{OLD}{table.END}\nAfter.\n"
+
+
+def test_rows_take_the_place_of_those_of_the_same_name_and_others_stay():
+    rows = [Row("old", "peer", "ms", 3.0, 2.0, 1.5, 1.0), Row("new", "limit", "MB", 5.0, 4.0, 1.0, 0.5, at_least=True)]
+    text = table.renewed(PAGE, rows, "now")
+    assert text.startswith("Before.\n\n")
+    assert text.endswith("\nAfter.\n")
+    assert text.count("| old |") == 1
+    assert "| old | peer | 3.00, 2.00 ms | 1.50, missed | at most 1 | now |\n" in text
+    assert "| new | limit | 5.00, 4.00 MB | 1.00 | at least 0.5 | now |\n" in text
+    assert table.renewed(text, rows, "now") == text
+
+
+def test_a_peer_that_is_not_here_takes_nothing_away():
+    missing = Row("old", "peer", missing="peer is not installed")
+    assert table.renewed(PAGE, [missing], "now") == PAGE
+    assert "| other |  | peer is not installed | – | – | – |" in table.renewed(
+        PAGE, [Row("other", "", missing="peer is not installed")], "now"
+    )
+
+
+def test_a_page_without_a_place_for_it_is_refused():
+    with pytest.raises(ValueError, match="needs a line"):
+        table.renewed("Nothing.\n", [], "now")
+
+
+def test_the_page_of_figures_has_a_place_for_it():
+    text = table.PAGE.read_text(encoding="utf-8")
+    assert table.renewed(text, [], "now") == text
