@@ -171,13 +171,7 @@ def map_section(space: LatentSpace) -> None:
             "Map", code_map.PROJECTIONS, key="map_projection", bind="query-params", horizontal=True,
             help="\n".join(f"- **{name}**: {text}" for name, text in code_map.PROJECTIONS.items()),
         )  # fmt: skip
-        colourings = code_map.colourings_of(space)
-        colouring = st.selectbox("Colour", colourings, key="map_colour", bind="query-params")
-        shown = None
-        if colouring == "cluster":
-            shown = choose_number("Clusters", 2, 30, 10, len(space.z), key="map_clusters")
-        elif colouring == "dimension":
-            shown = st.number_input("Dimension", 0, space.latent_dim - 1, key="map_dimension", bind="query-params")
+        colouring, shown = code_map.choose_colouring(space)
         tiles = 0
         if kind == "PCA" and st.toggle(
             "Decoded images in the background", value=space.latent_dim <= 2, key="map_atlas", bind="query-params"

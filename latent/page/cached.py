@@ -261,10 +261,15 @@ def properties_of(space: LatentSpace) -> list[str]:
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of the images …")
+def measured_of(space: LatentSpace, name: str) -> NDArray[np.float32]:
+    """A property of every image, (n,)."""
+    return properties.PROPERTIES[name].measure(space.images)
+
+
+@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def property_direction(space: LatentSpace, name: str) -> Codes:
     """The direction along which a measured property grows."""
-    measured = properties.PROPERTIES[name].measure(space.images)
-    direction: Codes = directions.of_property(space.z, measured, space.labels)
+    direction: Codes = directions.of_property(space.z, measured_of(space, name), space.labels)
     return direction
 
 
@@ -327,15 +332,18 @@ def places_on_plane(space: LatentSpace) -> NDArray[np.float32]:
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE of each image …")
-def map_colours(space: LatentSpace, colouring: str, shown: int | None) -> dict[str, Any]:
-    """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension or the cluster count."""
+def map_colours(space: LatentSpace, colouring: str, shown: int | str | None) -> dict[str, Any]:
+    """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension, the cluster count or the
+    property."""
     if colouring == "class":
         return given.category_colours(space.labels, space.classes)
     if colouring == "cluster":
-        n = shown or 10
+        n = int(shown or 10)
         return given.category_colours(clusters_of(space, "k-means", n).labels, [f"cluster {i}" for i in range(n)])
     if colouring == "dimension":
-        return given.value_colours(space.z[:, shown or 0], f"dimension {shown}:")
+        return given.value_colours(space.z[:, int(shown or 0)], f"dimension {shown}:")
+    if colouring == "property":
+        return given.value_colours(measured_of(space, str(shown)), f"{shown}:")
     return given.value_colours(space.errors, colouring)
 
 

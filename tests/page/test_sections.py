@@ -12,15 +12,28 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from latent import checkpoint, data, drawing, figures, images, shelf, store
+from latent import charts, checkpoint, data, drawing, figures, images, shelf, store
 from latent.figures import ChartFigure, SheetFigure
-from latent.measure import smoothness
+from latent.measure import properties, smoothness
 from latent.page import heap
 from latent.space import LatentSpace
 from tests.support.authors import network_of
 from tests.support.model_files import saved
 from tests.support.models import CHECKPOINTS, ROOT, tiny
-from tests.support.page import IN_TURN, MEASURED, SECTIONS, facts, healthy, move, opened, parts, sheets, shown, unfold
+from tests.support.page import (
+    IN_TURN,
+    MEASURED,
+    SECTIONS,
+    delivered,
+    facts,
+    healthy,
+    move,
+    opened,
+    parts,
+    sheets,
+    shown,
+    unfold,
+)
 
 # A control of every section, by the kind of widget and its key, and the value it is moved to.
 CONTROLS = {
@@ -28,7 +41,7 @@ CONTROLS = {
     "Statistics": [("slider", "statistics_images", 2000)],
     "Map": [
         ("selectbox", "map_colour", "MSE"), ("selectbox", "map_colour", "dimension"),
-        ("selectbox", "map_colour", "cluster"), ("toggle", "map_atlas", True),
+        ("selectbox", "map_colour", "cluster"), ("selectbox", "map_colour", "property"), ("toggle", "map_atlas", True),
     ],
     "Clusters": [
         ("slider", "clusters_n", 4), ("radio", "clusters_method", "mixture"), ("number_input", "clusters_seed", 3),
@@ -658,6 +671,20 @@ def test_every_section_offers_its_pictures_and_numbers_as_files(section, monkeyp
     for label, content in downloads.contents.items():
         assert content.startswith(magic[label]) if label in magic else "," in content.splitlines()[0]
     assert all(name.startswith("ae-16-") for name in downloads.names)
+
+
+def test_the_map_is_coloured_by_any_measured_property(space):
+    app = opened("Map", map_colour="property", map_property="slant")
+    assert app.selectbox(key="map_property").options == list(properties.of(space.images))
+    (shown,) = parts(app, "map").values()
+    assert shown["alt"] == "Map of 10,000 codes by PCA, coloured by slant"
+    slants = properties.PROPERTIES["slant"].measure(space.images)
+    legend = [float(entry) for entry in charts.value_colours(slants)[1]]
+    assert legend == pytest.approx(np.linspace(*np.quantile(slants, [0.01, 0.99]), 5), abs=0.06)
+    assert shown["colours"] in delivered(app)
+    (colours,) = [each for name, each in delivered(app).items() if name == shown["colours"]]
+    assert [float(entry["name"]) for entry in colours["legend"]] == legend
+    assert colours["value"] == "slant:"
 
 
 @pytest.mark.parametrize("section", IN_TURN)

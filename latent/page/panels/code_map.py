@@ -18,6 +18,8 @@ from latent.browser import given
 from latent.figures import ChartFigure
 from latent.images import Sheet
 from latent.page import cached, widgets
+from latent.page.choose import DEFAULT_PROPERTY, choose_property
+from latent.page.controls import choose_number
 from latent.page.fragment import fragment_in_turn
 from latent.page.keeping import keep
 from latent.page.show import (
@@ -40,7 +42,7 @@ PROJECTIONS = {
     "PCA": "Plane of largest variance; any point can be decoded.",
     "t-SNE": "Keeps neighbours together; axes and distances have no meaning.",
 }
-COLOURINGS = ("class", "cluster", "MSE", "dimension")
+COLOURINGS = ("class", "cluster", "MSE", "dimension", "property")
 
 
 def colourings_of(space: LatentSpace) -> tuple[str, ...]:
@@ -48,6 +50,20 @@ def colourings_of(space: LatentSpace) -> tuple[str, ...]:
     if not space.signature.has_encoder:
         return ("dimension",)
     return COLOURINGS if space.has_classes else COLOURINGS[1:]
+
+
+def choose_colouring(space: LatentSpace) -> tuple[str, int | str | None]:
+    """What dots are coloured by, and of that which: the number of clusters, a dimension, or the name of a property."""
+    colouring = st.selectbox("Colour", colourings_of(space), key="map_colour", bind="query-params")
+    match colouring:
+        case "cluster":
+            return colouring, choose_number("Clusters", 2, 30, 10, len(space.z), key="map_clusters")
+        case "dimension":
+            last = space.latent_dim - 1
+            return colouring, st.number_input("Dimension", 0, last, key="map_dimension", bind="query-params")
+        case "property":
+            return colouring, choose_property(space, "Property", "map_property", DEFAULT_PROPERTY)
+    return colouring, None
 
 
 @fragment_in_turn
@@ -163,7 +179,7 @@ def map_data(
     kind: str,
     places: NDArray[np.float32],
     colouring: str = "class",
-    shown: int | None = None,
+    shown: int | str | None = None,
     tiles: int = 0,
     *,
     previews: bool = True,
@@ -181,7 +197,7 @@ def map_data(
         small = cached.thumbnails(space.dataset)
         previewed = widgets.deliver_once(f"thumbnails-{space.dataset.sha256[:16]}", **small)
     dots = given.dots(places, labels, np.arange(len(places)))
-    shows = f"Map of {len(places):,} codes by {kind}, coloured by {colouring}"
+    shows = f"Map of {len(places):,} codes by {kind}, coloured by {described(colouring, shown)}"
     chart = partial(charts.map_chart, places, *given.painted_with(painted), axes)
     note_figure(ChartFigure(shows, lambda: charts.packed(chart())))
     return given.map_data(
@@ -190,6 +206,20 @@ def map_data(
         colours=widgets.deliver_once(f"colours-{name}-{colouring}-{shown}", **painted),
         thumbnails=previewed, atlas=under,
     )  # fmt: skip
+
+
+def described(colouring: str, shown: int | str | None) -> str:
+    """What dots are coloured by, in words.
+
+    >>> described("dimension", 3), described("property", "slant"), described("class", None)
+    ('dimension 3', 'slant', 'class')
+    """
+    match colouring:
+        case "dimension":
+            return f"dimension {shown}"
+        case "property":
+            return str(shown)
+    return colouring
 
 
 def mount_map(
