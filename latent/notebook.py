@@ -5,6 +5,7 @@ They return their arrays and, inside Jupyter, show pictures and charts as well; 
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latent import charts, codes, interpolation, sampling, traversal
+from latent import charts, codes, handout, interpolation, sampling, traversal
 from latent import images as sheets
 from latent.arrays import Codes, Pictures
 from latent.dataset import Dataset
@@ -38,6 +39,7 @@ __all__ = [
     "latent_arithmetic_demo",
     "latent_dim",
     "open_checkpoint",
+    "show_explorer",
 ]
 
 DEFAULT_CHECKPOINT = PROJECT / "checkpoints" / "ae-16.pt"
@@ -219,6 +221,30 @@ def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str =
     pictures = space.decode(interpolation.path(one_code(start, space), one_code(end, space), n_steps, kind))
     show(sheets.sheet(pictures, n_steps, zoom=2))
     return pictures
+
+
+def show_explorer(n_images: int = 500, height: int = 800) -> str:
+    """The interactive page of the model (see `latent.handout`) in a frame below the cell: the decoder live, the map,
+    traversals to scrub. Its HTML, which needs neither a server nor a network.
+
+    ``n_images`` of the images are on the map; the frame is ``height`` pixels high. The page is kept in the notebook's
+    file: some 4 MB. Of metrics it has those that were measured already.
+    """
+    page = handout.page(Evidence.with_kept(current_space()), n_images)
+    if in_jupyter():
+        from IPython.display import HTML, display
+
+        display(HTML(framed(page, height)))  # type: ignore[no-untyped-call]
+    return page
+
+
+def framed(page: str, height: int) -> str:
+    """A whole page as a frame within another one, which it cannot reach."""
+    style = "width: 100%; border: 1px solid #8884; border-radius: 6px; background: #fff"
+    return (
+        f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts allow-downloads" title="Latent space explorer" '
+        f'height="{int(height)}" style="{style}"></iframe>'
+    )
 
 
 def current_space() -> LatentSpace:

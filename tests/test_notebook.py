@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -6,8 +7,10 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from latent import notebook
+from latent import handout, notebook
 from latent.errors import ArgumentError
+from latent.measure.evidence import Evidence
+from tests.support.browser import chromium
 from tests.support.models import CHECKPOINTS, ROOT
 
 GUIDE_SESSION = """
@@ -91,6 +94,36 @@ def test_latent_dim_is_a_whole_number_that_follows_the_open_checkpoint():
     notebook.open_checkpoint(CHECKPOINTS / "ae-2.pt")
     assert latent_dim == 2
     assert [0] * latent_dim == [0, 0]
+
+
+def test_the_explorer_is_the_whole_interactive_page(default_checkpoint):
+    pages = notebook.show_explorer(60), handout.page(Evidence.with_kept(default_checkpoint), 60)
+    ours, right = (re.sub("gradient_[0-9]+", "gradient", page) for page in pages)  # which are counted on
+    assert ours == right
+
+
+DRAWN_ANEW = """async (canvas, before) => {
+    while (canvas.toDataURL() === before) await new Promise(requestAnimationFrame) }"""
+
+
+@pytest.mark.browser
+def test_in_its_frame_the_explorer_is_alive(default_checkpoint, tmp_path):
+    path = tmp_path / "cell.html"
+    frame = notebook.framed(notebook.show_explorer(60), 800)
+    path.write_text(f"<!doctype html><p>a cell</p>{frame}", encoding="utf-8")
+    with chromium() as browser:
+        page = browser.new_page()
+        complaints = []
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(path.as_uri())
+        inside = page.frame_locator("iframe")
+        inside.locator("html[data-ready]").wait_for(state="attached")
+        picture = inside.locator("#live canvas").first
+        before = picture.evaluate("canvas => canvas.toDataURL()")
+        inside.get_by_label("Dimension 0", exact=True).first.press("End")
+        picture.evaluate(DRAWN_ANEW, before)
+        assert complaints == []
 
 
 def test_the_notebook_runs_and_shows_its_pictures():
