@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import streamlit as st
 
 from latent import clustering, results
 from latent.measure import evidence as evidence_module
@@ -118,6 +119,8 @@ def test_the_command_writes_what_is_then_taken_and_says_why_it_cannot(tiny_file,
 
 
 def test_the_page_measures_nothing_that_is_kept(monkeypatch):
+    st.cache_resource.clear()  # other tests open the same model where no results lie beside it
+    st.cache_data.clear()
     for name in ("fit",):
         monkeypatch.setattr(clustering, name, lambda *given, **options: pytest.fail("clusters were computed"))
     measured = []

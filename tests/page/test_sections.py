@@ -98,6 +98,13 @@ MOVES = sorted(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_for_other_files():
+    yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
 @pytest.fixture(autouse=True)
 def empty_caches(request):
     """What the page keeps stays for the next test, unless a test brings files or functions of its own."""
