@@ -104,7 +104,7 @@ def overview_section(space: LatentSpace) -> None:
     with right:
         overview.show_map(space)
     overview.show_foremost(evidence)
-    handout = partial(findings.offer_handout, evidence) if overview.is_measured(evidence) else None
+    handout = None if evidence.missing() else partial(findings.offer_handout, evidence)
     take_away(space, shown.python, shown.arrays, png=shown.png, beside=handout)
 
 

@@ -11,6 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from latent import images
+from latent.document import CHART_WIDTH
 from latent.lazy import Lazily
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 else:
     pa, vl_convert = Lazily("pyarrow"), Lazily("vl_convert")
 
-CHART_WIDTH = 640  # pixels of a chart that is as wide as the page
 LONGEST_FILE_NAME = 60  # characters
 MOST_NAMED = 30  # images whose names stand in a caption
 ENLARGED = 2  # pixels of a PNG file for one of the page
@@ -56,7 +56,7 @@ class ChartFigure:
     def svg(self) -> str:
         spec = dict(self.spec())
         spec["datasets"] = {name: plain_rows(rows) for name, rows in spec.get("datasets", {}).items()}
-        drawn: str = vl_convert.vegalite_to_svg({"width": CHART_WIDTH} | spec, config=PAPER)
+        drawn: str = vl_convert.vegalite_to_svg({"width": CHART_WIDTH} | spec, config=PAPER)  # where it has no width
         return drawn
 
 

@@ -223,19 +223,19 @@ def interpolate(start: ArrayLike, end: ArrayLike, n_steps: int = 10, kind: str =
     return pictures
 
 
-def show_explorer(n_images: int = 500, height: int = 800) -> str:
-    """The interactive page of the model (see `latent.handout`) in a frame below the cell: the decoder live, the map,
-    traversals to scrub. Its HTML, which needs neither a server nor a network.
+def show_explorer(n_images: int = 500, height: int = 800) -> None:
+    """Show the interactive page of the model (see `latent.handout`) in a frame below the cell, in Jupyter; nothing
+    elsewhere: the decoder live, the map, traversals to scrub.
 
     ``n_images`` of the images are on the map; the frame is ``height`` pixels high. The page is kept in the notebook's
     file: some 4 MB. Of metrics it has those that were measured already.
     """
-    page = handout.page(Evidence.with_kept(current_space()), n_images)
-    if in_jupyter():
-        from IPython.display import HTML, display
+    if not in_jupyter():
+        return
+    from IPython.display import HTML, display
 
-        display(HTML(framed(page, height)))  # type: ignore[no-untyped-call]
-    return page
+    page = handout.page(Evidence.with_kept(current_space()), n_images)
+    display(HTML(framed(page, height)))  # type: ignore[no-untyped-call]
 
 
 def framed(page: str, height: int) -> str:

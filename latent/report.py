@@ -58,7 +58,7 @@ def gather(evidence: Evidence) -> Iterator[tuple[float, str]]:
 
     What a closed gate makes pointless is left out as soon as it is known to be closed.
     """
-    while missing := [part for part in evidence.parts() if not evidence.has(*part)]:
+    while missing := evidence.missing():
         yield 1 - len(missing) / len(evidence.parts()), name_of(missing[0])
         evidence.measure(*missing[0])
 

@@ -1,3 +1,4 @@
+import html
 import re
 import subprocess
 import sys
@@ -96,8 +97,14 @@ def test_latent_dim_is_a_whole_number_that_follows_the_open_checkpoint():
     assert [0] * latent_dim == [0, 0]
 
 
-def test_the_explorer_is_the_whole_interactive_page(default_checkpoint):
-    pages = notebook.show_explorer(60), handout.page(Evidence.with_kept(default_checkpoint), 60)
+def test_the_explorer_is_the_whole_interactive_page_below_its_cell(default_checkpoint):
+    cell = nbformat.v4.new_code_cell("from latent.notebook import *\nopen_checkpoint()\nshow_explorer(60)")
+    book = nbformat.v4.new_notebook(cells=[cell])
+    NotebookClient(book, timeout=300, resources={"metadata": {"path": str(ROOT)}}).execute()
+    shown = book.cells[0].outputs[-1]
+    assert shown.output_type == "display_data", "the page is shown, and not printed as text"
+    (content,) = re.findall('srcdoc="([^"]*)"', shown.data["text/html"])
+    pages = html.unescape(content), handout.page(Evidence.with_kept(default_checkpoint), 60)
     ours, right = (re.sub("gradient_[0-9]+", "gradient", page) for page in pages)  # which are counted on
     assert ours == right
 
@@ -109,7 +116,7 @@ DRAWN_ANEW = """async (canvas, before) => {
 @pytest.mark.browser
 def test_in_its_frame_the_explorer_is_alive(default_checkpoint, tmp_path):
     path = tmp_path / "cell.html"
-    frame = notebook.framed(notebook.show_explorer(60), 800)
+    frame = notebook.framed(handout.page(Evidence.with_kept(default_checkpoint), 60), 800)
     path.write_text(f"<!doctype html><p>a cell</p>{frame}", encoding="utf-8")
     with chromium() as browser:
         page = browser.new_page()

@@ -123,7 +123,7 @@ def value_colours(values: NDArray[np.floating[Any]], name: str) -> dict[str, Any
     }
 
 
-def painted_with(painted: Mapping[str, Any]) -> tuple[NDArray[np.uint8], dict[str, str]]:
+def colours_and_legend(painted: Mapping[str, Any]) -> tuple[NDArray[np.uint8], dict[str, str]]:
     """The colours (n, 3) of such dots, and the legend: name to colour."""
     return painted["colours"].reshape(-1, 3), {entry["name"]: entry["colour"] for entry in painted["legend"]}
 

@@ -201,17 +201,6 @@ def name_of_other_half(name: str) -> str:
     return f"{name[:start]}{swaps[name[start : start + 3]]}{name[start + 3 :]}"
 
 
-def are_halves(first: File, second: File) -> bool:
-    """Whether two files are the encoder and the decoder of one model: by their names, or by the graphs they hold."""
-    if name_of_other_half(first[0]) == second[0]:
-        return True
-    found = set()
-    for name, content in (first, second):
-        with suppress(CheckpointError):
-            found.add(half_of(container.parse(content, name)))
-    return found == {"encoder", "decoder"}
-
-
 def is_encoder(path: Path) -> bool:
     """Whether a file is called an encoder."""
     found = list(HALVES.finditer(path.stem))
@@ -311,16 +300,19 @@ def both(first: Container, second: Container, images: Dataset | None = None) -> 
 def half_in(path: Path) -> str:
     """ "encoder" or "decoder" for a file that describes such a half alone, else an empty text."""
     with suppress(CheckpointError):
-        return half_of(container.open_container(path))
+        return described_half((path.name, files.read(path)))
     return ""
 
 
-def half_of(opened: Container) -> str:
-    """ "encoder" or "decoder" for a graph that is such a half alone, else "". Raises `CheckpointError`."""
-    if opened.graph is not None:
-        halves = halves_in(opened)
-        if halves.encoder is None or halves.decoder is None:
-            return "encoder" if halves.decoder is None else "decoder"
+def described_half(file: File) -> str:
+    """The same for the bytes of a file."""
+    name, content = file
+    with suppress(CheckpointError):
+        opened = container.parse(content, name)
+        if opened.graph is not None:
+            halves = halves_in(opened)
+            if halves.encoder is None or halves.decoder is None:
+                return "encoder" if halves.decoder is None else "decoder"
     return ""
 
 

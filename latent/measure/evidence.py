@@ -588,6 +588,10 @@ class Evidence:
         """One of the parts, by its name."""
         return getattr(self, part)(*arguments)
 
+    def missing(self) -> list[Part]:
+        """Of all that there is to measure, what was not measured yet."""
+        return [part for part in self.parts() if not self.has(*part)]
+
     def complete(self, part: str) -> bool:
         """Whether all that there is of a part was measured already; false where there is nothing of it."""
         wanted = [each for each in self.parts() if each[0] == part]

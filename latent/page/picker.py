@@ -133,13 +133,17 @@ def sha256_of(path: Path) -> str:
 
 
 def take_upload() -> None:
-    """Add the models in the uploaded files to the picker, for this session, and choose the last that is new."""
-    given, taken = st.session_state["upload"], state().taken
-    new = [file.name for file in given if file.file_id not in taken]
-    for files in models_in([content_of(file) for file in given]):
-        if any(name in new for name, _ in files):
-            st.session_state["checkpoint"] = add_upload(files)
-    taken.update(file.file_id for file in given)
+    """Add the models in the new uploads to the picker, for this session, and choose the last. An encoder and a decoder
+    are one model, also where one of them was there before."""
+    free, taken = list(st.session_state["upload"]), state().taken
+    new = [file for file in free if file.file_id not in taken]
+    taken.update(dict.fromkeys(file.file_id for file in new))
+    for file in new:
+        if file in free:  # and no half of a model before it
+            free.remove(file)
+            others = [each for each in free if are_halves(file, each)][:1]
+            free = [each for each in free if each not in others]
+            st.session_state["checkpoint"] = add_upload(tuple(map(content_of, (file, *others))))
 
 
 def content_of(file: UploadedFile) -> File:
@@ -147,16 +151,18 @@ def content_of(file: UploadedFile) -> File:
     return file.name, file.getvalue() if file.size <= LARGEST_UPLOAD else b""
 
 
-def models_in(files: Sequence[File]) -> list[tuple[File, ...]]:
-    """These files by model: an encoder and a decoder together, every other one by itself."""
-    found: list[tuple[File, ...]] = []
-    rest = list(files)
-    while rest:
-        first = rest.pop(0)
-        other = next((each for each in rest if checkpoint.are_halves(first, each)), None)
-        if other is not None:
-            rest.remove(other)
-        found.append((first,) if other is None else (first, other))
+def are_halves(first: UploadedFile, second: UploadedFile) -> bool:
+    """Whether two uploads are the encoder and the decoder of one model: by their names, or by the graphs they hold."""
+    named = checkpoint.name_of_other_half(first.name) == second.name
+    return named or {half_in(first), half_in(second)} == {"encoder", "decoder"}
+
+
+def half_in(file: UploadedFile) -> str:
+    """Which half of a model an upload describes, see `checkpoint.described_half`; looked at once."""
+    taken = state().taken
+    found = taken[file.file_id]
+    if found is None:
+        found = taken[file.file_id] = checkpoint.described_half(content_of(file))
     return found
 
 

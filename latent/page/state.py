@@ -69,8 +69,9 @@ class State:
     ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
     ``places`` are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
     ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
-    ``downloads`` make the newest files of the section, and ``taken`` are the uploads that were looked at, by the name
-    that Streamlit has for each. What is None was not asked for yet: it comes from the link.
+    ``downloads`` make the newest files of the section. ``taken`` are the uploads that were added, by the name that
+    Streamlit has for each, and which half of a model each describes, None where nobody asked. What else is None was not
+    asked for yet: it comes from the link.
     """
 
     run: Run = field(default_factory=Run)
@@ -86,7 +87,7 @@ class State:
     origins: dict[str, Any] = field(default_factory=dict)
     places: dict[str, tuple[Any, float | None]] = field(default_factory=dict)
     downloads: dict[str, Callable[[], Any]] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    taken: dict[str, str | None] = field(default_factory=dict)
     toast: str = ""
     shelf_mistake: str = ""
     mistake: str = ""

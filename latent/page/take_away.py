@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,16 @@ Table = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 """Columns by name, or rows of values by column."""
 
 
+@dataclass(frozen=True)
+class Download:
+    """A file that can be downloaded: what makes its ``content``, how its name ends, its type, and a help text."""
+
+    content: Callable[[], Any]
+    ending: str
+    mime: str
+    text: str
+
+
 def take_away(
     space: LatentSpace,
     python: Snippet,
@@ -33,17 +45,19 @@ def take_away(
     """The end of a section: its pictures and numbers as files, made when somebody asks for one, and the few lines of
     ``python`` that make the same ``arrays``; ``beside`` draws further buttons into the row."""
     name = f"{space.name}-{state().section.lower().replace(' ', '-')}"
-    files: dict[str, tuple[Any, str, str]] = {}
+    files: dict[str, Download] = {}
     if png is not None:
-        files["PNG"] = (png, "image/png", "Images as one sheet.")
+        files["PNG"] = Download(png, ".png", "image/png", "Images as one sheet.")
     if gif is not None:
-        files["GIF"] = (gif, "image/gif", "Images as an animation.")
+        files["GIF"] = Download(gif, ".gif", "image/gif", "Images as an animation.")
     if shown := list(state().run.figures.values()):
         text = f"The {len(shown)} figures of this section as SVG, PDF and PNG, with captions, in a ZIP file."
-        files["Figures"] = (lambda: figures.archive(shown, source_of(space)), "application/zip", text)
-    files["NPZ"] = (npz(**arrays), "application/octet-stream", f"Arrays for NumPy: {', '.join(arrays)}.")
+        make = partial(figures.archive, shown, source_of(space))
+        files["Figures"] = Download(make, "-figures.zip", "application/zip", text)
+    text = f"Arrays for NumPy: {', '.join(arrays)}."
+    files["NPZ"] = Download(npz(**arrays), ".npz", "application/octet-stream", text)
     if csv is not None:
-        files["CSV"] = (lambda: csv_text(csv()), "text/csv", "Numbers as a table.")
+        files["CSV"] = Download(lambda: csv_text(csv()), ".csv", "text/csv", "Numbers as a table.")
     let_pictures_be_drawn()
     with downloads():
         offer(name, files)
@@ -63,21 +77,22 @@ def downloads(of: str = "") -> DeltaGenerator:
     return row
 
 
-def offer(name: str, files: Mapping[str, tuple[Any, str, str]]) -> None:
-    """A button for each file: what makes it, its type and a help text, by its suffix.
+def offer(name: str, files: Mapping[str, Download]) -> None:
+    """A button for each of the files, by its label; they are called ``name`` and their own ending.
 
     Streamlit keeps a button's function until the whole page runs again, so it is given one that holds no arrays.
     """
     newest = state().downloads
     newest.clear()
 
-    def newest_of(suffix: str) -> Callable[[], Any]:
-        return lambda: newest[suffix]()
+    def newest_of(label: str) -> Callable[[], Any]:
+        return lambda: newest[label]()
 
-    for suffix, (content, mime, text) in files.items():
-        newest[suffix] = content
-        file_name = f"{name}-figures.zip" if suffix == "Figures" else f"{name}.{suffix.lower()}"
-        st.download_button(suffix, newest_of(suffix), file_name, mime, on_click="ignore", help=text)
+    for label, file in files.items():
+        newest[label] = file.content
+        st.download_button(
+            label, newest_of(label), f"{name}{file.ending}", file.mime, on_click="ignore", help=file.text
+        )  # fmt: skip
 
 
 def source_of(space: LatentSpace) -> str:

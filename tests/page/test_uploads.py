@@ -1,5 +1,7 @@
 """Models that are opened in a session: one file, several at once, an encoder and a decoder in two."""
 
+import io
+
 import numpy as np
 import onnx
 import pytest
@@ -7,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from latent import checkpoint
 from latent.page import picker
+from latent.page.state import KEY, State
 from tests.support.page import facts, healthy, opened, unfold
 
 RNG = np.random.default_rng(0)
@@ -91,6 +94,29 @@ def test_several_models_are_all_there_and_the_last_is_chosen(folder):
     assert app.selectbox(key="checkpoint").value == "mine-1.pt (uploaded)"
 
 
-def test_two_encoders_are_two_models():
-    pairs = picker.models_in([("a.onnx", half("encoder")), ("b.onnx", half("encoder")), ("c.onnx", half("decoder"))])
-    assert [[name for name, _ in each] for each in pairs] == [["a.onnx", "c.onnx"], ["b.onnx"]]
+def test_two_encoders_are_two_models(folder):
+    app = unfold(opened("Model"), "open_file")
+    drop(app, files(("a.onnx", "encoder"), ("b.onnx", "encoder"), ("c.onnx", "decoder")))
+    assert app.selectbox(key="checkpoint").options[2:] == ["a.onnx + c.onnx (uploaded)", "b.onnx (uploaded)"]
+
+
+def test_a_file_is_looked_into_once_and_one_by_itself_not_at_all(folder, monkeypatch):
+    looked = []
+    described = checkpoint.described_half
+    monkeypatch.setattr(checkpoint, "described_half", lambda file: looked.append(file[0]) or described(file))
+    monkeypatch.setattr(picker.st, "session_state", {"upload": [], KEY: State()})
+    given = picker.st.session_state["upload"]
+    contents = [bytes([n]) * 100 for n in range(100)]
+    for n, content in enumerate(contents):
+        given.append(Uploaded(f"model {n}.pt", content))
+        picker.take_upload()
+        assert len(looked) == (n + 1 if n else 0)
+    assert len(picker.st.session_state[KEY].uploads) == 100
+
+
+class Uploaded(io.BytesIO):
+    """A file as the uploader hands it over."""
+
+    def __init__(self, name, content):
+        super().__init__(content)
+        self.name, self.size, self.file_id = name, len(content), name

@@ -197,8 +197,8 @@ def map_data(
         small = cached.thumbnails(space.dataset)
         previewed = widgets.deliver_once(f"thumbnails-{space.dataset.sha256[:16]}", **small)
     dots = given.dots(places, labels, np.arange(len(places)))
-    shows = f"Map of {len(places):,} codes by {kind}, coloured by {described(colouring, shown)}"
-    chart = partial(charts.map_chart, places, *given.painted_with(painted), axes)
+    shows = f"Map of {len(places):,} codes by {kind}, coloured by {colouring_in_words(colouring, shown)}"
+    chart = partial(charts.map_chart, places, *given.colours_and_legend(painted), axes)
     note_figure(ChartFigure(shows, lambda: charts.packed(chart())))
     return given.map_data(
         space, axes, shows,
@@ -208,11 +208,11 @@ def map_data(
     )  # fmt: skip
 
 
-def described(colouring: str, shown: int | str | None) -> str:
+def colouring_in_words(colouring: str, shown: int | str | None) -> str:
     """What dots are coloured by, in words.
 
-    >>> described("dimension", 3), described("property", "slant"), described("class", None)
-    ('dimension 3', 'slant', 'class')
+    >>> [colouring_in_words(*each) for each in (("dimension", 3), ("property", "slant"), ("class", None))]
+    ['dimension 3', 'slant', 'class']
     """
     match colouring:
         case "dimension":

@@ -76,7 +76,7 @@ def go_to(finding: Finding) -> None:
 
 def show_first(place: Any, evidence: Evidence) -> None:
     """What can be said before the first part that is missing is measured, where one is."""
-    if any(not evidence.has(*part) for part in evidence.parts()):
+    if evidence.missing():
         show_so_far(place, evidence, 0.0, "test MSE")
 
 

@@ -96,10 +96,5 @@ def show_foremost(evidence: Evidence) -> None:
         show_finding(place, finding, "overview")
     if evidence.has_judge and evidence.refusal:
         st.caption(evidence.refusal)
-    if not is_measured(evidence):
+    if evidence.missing():
         st.caption("Not all is measured yet; Diagnose measures the rest.")
-
-
-def is_measured(evidence: Evidence) -> bool:
-    """Whether all that a report tells is measured, and so can be handed around."""
-    return all(evidence.has(*part) for part in evidence.parts())
