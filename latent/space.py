@@ -264,16 +264,6 @@ class LatentSpace:
             errors[part] = np.square(difference).reshape(len(difference), -1).mean(axis=1)
         return errors
 
-    @cached_property
-    def mean_image_error(self) -> float:
-        """Mean squared error per pixel of the mean image in place of every image: what a model has to beat."""
-        x = self.images.reshape(len(self.images), -1)
-        mean, total = x.mean(axis=0, dtype=np.float64) / 255, 0.0
-        block = max(1, LARGEST_BLOCK // x.shape[1])
-        for start in range(0, len(x), block):
-            total += float(np.square(x[start : start + block] / np.float32(255) - mean).sum(dtype=np.float64))
-        return total / x.size
-
     @property
     def test_error(self) -> float:
         """Mean squared error per pixel over the images, pixels in [0, 1].

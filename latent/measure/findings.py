@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from latent.measure.dimensions import ACTIVE_VARIANCE, LEAST_CORRELATION
 from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, REFERENCES, Evidence
 from latent.measure.fidelity import Fidelity
-from latent.measure.gates import Subject
+from latent.measure.gates import Subject, better_than_mean_image
+from latent.measure.health import N_IMAGES
 from latent.measure.intervals import Interval, apart, mean_interval, share_interval
 from latent.measure.smoothness import THROUGH_CODES
 from latent.sampling import SAMPLERS
@@ -83,6 +84,20 @@ def foremost(found: Sequence[Finding], n: int = 3) -> list[Finding]:
         return not finding.defect, place
 
     return sorted(found, key=rank)[:n]
+
+
+@rule("reconstruction", "health")
+def first_look(evidence: Evidence) -> Iterator[Finding]:
+    """What is known before all images are reconstructed."""
+    health = evidence.health()
+    if evidence.complete("pca_errors") or not better_than_mean_image(health):  # and a decoder alone has no error
+        return
+    n = min(N_IMAGES, len(evidence.space.images))
+    low, high = (each / health.mean_image_mse for each in health.gain)
+    yield Finding(
+        f"On {n:,} images the test MSE is {health.mse:.4f}, {low:.0%} to {high:.0%} (95% interval) below that of the "
+        "mean image.", low, "reconstruction",
+    )  # fmt: skip
 
 
 @rule("reconstruction", "reconstruction", "pca_errors")

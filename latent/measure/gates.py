@@ -36,6 +36,11 @@ class Gate:
     closes: frozenset[Subject]
     topic: str = "reconstruction"
 
+    @property
+    def doubts_the_images(self) -> bool:
+        """Whether the images in use may not be of the kind that the model was trained on."""
+        return self.name in ("untrained", "mean image")
+
 
 @dataclass(frozen=True)
 class Looked:

@@ -182,12 +182,6 @@ def test_error(space: LatentSpace) -> float:
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def mean_image_error(space: LatentSpace) -> float:
-    """`LatentSpace.mean_image_error`."""
-    return space.mean_image_error
-
-
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
     """Statistics of the codes of the first ``n`` evaluation images."""
     return LatentStatistics.of(space.z[:n])

@@ -132,6 +132,15 @@ def test_nothing_is_said_of_what_is_not_measured_and_nothing_is_measured_to_say_
     assert set(planted.found) == before
 
 
+def test_where_only_the_health_is_known_the_error_is_set_against_the_mean_image(planted):
+    for part in set(planted.found) - {("health",)}:
+        del planted.found[part]
+    health = planted.health()
+    low, high = (bound / health.mean_image_mse for bound in health.gain)
+    (said,) = texts(planted)
+    assert f"test MSE is {health.mse:.4f}, {low:.0%} to {high:.0%}" in said
+
+
 def test_a_sampler_stuck_on_one_digit_is_found_out(planted):
     stuck = fidelity(50, digits=[0, 1000, 0, 0, 0, 0, 0, 0, 0, 0])
     planted.found["sampler", "learned", SEED] = Sampled(stuck, np.zeros((1, 12)), None)

@@ -104,7 +104,8 @@ def test_a_link_says_which_images():
 
 def test_a_model_that_is_worse_than_the_mean_image_says_so_first():
     app = opened("Overview", checkpoint="mnist", images="plain")
-    assert "worse than their mean image" in app.warning[0].value
+    assert "for the mean image" in app.warning[0].value
+    assert "its own images" in app.warning[0].value
     shipped = opened("Overview", checkpoint="mine", images="MNIST")
     assert shipped.warning  # an untrained model is worse on any images
 

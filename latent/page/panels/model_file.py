@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from latent import images
+from latent.measure.evidence import Evidence
 from latent.page import cached
 from latent.page.show import real_names, show_codes, show_facts
 from latent.page.snippet import Snippet, snippet
@@ -32,7 +33,7 @@ def show_file(space: LatentSpace, *, explained: bool = True) -> None:
         "Test MSE": f"Mean squared error per pixel on the {len(space.images):,} images in use, pixels in [0, 1].",
         "File": f"{saved.container}, sha256 {saved.sha256[:16]}…",
     }
-    if space.signature.has_encoder and (warning := of_other_images(space)):
+    if warning := of_other_images(cached.evidence_of(space)):
         st.warning(warning)
     show_facts(facts_of(space), means if explained else None)
     for sentence in notes_on_images(space):
@@ -41,16 +42,16 @@ def show_file(space: LatentSpace, *, explained: bool = True) -> None:
         st.text(space.dataset.note)
 
 
-def of_other_images(space: LatentSpace) -> str:
+def of_other_images(evidence: Evidence) -> str:
     """Why the model was probably trained on other images, and what to do, as sentences; empty where it was not."""
-    error, mean = cached.test_error(space), cached.mean_image_error(space)
-    if error < mean:
-        return ""
-    return (
-        f"This model reconstructs these images worse than their mean image would (MSE {error:.4f}, mean image "
-        f"{mean:.4f}), so it was probably trained on others. To explore it, give it its own: **Open a file** in the "
-        "sidebar, or a folder named by `LATENT_IMAGES`."
-    )
+    evidence.health()
+    for gate in evidence.gates:
+        if gate.doubts_the_images:
+            return (
+                f"{gate.text} To explore this model, give it its own images: **Open a file** in the sidebar, or a "
+                "folder named by `LATENT_IMAGES`."
+            )
+    return ""
 
 
 def notes_on_images(space: LatentSpace) -> Iterator[str]:
