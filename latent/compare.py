@@ -102,7 +102,7 @@ class Comparison:
         """All that is measured, as plain values for JSON, in which None stands for what cannot be.
 
         ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, a key for each of
-        `scores.SCORES`, ``intervals`` of 95% by the same keys, error ``by_digit`` (n_classes), ``std`` in latent units
+        `scores.SCORES`, ``intervals`` of 95% by the same keys, error ``by_class`` (n_classes), ``std`` in latent units
         and ``active`` of every dimension. ``better``: for each score "a", "b", or None where no difference is found:
         their intervals overlap. ``shared``: neighbour ``overlap`` and ``cka`` from 0 to 1, ``r2_there`` (A to B) and
         ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n`` images. The last two are None where one
@@ -156,7 +156,7 @@ def numbers_of(evidence: Evidence, progress: Callable[[str], object]) -> dict[st
         if interval is not None and found[name] is not None:
             found["intervals"][name] = list(interval)
     encodes = signature.has_encoder
-    found["by_digit"] = evidence.reconstruction().by_digit if encodes else None
+    found["by_class"] = evidence.reconstruction().by_class if encodes else None
     found["std"] = space.statistics.std if encodes else None
     found["active"] = evidence.active() if encodes else None
     return found

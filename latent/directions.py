@@ -29,25 +29,25 @@ def mean_code(z: NDArray[np.float32]) -> NDArray[np.float32]:
 def of_property(
     z: NDArray[np.float32], values: NDArray[np.floating], labels: NDArray[np.integer]
 ) -> NDArray[np.float32]:
-    """The direction (latent_dim,) along which a measured property of the images grows while the digit stays.
+    """The direction (latent_dim,) along which a measured property of the images grows while the class stays.
 
-    From the mean code of the fifth with the least to that of the fifth with the most of it, within every digit and
-    averaged over the digits: thick digits are other digits than thin ones, and the direction should not change the
+    From the mean code of the fifth with the least to that of the fifth with the most of it, within every class and
+    averaged over the classes: thick digits are of other classes than thin ones, and the direction should not change the
     one with the other. ``values`` (n,) of the property and ``labels`` (n,) belong to codes ``z`` (n, latent_dim).
 
-    Raises `ArgumentError` where they are not equally many, or a digit has fewer than five.
+    Raises `ArgumentError` where they are not equally many, or a class has fewer than five.
     """
     if not len(z) == len(values) == len(labels) > 0:
         raise ArgumentError(
             f"Expected a value and a label for each code, got {len(z)}, {len(values)} and {len(labels)}."
         )
     differences = []
-    for digit in np.unique(labels):
-        rows = np.flatnonzero(labels == digit)
+    for each in np.unique(labels):
+        rows = np.flatnonzero(labels == each)
         n = int(FIFTH * len(rows))
         if n == 0:
             raise ArgumentError(
-                f"A fifth of the images of each class is needed; there are {len(rows)} of class {digit}."
+                f"A fifth of the images of each class is needed; there are {len(rows)} of class {each}."
             )
         order = rows[np.argsort(values[rows], kind="stable")]
         differences.append(difference(z[order[-n:]], z[order[:n]]))

@@ -21,7 +21,7 @@ MAP_SIDE = 372  # pixels of the map in a GIF
 DOT = 4  # pixels
 CURVE = 70  # pixels that the curve of the losses is high
 MARGIN = 12
-GREYS = 48  # of a GIF, beside the colours of the digits: more would not be seen, and take room
+GREYS = 48  # of a GIF, beside the colours of the classes: more would not be seen, and take room
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Film:
         """The film of a run and its history, the rows of a checkpoint.
 
         Of more than two dimensions the map is the plane of the final epoch's first two principal components; of one,
-        the digits lie one above the other.
+        the classes lie one above the other.
         """
         codes = snapshots.codes
         plane = Plane.of(codes[-1])
@@ -51,7 +51,7 @@ class Film:
         axes = plane.names
         if codes.shape[2] == 1:
             places[:, :, 1] = snapshots.labels + np.random.default_rng(0).uniform(-0.35, 0.35, codes.shape[1])
-            axes = (axes[0], "digit")
+            axes = (axes[0], "class")
         low, high = (np.quantile(places, share, axis=1) for share in (EDGE, 1 - EDGE))
         low, high = low.min(axis=0), high.max(axis=0)
         room = ROOM * (high - low) + 1e-6
@@ -71,11 +71,11 @@ class Film:
         return f"epoch {epoch} of {last}" + ("" if np.isnan(loss) else f", test loss {loss:.4f}")
 
     def picture(self, frame: int, colours: Sequence[str]) -> Image.Image:
-        """The map, with the dots in the ten ``colours`` of the digits, the reconstructions beside it, and a title."""
+        """The map, with the dots in the ``colours`` of their classes, the reconstructions beside it, and a title."""
         zoom = max(1, MAP_SIDE // (self.snapshots.reconstructions.shape[2] * 6))
-        digits = sheet(self.snapshots.reconstructions[frame], COLUMNS, zoom).image
+        pictures = sheet(self.snapshots.reconstructions[frame], COLUMNS, zoom).image
         title = 28
-        size = (MAP_SIDE + digits.width + 3 * MARGIN, max(MAP_SIDE, digits.height) + title + 2 * MARGIN)
+        size = (MAP_SIDE + pictures.width + 3 * MARGIN, max(MAP_SIDE, pictures.height) + title + 2 * MARGIN)
         picture = Image.new("RGB", size, "white")
         draw = ImageDraw.Draw(picture)
         draw.text((MARGIN, MARGIN), self.caption(frame), "black", ImageFont.load_default(18))
@@ -85,8 +85,8 @@ class Film:
                 at_x, at_y = left + x * (MAP_SIDE - DOT), top + (1 - y) * (MAP_SIDE - DOT)
                 draw.rectangle((at_x, at_y, at_x + DOT - 1, at_y + DOT - 1), colours[label % len(colours)])
         draw.rectangle((left, top, left + MAP_SIDE, top + MAP_SIDE), outline="silver")
-        picture.paste(digits, (left + MAP_SIDE + MARGIN, top), digits)
-        self.draw_losses(draw, (2 * MARGIN + MAP_SIDE, top + digits.height + 2 * MARGIN, digits.width), frame)
+        picture.paste(pictures, (left + MAP_SIDE + MARGIN, top), pictures)
+        self.draw_losses(draw, (2 * MARGIN + MAP_SIDE, top + pictures.height + 2 * MARGIN, pictures.width), frame)
         return picture
 
     def draw_losses(self, draw: ImageDraw.ImageDraw, place: tuple[int, int, int], frame: int) -> None:

@@ -22,7 +22,7 @@ class Signature:
 
     ``latent_dim`` the length of a code as the page sees it, flat; ``code_shape`` its shape inside the model, which is
     (channels, height, width) for a spatial code; ``image_shape`` (channels, height, width); ``conditional`` whether a
-    digit has to be named; ``has_encoder`` is false for a decoder alone; ``framed`` whether smaller images stand in the
+    class has to be named; ``has_encoder`` is false for a decoder alone; ``framed`` whether smaller images stand in the
     middle of what it takes, instead of being resized.
     """
 

@@ -81,15 +81,14 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     """All that is measured as plain values, ready for JSON; a part that cannot be measured here is None.
 
     ``health`` (`health.Health`) and ``gates``, the names of those that are closed; ``reconstruction`` {mse, pca_mse,
-    mean_picture_mse, by_digit}, mean squared errors a pixel, pixels in [0, 1]; ``samplers`` name -> {frechet,
-    pixel_frechet, precision, recall, density, coverage, digits, entropy (bits), confidence, duplicates, near_copies,
-    novelty, intervals}, the references among them (`fidelity.Fidelity`); ``dimensions`` a list of {dimension, variance
-    (squared latent units), effect (RMS a pixel), digit_information (bits), kl (nats, or None), active, stands_for
-    (property, or None), correlation, follow}; ``effective_rank``; ``disentanglement``
+    mean_picture_mse, by_class}, mean squared errors a pixel, pixels in [0, 1]; ``samplers`` name -> {frechet,
+    pixel_frechet, precision, recall, density, coverage, class_counts, entropy (bits), confidence, duplicates,
+    near_copies, novelty, intervals}, the references among them (`fidelity.Fidelity`); ``dimensions`` a list of
+    {dimension, variance (squared latent units), effect (RMS a pixel), class_information (bits), kl (nats, or None),
+    active, stands_for (property, or None), correlation, follow}; ``effective_rank``; ``disentanglement``
     (`disentanglement.Disentanglement`); ``smoothness`` kind -> {path_length, evenness, off_data}, means over the paths;
     ``probe`` {codes, pca, interval} and ``clusters`` {accuracy, nmi, interval}, from 0 to 1; ``neighbours`` (n_classes,
-    n_classes) shares; ``findings`` a list of {text, value, topic, dimension, defect}.
-    """
+    n_classes) shares; ``findings`` a list of {text, value, topic, dimension, defect}. """
     space, complete = evidence.space, evidence.complete
     found: dict[str, Any] = {
         "checkpoint": space.name, "sha256": space.checkpoint.sha256, "kind": space.signature.kind,
@@ -107,7 +106,7 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     if complete("reconstruction") and complete("pca_errors"):
         errors, pca = evidence.reconstruction(), evidence.pca_errors()
         found["reconstruction"] = {
-            "mse": space.test_error, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_digit": errors.by_digit
+            "mse": space.test_error, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_class": errors.by_class
         }  # fmt: skip
     if complete("sampler"):
         found["samplers"] = {name: each.to_dict() for name, each in evidence.fidelities().items()}

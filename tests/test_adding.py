@@ -112,7 +112,7 @@ class TestMeasureOfSamplers:
         ones = Measure("ones", "share", "neither", ".1%", "The share of 1s that the judge sees.", share_of_ones)
         monkeypatch.setitem(MEASURES, "ones", ones)
         found = few.sampler("normal", 0).fidelity
-        assert found.value("ones") == found.digits[1] / found.digits.sum()
+        assert found.value("ones") == found.class_counts[1] / found.class_counts.sum()
         assert list(found.to_dict())[-1] == "ones"
 
     def test_a_value_from_before_it_was_added_is_not_known(self, few, monkeypatch):

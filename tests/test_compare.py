@@ -204,7 +204,7 @@ class TestCommand:
         found = json.loads(printed.out, parse_constant=refuse)
         assert set(found) == {"a", "b", "better", "shared", "stitching"}
         assert set(found["a"]) == set(scores.SCORES) | {
-            "name", "path", "sha256", "kind", "conditional", "image_shape", "by_digit", "std", "active",
+            "name", "path", "sha256", "kind", "conditional", "image_shape", "by_class", "std", "active",
             "intervals",
         }  # fmt: skip
         assert found["b"]["seconds"] is None  # a file without a history

@@ -22,8 +22,8 @@ from tests.support.models import CHECKPOINTS, tiny
 
 NAME = "<script>alert(1)</script>"
 KEYS = {
-    "frechet", "precision", "recall", "density", "coverage", "digits", "entropy", "confidence", "duplicates", "novelty",
-    "pixel_frechet", "near_copies", "intervals",
+    "frechet", "precision", "recall", "density", "coverage", "class_counts", "entropy", "confidence", "duplicates",
+    "novelty", "pixel_frechet", "near_copies", "intervals",
 }  # fmt: skip
 
 
@@ -61,14 +61,14 @@ def test_gathering_says_how_far_it_is_and_measures_everything_once(measured):
 
 def test_the_numbers_are_strict_json_with_every_part(measured):
     found = json.loads(json.dumps(numbers(measured), allow_nan=False))
-    assert set(found["reconstruction"]) == {"mse", "pca_mse", "mean_picture_mse", "by_digit"}
+    assert set(found["reconstruction"]) == {"mse", "pca_mse", "mean_picture_mse", "by_class"}
     assert found["reconstruction"]["mse"] == pytest.approx(measured.space.test_error)
-    assert len(found["reconstruction"]["by_digit"]) == 10
+    assert len(found["reconstruction"]["by_class"]) == 10
     assert set(found["samplers"]) == set(measured.rows)
     assert all(set(each) == KEYS for each in found["samplers"].values())
     assert found["samplers"]["real images"]["novelty"] is None
     assert [row["dimension"] for row in found["dimensions"]] == [0, 1]
-    assert {"variance", "effect", "digit_information", "kl", "active"} <= set(found["dimensions"][0])
+    assert {"variance", "effect", "class_information", "kl", "active"} <= set(found["dimensions"][0])
     assert found["dimensions"][0]["kl"] > 0
     assert set(found["smoothness"]) == set(smoothness.KINDS)
     assert 0 <= found["probe"]["codes"] <= 1

@@ -213,7 +213,7 @@ def test_a_snapshot_of_another_shape_or_of_nothing_is_refused():
         Snapshots.plan(film.labels, 100_000, (28, 28))
 
 
-@pytest.mark.parametrize(("latent_dim", "axes"), [(1, ("dimension 0", "digit")), (2, ("dimension 0", "dimension 1"))])
+@pytest.mark.parametrize(("latent_dim", "axes"), [(1, ("dimension 0", "class")), (2, ("dimension 0", "dimension 1"))])
 def test_small_spaces_are_their_own_map(latent_dim, axes):
     film = Film.of(settling(latent_dim), history(6))
     assert film.axes == axes

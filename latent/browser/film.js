@@ -5,7 +5,7 @@
  *
  * @typedef {Object} Frames
  * @property {Uint16Array} places (frames, dots, 2): shares of the map in 65,535ths, after `Film` in film.py
- * @property {Uint8Array} labels the digit of every dot
+ * @property {Uint8Array} labels the class of every dot
  * @property {Uint8Array} pictures a zlib stream of uint8 (frames, pictures, height, width, channels)
  * @property {number[]} shape of the pictures
  *
@@ -14,7 +14,7 @@
  * @property {string[]} captions what is said of every frame
  * @property {(number | null)[]} losses of every frame
  * @property {[string, string]} axes what the axes of the map are
- * @property {string[]} colours of the ten digits
+ * @property {string[]} colours of the classes
  */
 
 const OUTSIDE = 65535; // stands for 1, the right and the upper edge of the map
@@ -42,7 +42,7 @@ class Film {
   constructor(root) {
     this.root = root;
     const find = (name) => root.querySelector(`.${name}`);
-    [this.map, this.digits, this.slider, this.button, this.said] = ["map", "digits", "epoch", "play", "said"].map(find);
+    [this.map, this.pictures, this.slider, this.button, this.said] = ["map", "pictures", "epoch", "play", "said"].map(find);
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.at = 0; // the frame, with a fraction between two of them
     this.playing = false;
@@ -151,7 +151,7 @@ class Film {
     const before = Math.floor(at);
     const after = Math.min(this.last, before + 1);
     this.paintMap(before, after, at - before);
-    this.paintDigits(before, after, at - before);
+    this.paintPictures(before, after, at - before);
     this.say(Math.round(at));
   }
 
@@ -174,13 +174,13 @@ class Film {
     }
   }
 
-  paintDigits(before, after, share) {
+  paintPictures(before, after, share) {
     const [, n, height, width, channels] = this.shape;
     const columns = Math.min(COLUMNS, n);
     const sheetWidth = columns * (width + GAP) - GAP;
     const sheetHeight = Math.ceil(n / columns) * (height + GAP) - GAP;
     if (this.sheet?.width !== sheetWidth || this.sheet.height !== sheetHeight) {
-      Object.assign(this.digits, { width: sheetWidth, height: sheetHeight });
+      Object.assign(this.pictures, { width: sheetWidth, height: sheetHeight });
       this.sheet = new ImageData(sheetWidth, sheetHeight);
     }
     const { data } = this.sheet;
@@ -197,7 +197,7 @@ class Film {
         data[to + 3] = 255;
       }
     }
-    this.digits.getContext("2d").putImageData(this.sheet, 0, 0);
+    this.pictures.getContext("2d").putImageData(this.sheet, 0, 0);
   }
 
   /** The epoch in words, where it is another one. @param {number} frame */
@@ -208,17 +208,17 @@ class Film {
     this.said.textContent = caption;
     this.slider.setAttribute("aria-valuetext", caption);
     this.map.setAttribute("aria-label", `Map of ${this.labels.length} codes, ${caption}`);
-    this.digits.setAttribute("aria-label", `${this.shape[1]} reconstructed test images, ${caption}`);
+    this.pictures.setAttribute("aria-label", `${this.shape[1]} reconstructed test images, ${caption}`);
     this.map.dataset.frame = String(frame);
   }
 }
 
-/** A patch of colour and the digit it stands for. */
-function legendEntry(colour, digit) {
+/** A patch of colour and the class it stands for. */
+function legendEntry(colour, name) {
   const entry = document.createElement("span");
   const patch = document.createElement("i");
   patch.style.background = colour;
-  entry.append(patch, String(digit));
+  entry.append(patch, String(name));
   return entry;
 }
 

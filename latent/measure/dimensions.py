@@ -34,7 +34,7 @@ class Dimensions:
     """What dimensions of codes carry; arrays have one entry for each of ``dimensions``.
 
     ``variance`` in squared latent units; ``effect`` on the picture, a root mean square a pixel (`traversal.effects`,
-    one standard deviation either way); ``digit_information`` in bits, of the 3.32 that ten equally frequent digits
+    one standard deviation either way); ``class_information`` in bits, of the 3.32 that ten equally frequent classes
     hold; ``kl`` in nats (`kl_by_dimension`), None where the model is not variational or does not say;
     ``correlation`` of each with each; ``effective_rank`` of the whole code, each dimension as long as its effect, from
     1 to latent_dim. ``variational`` says by which rule dimensions are `active`.
@@ -43,7 +43,7 @@ class Dimensions:
     dimensions: NDArray[np.intp]
     variance: NDArray[np.float64]
     effect: NDArray[np.float64]
-    digit_information: NDArray[np.float64]
+    class_information: NDArray[np.float64]
     kl: NDArray[np.float64] | None
     correlation: NDArray[np.float64] = field(repr=False)
     effective_rank: float
@@ -77,7 +77,7 @@ class Dimensions:
             chosen,
             own.var(axis=0, dtype=np.float64),
             np.asarray(effect, np.float64)[chosen],
-            digit_information(own, labels),
+            class_information(own, labels),
             None if logvar is None else kl_by_dimension(own, logvar[:, chosen]),
             correlations(own, own),
             effective_rank((z - z.mean(axis=0, dtype=np.float64)) * units),
@@ -120,7 +120,7 @@ def random_rows(rows: NDArray[np.float32], n: int, seed: int) -> NDArray[np.floa
     return rows[np.random.default_rng(seed).choice(len(rows), n, replace=False)]
 
 
-def digit_information(z: NDArray[np.floating], labels: Labels, bins: int = BINS) -> NDArray[np.float64]:
+def class_information(z: NDArray[np.floating], labels: Labels, bins: int = BINS) -> NDArray[np.float64]:
     """Mutual information in bits between each dimension of codes (n, latent_dim) and the label (n,), (latent_dim,).
 
     Each dimension is cut into ``bins`` of equal frequency; the bias of counting few codes a bin is taken off to first
@@ -303,7 +303,7 @@ class Reconstruction:
         return float(self.errors.mean())
 
     @property
-    def by_digit(self) -> NDArray[np.float64]:
+    def by_class(self) -> NDArray[np.float64]:
         """The mean error of each class, (n_classes,); NaN for one that is not there."""
         counts = np.bincount(self.labels)
         sums = np.bincount(self.labels, self.errors)
@@ -312,7 +312,7 @@ class Reconstruction:
     @property
     def intervals(self) -> list[Interval]:
         """The 95% interval of each class's mean error."""
-        return [mean_interval(self.errors[self.labels == each]) for each in range(len(self.by_digit))]
+        return [mean_interval(self.errors[self.labels == each]) for each in range(len(self.by_class))]
 
     def best(self, n: int = 32) -> NDArray[np.intp]:
         """The ``n`` images with the least error, best first."""

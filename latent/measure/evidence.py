@@ -287,7 +287,7 @@ class Evidence:
         if not judge.names_classes:
             raise ArgumentError(judge.refusal)
         numbers = np.min_scalar_type(len(judge.classes))
-        before, after = self.originals().digits, self.reconstructions().digits
+        before, after = self.originals().predicted, self.reconstructions().predicted
         return Predictions(before.astype(numbers), after.astype(numbers), judge.taught)
 
     def asked_judge(self) -> Judge:
@@ -372,7 +372,7 @@ class Evidence:
             pictures = space.decode(z[:N_SHOWN], space.labels[known[:N_SHOWN]])
         else:
             z = sampling.sample(self.fitted_sampler(name), len(held_out), seed=seed)
-            labels = space.labels[known] if space.signature.conditional else None  # digits as often as they are
+            labels = space.labels[known] if space.signature.conditional else None  # classes as often as they are
             seen = self.see(z, labels)
             verdict, pixels = seen.judgement, seen.pixels
             pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])
@@ -612,7 +612,7 @@ def subject(identity: Identity, images: NDArray[np.uint8], labels: Labels) -> di
     of_images.update(np.ascontiguousarray(labels).data)
     of_judge = hashlib.sha256(JUDGE_FILE.read_bytes())
     return {
-        "model": identity.sha256, "reading": identity.reading, "digit": identity.asked,
+        "model": identity.sha256, "reading": identity.reading, "class": identity.asked,
         "images": of_images.hexdigest(),
         "judge": of_judge.hexdigest(), "measures": [VERSION, *MEASURES],
     }  # fmt: skip

@@ -26,26 +26,25 @@ N_COMPONENTS = 64  # of pixels
 class Fidelity:
     """A set of pictures measured against real ones.
 
-    ``frechet`` distance in squared units of the features, 0 for equal means and covariances: comparable between
-    sets as large as these, in these features, and not with an Inception FID. ``pixel_frechet`` is the same distance of
-    pixels in principal components, which sees the style that a classifier overlooks; NaN where no pixels were given.
+    ``frechet`` distance in squared units of the features, 0 for equal means and covariances: comparable between sets as
+    large as these, in these features, and not with an Inception FID. ``pixel_frechet`` is the same distance of pixels
+    in principal components, which sees the style that a classifier overlooks; NaN where no pixels were given.
     ``precision`` and ``density`` say how much of the set lies among the real pictures, ``recall`` and ``coverage`` how
-    much of the real pictures it reaches; all are shares. ``digits`` (n_classes,) counts what the judge saw, ``entropy``
-    is that histogram's in bits, ``confidence`` the judge's mean. ``duplicates`` is the share of pictures that have
-    another one nearer than 1 % of real pictures have. ``near_copies`` is the share of codes nearer to the code they are
-    nearest to, of those that the sampler was fitted to, than that is to any other: without codes, that of unseen real
-    ones. ``novelty`` compares the median distance to the nearest such code: 0 for copies, 1 for codes as new as unseen
-    real ones; NaN where no codes were given, or all real ones are the same. ``added`` holds the values of all
-    `MEASURES` besides these, by their keys; ``intervals`` those of 95% of some, by how much drawing other samples moves
-    them.
-    """
+    much of the real pictures it reaches; all are shares. ``class_counts`` (n_classes,) counts what the judge saw,
+    ``entropy`` is that histogram's in bits, ``confidence`` the judge's mean. ``duplicates`` is the share of pictures
+    that have another one nearer than 1 % of real pictures have. ``near_copies`` is the share of codes nearer to the
+    code they are nearest to, of those that the sampler was fitted to, than that is to any other: without codes, that of
+    unseen real ones. ``novelty`` compares the median distance to the nearest such code: 0 for copies, 1 for codes as
+    new as unseen real ones; NaN where no codes were given, or all real ones are the same. ``added`` holds the values of
+    all `MEASURES` besides these, by their keys; ``intervals`` those of 95% of some, by how much drawing other samples
+    moves them. """
 
     frechet: float
     precision: float
     recall: float
     density: float
     coverage: float
-    digits: NDArray[np.int64]
+    class_counts: NDArray[np.int64]
     entropy: float
     confidence: float
     duplicates: float
@@ -131,7 +130,7 @@ class Reference:
         values = {key: measure.of(samples) for key, measure in MEASURES.items()}
         own = {key: values.pop(key) for key in tuple(values) if key in Fidelity.__dataclass_fields__}
         intervals = {key: each.interval(samples) for key, each in MEASURES.items() if each.interval is not None}
-        return Fidelity(**own, digits=samples.counts, added=values, intervals=intervals)
+        return Fidelity(**own, class_counts=samples.counts, added=values, intervals=intervals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +150,7 @@ class Samples:
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """How many pictures were judged to be of each class, (n_classes,)."""
-        return np.bincount(self.judgement.digits, minlength=self.judgement.probabilities.shape[1])
+        return np.bincount(self.judgement.predicted, minlength=self.judgement.probabilities.shape[1])
 
     @property
     def confidence(self) -> float:

@@ -27,7 +27,7 @@ CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
 RARE = 0.1  # of the share of a class among real images: a class that samples show less often is nearly missing
 SCARCE = 0.8  # of that share: a class that samples show less often is said with its share
 MOST_NAMED = 6  # of many dimensions
-FOREMOST = ("reconstruction", "samplers", "digits")  # the topics that say how good a model is, the first first
+FOREMOST = ("reconstruction", "samplers", "overlap")  # the topics that say how good a model is, the first first
 
 PATHS = {"linear": "linear paths", "spherical": "spherical paths", THROUGH_CODES: "paths through real codes"}
 
@@ -118,7 +118,7 @@ def error_against_pca(evidence: Evidence) -> Iterator[Finding]:
 @rule("reconstruction", "reconstruction", "predictions")
 def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
     found, names = evidence.reconstruction(), evidence.space.classes
-    errors, intervals = found.by_digit, found.intervals
+    errors, intervals = found.by_class, found.intervals
     order = [int(each) for each in np.argsort(errors) if np.isfinite(errors[each])]
     changed = evidence.predictions().changed
     text = f"Reconstruction changes the predicted class of {changed:.1%} of images."
@@ -320,11 +320,11 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
     name = usual_sampler(evidence)
     drawn, real, names = fidelities[name], fidelities[REAL], evidence.space.classes
-    n = max(int(drawn.digits.sum()), 1)
-    of_real = real.digits / max(int(real.digits.sum()), 1)
+    n = max(int(drawn.class_counts.sum()), 1)
+    of_real = real.class_counts / max(int(real.class_counts.sum()), 1)
     seen = np.flatnonzero(of_real)
-    relative = {int(each): float(drawn.digits[each] / n / of_real[each]) for each in seen}
-    most = {each: share_interval(drawn.digits[each] / n, n)[1] / of_real[each] for each in relative}
+    relative = {int(each): float(drawn.class_counts[each] / n / of_real[each]) for each in seen}
+    most = {each: share_interval(drawn.class_counts[each] / n, n)[1] / of_real[each] for each in relative}
     rare = [each for each in relative if most[each] < RARE]
     scarce = [each for each in relative if RARE <= most[each] < SCARCE]
     said = []
@@ -352,10 +352,12 @@ def usual_sampler(evidence: Evidence) -> str:
 def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
     shares = np.nan_to_num(evidence.neighbours())
     np.fill_diagonal(shares, 0)
-    a, b = (int(digit) for digit in np.unravel_index(shares.argmax(), shares.shape))
+    a, b = (int(each) for each in np.unravel_index(shares.argmax(), shares.shape))
     share, classes = float(shares[a, b]), evidence.space.classes
     yield Finding(
-        f"Least separated: {share:.1%} of the neighbours of class {classes[a]} are class {classes[b]}.", share, "digits"
+        f"Least separated: {share:.1%} of the neighbours of class {classes[a]} are class {classes[b]}.",
+        share,
+        "overlap",
     )
 
 
@@ -374,7 +376,7 @@ def class_signal(evidence: Evidence) -> Iterator[Finding]:
             f"{codes.neighbours:.1%}{percent(codes.neighbours_interval)}; on equal-size PCA, {pca.probe:.1%} and "
             f"{pca.neighbours:.1%}."
         )
-    yield Finding(text, codes.probe, "digits")
+    yield Finding(text, codes.probe, "overlap")
 
 
 def percent(interval: Interval) -> str:

@@ -144,7 +144,7 @@ def conditional(looked: Looked) -> Iterator[Gate]:
             "conditional",
             "The class is an input of this model beside the code, so codes need not hold it: samples show the classes "
             "they are asked for, and paths are of one class.",
-            float(looked.signature.latent_dim), frozenset({"coverage", "overlap"}), "digits",
+            float(looked.signature.latent_dim), frozenset({"coverage", "overlap"}), "overlap",
         )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ class Judge:
 
     def accuracy(self, images: NDArray[Any], labels: NDArray[np.integer]) -> float:
         """The share of real images (n, height, width[, channels]) whose label (n,) it names."""
-        return float(np.mean(self(images).digits == labels))
+        return float(np.mean(self(images).predicted == labels))
 
     def applies(self, images: NDArray[Any], labels: NDArray[np.integer]) -> bool:
         """Whether it can name the classes of pictures like these real images: whether it names ``needed`` of them."""
@@ -170,7 +170,7 @@ def judge(images: NDArray[Any]) -> Judgement:
     """The shipped judge's opinion of images; see `Judge`.
 
     >>> images, labels = data.evaluation_digits()
-    >>> judge(images[:5]).digits.tolist() == labels[:5].tolist()
+    >>> judge(images[:5]).predicted.tolist() == labels[:5].tolist()
     True
     """
     return load()(images)
@@ -253,7 +253,7 @@ def train(
     values["temperature"] = best_temperature(of(values), *held_out)
     verdict = of(values)(test[0])
     values["scores"] = {
-        "accuracy": float(np.mean(verdict.digits == test[1])),
+        "accuracy": float(np.mean(verdict.predicted == test[1])),
         "calibration_error": calibration_error(verdict, test[1]),
     }
     return values
@@ -382,7 +382,7 @@ def taught_numbers(
     chosen = np.sort(taught[order[:n_held_out].numpy()])
     temperature = best_temperature(plain, dataset.images[chosen], dataset.labels[chosen])
     verdict = replace(plain, temperature=temperature)(dataset.images[judged])
-    accuracy = np.mean(verdict.digits == dataset.labels[judged])
+    accuracy = np.mean(verdict.predicted == dataset.labels[judged])
     numbers = torch.nn.utils.parameters_to_vector(numbers_of(classifier)).detach().cpu().numpy()
     of_scores = [temperature, accuracy, calibration_error(verdict, dataset.labels[judged])]
     return np.concatenate([of_scores, numbers]).astype(np.float32)
@@ -460,7 +460,7 @@ def calibration_error(judgement: Judgement, labels: NDArray[np.integer], bins: i
 
     Naeini et al. 2015 (AAAI); the gaps weigh as many pictures as their bins hold.
     """
-    gaps = judgement.confidence - (judgement.digits == labels)
+    gaps = judgement.confidence - (judgement.predicted == labels)
     places = np.minimum((judgement.confidence * bins).astype(int), bins - 1)
     return float(np.abs(np.bincount(places, gaps, minlength=bins)).sum() / len(labels))
 

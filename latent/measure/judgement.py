@@ -26,7 +26,7 @@ class Judgement:
         return self.probabilities.shape[1] > 0
 
     @property
-    def digits(self) -> NDArray[np.intp]:
+    def predicted(self) -> NDArray[np.intp]:
         """The likeliest class of each picture, (n,); (0,) where there are no classes."""
         return self.probabilities.argmax(axis=1) if self.names_classes else np.zeros(0, np.intp)
 

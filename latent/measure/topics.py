@@ -273,7 +273,7 @@ def dimension_rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
             "dimension": dimension,
             "variance": carried.variance[place],
             "effect": carried.effect[place],
-            "digit_information": carried.digit_information[place],
+            "class_information": carried.class_information[place],
             "kl": None if carried.kl is None else carried.kl[place],
             "active": bool(carried.active[place]),
             "stands_for": represents and represents.name,
@@ -298,7 +298,7 @@ def dimension_columns(rows: Sequence[Mapping[str, Any]], has_kl: bool) -> list[C
             "Variance of the codes of the test images, in squared latent units.",
         ),
         bar("effect", "effect"),
-        bar("digit_information", "class information"),
+        bar("class_information", "class information"),
         *([Column("kl", "KL (nats)", "number", ".2f")] if has_kl else []),
         Column("active", "active"),
     ]
@@ -340,11 +340,11 @@ def files_of_dimensions(view: View) -> Files:
     for key in ("correlation", "follow"):
         table[key] = [np.nan if r is None else r for r in table[key]]
     arrays = {
-        "effect": carried.effect, "digit_information": carried.digit_information, "correlation": carried.correlation
+        "effect": carried.effect, "class_information": carried.class_information, "correlation": carried.correlation
     }  # fmt: skip
     python = (
         "carried = evidence.dimensions()\n"
-        "effect, digit_information = carried.effect, carried.digit_information\n"
+        "effect, class_information = carried.effect, carried.class_information\n"
         "correlation = carried.correlation"
     )
     if view.evidence.is_open("properties"):
@@ -372,7 +372,7 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
     by_class = Figure(
         title="MSE by class",
         chart=charts.classes_chart,
-        given=(errors.by_digit, view.space.classes, "MSE per pixel"),
+        given=(errors.by_class, view.space.classes, "MSE per pixel"),
         choices={"height": 260},
         alt="MSE of each class",
     )
@@ -434,9 +434,9 @@ def files_of_reconstruction(view: View) -> Files:
         read = evidence.predictions()
         table["predicted, original"], table["predicted, reconstruction"] = read.originals, read.reconstructions
         table["trained the classifier"] = np.isin(np.arange(len(errors.errors)), read.taught)
-    arrays = {"errors": errors.errors, "by_digit": errors.by_digit, "worst": errors.worst(), "best": errors.best()}
+    arrays = {"errors": errors.errors, "by_class": errors.by_class, "worst": errors.worst(), "best": errors.best()}
     python = (
-        "found = evidence.reconstruction()\nerrors, by_digit = found.errors, found.by_digit\n"
+        "found = evidence.reconstruction()\nerrors, by_class = found.errors, found.by_class\n"
         "worst, best = found.worst(), found.best()"
     )
     return Files(arrays, python, table)
@@ -520,7 +520,7 @@ def classes_and_copies(evidence: Evidence, fidelities: Mapping[str, Fidelity]) -
 
 def judged_classes(space: LatentSpace, fidelities: Mapping[str, Fidelity]) -> Figure:
     """Which classes the judge sees among the pictures of each sampler."""
-    shares = np.stack([each.digits / max(int(each.digits.sum()), 1) for each in fidelities.values()])
+    shares = np.stack([each.class_counts / max(int(each.class_counts.sum()), 1) for each in fidelities.values()])
     titles = ("sampler", "predicted class", "share")
     return Figure(
         chart=charts.shares_chart,
@@ -596,16 +596,16 @@ def show_collapse(view: View) -> Iterator[Exhibit]:
     yield Exhibit(caption=text)
     if named:
         among_samples = Figure(
-            title=f"Predicted classes of {drawn.digits.sum():,} samples",
+            title=f"Predicted classes of {drawn.class_counts.sum():,} samples",
             rest=f": {view.sampler}",
             chart=charts.classes_chart,
-            given=(drawn.digits, view.space.classes),
+            given=(drawn.class_counts, view.space.classes),
             alt="Predicted classes of the samples",
         )
         among_real = Figure(
             title="The same number of real images",
             chart=charts.classes_chart,
-            given=(real.digits, view.space.classes),
+            given=(real.class_counts, view.space.classes),
             alt="Predicted classes of real images",
         )
         yield SideBySide(exhibits=(among_samples, among_real))
@@ -619,16 +619,16 @@ def parts_of_collapse(topic: Topic, view: View) -> list[Part]:
 
 def files_of_collapse(view: View) -> Files:
     real, sampled = (view.evidence.sampler(name, SEED) for name in (REAL, view.sampler))
-    drawn = sampled.fidelity.digits
-    table: dict[str, Any] = {"class": np.arange(len(drawn)), "samples": drawn, "real": real.fidelity.digits}
+    drawn = sampled.fidelity.class_counts
+    table: dict[str, Any] = {"class": np.arange(len(drawn)), "samples": drawn, "real": real.fidelity.class_counts}
     if not view.evidence.names_classes:
         table = {key: [getattr(each.fidelity, key) for each in (sampled, real)] for key in ("coverage", "duplicates")}
         table = {"of": [view.sampler, REAL], **table}
     python = (
         f"sampled = evidence.sampler({view.sampler!r}, {SEED})\n"
-        "z, drawn = sampled.z, sampled.fidelity\ndigits = drawn.digits"
+        "z, drawn = sampled.z, sampled.fidelity\nclass_counts = drawn.class_counts"
     )
-    return Files({"z": sampled.z, "digits": drawn}, python, table)
+    return Files({"z": sampled.z, "class_counts": drawn}, python, table)
 
 
 # Smoothness: what happens between random pairs of real images.
@@ -720,7 +720,7 @@ def files_of_smoothness(view: View) -> Files:
 # Digits: which classes lie among each other, and what the codes tell of the class.
 
 
-def show_digits(view: View) -> Iterator[Exhibit]:
+def show_overlap(view: View) -> Iterator[Exhibit]:
     space, shares = view.space, view.evidence.neighbours()
     classes = space.classes[: len(shares)]
     others = shares.copy()
@@ -731,7 +731,7 @@ def show_digits(view: View) -> Iterator[Exhibit]:
         given=(others, classes, classes, ("class", "class of the neighbour", "share of neighbours")),
         alt="Share of each other class among the neighbours of each class",
     )
-    a, b = (int(digit) for digit in np.unravel_index(np.nan_to_num(others).argmax(), shares.shape))
+    a, b = (int(each) for each in np.unravel_index(np.nan_to_num(others).argmax(), shares.shape))
     of_a, of_b = (rows[:N_PAIRS_SHOWN] for rows in view.evidence.mixed_neighbours(a, b))
     if len(of_a):
         both = np.concatenate([of_a, of_b])
@@ -794,11 +794,11 @@ KNOWLEDGE_COLUMNS = (
 )
 
 
-def parts_of_digits(topic: Topic, view: View) -> list[Part]:
+def parts_of_overlap(topic: Topic, view: View) -> list[Part]:
     return [("neighbours",), *(("knowledge", each) for each in FEATURES)]
 
 
-def files_of_digits(view: View) -> Files:
+def files_of_overlap(view: View) -> Files:
     shares = view.evidence.neighbours()
     classes = view.space.classes[: len(shares)]
     table = {name: shares[:, column] for column, name in enumerate(classes)} | {"class": classes}
@@ -825,8 +825,8 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic("smoothness", "Smoothness", ("smoothness",), show_smoothness, files_of_smoothness, subject="paths"),
         Topic(
-            "digits", "Class overlap", ("neighbours", "knowledge"), show_digits,
-            files_of_digits, subject="overlap", measures=parts_of_digits,
+            "overlap", "Class overlap", ("neighbours", "knowledge"), show_overlap,
+            files_of_overlap, subject="overlap", measures=parts_of_overlap,
         ),
     )
 }  # fmt: skip

@@ -12,7 +12,7 @@ OPTIONS: dict[str, Mapping[str, Any]] = {  # by how a query parameter ends: the 
     "_source": SOURCES,
     "custom_start": SOURCES,
     "compare_digit": {"all digits": None} | {f"only {digit}s": digit for digit in range(10)},
-    "diagnose_topic": {"Collapse": "collapse", "Digits": "digits"},
+    "diagnose_topic": {"Collapse": "collapse", "Digits": "overlap", "digits": "overlap"},
     "directions_kind": {"two digits": "two classes", "two vectors": "two codes", "kept direction": "shelf direction"},
     "map_colour": {"digit": "class", "reconstruction error": "MSE"},
     "statistics_codes": dict.fromkeys(("the 10,000 test digits", "the 10,000 test images"), "the images in use"),

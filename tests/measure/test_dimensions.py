@@ -8,8 +8,8 @@ from latent.measure.dimensions import (
     PropertyCorrelations,
     Reconstruction,
     active,
+    class_information,
     correlations,
-    digit_information,
     effective_rank,
     kl_by_dimension,
     pca_errors,
@@ -54,7 +54,7 @@ def test_where_no_dimension_does_anything_all_are_dead():
 
 def test_information_of_dimensions_that_tell_all_one_bit_and_nothing():
     z = column(LABELS, LABELS // 5, -(LABELS // 5) + 1e-3 * RNG.normal(size=N), RNG.normal(size=N), np.ones(N))
-    found = digit_information(z, LABELS)
+    found = class_information(z, LABELS)
     shares = np.bincount(LABELS) / N
     assert found[0] == pytest.approx(-(shares * np.log2(shares)).sum(), abs=0.01)
     assert found[1] == pytest.approx(1, abs=0.01)
@@ -70,7 +70,7 @@ def test_information_of_two_gaussians_is_the_integral():
     one, two = (np.exp(-np.square(x - mean) / 2) / np.sqrt(2 * np.pi) for mean in (0, 2))
     both = (one + two) / 2
     truth = sum(np.trapezoid(p / 2 * np.log2(p / both), x) for p in (one, two))
-    assert digit_information(z, labels)[0] == pytest.approx(truth, abs=0.015)
+    assert class_information(z, labels)[0] == pytest.approx(truth, abs=0.015)
 
 
 def test_kl_is_0_for_the_prior_and_agrees_with_torchs():
@@ -180,9 +180,9 @@ def test_errors_are_those_of_each_image_and_of_each_digit():
     assert np.allclose(found.errors, expected)
     assert found.mse == pytest.approx(np.mean(expected))
     for digit in (*range(4), *range(5, 10)):
-        assert found.by_digit[digit] == pytest.approx(np.mean(np.array(expected)[labels == digit]))
-    assert np.isnan(found.by_digit[4]), "no image is of this class"
-    assert len(found.by_digit) == 10, "as many as there are labels"
+        assert found.by_class[digit] == pytest.approx(np.mean(np.array(expected)[labels == digit]))
+    assert np.isnan(found.by_class[4]), "no image is of this class"
+    assert len(found.by_class) == 10, "as many as there are labels"
     assert found.worst(5).tolist() == np.argsort(expected)[::-1][:5].tolist()
     assert found.best(5).tolist() == np.argsort(expected)[:5].tolist()
     assert (len(found.best()), len(found.worst())) == (32, 32)
@@ -219,5 +219,5 @@ def test_a_shipped_space_uses_all_of_its_dimensions_and_each_knows_a_little(spac
     found = Dimensions.of(space.z, space.labels, space.decode)
     assert found.inactive == []
     assert 10 < found.effective_rank <= 16
-    assert np.all((found.digit_information > 0.01) & (found.digit_information < 1))
+    assert np.all((found.class_information > 0.01) & (found.class_information < 1))
     assert found.correlation.shape == (16, 16)

@@ -138,7 +138,7 @@ def test_a_sampler_stuck_on_one_digit_shows_in_entropy_coverage_and_duplicates()
     well, badly = measure(real, varied, digits), measure(real, stuck, np.full(1000, 3))
     assert well.entropy == pytest.approx(np.log2(10))
     assert badly.entropy == 0
-    assert badly.digits.tolist() == [0, 0, 0, 1000, 0, 0, 0, 0, 0, 0]
+    assert badly.class_counts.tolist() == [0, 0, 0, 1000, 0, 0, 0, 0, 0, 0]
     assert badly.coverage < 0.1 < 0.7 < well.coverage
     assert badly.precision > 0.99, "every one of its pictures is a good one, and yet …"
     assert badly.recall < 0.05

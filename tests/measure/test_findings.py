@@ -23,10 +23,10 @@ RNG = np.random.default_rng(0)
 N = 200
 
 
-def fidelity(frechet, novelty=1.0, digits=None):
-    digits = np.full(10, 100) if digits is None else np.array(digits)
-    shares = digits[digits > 0] / digits.sum()
-    return Fidelity(frechet, 1, 1, 1, 1, digits, float(-(shares * np.log2(shares)).sum()), 1, 0, novelty)
+def fidelity(frechet, novelty=1.0, class_counts=None):
+    class_counts = np.full(10, 100) if class_counts is None else np.array(class_counts)
+    shares = class_counts[class_counts > 0] / class_counts.sum()
+    return Fidelity(frechet, 1, 1, 1, 1, class_counts, float(-(shares * np.log2(shares)).sum()), 1, 0, novelty)
 
 
 FRECHET = {REAL: 0.1, RECONSTRUCTIONS: 0.5, "normal": 40, "learned": 19, "uniform": 60, "gaussian": 9, "mixture": 1}
@@ -116,7 +116,7 @@ def test_each_finding_carries_its_number_and_its_picture(planted):
     for finding in findings(planted):
         by_topic.setdefault(finding.topic, []).append(finding)
         assert np.isfinite(finding.value)
-    assert set(by_topic) == {"reconstruction", "dimensions", "samplers", "collapse", "digits", "smoothness"}
+    assert set(by_topic) == {"reconstruction", "dimensions", "samplers", "collapse", "overlap", "smoothness"}
     assert by_topic["samplers"][0].value == pytest.approx(19)
     assert [finding.dimension for finding in by_topic["dimensions"]] == [3, 7, 5, None]
 
@@ -142,7 +142,7 @@ def test_where_only_the_health_is_known_the_error_is_set_against_the_mean_image(
 
 
 def test_a_sampler_stuck_on_one_digit_is_found_out(planted):
-    stuck = fidelity(50, digits=[0, 1000, 0, 0, 0, 0, 0, 0, 0, 0])
+    stuck = fidelity(50, class_counts=[0, 1000, 0, 0, 0, 0, 0, 0, 0, 0])
     planted.found["sampler", "learned", SEED] = Sampled(stuck, np.zeros((1, 12)), None)
     said = " ".join(texts(planted))
     assert "Samples from the learned sampler hardly show classes 0, 2, 3, 4, 5, 6, 7, 8 and 9" in said
@@ -198,8 +198,8 @@ def test_a_class_at_a_third_of_its_share_is_neither_missing_nor_fine(planted, co
     drawn = [count * 10 if each == 3 else 1000 for each in range(10)]
     drawn[0] += 10_000 - sum(drawn)
     real = np.full(10, 1000)
-    for name, digits in (("learned", drawn), (REAL, real)):
-        planted.found["sampler", name, SEED] = Sampled(fidelity(5, digits=digits), np.zeros((1, 12)), None)
+    for name, class_counts in (("learned", drawn), (REAL, real)):
+        planted.found["sampler", name, SEED] = Sampled(fidelity(5, class_counts=class_counts), np.zeros((1, 12)), None)
     assert f"Samples from the learned sampler {said}" in " ".join(texts(planted))
 
 
@@ -274,5 +274,5 @@ def test_what_is_wrong_comes_first_and_then_how_good_the_model_is(planted):
     assert first[0].defect
     assert "Dimensions 3 and 9" in first[0].text
     flawless = [each for each in findings(planted) if not each.defect]
-    assert [each.topic for each in foremost(flawless)] == ["reconstruction", "samplers", "digits"]
+    assert [each.topic for each in foremost(flawless)] == ["reconstruction", "samplers", "overlap"]
     assert foremost([]) == []

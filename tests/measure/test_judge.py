@@ -29,13 +29,13 @@ def judgement(digits):
 
 def test_the_shipped_judge_is_small_and_knows_992_test_digits_of_1000(digits, judgement):
     assert JUDGE_FILE.stat().st_size <= 500_000
-    assert np.mean(judgement.digits == digits[1]) >= 0.992
+    assert np.mean(judgement.predicted == digits[1]) >= 0.992
     assert judgement.features.shape == (10_000, judge.N_FEATURES)
 
 
 def test_its_file_is_plain_data_and_its_scores_are_those_that_are_measured(digits, judgement):
     values = torch.load(JUDGE_FILE, weights_only=True)
-    assert values["scores"]["accuracy"] == pytest.approx(np.mean(judgement.digits == digits[1]), abs=2e-4)
+    assert values["scores"]["accuracy"] == pytest.approx(np.mean(judgement.predicted == digits[1]), abs=2e-4)
     assert values["scores"]["calibration_error"] == pytest.approx(calibration_error(judgement, digits[1]), abs=1e-3)
     assert all(t.dtype == torch.float16 for t in values["state"].values() if t.is_floating_point())
 
@@ -44,7 +44,7 @@ def test_its_confidence_is_how_often_it_is_right(digits, judgement):
     assert calibration_error(judgement, digits[1]) < 0.01
     assert np.allclose(judgement.probabilities.sum(axis=1), 1, atol=1e-5)
     unsure = judgement.confidence < 0.9
-    right = judgement.digits == digits[1]
+    right = judgement.predicted == digits[1]
     assert 0 < unsure.sum() < 400
     assert right[unsure].mean() == pytest.approx(judgement.confidence[unsure].mean(), abs=0.12)
 
@@ -63,11 +63,11 @@ def test_what_is_no_digit_or_two_gets_no_confident_name(digits, judgement):
 
 def test_other_sizes_colours_and_types_of_the_same_pictures_get_the_same_names(digits, judgement):
     images = digits[0][:500]
-    names = judgement.digits[:500]
+    names = judgement.predicted[:500]
     large = images.repeat(2, axis=1).repeat(2, axis=2)
     wide = data.fit(images, (1, 32, 40))
     for other in (large, wide, data.fit(images, (3, 64, 64))):
-        assert np.mean(judge.judge(other).digits == names) > 0.98, other.shape
+        assert np.mean(judge.judge(other).predicted == names) > 0.98, other.shape
     assert np.allclose(judge.judge(images / 255).features, judgement.features[:500], atol=1e-4)
     assert np.allclose(
         judge.judge(np.repeat(images[..., None], 3, axis=3)).features, judgement.features[:500], atol=1e-4
@@ -200,7 +200,7 @@ class TestTheJudgeOfADataSet:
         assert np.bincount(images.labels[found.taught]).tolist() in ([27, 27, 26], [27, 26, 27], [26, 27, 27])
         rows = found.judged(240)
         assert sorted([*rows, *found.taught]) == list(range(240))
-        right = np.mean(found(images.images[rows]).digits == images.labels[rows])
+        right = np.mean(found(images.images[rows]).predicted == images.labels[rows])
         assert found.scores["accuracy"] == pytest.approx(right, abs=1e-6)
         assert right >= found.needed >= judge.COMPETENT_TAUGHT
         assert f"{right:.1%}" in found.name
@@ -259,7 +259,7 @@ class TestTheJudgeOfADataSet:
         assert sentence in found.refusal
         verdict = found(images.images)
         assert verdict.features.shape == (n, judge.N_FEATURES)
-        assert (verdict.probabilities.shape, verdict.digits.shape, verdict.confidence.shape) == ((n, 0), (0,), (0,))
+        assert (verdict.probabilities.shape, verdict.predicted.shape, verdict.confidence.shape) == ((n, 0), (0,), (0,))
         assert np.isfinite(verdict.features).all()
         assert not found.applies(images.images, images.labels)
 

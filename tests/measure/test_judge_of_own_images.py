@@ -75,8 +75,8 @@ def test_nobody_is_judged_on_what_it_learned(labelled):
 
 def test_samplers_are_measured_by_the_judge_of_the_set(labelled):
     found = labelled.sampler(RECONSTRUCTIONS, SEED).fidelity
-    assert found.digits.shape == (3,)
-    assert found.digits.sum() == len(labelled.halves()[0])
+    assert found.class_counts.shape == (3,)
+    assert found.class_counts.sum() == len(labelled.halves()[0])
     assert np.isfinite([found.frechet, found.entropy, found.confidence, found.coverage]).all()
     assert scores.sampler_distance(labelled) == labelled.sampler(scores.SAMPLER, SEED).fidelity.frechet
 
@@ -89,7 +89,7 @@ def test_without_classes_a_random_network_measures_distances_and_names_nothing(u
     assert {"sampler", "smoothness"} <= parts
     assert parts.isdisjoint({"predictions", "knowledge", "neighbours"})
     found = unlabelled.sampler("learned", SEED).fidelity
-    assert found.digits.shape == (0,)
+    assert found.class_counts.shape == (0,)
     assert np.isnan([found.entropy, found.confidence]).all()
     assert np.isfinite([found.frechet, found.coverage, found.near_copies]).all()
     with pytest.raises(ArgumentError, match="no classes"):
@@ -113,7 +113,7 @@ def test_the_report_says_which_judge_it_is(which, said, unsaid, request, monkeyp
     assert unsaid not in page
     assert "No classifier scores" not in page
     for word in ("digit", "10,000", "ten classes"):
-        assert word not in page.replace("#digits", "").replace('id="digits"', "")
+        assert word not in page
     collapse = [each for each in findings.findings(evidence) if each.topic == "collapse"]
     assert bool(collapse) == (which == "labelled")
     table = TOPICS["collapse"].files(evidence).table

@@ -36,7 +36,7 @@ def test_an_old_link_opens_the_same_view(section, query, option, folder):
     assert shown(app)
 
 
-@pytest.mark.parametrize(("text", "topic"), [("Collapse", "collapse"), ("Digits", "digits")])
+@pytest.mark.parametrize(("text", "topic"), [("Collapse", "collapse"), ("Digits", "overlap"), ("digits", "overlap")])
 @pytest.mark.few_digits
 def test_an_old_link_opens_the_same_topic(text, topic, folder, monkeypatch):
     from latent.page.panels import findings, topics

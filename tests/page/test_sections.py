@@ -81,7 +81,7 @@ CONTROLS = {
     "Sampler lab": [("slider", "samplers_pictures", 10), ("number_input", "samplers_seed", 4)],
     "Diagnose": [
         ("radio", "diagnose_topic", "reconstruction"), ("radio", "diagnose_topic", "collapse"),
-        ("radio", "diagnose_topic", "smoothness"), ("radio", "diagnose_topic", "digits"),
+        ("radio", "diagnose_topic", "smoothness"), ("radio", "diagnose_topic", "overlap"),
     ],
     "Interpolate": [
         ("slider", "interpolate_steps", 6), ("radio", "interpolate_path", "spherical"),
