@@ -120,10 +120,19 @@ def no_browser_to_wait_for(monkeypatch, request):
         monkeypatch.setattr(Turns, "pause", lambda turns, seconds: None)
 
 
+def pytest_addoption(parser):
+    text = "run also the tests that repeat, for every model or file, what another test shows for some"
+    parser.addoption("--exhaustive", action="store_true", help=text)
+
+
 SLOWEST_FIRST = ("test_sections.py", "test_in_chromium.py", "test_reading.py", "test_live.py")
 
 
-def pytest_collection_modifyitems(items):
-    """The files that take longest begin, so that all processes end at about the same time."""
+def pytest_collection_modifyitems(config, items):
+    """Without what is exhaustive; the files that take longest first, so that all processes end at about one time."""
+    if not config.getoption("exhaustive"):
+        left_out = [item for item in items if item.get_closest_marker("exhaustive")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     order = {name: place for place, name in enumerate(SLOWEST_FIRST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))

@@ -37,7 +37,7 @@ class Fidelity:
     unseen real ones. ``novelty`` compares the median distance to the nearest such code: 0 for copies, 1 for codes as
     new as unseen real ones; NaN where no codes were given, or all real ones are the same. ``added`` holds the values of
     all `MEASURES` besides these, by their keys; ``intervals`` those of 95% of some, by how much drawing other samples
-    moves them. """
+    moves them."""
 
     frechet: float
     precision: float

@@ -15,7 +15,8 @@ from latent.checkpoint.__main__ import main
 from latent.errors import CheckpointError
 from latent.foreign.certainty import Level
 from latent.space import LatentSpace
-from tests.support.authors import AUTHORS, TESTED, Author, mlp, network_of, own_pictures, state_of, true_error
+from tests.support.authors import AUTHORS, Author, mlp, network_of, own_pictures, state_of, true_error
+from tests.support.exhaustive import few_of
 from tests.support.javascript import ALLOWED, largest_differences, needs_node, real_codes
 from tests.support.model_files import saved
 from tests.support.models import CHECKPOINTS, FOREIGN
@@ -24,6 +25,13 @@ TRUTH = json.loads((FOREIGN / "truth.json").read_text()) if FOREIGN.exists() els
 OF_DIGITS = [truth for truth in TRUTH if truth["mse"] is not None]  # the others are of other images, or half a model
 READ_KERAS = [truth for truth in OF_DIGITS if truth["file"].endswith(".h5") and "mlp" in truth["file"]]
 READ_PYTORCH = [truth for truth in OF_DIGITS if not truth["file"].endswith(".h5")]
+DENSE = "birchbrandon", "wilfredkisku", "ah-afshin"  # authors whose files are read quickly
+QUICKLY_READ = [truth for truth in READ_PYTORCH if truth["file"].startswith(DENSE)]
+STAND_FOR_ALL = (
+    "tanh", "symmetric, tanh, LeakyReLU 0.2", "standardised, linear", "two heads, the log-variance first",
+    "one head, interleaved", "conditional, the label first", "pooled", "spatial heads", "a dense discriminator first",
+    "an average without a prefix", "LayerNorm", "tied", "residual, dense", "inverted", "label through a table of 50",
+)  # fmt: skip
 
 
 @cache
@@ -42,7 +50,7 @@ def error_of(loaded: Checkpoint, n: int = 1000) -> float:
     return float(np.square(space.reconstruct(images, labels) - images / np.float32(255)).mean())
 
 
-@pytest.mark.parametrize("name", TESTED)
+@pytest.mark.parametrize("name", few_of(AUTHORS, STAND_FOR_ALL))
 def test_an_authors_weights_are_read_as_the_author_runs_them(name):
     author = AUTHORS[name]
     loaded = read(name)
@@ -283,7 +291,7 @@ def test_what_is_no_autoencoder_is_refused_in_one_sentence_that_says_what_it_is(
 
 
 @pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
-@pytest.mark.parametrize("truth", READ_PYTORCH, ids=lambda truth: truth["file"])
+@pytest.mark.parametrize("truth", few_of(READ_PYTORCH, QUICKLY_READ), ids=lambda truth: truth["file"])
 def test_published_pytorch_files_are_read_within_5_percent_of_what_their_authors_code_does(truth):
     space = published(truth["file"])
     assert space.test_error <= 1.05 * truth["mse"]
@@ -297,6 +305,7 @@ def test_published_keras_files_are_read(truth):
 
 
 @needs_node
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
 def test_every_published_file_that_is_read_draws_in_javascript_what_torch_draws(modules):
     models = []

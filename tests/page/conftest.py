@@ -32,13 +32,13 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     with served(ROOT / "streamlit_app.py") as address:
         yield address
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address_of_few(tmp_path_factory) -> Iterator[str]:
     """The page on few digits: what is to be seen looks the same."""
     script = tmp_path_factory.mktemp("page") / "page.py"

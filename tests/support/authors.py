@@ -722,7 +722,6 @@ SLOW = {
     "a classifier of codes", "an average with prefixes", "a flow first", "LayerNorm, GELU", "tied, without biases",
     "label through a table of 10", "label through a table, decoder alone",
 }  # fmt: skip
-TESTED = [name for name in AUTHORS if name not in SLOW]  # by the tests; all are read by this module as a program
 
 
 def reading_of(name: str, times: int) -> tuple[str, str]:
