@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import zipfile
 from dataclasses import replace
 
@@ -11,11 +12,14 @@ import pytest
 import streamlit as st
 from PIL import Image
 
-from latent import checkpoint, dataset
+from latent import checkpoint, dataset, report, train
+from latent.measure.evidence import Evidence
 from latent.page import datasets
-from tests.support.models import CHECKPOINTS, tiny
+from latent.space import LatentSpace
+from tests.support.models import CHECKPOINTS, ROOT, tiny
 from tests.support.page import SECTIONS, facts, move, opened, parts, sheets, shown
 
+XRAYS = ROOT.parent / "shared" / "images" / "pneumonia.npz"
 SHAPE = (3, 10, 6)  # of the images of these tests: channels, height, width
 CLASSES = ("cat", "dog")
 TECHNICAL = ("key", "id:", "element_id", "options", "At most 10,000 images are used")  # lines that nobody reads, or may
@@ -79,6 +83,12 @@ def texts(app):
     return "\n".join(found)
 
 
+def lines_of_digits(text):
+    """The lines that speak of the images that ship, of their number or of their classes."""
+    read = [line for line in text.splitlines() if not any(word in line for word in TECHNICAL)]
+    return [line for line in read if re.search(r"digits?\b|10,000|\bten classes|MNIST", line)]
+
+
 def test_the_picker_offers_what_ships_and_what_is_in_the_folder():
     app = opened("Model", checkpoint="mnist")
     assert app.selectbox(key="images").options == ["MNIST", *sorted(SETS)]
@@ -114,8 +124,7 @@ def test_a_model_that_is_worse_than_the_mean_image_says_so_first():
 def test_no_section_speaks_of_digits_or_of_ten_classes(section):
     app = opened(section, checkpoint="mine")
     assert not app.error
-    said = [line for line in texts(app).splitlines() if not any(word in line for word in TECHNICAL)]
-    assert not [line for line in said if re.search(r"digits?\b|10,000|\\bten classes|MNIST", line)]
+    assert lines_of_digits(texts(app)) == []
 
 
 @pytest.mark.parametrize("images", ["plain", "hundred", "one-each", "single", "wide"])
@@ -242,3 +251,36 @@ def test_a_model_that_holds_its_images_is_evaluated_on_them(folders):
     assert app.session_state["images"] == "MNIST"
     for n in (20, 30):
         (folders / "models" / f"holds{n}.pt").unlink()
+
+
+@pytest.fixture(scope="class")
+def model_of_xrays(folders):
+    shutil.copy(XRAYS, folders / "images")
+    options = ["--data", XRAYS, "--epochs", 20, "--width", 8, "--hidden", 64, "--device", "cpu"]
+    out = folders / "models" / "xrays.pt"
+    assert train.main([*map(str, options), "--out", str(out)]) == 0
+    yield out
+    out.unlink()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not XRAYS.exists(), reason="the X-rays are not beside this checkout")
+@pytest.mark.usefixtures("model_of_xrays")
+class TestXrays:
+    """Two commands lead from a file of images to a page and a report that explain their model, and not digits."""
+
+    @pytest.mark.parametrize("section", SECTIONS)
+    def test_every_section_is_complete_or_says_what_it_lacks(self, section):
+        app = opened(section, checkpoint="xrays")
+        assert not app.error
+        assert shown(app) or app.info
+        assert lines_of_digits(texts(app)) == []
+
+    def test_the_report_speaks_of_these_images(self, model_of_xrays):
+        evidence = Evidence(LatentSpace.open(model_of_xrays, XRAYS))
+        for _ in report.gather(evidence):
+            pass
+        page = report.page(evidence)
+        assert "a reference classifier (" in page
+        assert "pneumonia" in page
+        assert lines_of_digits(page) == []
