@@ -18,8 +18,8 @@ LEVELS = [
     [  # leaves, which know arrays
         "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing",
         "figures", "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels",
-        "plain", "projection", "sampling", "shelf", "snapshots", "stacks", "statistics", "streaming", "support",
-        "traversal",
+        "plain", "projection", "sampling", "selection", "shelf", "snapshots", "stacks", "statistics", "streaming",
+        "support", "traversal",
     ],
     ["data", "dataset", "encoded", "inference", "model", "sources", "store"],
     ["foreign"],

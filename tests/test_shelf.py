@@ -1,5 +1,6 @@
 import io
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from latent import shelf
 from latent.errors import ArgumentError
+from latent.selection import Selection
 from latent.shelf import Kept, Shelf
 
 RNG = np.random.default_rng(0)
@@ -145,3 +147,47 @@ def test_a_link_that_was_cut_short_is_refused(cut):
 def test_a_vector_in_a_link_is_finite():
     with pytest.raises(ArgumentError, match="finite"):
         shelf.vector_from_text(shelf.vector_to_text(np.array([np.nan, 1], np.float32)), 2)
+
+
+class TestSelections:
+    SELECTION = Selection.of("mine", "typed numbers", "0123" * 16, [3, 1, 9])
+
+    def shelf(self):
+        item = replace(kept("mine"), kind="selection", selection=self.SELECTION)
+        return full().keep(item).keep(replace(item, name="again", selection=self.SELECTION.called("again")))
+
+    def test_a_saved_shelf_brings_its_images_back(self):
+        after = Shelf("abc").add_file(self.shelf().to_bytes(), 3)
+        assert after.names("selection") == ["mine", "again"]
+        for name in ("mine", "again"):
+            assert after[name].selection.rows.tolist() == [1, 3, 9]
+            assert after[name].selection.dataset == self.SELECTION.dataset
+        assert after["seven"].selection is None
+
+    @pytest.mark.parametrize(
+        "arrays",
+        [
+            {"selected": np.arange(5)}, {"selected_counts": np.array([0, 0, 0, 6, 0])}, {"selected": -np.arange(6)},
+            {"selected_counts": np.array([3, 0, 0, 3, 0])}, {"selected": np.arange(6.0)},
+            {"selected_of": np.array(["a"])}, {"selected_of": np.arange(5)},
+        ],
+    )  # fmt: skip
+    def test_a_file_whose_images_do_not_match_its_items_is_refused(self, arrays):
+        with np.load(io.BytesIO(self.shelf().to_bytes())) as file:
+            parts = dict(file) | arrays
+        buffer = io.BytesIO()
+        np.savez(buffer, **parts)
+        with pytest.raises(ArgumentError, match="damaged"):
+            Shelf("abc").add_file(buffer.getvalue(), 3)
+
+    def test_a_file_of_before_there_were_selections_is_read(self):
+        with np.load(io.BytesIO(full().to_bytes())) as file:
+            parts = {name: array for name, array in file.items() if not name.startswith("selected")}
+        buffer = io.BytesIO()
+        np.savez(buffer, **parts)
+        assert Shelf("abc").add_file(buffer.getvalue(), 3).names() == full().names()
+
+    def test_a_link_holds_the_images_under_the_name_on_the_shelf(self):
+        text = shelf.to_link(self.shelf().rename("mine", "yours")["yours"])
+        assert Selection.from_link(text).name == "yours"
+        assert Selection.from_link(text).rows.tolist() == [1, 3, 9]
