@@ -59,6 +59,7 @@ from latent.page.panels import (
     real_and_generated,
     runs,
     samplers,
+    selected,
     sweep,
     topics,
     walk,
@@ -165,24 +166,21 @@ def statistics_section(space: LatentSpace) -> None:
 
 @page.section("Map", group="read")
 def map_section(space: LatentSpace) -> None:
-    """All codes in 2D. Click a point to inspect it, drag to select."""
+    """All codes at a glance. Click a point to inspect it, drag to select."""
     with controls():
-        kind = st.radio(
-            "Map", code_map.PROJECTIONS, key="map_projection", bind="query-params", horizontal=True,
-            help="\n".join(f"- **{name}**: {text}" for name, text in code_map.PROJECTIONS.items()),
-        )  # fmt: skip
-        colouring, shown = code_map.choose_colouring(space)
+        shown = code_map.choose_projection()
+        colouring = code_map.choose_colouring(space)
+        selected.offer_search(space, colouring)
         tiles = 0
-        if kind == "PCA" and st.toggle(
+        if shown.is_plane and st.toggle(
             "Decoded images in the background", value=space.latent_dim <= 2, key="map_atlas", bind="query-params"
         ):
             tiles = st.slider("Images per row", 8, 40, 24, 4, key="map_tiles", bind="query-params")
 
-    places = code_map.map_places(space, kind)
-    dot, at = code_map.clicked_place(places, plane_is_shown=kind == "PCA")
-    marks = {"chosen": dot, "at": at.tolist(), "box": code_map.clicked_box(space, kind)}
-    drawn = code_map.map_data(space, kind, places, colouring, shown, tiles) | marks
-    code_map.show_clicked(space, kind, places, drawn)
+    code_map.take_old_box(space, shown)
+    dot, at = code_map.clicked_place(shown.places(space), plane_is_shown=shown.is_plane)
+    drawn = code_map.map_data(space, shown, colouring, tiles) | {"chosen": dot, "at": at.tolist()}
+    code_map.show_clicked(space, shown, drawn)
 
 
 @page.section("Clusters", group="read", needs="encoder")

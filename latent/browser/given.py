@@ -94,8 +94,11 @@ def axes_of(space: LatentSpace, plane: Plane) -> list[str]:
 
 
 def dots(places: NDArray[np.float32], labels: Labels, rows: Rows) -> dict[str, Any]:
-    """The dots of the map: ``places`` (n, 2), the class of each or none, and the number of its image."""
-    return {"places": places.ravel(), "labels": np.asarray(labels, "<u2"), "numbers": np.asarray(rows, "<u2")}
+    """The dots of the map: ``places`` (n, 2 or 3), the class of each or none, and the number of its image."""
+    numbers = np.asarray(rows, "<u2")
+    return {
+        "places": places.ravel(), "dimensions": places.shape[1], "labels": np.asarray(labels, "<u2"), "numbers": numbers
+    }  # fmt: skip
 
 
 def category_colours(categories: NDArray[np.integer[Any]], names: Sequence[str]) -> dict[str, Any]:
@@ -141,14 +144,15 @@ def thumbnails(pictures: Pixels) -> dict[str, Any]:
 
 def map_data(
     space: LatentSpace, axes: Sequence[str], alt_text: str, *, dots: str, colours: str, thumbnails: str = "",
-    atlas: str = "",
+    atlas: str = "", selected: str = "",
 ) -> dict[str, Any]:  # fmt: skip
     """What the map takes, by the names of the parcels that hold what it draws (`dots`, …)."""
     return {
         "dots": dots, "colours": colours, "atlas": atlas, "thumbnails": thumbnails,
+        "selected": selected, "group": "", "lines": [],
         "classes": list(space.classes), "isReal": space.signature.has_encoder,
         "axes": list(axes),
-        "chosen": None, "at": None, "box": None, "marks": [],
+        "chosen": None, "at": None, "marks": [],
         "opacity": 0.45 if atlas else 0.8,
         "height": 620,
         "alt": alt_text,

@@ -1,12 +1,14 @@
 /**
- * A map of many codes as dots: zoom with the wheel, hover for the image, click a place, drag a box.
+ * A map of many codes as dots: zoom with the wheel, hover for the image, click a place, select by a box or a lasso. One
+ * of three dimensions is turned.
  *
- * Everything but a click and a finished box happens here; nothing is sent while the hand moves.
+ * Everything but a click and a selection happens here; nothing is sent while the hand moves.
  *
  * What is large and stays the same comes by way of `inbox.js`, in the parcels that the data names.
  *
  * @typedef {Object} Dots
- * @property {Float32Array} places x, y of every dot
+ * @property {Float32Array} places x, y of every dot, and z where there are three dimensions
+ * @property {number} dimensions 2 or 3
  * @property {Uint16Array} labels the class of every dot, or nothing where classes are not known
  * @property {Uint16Array} numbers that of the image of every dot in its set
  *
@@ -23,12 +25,15 @@
  * @property {string} atlas that of the picture that lies under the dots ({picture, type, box: left, bottom, right, top}), or ""
  * @property {string} thumbnails that of the small pictures of all images ({picture, type, size: width, height}), 100 in
  *   a row, or ""
+ * @property {string} selected that of the images that are selected ({numbers: Uint16Array}), or ""
+ * @property {string} group maps of one group are of the same images: what is pointed at or selected on one is so on all;
+ *   "" where there is one map
+ * @property {{numbers: number[], colour: string}[]} lines from the chosen dot to those of these images, in a colour
  * @property {string[]} classes their names
  * @property {boolean} isReal whether the dots are codes of real images
  * @property {[string, string]} axes what the axes are
  * @property {number | null} chosen the dot that stands out
  * @property {[number, number] | null} at the place that was clicked
- * @property {number[] | null} box the box that was drawn: left, bottom, right, top
  * @property {{name: string, x: number, y: number}[]} marks named places
  * @property {number} opacity of the dots
  * @property {number} height in pixels
@@ -39,6 +44,18 @@ const MARGIN = { left: 8, right: 8, top: 8, bottom: 26 };
 const IN_A_ROW = 100; // thumbnails
 const ENLARGED = 56; // pixels of the longer side of the one that is shown
 const NEAR = 9; // pixels within which a click is on a dot
+const CLICK = 5; // pixels that a hand moves at most in a click
+const LOWEST = 380; // pixels of a map that is no higher than the window leaves room for …
+const ABOVE = 232; // … below what stands above it
+const PALE = 0.12; // opacity of dots that are not selected
+const FEW = 30; // selected dots that are ringed
+const TURN = 0.01; // radians of a turn for a pixel
+const STEP = 0.1; // and for an arrow key
+const START = [0.6, 0.35]; // how far a map of three dimensions is turned at first, around the upright axis and the level one
+const FARTHEST = 0.25; // opacity of the dots at the back
+
+/** What a drag with a tool does. */
+const TOOLS = { box: "Drag to select by a box", lasso: "Drag to select by a line around", turn: "Drag to turn" };
 
 /** @param {{data: MapData, parentElement: HTMLElement, setTriggerValue: (name: string, value: unknown) => void}} component */
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -52,6 +69,16 @@ export default function ({ data, parentElement, setTriggerValue }) {
 /** The address of a picture in a parcel. */
 function pictureAddress({ picture, type }) {
   return URL.createObjectURL(new Blob([picture], { type }));
+}
+
+/** Whether a place lies within a closed line of x, y, …: whether a ray from it crosses the line an odd number of times. */
+function isWithin(x, y, line) {
+  let within = false;
+  for (let i = 0, j = line.length - 1; i < line.length; j = i++) {
+    const [[x1, y1], [x2, y2]] = [line[i], line[j]];
+    if (y1 > y !== y2 > y && x < x1 + ((x2 - x1) * (y - y1)) / (y2 - y1)) within = !within;
+  }
+  return within;
 }
 
 /** A patch of colour and what it stands for. */
@@ -71,33 +98,56 @@ class LatentMap {
     this.hint = root.querySelector(".hint");
     this.thumbnail = this.hint.querySelector("i");
     this.drag = null;
+    this.pointed = -1; // the dot that is pointed at, on this map or on one of its group
+    /** @type {Uint8Array | null} which dots are selected */
+    this.mask = null;
+    this.turned = [...START];
     this.canvas.onpointerdown = (event) => this.press(event);
     this.canvas.onpointermove = (event) => this.move(event);
     this.canvas.onpointerup = (event) => this.release(event);
     this.canvas.onpointercancel = () => this.draw((this.drag = null));
-    this.canvas.onpointerleave = () => (this.hint.hidden = true);
+    this.canvas.onpointerleave = () => this.point(-1, true);
     this.canvas.ondblclick = () => this.home();
     this.canvas.onkeydown = (event) => this.key(event);
     this.canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     this.arrived = () => this.take();
     window.addEventListener("latent-inbox", this.arrived);
+    this.heard = ({ detail }) => this.hear(detail);
+    window.addEventListener("latent-map", this.heard);
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(this.canvas);
     root.querySelector("[data-do=in]").onclick = () => this.zoom(0.7, ...this.middle());
     root.querySelector("[data-do=out]").onclick = () => this.zoom(1 / 0.7, ...this.middle());
     root.querySelector("[data-do=home]").onclick = () => this.home();
+    root.querySelector("[data-do=clear]").onclick = () => this.select(null, "");
+    for (const button of root.querySelectorAll("[data-tool]")) {
+      button.title = TOOLS[button.dataset.tool];
+      button.onclick = () => this.takeUp(button.dataset.tool);
+    }
+    this.takeUp("box");
+  }
+
+  /** What a drag does from now on. */
+  takeUp(tool) {
+    this.tool = tool;
+    for (const button of this.root.querySelectorAll("[data-tool]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
+    }
+    this.canvas.style.touchAction = tool === "box" ? "" : "none"; // a finger that draws does not scroll the page
+    this.canvas.style.cursor = tool === "turn" ? "grab" : "";
   }
 
   forget() {
     this.resized.disconnect();
     window.removeEventListener("latent-inbox", this.arrived);
+    window.removeEventListener("latent-map", this.heard);
     delete this.root.map;
   }
 
   /** @param {MapData} data */
   show(data) {
     this.data = data;
-    this.canvas.style.height = `${data.height}px`;
+    this.canvas.style.height = `min(${data.height}px, max(${LOWEST}px, 100vh - ${ABOVE}px))`;
     this.canvas.setAttribute("aria-label", data.alt);
     this.take();
   }
@@ -105,12 +155,11 @@ class LatentMap {
   /** Take what is there of the inbox; the rest when it comes. */
   take() {
     const inbox = window.latentInbox ?? new Map();
-    const { dots, colours, atlas, thumbnails } = this.data;
-    if (inbox.has(dots) && dots !== this.dots) {
-      const { places, labels, numbers } = inbox.get(dots);
-      Object.assign(this, { places, labels, numbers });
-      this.view = this.whole();
-      this.dots = dots;
+    const { dots, colours, atlas, thumbnails, selected } = this.data;
+    if (inbox.has(dots) && dots !== this.dots) this.lay(inbox.get(dots), dots);
+    if (this.places && selected !== this.marked && (!selected || inbox.has(selected))) {
+      this.mark(selected ? inbox.get(selected).numbers : null);
+      this.marked = selected;
     }
     if (inbox.has(colours) && colours !== this.painted) {
       const { legend, ...painted } = inbox.get(colours);
@@ -130,6 +179,45 @@ class LatentMap {
       this.enter(inbox.get(thumbnails), this.places.length / 2);
       this.small = thumbnails;
     }
+    this.draw();
+  }
+
+  /** Other dots. @param {Dots} dots @param {string} name */
+  lay({ places, labels, numbers, dimensions }, name) {
+    Object.assign(this, { labels, numbers, pointed: -1, dots: name });
+    const isSolid = dimensions === 3;
+    if (isSolid !== Boolean(this.solid)) this.takeUp(isSolid ? "turn" : "box");
+    this.root.querySelector("[data-tool=turn]").hidden = !isSolid;
+    this.solid = isSolid ? places : null;
+    this.places = isSolid ? new Float32Array((places.length / 3) * 2) : places;
+    this.dotOf = new Map(Array.from(numbers, (number, dot) => [number, dot]));
+    if (isSolid) {
+      this.reach = 0;
+      for (let i = 0; i < places.length; i += 3) {
+        this.reach = Math.max(this.reach, Math.hypot(places[i], places[i + 1], places[i + 2]));
+      }
+      this.turn(0, 0);
+    }
+    this.marked = undefined; // what is selected has other dots now
+    this.view = this.whole();
+  }
+
+  /** Turn the dots by two angles: places as they are seen from the front, and the order from the back to the front. */
+  turn(around, over) {
+    const half = Math.PI / 2;
+    this.turned = [this.turned[0] + around, Math.max(-half, Math.min(half, this.turned[1] + over))];
+    const [[sinA, cosA], [sinB, cosB]] = this.turned.map((angle) => [Math.sin(angle), Math.cos(angle)]);
+    const n = this.solid.length / 3;
+    this.depth ??= new Float32Array(0);
+    if (this.depth.length !== n) this.depth = new Float32Array(n);
+    for (let i = 0; i < n; i++) {
+      const [x, y, z] = [this.solid[3 * i], this.solid[3 * i + 1], this.solid[3 * i + 2]];
+      const back = z * cosA - x * sinA;
+      this.places[2 * i] = x * cosA + z * sinA;
+      this.places[2 * i + 1] = y * cosB - back * sinB;
+      this.depth[i] = y * sinB + back * cosB;
+    }
+    this.order = Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => this.depth[a] - this.depth[b]);
     this.draw();
   }
 
@@ -168,6 +256,11 @@ class LatentMap {
 
   /** All dots, with a little room around them. */
   whole() {
+    if (this.solid) {
+      const [width, height] = this.plot();
+      const [x, y] = [Math.max(1, width / height), Math.max(1, height / width)].map((part) => part * this.reach);
+      return [-x, -y, x, y];
+    }
     let [left, bottom, right, top] = [Infinity, Infinity, -Infinity, -Infinity];
     for (let i = 0; i < this.places.length; i += 2) {
       left = Math.min(left, this.places[i]);
@@ -181,6 +274,10 @@ class LatentMap {
   }
 
   home() {
+    if (this.solid) {
+      this.turned = [...START];
+      this.turn(0, 0);
+    }
     this.view = this.whole();
     this.draw();
   }
@@ -203,15 +300,20 @@ class LatentMap {
     this.zoom(event.deltaY > 0 ? 1.15 : 1 / 1.15, event.offsetX, event.offsetY);
   }
 
-  /** Arrow keys move a cross, Enter clicks there, + and - zoom. */
+  /** Arrow keys move a cross or turn, Enter clicks there, + and - zoom, Escape selects nothing. */
   key(event) {
     const [left, bottom, right, top] = this.view;
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (step) {
+    if (step && this.solid) {
+      this.turn(step[0] * STEP, -step[1] * STEP);
+    } else if (step) {
       const from = this.cross ?? this.data.at ?? [(left + right) / 2, (bottom + top) / 2];
       this.cross = [from[0] + (step[0] * (right - left)) / 50, from[1] + (step[1] * (top - bottom)) / 50];
     } else if (event.key === "Enter" && this.cross) {
       this.click(...this.pixelOf(...this.cross));
+    } else if (event.key === "Escape" && (this.drag || this.mask)) {
+      if (!this.drag) this.select(null, "");
+      this.drag = null;
     } else if (event.key === "+" || event.key === "-") {
       this.zoom(event.key === "+" ? 0.7 : 1 / 0.7, ...this.middle());
     } else return;
@@ -259,33 +361,88 @@ class LatentMap {
 
   press(event) {
     this.canvas.setPointerCapture(event.pointerId);
-    this.drag = { from: [event.offsetX, event.offsetY], to: [event.offsetX, event.offsetY] };
+    this.drag = [[event.offsetX, event.offsetY]];
   }
 
   move(event) {
-    if (this.drag) {
-      this.drag.to = [event.offsetX, event.offsetY];
-      this.hint.hidden = true;
-      this.draw();
-    } else this.hover(event.offsetX, event.offsetY);
+    const at = [event.offsetX, event.offsetY];
+    if (!this.drag) return this.point(this.dotAt(...at), true);
+    const [x, y] = this.drag.at(-1);
+    if (Math.hypot(at[0] - x, at[1] - y) < 2) return;
+    this.drag.push(at);
+    this.point(-1, true);
+    if (this.tool === "turn") this.turn(TURN * (at[0] - x), TURN * (at[1] - y));
+    this.draw();
   }
 
   release() {
     if (!this.drag) return;
-    const { from, to } = this.drag;
+    const line = this.drag;
+    const [x, y] = line[0];
     this.drag = null;
-    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < 5) this.click(...from);
-    else {
-      const [a, b] = [this.placeOf(...from), this.placeOf(...to)];
-      const box = [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
-      this.data.box = box;
-      this.tell("boxed", box);
-    }
+    if (Math.max(...line.map(([px, py]) => Math.hypot(px - x, py - y))) < CLICK) this.click(x, y);
+    else if (this.tool !== "turn") this.select(this.dotsWithin(this.outline(line)), this.tool);
     this.draw();
+  }
+
+  /** What a drag goes around: the corners of a box, or the line itself. */
+  outline(line) {
+    if (this.tool === "lasso") return line;
+    const [[x0, y0], [x1, y1]] = [line[0], line.at(-1)];
+    return [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
+  }
+
+  /** The dots that are shown within a line of pixels. */
+  dotsWithin(line) {
+    const around = line.map(([px, py]) => this.placeOf(px, py));
+    const found = [];
+    for (let dot = 0; dot < this.numbers.length; dot++) {
+      const [x, y] = [this.places[2 * dot], this.places[2 * dot + 1]];
+      if (this.isShown(dot) && isWithin(x, y, around)) found.push(dot);
+    }
+    return found;
+  }
+
+  /** Select dots, or nothing where there are none, and say so; `how` they were selected. */
+  select(dots, how) {
+    const numbers = dots?.length ? Array.from(dots, (dot) => this.numbers[dot]) : null;
+    this.mark(numbers);
+    this.say({ numbers });
+    this.tell("selected", { numbers, how });
+  }
+
+  /** Let the dots of these images stand out; all are alike where there are none. */
+  mark(numbers) {
+    this.mask = numbers?.length ? new Uint8Array(this.numbers.length) : null;
+    this.nth = (this.nth ?? 0) + 1; // selection, which the layer of the dots is drawn for
+    let n = 0;
+    for (const number of numbers ?? []) {
+      const dot = this.dotOf.get(number);
+      if (dot !== undefined) n += this.mask[dot] = 1;
+    }
+    const said = this.root.querySelector(".selected");
+    said.hidden = !this.mask;
+    said.querySelector("span").textContent = `${n.toLocaleString("en")} selected`;
+    this.few = this.mask && n <= FEW ? [...this.mask.keys()].filter((dot) => this.mask[dot]) : [];
+    this.draw();
+  }
+
+  /** Tell the other maps of the group. */
+  say(detail) {
+    if (!this.data.group) return;
+    window.dispatchEvent(new CustomEvent("latent-map", { detail: { ...detail, group: this.data.group, from: this } }));
+  }
+
+  /** What another map of the group says: what is pointed at on it, or what is selected. */
+  hear({ group, from, pointed, numbers }) {
+    if (from === this || !this.dotOf || group !== this.data.group) return;
+    if (numbers === undefined) this.point(this.dotOf.get(pointed) ?? -1, false);
+    else this.mark(numbers);
   }
 
   click(px, py) {
     const dot = this.dotAt(px, py);
+    if (dot < 0 && this.solid) return; // which place is meant, nobody can see
     this.cross = null;
     this.data.at = dot < 0 ? this.placeOf(px, py) : [this.places[2 * dot], this.places[2 * dot + 1]];
     this.data.chosen = dot < 0 ? null : dot;
@@ -293,10 +450,13 @@ class LatentMap {
     this.draw();
   }
 
-  /** The image under the pointer, as a picture and in words. */
-  hover(px, py) {
-    const dot = this.dotAt(px, py);
+  /** Show a dot that is pointed at, as a picture and in words, or none; `here` where the pointer is on this map. */
+  point(dot, here) {
+    if (dot === this.pointed) return;
+    this.pointed = dot;
     this.hint.hidden = dot < 0;
+    if (here) this.say({ pointed: dot < 0 ? null : this.numbers[dot] });
+    this.draw();
     if (dot < 0) return;
     this.thumbnail.hidden = !this.tile || !this.data.thumbnails;
     if (this.tile) {
@@ -307,7 +467,8 @@ class LatentMap {
     const ofClass = this.labels.length ? `class ${this.data.classes[this.labels[dot]]} · ` : "";
     const what = this.data.isReal ? `${ofClass}test image ${this.numbers[dot]}` : `random code ${this.numbers[dot]}`;
     this.hint.querySelector("span").textContent = what + value;
-    const right = px + 150 > this.canvas.clientWidth;
+    const [px, py] = this.pixelOf(this.places[2 * dot], this.places[2 * dot + 1]);
+    const right = px > this.canvas.clientWidth / 2;
     Object.assign(this.hint.style, { left: right ? "" : `${px + 14}px`, top: `${py + 10}px` });
     this.hint.style.right = right ? `${this.canvas.clientWidth - px + 14}px` : "";
   }
@@ -357,7 +518,8 @@ class LatentMap {
 
   /** All dots on a canvas of their own, drawn again only where they or the view are others. */
   dotsLayer(width, height, ratio) {
-    const state = [this.dots, this.painted, ...this.only, "", ...this.view, width, height, ratio].join();
+    const turned = this.solid ? this.turned : [];
+    const state = [this.dots, this.painted, this.nth, ...this.only, "", ...turned, ...this.view, width, height, ratio].join();
     if (state === this.layerState) return this.layer;
     this.layerState = state;
     this.layer = Object.assign(document.createElement("canvas"), { width: width * ratio, height: height * ratio });
@@ -366,11 +528,19 @@ class LatentMap {
     const whole = this.whole();
     const zoomed = Math.sqrt((whole[2] - whole[0]) / (this.view[2] - this.view[0]));
     const size = Math.max(2, Math.min(9, 2.6 * zoomed));
-    for (let i = 0; i < this.places.length / 2; i++) {
-      if (!this.isShown(i)) continue;
-      const [x, y] = this.pixelOf(this.places[2 * i], this.places[2 * i + 1]);
-      pen.fillStyle = `rgb(${this.colours[3 * i]} ${this.colours[3 * i + 1]} ${this.colours[3 * i + 2]})`;
+    const dab = (dot) => {
+      const [x, y] = this.pixelOf(this.places[2 * dot], this.places[2 * dot + 1]);
+      pen.fillStyle = `rgb(${this.colours[3 * dot]} ${this.colours[3 * dot + 1]} ${this.colours[3 * dot + 2]})`;
       pen.fillRect(x - size / 2, y - size / 2, size, size);
+    };
+    for (const isSelected of this.mask ? [0, 1] : [1]) {
+      for (let i = 0; i < this.numbers.length; i++) {
+        const dot = this.solid ? this.order[i] : i;
+        if (!this.isShown(dot) || (this.mask && this.mask[dot] !== isSelected)) continue;
+        const near = this.solid ? (this.depth[dot] / this.reach + 1) / 2 : 1;
+        pen.globalAlpha = (isSelected ? 1 : PALE) * (FARTHEST + (1 - FARTHEST) * near);
+        dab(dot);
+      }
     }
     return this.layer;
   }
@@ -389,18 +559,32 @@ class LatentMap {
       }
       pen.lineWidth = 1;
     };
-    const corners = this.drag
-      ? [...this.drag.from, ...this.drag.to]
-      : this.data.box && [...this.pixelOf(this.data.box[0], this.data.box[3]), ...this.pixelOf(this.data.box[2], this.data.box[1])];
-    if (corners) {
-      const [x0, y0, x1, y1] = corners;
+    if (this.drag?.length > 1 && this.tool !== "turn") {
+      pen.beginPath();
+      for (const [x, y] of this.outline(this.drag)) pen.lineTo(x, y);
+      pen.closePath();
       pen.fillStyle = accent;
       pen.globalAlpha = 0.12;
-      pen.fillRect(x0, y0, x1 - x0, y1 - y0);
+      pen.fill();
       pen.globalAlpha = 1;
       pen.strokeStyle = accent;
-      pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
+      pen.stroke();
     }
+    const pixelsOf = (dot) => this.pixelOf(this.places[2 * dot], this.places[2 * dot + 1]);
+    for (const { numbers, colour } of this.data.lines) {
+      pen.strokeStyle = pen.fillStyle = colour;
+      pen.lineWidth = 1.5;
+      for (const [px, py] of numbers.map((number) => pixelsOf(this.dotOf.get(number)))) {
+        pen.beginPath();
+        pen.moveTo(...pixelsOf(this.data.chosen));
+        pen.lineTo(px, py);
+        pen.stroke();
+        pen.fillRect(px - 3.5, py - 3.5, 7, 7);
+      }
+      pen.lineWidth = 1;
+    }
+    for (const dot of this.few ?? []) ring(...pixelsOf(dot), 5);
+    if (this.pointed >= 0) ring(...pixelsOf(this.pointed), 6);
     for (const { name, x, y } of this.data.marks) {
       const [px, py] = this.pixelOf(x, y);
       ring(px, py, 5);
@@ -413,7 +597,8 @@ class LatentMap {
       pen.fillStyle = style.color;
       pen.fillText(name, px + 9, py + 4);
     }
-    const cross = this.cross ?? this.data.at;
+    const cross = this.solid ? null : (this.cross ?? this.data.at);
+    if (this.solid && this.data.chosen !== null) ring(...pixelsOf(this.data.chosen), 7);
     if (cross) ring(...this.pixelOf(...cross), 7);
   }
 }

@@ -47,6 +47,7 @@ from latent.foreign.reading import Reading
 from latent.images import Sheet
 from latent.measure import properties, scores
 from latent.measure.evidence import Evidence
+from latent.page.colouring import Colouring
 from latent.sampling import Sampler
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
@@ -326,19 +327,21 @@ def places_on_plane(space: LatentSpace) -> NDArray[np.float32]:
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring the MSE of each image …")
-def map_colours(space: LatentSpace, colouring: str, shown: int | str | None) -> dict[str, Any]:
-    """Colours of the dots, what a dot is told to be, and a legend; ``shown`` is the dimension, the cluster count or the
-    property."""
-    if colouring == "class":
-        return given.category_colours(space.labels, space.classes)
-    if colouring == "cluster":
-        n = int(shown or 10)
-        return given.category_colours(clusters_of(space, "k-means", n).labels, [f"cluster {i}" for i in range(n)])
-    if colouring == "dimension":
-        return given.value_colours(space.z[:, int(shown or 0)], f"dimension {shown}:")
-    if colouring == "property":
-        return given.value_colours(measured_of(space, str(shown)), f"{shown}:")
-    return given.value_colours(space.errors, colouring)
+def map_colours(space: LatentSpace, colouring: Colouring) -> dict[str, Any]:
+    """Colours of the dots, what a dot is told to be, and a legend."""
+    shown, name = colouring.shown, f"{colouring.in_words}:"
+    match colouring.by:
+        case "class":
+            return given.category_colours(space.labels, space.classes)
+        case "cluster":
+            n = int(shown or 10)
+            return given.category_colours(clusters_of(space, "k-means", n).labels, [f"cluster {i}" for i in range(n)])
+        case "dimension":
+            return given.value_colours(space.z[:, int(shown or 0)], name)
+        case "property":
+            return given.value_colours(measured_of(space, str(shown)), name)
+        case "MSE":
+            return given.value_colours(space.errors, colouring.by)
 
 
 @st.cache_resource(max_entries=16, hash_funcs=BY_CHECKPOINT, show_spinner="Decoding the plane …")

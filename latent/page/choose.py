@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import streamlit as st
 
 from latent import directions, sampling, shelf
-from latent.arrays import Code
+from latent.arrays import Code, Rows
 from latent.components import PrincipalAxes
 from latent.errors import ArgumentError
 from latent.measure import properties
 from latent.page import cached
 from latent.page.controls import CLASS_WIDTHS
 from latent.page.keeping import custom_code, shelf_of
+from latent.page.selecting import from_kept, put_in_link, selected_in
 from latent.page.snippet import Snippet, literal, snippet
 from latent.page.state import state
 from latent.sampling import SAMPLERS, Sampler
+from latent.selection import Selection
 from latent.space import LatentSpace
 
 SOURCES = ("test image", "class mean", "mean", "zeros", "random code", "shelf item", "custom vector")
 OF_REAL_IMAGES = ("test image", "class mean", "mean", "property", "two classes")  # what a decoder alone cannot offer
+OTHERS = "the others"
 OF_CLASSES = ("class mean", "two classes")  # what is there only where the classes of the images are known
 DEFAULT_PROPERTY = "thickness"
 MOST_COMPONENTS = 64
@@ -122,7 +126,7 @@ def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test
             code = sampling.sample(cached.fitted(space, "learned"), 1, seed=seed)[0]
             return Operand("random code", code, python)
         case "shelf item":
-            return choose_kept(space, key)
+            return choose_kept(space, key, "code", "selection")
         case "custom vector":
             code = custom_code(space)
             state().run.link["custom"] = [shelf.vector_to_text(code)]
@@ -141,9 +145,9 @@ def mean_of_all(space: LatentSpace) -> Operand:
     return Operand("mean of all codes", space.statistics.mean, snippet("space.statistics.mean"))
 
 
-def choose_kept(space: LatentSpace, key: str, kind: shelf.Kind = "code") -> Operand:
+def choose_kept(space: LatentSpace, key: str, *kinds: shelf.Kind) -> Operand:
     """A control that chooses from the shelf; the mean of all codes where nothing is on it."""
-    names = shelf_of(space).names(kind)
+    names = shelf_of(space).names(*kinds)
     if not names:
         st.caption("Shelf empty: using the mean code. Click an image to add its code.")
         return mean_of_all(space)
@@ -181,7 +185,7 @@ def choose_sampler(space: LatentSpace, key: str, default: str, of_class: int | N
 
 def choose_direction(space: LatentSpace) -> Direction:
     """Controls that choose a direction."""
-    kinds = [kind for kind in CHOOSERS if offers(space, kind)]
+    kinds = [kind for kind in CHOOSERS if offers(space, kind) and (kind != "two selections" or selections_of(space))]
     kind = st.selectbox("Direction", kinds, key="directions_kind", bind="query-params")
     return CHOOSERS[kind](space)
 
@@ -223,9 +227,63 @@ def kept_direction(space: LatentSpace) -> Direction:
     return Direction(*choose_kept(space, "directions", "direction"))
 
 
+def direction_of_selections(space: LatentSpace) -> Direction:
+    first, second = (
+        choose_selection(space, "directions_from", "From", 0),
+        choose_selection(space, "directions_into", "To", 1),
+    )
+    lines = f"directions.difference(space.z[{second.python}], space.z[{first.python}])"
+    python = snippet(lines, directions, first.python, second.python)
+    name = f"to {second.name}" if first.name == OTHERS else f"{first.name} to {second.name}"
+    code = directions.difference(space.z[second.rows], space.z[first.rows])
+    return Direction(name[: shelf.LONGEST_NAME], code, python)
+
+
+class Chosen(NamedTuple):
+    """Images that were chosen as a group: what to call them, their numbers, and the Python that gives these."""
+
+    name: str
+    rows: Rows
+    python: Snippet
+
+
+def choose_selection(space: LatentSpace, key: str, label: str, index: int) -> Chosen:
+    """A control for one of the selections: the one of the session, those on the shelf, and of the first the others."""
+    found = selections_of(space)
+    names = [OTHERS, *found]
+    name = st.selectbox(label, names, index=min(index, len(names) - 1), key=f"{key}_selection", bind="query-params")
+    selection = found[next(iter(found)) if name == OTHERS else name]
+    if name in shelf_of(space):
+        state().run.items.add(name)
+    else:
+        put_in_link(selection)
+    written = snippet(f"Selection.from_link({selection.to_link()!r})", Selection)
+    if name == OTHERS:
+        rows = selection.others(len(space.z))
+        if len(rows) == 0:
+            raise ArgumentError("All images are selected, so there are no other ones.")
+        return Chosen(name, rows, snippet(f"{written}.others(len(space.z))", written))
+    return Chosen(selection.name, selection.rows, snippet(f"{written}.rows", written))
+
+
+def selections_of(space: LatentSpace) -> dict[str, Selection]:
+    """What is selected, and the selections on the shelf that are of the images in use, by their names."""
+    found: dict[str, Selection] = {}
+    current = selected_in(space)
+    for kept in shelf_of(space):
+        with suppress(ArgumentError):  # it is no selection, or of other images
+            found[kept.name] = from_kept(space, kept)
+    if current is not None:
+        taken = found.get(current.name)
+        differs = taken is not None and not np.array_equal(taken.rows, current.rows)
+        found = {f"{current.name}, now" if differs else current.name: current} | found
+    return found
+
+
 CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
     "property": direction_of_property,
     "two classes": direction_of_classes,
+    "two selections": direction_of_selections,
     "two codes": direction_of_vectors,
     "principal component": direction_of_component,
     "shelf direction": kept_direction,

@@ -13,9 +13,11 @@ from latent.page.state import state
 from latent.space import LatentSpace
 
 PARAMETERS = (
-    "custom", "kept", "map_at", "map_dot", "map_box", "drawn", "reading", "dimensions_at", "interpolate_at",
+    "custom", "kept", "map_at", "map_dot", "map_box", "selected", "left_out", "drawn", "reading", "dimensions_at",
+    "interpolate_at",
 )  # fmt: skip
 LONGEST_SHELF = 4000  # characters
+MOST_NAMED = 5  # of what is left out of the address, being too long
 
 
 def update_link(space: LatentSpace) -> None:
@@ -27,6 +29,9 @@ def update_link(space: LatentSpace) -> None:
         room -= len(shelf.to_link(kept))
         if room >= 0:
             fitting.add(kept.name)
+    missing = [kept.name for kept in items if kept.name not in fitting]
+    if left_out := list(dict.fromkeys([*run.link.get("left_out", []), *missing])):
+        run.link["left_out"] = left_out[:MOST_NAMED]
     if space.checkpoint.scored and (overruling := overruled_by(space.checkpoint.sha256)):
         run.link["reading"] = [json.dumps(overruling)]
     if fitting:

@@ -6,16 +6,19 @@ A module is imported once and shared by all sessions, so none of this may lie in
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from latent.arrays import Code
 from latent.checkpoint import File
 from latent.dataset import Dataset
 from latent.figures import Figure
+from latent.selection import Selection
 from latent.shelf import Shelf
 
 T = TypeVar("T")
@@ -67,7 +70,9 @@ class State:
     code), ``overruled`` (choices of a reading) and ``refused`` (why a file cannot be measured) belong to the model file
     of a SHA-256, ``uploads`` to a name in the picker; ``origins`` says by widget key what a control was last set from.
     ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
-    ``places`` are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
+    ``selections`` are what is selected, by what the numbers are of (`Selection.dataset`); ``left_out`` names what the
+    link that was opened had no room for. ``places`` are what strips were last fixed at: by query parameter, for what it
+    was (an origin) and where.
     ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
     ``downloads`` make the newest files of the section. ``taken`` are the uploads that were added, by the name that
     Streamlit has for each, and which half of a model each describes, None where nobody asked. What else is None was not
@@ -92,7 +97,8 @@ class State:
     shelf_mistake: str = ""
     mistake: str = ""
     click: Click | None = None
-    box: str | None = None
+    selections: dict[str, Selection] | None = None
+    left_out: list[str] | None = None
     drawing: str | None = None
     photos: int = 0
     stages_in_browser: list[str] = field(default_factory=list)
@@ -105,6 +111,16 @@ def state() -> State:
         st.session_state[KEY] = State()
     found: State = st.session_state[KEY]
     return found
+
+
+def open_section(name: str, **controls: Any) -> None:
+    """Go to a section, with some of its controls set; the address says so, too, which Streamlit leaves to us for
+    controls that are not on the page yet."""
+    st.session_state["section"] = name
+    st.session_state.update(controls)
+    for key, value in controls.items():
+        with suppress(StreamlitAPIException):  # a control that is on the page says so itself
+            st.query_params[key] = str(value)
 
 
 def value_of(key: str, options: Collection[T], default: T, names: Sequence[str] = ()) -> T:

@@ -14,9 +14,14 @@ from latent.shelf import LONGEST_NAME
 Callback = Callable[[], object]
 
 
-def grid(key: str, sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bool, on_clicked: Callback) -> None:
-    """Pictures, each a button of its name; the session holds the index of the one that was "clicked"."""
-    component("grid")(key=key, data=sheet_data(sheet, names, alt_text, stretch=stretch), on_clicked_change=on_clicked)
+def grid(
+    key: str, sheet: Sheet, names: Sequence[str], alt_text: str, *, stretch: bool, on_clicked: Callback,
+    **looks: Any,
+) -> None:  # fmt: skip
+    """Pictures, each a button of its name; the session holds the index of the one that was "clicked". How it ``looks``
+    otherwise is as `sheet.js` says."""
+    data = sheet_data(sheet, names, alt_text, stretch=stretch) | looks
+    component("grid")(key=key, data=data, on_clicked_change=on_clicked)
 
 
 def strip(
@@ -32,9 +37,9 @@ def strip(
     )  # fmt: skip
 
 
-def scatter(key: str, data: dict[str, Any], *, on_clicked: Callback, on_boxed: Callback) -> None:
-    """The map; the session holds what was "clicked", {dot, at}, and the box that was drawn, "boxed"."""
-    component("map")(key=key, data=data, on_clicked_change=on_clicked, on_boxed_change=on_boxed)
+def scatter(key: str, data: dict[str, Any], *, on_clicked: Callback, on_selected: Callback) -> None:
+    """The map; the session holds what was "clicked", {dot, at}, and "selected", {numbers, how}."""
+    component("map")(key=key, data=data, on_clicked_change=on_clicked, on_selected_change=on_selected)
 
 
 def training_film(key: str, data: dict[str, Any]) -> None:

@@ -1,13 +1,18 @@
 """The page as a person has it: `streamlit run` and a real Chromium."""
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
 
+from latent.selection import Selection
+from latent.space import LatentSpace
 from tests.support.browser import (
     FITS,
     IMAGES,
@@ -209,13 +214,47 @@ def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
     page.mouse.down()
     page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"], steps=4)
     page.mouse.up()
-    expect(page.get_by_role("heading", name="Selected:")).to_be_visible()
+    heading = page.get_by_role("heading", name=" selected")
+    expect(heading).to_be_visible()
     settled(page)
     click_a_picture(page, "map_mean")
+    page.get_by_text("clicked point").click()
     click_a_picture(page, "map_neighbours", 4)
     assert kept_names(page)[1].startswith("mean of")
-    page.get_by_role("button", name="Clear selection").click()
-    expect(page.get_by_role("heading", name="Selected:")).to_have_count(0)
+    page.locator(".latent-map").get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("clicked point")).to_have_count(0)
+    expect(page).not_to_have_url(re.compile("selected="))
+
+
+def test_a_lasso_selects_what_it_goes_around(page, address):
+    page.goto(f"{address}/?section=Map&checkpoint=ae-2&map_atlas=false")
+    canvas = page.locator(".latent-map canvas")
+    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    settled(page)
+    page.get_by_role("button", name="Lasso").click()
+    box = canvas.bounding_box()
+    corners = [(0.3, 0.3), (0.7, 0.3), (0.7, 0.7), (0.3, 0.3)]  # a triangle
+    for at, (x, y) in enumerate(corners):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        if at == 0:
+            page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url("**selected=**")
+    settled(page)
+    query = parse_qs(urlsplit(page.url).query)
+    rows = Selection.from_link(query["selected"][0]).rows
+    expect(page.locator(".latent-map .selected")).to_contain_text(f"{len(rows):,} selected")
+    # Where the dots are on the canvas, as Python has it: the whole with 4% around it, and the margins of map.js.
+    z = LatentSpace.open(ROOT / "checkpoints" / "ae-2.pt").z
+    low, high = z.min(axis=0), z.max(axis=0)
+    share = (z - low + 0.04 * (high - low)) / (1.08 * (high - low))
+    across = (8 + share[:, 0] * (box["width"] - 16)) / box["width"]
+    down = (8 + (1 - share[:, 1]) * (box["height"] - 34)) / box["height"]
+    inside = (across <= 0.7) & (down >= 0.3) & (down <= across)  # of the triangle
+    clear = np.minimum(np.abs(across - 0.7), np.minimum(np.abs(down - 0.3), np.abs(down - across))) > 0.005
+    selected = np.isin(np.arange(len(z)), rows)
+    assert np.array_equal(selected[clear], inside[clear])
+    assert len(rows) > 100
 
 
 def test_the_map_is_used_by_keyboard(page, address):

@@ -12,6 +12,7 @@ from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.measure.findings import Finding
 from latent.measure.topics import TOPICS
+from latent.page.state import open_section
 from latent.page.take_away import downloads
 
 
@@ -65,13 +66,10 @@ def show_finding(place: int, finding: Finding, section: str) -> None:
 def go_to(finding: Finding) -> None:
     """Open what shows a finding: a dimension, or the section of its topic."""
     if finding.dimension is not None:
-        st.session_state["section"] = "Dimensions"
-        st.session_state["dimensions_dimension"] = finding.dimension
+        open_section("Dimensions", dimensions_dimension=finding.dimension)
         return
     section = TOPICS[finding.topic].section
-    st.session_state["section"] = section
-    if section == "Diagnose":
-        st.session_state["diagnose_topic"] = finding.topic
+    open_section(section, **({"diagnose_topic": finding.topic} if section == "Diagnose" else {}))
 
 
 def show_first(place: Any, evidence: Evidence) -> None:

@@ -18,18 +18,13 @@ from latent.page.panels.findings import show_finding
 from latent.page.panels.model_file import Shown
 from latent.page.show import real_names, show_codes
 from latent.page.snippet import snippet
+from latent.page.state import open_section
 from latent.sampling import SAMPLERS
 from latent.space import LatentSpace
 
 N_SAMPLES = 20
 IN_A_ROW = 10
 MAP_HEIGHT = 290  # pixels
-
-
-def open_section(name: str, **controls: Any) -> None:
-    """Go to a section, with some of its controls set."""
-    st.session_state["section"] = name
-    st.session_state.update(controls)
 
 
 def title_with_door(title: str, section: str, **controls: Any) -> None:
@@ -83,9 +78,9 @@ def show_samples(space: LatentSpace, evidence: Evidence) -> None:
 def show_map(space: LatentSpace) -> None:
     """The map of the codes, small; a click on it opens the section."""
     title_with_door("Map of the codes", "Map")
-    colouring = "class" if space.signature.has_encoder and space.has_classes else "dimension"
-    drawn = code_map.map_data(space, "PCA", cached.places_on_plane(space), colouring, 0, previews=False)
-    code_map.mount_map("overview_map", space, "PCA", drawn | {"height": MAP_HEIGHT}, then=lambda: open_section("Map"))
+    drawn = code_map.map_data(space, code_map.PLANE, code_map.usual_colouring(space), previews=False)
+    to_map = lambda: open_section("Map")  # noqa: E731
+    code_map.mount_map("overview_map", space, code_map.PLANE, drawn | {"height": MAP_HEIGHT}, then=to_map)
 
 
 def show_foremost(evidence: Evidence) -> None:

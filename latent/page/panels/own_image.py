@@ -13,7 +13,7 @@ from latent import data, images, pictures
 from latent.errors import DataError
 from latent.page import cached
 from latent.page.keeping import keep
-from latent.page.panels.code_map import map_data, map_places, mount_map
+from latent.page.panels.code_map import PLANE, map_data, mount_map, usual_colouring
 from latent.page.show import (
     counted,
     let_pictures_be_drawn,
@@ -90,9 +90,8 @@ def show_own(space: LatentSpace, own: Own) -> None:
     let_pictures_be_drawn()
     st.markdown("**Place on the map**")
     x, y = cached.plane_of(space).project(z)[0].tolist()
-    colouring = "class" if space.has_classes else "dimension"
-    drawn = map_data(space, "PCA", map_places(space, "PCA"), colouring, None if space.has_classes else 0)
-    mount_map("draw_map", space, "PCA", drawn | {"marks": [{"name": own.name, "x": x, "y": y}], "height": 400})
+    drawn = map_data(space, PLANE, usual_colouring(space))
+    mount_map("draw_map", space, PLANE, drawn | {"marks": [{"name": own.name, "x": x, "y": y}], "height": 400})
     st.markdown("**Code**")
     show_code_chart(space, z[0], "The code as bars", height=160)
     lines = "z = space.encode(seen)\nreconstruction = space.decode(z)\nnearest = space.nearest(z[0], 10)[0]"

@@ -11,6 +11,7 @@ from latent import images
 from latent.errors import ArgumentError
 from latent.page import widgets
 from latent.page.keeping import shelf_of
+from latent.page.selecting import LEFT_OUT
 from latent.page.show import lazy_expander
 from latent.page.snippet import LONGEST_LITERAL
 from latent.page.state import state
@@ -22,6 +23,7 @@ def show_shelf(space: LatentSpace) -> None:
     """The strip of kept vectors."""
     kept, mistake = shelf_of(space), state().shelf_mistake
     state().shelf_mistake = ""
+    say_what_is_missing()
     if space.latent_dim > LONGEST_LITERAL and len(kept):
         st.caption("Download the shelf to share these codes: they are too long for a link.")
     if space.checkpoint.path is None:
@@ -41,6 +43,16 @@ def show_shelf(space: LatentSpace) -> None:
         st.file_uploader(
             "Load shelf file", type="npz", key="shelf_file", on_change=load_shelf, args=(space,)
         )  # fmt: skip
+
+
+def say_what_is_missing() -> None:
+    """Say what the link that was opened had no room for."""
+    session = state()
+    if session.left_out is None:
+        session.left_out = st.query_params.get_all(LEFT_OUT)
+    if session.left_out:
+        st.caption("Too long for the link, and so missing here:")
+        st.text(", ".join(session.left_out))
 
 
 def show_items(space: LatentSpace) -> None:

@@ -1,0 +1,171 @@
+"""What is selected: found on the map, shared by all models of the same images, and taken to where it is used."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import streamlit as st
+
+from latent import checkpoint, data, dataset
+from latent.page.panels.selected import selection_csv, selection_npz
+from latent.projection import Plane
+from latent.selection import Selection
+from latent.space import LatentSpace
+from tests.support.models import tiny
+from tests.support.page import delivered, healthy, move, opened, parts
+
+N = 300  # images
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folders(tmp_path_factory):
+    """A folder with one small data set, one with two models, and a store of these tests' own."""
+    base = tmp_path_factory.mktemp("selections")
+    (base / "images").mkdir()
+    (base / "models").mkdir()
+    images, labels = data.evaluation_digits()
+    np.savez(base / "images" / "few.npz", images=images[:N], labels=labels[:N])
+    checkpoint.save(base / "models" / "first.pt", tiny())
+    checkpoint.save(base / "models" / "second.pt", tiny(latent_dim=3, seed=1))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENT_IMAGES", str(base / "images"))
+        patch.setenv("LATENT_CHECKPOINTS", str(base / "models"))
+        patch.setenv("LATENT_CACHE", str(base / "store"))
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        yield base
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="module")
+def space(folders):
+    """The space of the model that is open."""
+    return LatentSpace.open(folders / "models" / "first.pt", dataset.read(folders / "images" / "few.npz"))
+
+
+def found(app, by, **controls):
+    """The page after images were searched for by a class, a cluster, …, with these controls of the search."""
+    move(app, "radio", "map_find_by", by)
+    for control, (kind, value) in controls.items():
+        move(app, kind, control, value)
+    return healthy(app.button(key="map_find_select").click().run())
+
+
+def selected(app):
+    """The images that the address says are selected."""
+    return Selection.from_link(parameter(app, "selected")).rows
+
+
+def parameter(app, name):
+    """What the address says under a name: the harness has a single value alone or in a list."""
+    value = app.query_params[name]
+    return value if isinstance(value, str) else value[0]
+
+
+def sevens(app):
+    return found(app, "class", map_find_class=("selectbox", 7))
+
+
+def test_images_are_found_by_their_class_and_stand_out(space):
+    app = sevens(opened("Map", images="few"))
+    rows = np.flatnonzero(space.labels == 7)
+    assert np.array_equal(selected(app), rows)
+    (shown,) = parts(app, "map").values()
+    assert delivered(app)[shown["selected"]]["arrays"]["numbers"][2] == len(rows)
+    assert any(f"{len(rows):,} selected" in element.value for element in app.subheader)
+
+
+def test_images_are_found_by_number_and_a_single_one_is_inspected():
+    app = found(opened("Map", images="few"), "number", map_find_numbers=("text_input", "4, 100-102"))
+    assert selected(app).tolist() == [4, 100, 101, 102]
+    app = found(app, "number", map_find_numbers=("text_input", "61"))
+    assert parameter(app, "map_dot") == "61"
+    assert any("test image 61" in element.value for element in app.subheader)
+
+
+@pytest.mark.parametrize("text", ["", "x", "300"])
+def test_numbers_that_are_none_leave_the_selection_and_say_why(text):
+    app = found(opened("Map", images="few"), "number", map_find_numbers=("text_input", "4"))
+    app = found(app, "number", map_find_numbers=("text_input", text))
+    assert selected(app).tolist() == [4]
+    assert any("mage numbers" in element.value for element in app.text)
+
+
+def test_the_worst_reconstructions_are_those_of_the_largest_error(space):
+    app = found(opened("Map", images="few"), "largest MSE", map_find_worst=("slider", 5))
+    errors = np.square(space.decode(space.z) - space.images / 255).mean(axis=(1, 2))
+    assert selected(app).tolist() == sorted(np.argsort(-errors)[:5].tolist())
+
+
+def test_another_model_of_the_same_images_has_the_same_ones_selected():
+    app = sevens(opened("Map", images="few"))
+    before = selected(app)
+    move(app, "selectbox", "checkpoint", "second")
+    assert np.array_equal(selected(app), before)
+
+
+def test_a_link_opens_with_what_was_selected_and_one_of_other_images_without():
+    text = Selection.of("mine", "typed numbers", "", [3, 8]).to_link()
+    assert "selected" not in opened("Map", images="few", selected=text).query_params  # it does not say of which images
+    own = parameter(sevens(opened("Map", images="few")), "selected")
+    assert np.array_equal(selected(opened("Map", images="few", selected=own)), Selection.from_link(own).rows)
+    assert "selected" not in opened("Map", images="few", selected=own[:-3]).query_params
+
+
+def test_a_box_in_an_old_link_is_still_selected(space):
+    places = Plane.of(space.z).project(space.z)
+    (left, bottom), (right, top) = np.quantile(places, (0.3, 0.6), axis=0)
+    x, y = places.T
+    rows = np.flatnonzero((x >= left) & (x <= right) & (y >= bottom) & (y <= top))
+    app = opened("Map", images="few", map_box=f"PCA {space.checkpoint.sha256[:8]},{left},{bottom},{right},{top}")
+    assert np.array_equal(selected(app), rows)
+    assert 0 < len(rows) < N
+
+
+def test_a_selection_is_kept_with_its_images_and_is_a_direction(space):
+    app = found(opened("Map", images="few"), "number", map_find_numbers=("text_input", "1, 5"))
+    healthy(app.button(key="map_selection_keep").click().run())
+    (kept,) = app.session_state["latent"].shelves[space.checkpoint.sha256]
+    assert kept.selection.rows.tolist() == [1, 5]
+    assert np.allclose(kept.vector, space.z[[1, 5]].mean(axis=0), atol=1e-6)
+    app = sevens(app)
+    healthy(app.button(key="map_selection_direction").click().run())
+    assert app.header[0].value == "Directions"
+    move(app, "selectbox", "directions_from_selection", "2 numbered")
+    expected = space.z[space.labels == 7].mean(axis=0) - space.z[[1, 5]].mean(axis=0)
+    (strip,) = (part for key, part in parts(app, "strip").items() if key == "directions_walk")
+    assert np.allclose(strip["rows"][0]["line"]["direction"], expected, atol=1e-5)
+
+
+def test_a_selection_as_csv_has_the_numbers_and_classes_of_its_images(space):
+    selection = Selection.of("some", "typed numbers", space.dataset.sha256, [2, 61])
+    rows = list(csv.DictReader(io.StringIO(selection_csv(space, selection))))
+    assert [(row["image"], row["class"]) for row in rows] == [(str(i), str(space.labels[i])) for i in (2, 61)]
+    with np.load(io.BytesIO(selection_npz(space, selection))) as file:
+        assert np.array_equal(file["z"], space.z[[2, 61]])
+        assert file["images"].tolist() == [2, 61]
+
+
+def test_compare_runs_shows_the_selection_and_whose_neighbours_changed(space):
+    app = found(opened("Map", images="few"), "number", map_find_numbers=("text_input", "10-24"))
+    healthy(app.button(key="map_selection_compare").click().run())
+    assert app.header[0].value == "Compare runs"
+    assert app.selectbox(key="runs_digits").value == "selection"
+    maps = parts(app, "map")
+    assert {"runs_map_A", "runs_map_B"} == set(maps)
+    assert len({each["selected"] for each in maps.values()}) == 1
+    move(app, "selectbox", "runs_among", "selection")
+    names = parts(app, "grid")["runs_most_changed"]["names"]
+    assert {int(name.partition("image ")[2].partition(":")[0]) for name in names} <= set(range(10, 25))
+    app = move(app, "number_input", "runs_image", 17)
+    kept, lost, gained = (set(each["numbers"]) for each in parts(app, "map")["runs_map_A"]["lines"])
+    assert kept.isdisjoint(lost | gained)
+    assert len(kept) + len(lost) == len(kept) + len(gained) == 10
+
+
+def test_what_a_link_has_no_room_for_is_named_to_who_opens_it():
+    app = opened("Map", images="few", left_out="my <b>big</b> one")
+    assert any(element.value == "my <b>big</b> one" for element in app.sidebar.text)
+    assert "left_out" not in app.query_params
