@@ -23,7 +23,7 @@ from latent.errors import ArgumentError, LatentError
 from latent.files import check_output, write_atomically
 from latent.images import Sheet
 from latent.measure import scores
-from latent.measure.alignment import Alignment, stitch
+from latent.measure.alignment import Alignment, Neighbours, stitch
 from latent.measure.evidence import Evidence
 from latent.measure.intervals import Interval
 from latent.measure.scores import SCORES
@@ -71,6 +71,12 @@ class Comparison:
         near = self.a.nearest_images(), self.b.nearest_images()
         units = self.a.picture_units(), self.b.picture_units()
         return Alignment.of(self.a.space.z, self.b.space.z, near, units=units)
+
+    @cached_property
+    def neighbours(self) -> Neighbours:
+        """Which neighbours of every image are kept, lost and gained from A to B."""
+        near = self.a.nearest_images(), self.b.nearest_images()
+        return Neighbours.of(self.a.scaled_codes, self.b.scaled_codes, near)
 
     @cached_property
     def stitching(self) -> Stitching:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent.arrays import Decode
+from latent.arrays import Decode, Rows
 from latent.errors import ArgumentError
 from latent.neighbours import nearest_others
 
@@ -89,6 +90,69 @@ class Alignment:
             explained(z_a[testing] * of_a, b_to_a(z_b[testing]) * of_a),
             testing,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The nearest neighbours of every image by two models, A and B: ``in_a`` and ``in_b`` (n, k), the nearest first.
+
+    ``moved`` (n,) says how far an image's neighbours by the one lie from it by the other: the mean of their distances
+    over that to its k-th neighbour there, of both ways; 1 or less where all are still among the nearest.
+    """
+
+    in_a: NDArray[np.integer]
+    in_b: NDArray[np.integer]
+    moved: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        z_a: NDArray[np.floating],
+        z_b: NDArray[np.floating],
+        near: tuple[NDArray[np.integer], NDArray[np.integer]] | None = None,
+    ) -> Neighbours:
+        """Those of codes (n, dim_a) and (n, dim_b) of the same images, in units in which distances count alike.
+
+        ``near`` are the neighbours by each where they are known (`nearest_images`). Raises `ArgumentError` where the
+        two are not codes of the same images.
+        """
+        z_a, z_b = paired(z_a, z_b)
+        in_a, in_b = near or (nearest_images(z_a), nearest_images(z_b))
+        return cls(in_a, in_b, (farther(z_b, in_a, in_b) + farther(z_a, in_b, in_a)) / 2)
+
+    @property
+    def k(self) -> int:
+        """How many neighbours of an image are counted."""
+        return int(self.in_a.shape[1])
+
+    @cached_property
+    def kept(self) -> NDArray[np.intp]:
+        """How many neighbours of each image are the same by both, (n,)."""
+        found: NDArray[np.intp] = (self.in_a[:, :, None] == self.in_b[:, None, :]).any(axis=2).sum(axis=1)
+        return found
+
+    def of_image(self, row: int) -> tuple[Rows, Rows, Rows]:
+        """The neighbours of one image that are kept, lost (by A alone) and gained (by B alone), the nearest first."""
+        a, b = self.in_a[row].astype(np.intp), self.in_b[row].astype(np.intp)
+        return a[np.isin(a, b)], a[~np.isin(a, b)], b[~np.isin(b, a)]
+
+    def most_changed(self, among: Rows) -> Rows:
+        """Some images, those that kept the fewest neighbours first, of equally many those whose neighbours moved most.
+
+        >>> z = np.array([[0.0], [1.0], [3.0], [7.0]])
+        >>> Neighbours.of(z, z[[0, 1, 3, 2]], tuple(map(nearest_images, (z, z[[0, 1, 3, 2]]), (1, 1)))).kept.tolist()
+        [1, 1, 0, 0]
+        """
+        order: Rows = among[np.lexsort((among, -self.moved[among], self.kept[among]))]
+        return order
+
+
+def farther(z: NDArray[np.floating], of: NDArray[np.integer], nearest: NDArray[np.integer]) -> NDArray[np.float64]:
+    """The mean distance of each code (n, d) to some others (n, k), over that to the last of its ``nearest``, (n,)."""
+    distances = np.linalg.norm(z[of] - z[:, None], axis=2).mean(axis=1)
+    last = np.linalg.norm(z[nearest[:, -1]] - z, axis=1)
+    found: NDArray[np.float64] = distances / np.maximum(last, np.finfo(np.float64).tiny)
+    return found
 
 
 def stitch(z_a: NDArray[np.floating], a_to_b: AffineMap, decode_b: Decode) -> NDArray[np.float32]:

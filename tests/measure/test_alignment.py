@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestNeighbors
 
 from latent.errors import ArgumentError
-from latent.measure.alignment import AffineMap, Alignment, explained, linear_cka, neighbour_overlap, stitch
+from latent.measure.alignment import AffineMap, Alignment, Neighbours, explained, linear_cka, neighbour_overlap, stitch
 
 RNG = np.random.default_rng(0)
 Z = (RNG.normal(size=(1000, 6)) * [3, 2, 1, 1, 0.5, 0.2]).astype(np.float32)
@@ -85,3 +86,31 @@ def test_a_space_that_never_changes_shares_nothing_and_explains_nothing():
 def test_codes_of_other_images_are_refused(wrong):
     with pytest.raises(ArgumentError, match="same images"):
         Alignment.of(Z, wrong)
+
+
+def test_neighbours_are_kept_lost_and_gained_as_another_library_finds_them():
+    a, b = Z[:200], (Z + 0.7 * NOISE)[:200]
+    found = Neighbours.of(a, b)
+    sets = [NearestNeighbors(n_neighbors=10).fit(z).kneighbors(return_distance=False) for z in (a, b)]
+    for row in range(0, 200, 17):
+        kept, lost, gained = (set(rows.tolist()) for rows in found.of_image(row))
+        in_a, in_b = set(sets[0][row].tolist()), set(sets[1][row].tolist())
+        assert (kept, lost, gained) == (in_a & in_b, in_a - in_b, in_b - in_a)
+        assert found.kept[row] == len(kept)
+    assert found.kept.mean() / 10 == pytest.approx(neighbour_overlap(a, b))
+
+
+def test_what_lies_elsewhere_in_the_other_space_has_changed_most():
+    b = Z[:200].copy()
+    b[[3, 90]] = b[[90, 3]]  # these two change places, all others stay
+    found = Neighbours.of(Z[:200], b)
+    order = found.most_changed(np.arange(200))
+    assert set(order[:2].tolist()) == {3, 90}
+    assert found.kept[order].tolist() == sorted(found.kept.tolist())
+    assert found.most_changed(np.array([90, 7, 3])).tolist()[-1] == 7
+
+
+def test_neighbours_that_stay_have_not_moved():
+    found = Neighbours.of(Z[:100], Z[:100])
+    assert (found.kept == 10).all()
+    assert (found.moved <= 1).all()

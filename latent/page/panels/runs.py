@@ -20,13 +20,16 @@ from latent.errors import LatentError
 from latent.measure import scores
 from latent.page import cached
 from latent.page.controls import choose_number, controls
+from latent.page.panels.neighbours import show_neighbours
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
+from latent.page.selecting import put_in_link, selected_in
 from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
 from latent.page.snippet import Snippet, opening, snippet
 from latent.page.state import state
 from latent.space import LatentSpace
 
 IMAGES_SHOWN = ("one per class", "in order", "where A is better", "where B is better")
+SELECTION = "selection"  # one of the images shown, too, where there is one
 
 
 def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
@@ -41,7 +44,8 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
     with controls():
         index = names.index(most_alike(space, names, files))
         name = st.selectbox("Model B", names, index=index, key="runs_other", bind="query-params")
-        offered = IMAGES_SHOWN if space.has_classes else IMAGES_SHOWN[1:]
+        selection = selected_in(space)
+        offered = IMAGES_SHOWN[not space.has_classes :] + (SELECTION,) * (selection is not None)
         shown = st.selectbox("Images shown", offered, key="runs_digits", bind="query-params")
         n = choose_number("Number of images", 5, 30, 10, len(space.images), key="runs_pictures")
         first = 0
@@ -56,6 +60,9 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
     if shown in IMAGES_SHOWN[2:] and space.signature.has_encoder and other.signature.has_encoder:
         with st.spinner("Measuring the MSE of both …"):
             return other, cached.comparison_of(space, other).better("a" if shown == "where A is better" else "b", n)
+    if shown == SELECTION and selection is not None:
+        put_in_link(selection)
+        return other, selection.rows[:n]
     if shown == "one per class":
         return other, space.examples(n)
     return other, np.arange(first, first + n)
@@ -142,6 +149,7 @@ class Shown(NamedTuple):
 def show_codes_of_both(both: Comparison, rows: Rows, same: Shown) -> dict[str, Any]:
     """How the dimensions of both spread, and what their codes share; the arrays of that."""
     a, b = both.a.space, both.b.space
+    show_neighbours(a, both)
     st.subheader("Code statistics")
     spreads = {f"A: {a.name}": a.statistics.std, f"B: {b.name}": b.statistics.std}
     text = "Standard deviation of each dimension of A and B over the test images"
@@ -151,7 +159,7 @@ def show_codes_of_both(both: Comparison, rows: Rows, same: Shown) -> dict[str, A
         "Hollow points: inactive dimensions."
     )
     st.subheader("Similarity of the codes")
-    return show_shared(both, rows, same.arrays["b"])
+    return show_shared(both, rows, same.arrays["b"]) | {"kept": both.neighbours.kept}
 
 
 def say_why_not() -> Shown:
@@ -172,7 +180,7 @@ def runs_python(both: Comparison, rows: Rows) -> Snippet:
         return python
     return snippet(
         f"{python}\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = both.reconstructions(rows)\n"
-        "stitched = both.stitched(rows)\nfound = both.alignment\n"
+        "stitched = both.stitched(rows)\nkept = both.neighbours.kept\nfound = both.alignment\n"
         "shared = np.array([found.overlap, found.cka, found.r2_a_to_b, found.r2_b_to_a])",
         np, python,
     )  # fmt: skip

@@ -1,0 +1,157 @@
+"""The same images on the maps of two models: whose neighbours changed most, and which were kept, lost and gained."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import streamlit as st
+
+from latent import charts, images
+from latent.arrays import Rows
+from latent.compare import Comparison
+from latent.measure.alignment import Neighbours
+from latent.page import widgets
+from latent.page.controls import choose_number, controls
+from latent.page.fragment import fragment_in_turn
+from latent.page.panels.code_map import PLANE, map_data, mount_map, usual_colouring
+from latent.page.panels.selected import deliver_selection
+from latent.page.selecting import put_in_link, selected_in
+from latent.page.show import note_sheet, plain_markdown, real_names, show_real
+from latent.page.state import state
+from latent.page.take_away import csv_text
+from latent.space import LatentSpace
+
+ALL, SELECTION = "all images", "selection"
+IMAGE = "runs_image"  # the control that chooses the image
+IN_A_ROW = 10
+MAP_HEIGHT = 330  # pixels
+OPACITY = 0.3  # of dots, behind the lines to the neighbours
+# Kept, lost and gained: the name, what it is, and its colour, each told from the others by its lightness, too.
+FATES = (
+    ("Kept", "neighbours in A and in B", charts.BLUE),
+    ("Lost", "in A only", charts.ORANGE),
+    ("Gained", "in B only", "#7a2fb0"),
+)
+
+
+@fragment_in_turn
+def show_neighbours(space: LatentSpace, both: Comparison) -> None:
+    """Both maps, linked, and the images whose nearest neighbours changed most; each opens its neighbours."""
+    found = both.neighbours
+    st.subheader("Neighbours kept and lost")
+    with controls("neighbours"):
+        among = choose_among(space)
+        n = choose_number("Most changed", IN_A_ROW, 100, 2 * IN_A_ROW, len(among), key="runs_changed", step=IN_A_ROW)
+        order = found.most_changed(among)[:n]
+        row = choose_image(space, int(order[0]))
+    fates = found.of_image(row)
+    show_maps(both, row, fates)
+    left, right = st.columns(2)
+    with left:
+        show_most_changed(space, found, order, row)
+        offer_table(space, found)
+    with right:
+        show_fates(space, found, row, fates)
+
+
+def choose_among(space: LatentSpace) -> Rows:
+    """The images to look among: all of them, or where some are selected these."""
+    everything = np.arange(len(space.z))
+    selection = selected_in(space)
+    if selection is None:
+        return everything
+    if st.selectbox("Among", (ALL, SELECTION), key="runs_among", bind="query-params") == ALL:
+        return everything
+    put_in_link(selection)
+    return selection.rows
+
+
+def choose_image(space: LatentSpace, first: int) -> int:
+    """The number of the image whose neighbours are shown: at first the one whose neighbours changed most."""
+    last = len(space.z) - 1
+    if IMAGE not in st.session_state and IMAGE not in st.query_params:
+        st.session_state[IMAGE] = first
+    # Without a default of its own, which the address would leave out.
+    chosen = st.number_input("Image", 0, last, value=None, key=IMAGE, bind="query-params", help=f"From 0 to {last:,}.")
+    return first if chosen is None else int(chosen)
+
+
+def open_image(row: int) -> None:
+    """Show the neighbours of this image."""
+    st.session_state[IMAGE] = row
+
+
+def show_maps(both: Comparison, row: int, fates: tuple[Rows, ...]) -> None:
+    """Both maps: what is pointed at or selected on one is so on the other, and a click opens an image."""
+    lines = [{"numbers": rows.tolist(), "colour": colour} for rows, (_, _, colour) in zip(fates, FATES, strict=True)]
+    selected, thumbnails = deliver_selection(both.a.space), ""
+    for place, letter, evidence in zip(st.columns(2), "AB", (both.a, both.b), strict=True):
+        space = evidence.space
+        with place:
+            st.text(f"{letter}: {space.name}")
+            looks = {"chosen": row, "at": PLANE.places(space)[row].tolist(), "group": "runs", "lines": lines}
+            looks |= {"height": MAP_HEIGHT, "opacity": OPACITY, "selected": selected}
+            drawn = map_data(space, PLANE, usual_colouring(space), previews=not thumbnails, called=letter)
+            thumbnails = thumbnails or drawn["thumbnails"]  # which are of the same images, and go over once
+            mount_map(
+                f"runs_map_{letter}", space, PLANE, drawn | looks | {"thumbnails": thumbnails}, take_clicked_image
+            )
+
+
+def take_clicked_image() -> None:
+    """Open the image that was clicked on one of the maps."""
+    click = state().click
+    if click is not None and click.dot is not None:
+        open_image(int(click.dot))
+
+
+def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: int) -> None:
+    """The images whose neighbours changed most, the most first."""
+    kept = found.kept[order]
+    st.markdown("**Most changed first**")
+    names = [f"{name}: {n} of {found.k} kept" for name, n in zip(real_names(space, order), kept)]
+    sheet = images.sheet(space.images[order], min(IN_A_ROW, len(order)), 2)
+    chosen = np.flatnonzero(order == row)
+
+    def take_clicked() -> None:
+        index = st.session_state["runs_most_changed"]["clicked"]
+        if isinstance(index, int) and 0 <= index < len(order):
+            open_image(int(order[index]))
+
+    text = f"The {len(order)} images that kept the fewest neighbours"
+    widgets.grid(
+        "runs_most_changed", sheet, names, text, stretch=True, on_clicked=take_clicked, verb="Show neighbours:",
+        chosen=int(chosen[0]) if len(chosen) else None,
+    )  # fmt: skip
+    note_sheet(text, sheet, names)
+    many = f"{kept.min()}" if kept.min() == kept.max() else f"{kept.min()} to {kept.max()}"
+    st.caption(f"They kept {many} of {found.k} neighbours; all images on average {found.kept.mean():.1f}.")
+
+
+def show_fates(space: LatentSpace, found: Neighbours, row: int, fates: tuple[Rows, ...]) -> None:
+    """The neighbours of one image: those that are kept, lost and gained."""
+    name = real_names(space, np.array([row]))[0]
+    st.markdown(f"**{plain_markdown(name[0].upper() + name[1:])}**: {found.kept[row]} of {found.k} kept")
+    show_real("runs_chosen", space, np.array([row]), name, 2)
+    for rows, (fate, means, colour) in zip(fates, FATES, strict=True):
+        st.html(f'<span class="latent-key" style="background: {colour}"></span> {fate}, {means}: {len(rows)}')
+        if len(rows):
+            show_real(f"runs_{fate.lower()}", space, rows, f"{fate} neighbours of {name}", 2)
+
+
+def offer_table(space: LatentSpace, found: Neighbours) -> None:
+    """What was counted of every image, as a file."""
+    st.download_button(
+        "Neighbours as CSV", partial(neighbours_csv, space, found), f"{space.name}-neighbours.csv", "text/csv",
+        on_click="ignore", help="How many neighbours every image kept, and how far the others moved.",
+    )  # fmt: skip
+
+
+def neighbours_csv(space: LatentSpace, found: Neighbours) -> str:
+    """A line for every image, the most changed first."""
+    order = found.most_changed(np.arange(len(found.kept)))
+    table: dict[str, object] = {"image": order}
+    if space.has_classes:
+        table["class"] = np.array(space.classes)[space.labels[order]]
+    return csv_text(table | {"kept": found.kept[order], "moved": found.moved[order]})
