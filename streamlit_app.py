@@ -168,7 +168,7 @@ def statistics_section(space: LatentSpace) -> None:
 def map_section(space: LatentSpace) -> None:
     """All codes at a glance. Click a point to inspect it, drag to select."""
     with controls():
-        shown = code_map.choose_projection()
+        shown = code_map.choose_projection(space)
         colouring = code_map.choose_colouring(space)
         selected.offer_search(space, colouring)
         tiles = 0

@@ -48,6 +48,10 @@ class PrincipalAxes:
     std: NDArray[np.float32]
     share: NDArray[np.float32]
 
+    def project(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How far rows (m, d) lie along each axis from the mean, (m, n), in latent units."""
+        return np.asarray((x - self.mean) @ self.axes.T, np.float32)
+
     @classmethod
     def of(cls, x: ArrayLike, n_axes: int, seed: int = 0) -> PrincipalAxes:
         """Of rows ``x`` (n, d) (Pearson 1901); of very long ones by randomised SVD, as in `principal_components`.

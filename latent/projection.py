@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent.components import PrincipalAxes, principal_components
+from latent.errors import ArgumentError
 from latent.sampling import MANY_DIMENSIONS
 
 N_COMPONENTS = 50
@@ -53,6 +55,26 @@ class Plane:
     def lift(self, places: NDArray[np.float32]) -> NDArray[np.float32]:
         """Codes (n, latent_dim) of places (n, 2) on the plane; what is off the plane is as in the mean."""
         return (self.mean + np.asarray(places, np.float32) @ self.axes).astype(np.float32)
+
+
+def has_umap() -> bool:
+    """Whether the package umap-learn is installed, without which there is no `umap`."""
+    return importlib.util.find_spec("umap") is not None
+
+
+def umap(z: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
+    """Places (n, 2) of codes by UMAP with its usual choices: neighbours stay neighbours, the axes mean nothing.
+
+    Source: McInnes, Healy & Melville 2018 (arXiv:1802.03426), by their own package. Raises `ArgumentError` where that
+    is not installed.
+    """
+    if not has_umap():
+        raise ArgumentError("UMAP needs the package umap-learn: pip install umap-learn")
+    from umap import UMAP  # where used: importing it takes seconds
+
+    neighbours = min(15, len(z) - 1)
+    places = UMAP(n_neighbors=neighbours, min_dist=0.1, random_state=seed, n_jobs=1).fit_transform(z)
+    return np.asarray(places, np.float32)
 
 
 def tsne(

@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from latent import projection
+from latent.components import PrincipalAxes
+from latent.errors import ArgumentError
 from latent.projection import Plane, tsne
 from latent.sampling import MANY_DIMENSIONS
 
@@ -52,3 +55,29 @@ def test_tsne_keeps_neighbours_together_and_tells_how_far_it_is():
     assert len(shares) > 5
     distance = np.linalg.norm(places[:, None] - places[None], axis=2) + np.diag(np.full(160, np.inf))
     assert (groups[distance.argmin(axis=1)] == groups).mean() > 0.99
+
+
+def test_places_along_three_axes_are_those_of_scikit_learn_up_to_their_sides():
+    from sklearn.decomposition import PCA
+
+    z = stretched(2000, 16)
+    axes, pca = PrincipalAxes.of(z, 3), PCA(3).fit(z)
+    assert np.allclose(np.abs(axes.project(z)), np.abs(pca.transform(z)), atol=1e-3)
+    assert np.allclose(axes.share, pca.explained_variance_ratio_, atol=1e-5)
+
+
+def test_without_its_package_umap_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(projection, "has_umap", lambda: False)
+    with pytest.raises(ArgumentError, match="pip install umap-learn"):
+        projection.umap(stretched(20, 3))
+
+
+@pytest.mark.exhaustive
+def test_umap_keeps_two_groups_apart():
+    pytest.importorskip("umap")
+    z = np.concatenate([stretched(60, 5), stretched(60, 5) + 50])
+    places = projection.umap(z)
+    centres = places[:60].mean(axis=0), places[60:].mean(axis=0)
+    assert places.shape == (120, 2)
+    nearer = [np.linalg.norm(places - centre, axis=1) for centre in centres]
+    assert ((nearer[1] < nearer[0]) == (np.arange(120) >= 60)).all()

@@ -274,6 +274,13 @@ def principal_of(space: LatentSpace) -> components.PrincipalAxes:
     return components.PrincipalAxes.of(space.z, min(space.latent_dim, 64))
 
 
+@st.cache_resource(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def solid_of(space: LatentSpace) -> tuple[components.PrincipalAxes, NDArray[np.float32]]:
+    """The first three principal components of the codes, and the places of the codes along them (n, 3)."""
+    axes = components.PrincipalAxes.of(space.z, 3)
+    return axes, axes.project(space.z)
+
+
 @st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def along_of_many(
     space: LatentSpace, direction: bytes, measured: str, reach: float, n_steps: int

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, TimeoutError, expect
+from scipy.spatial.transform import Rotation
+from sklearn.decomposition import PCA
 
 from latent.selection import Selection
 from latent.space import LatentSpace
@@ -389,3 +391,41 @@ def test_the_interpolation_moves_in_steps_and_stands_still_for_those_who_want_th
         assert abs(steps - round(steps)) < 0.01
     page.emulate_media(reduced_motion="reduce")
     assert moving.evaluate("it => getComputedStyle(it).animationName") == "none"
+
+
+def test_a_map_of_three_dimensions_is_turned_and_selected_from_as_it_is_seen(page, address):
+    page.goto(f"{address}/?section=Map&map_projection=PCA+in+3D")
+    canvas = page.locator(".latent-map canvas")
+    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    settled(page)
+    page.get_by_role("button", name="Box").click()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"])
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.6 * box["height"], steps=3)
+    page.mouse.up()
+    page.wait_for_url("**selected=**")
+    settled(page)
+    rows = Selection.from_link(parse_qs(urlsplit(page.url).query)["selected"][0]).rows
+    # Seen from the front after a turn around the upright axis and one around the level axis, as START of map.js says.
+    codes = LatentSpace.open(ROOT / "checkpoints" / "ae-16.pt").z
+    pca = PCA(3).fit(codes)
+    largest = np.abs(pca.components_).argmax(axis=1)
+    z = pca.transform(codes) * np.sign(pca.components_[range(3), largest])  # the side that `PrincipalAxes` takes
+    around, over = Rotation.from_euler("y", 0.6), Rotation.from_euler("x", 0.35)
+    seen = over.apply(around.apply(z))
+    reach = np.linalg.norm(z, axis=1).max()
+    width, height = box["width"] - 16, box["height"] - 34
+    pixels = min(width, height) / (2 * reach)
+    x, y = 8 + width / 2 + seen[:, 0] * pixels, 8 + height / 2 - seen[:, 1] * pixels
+    edges = np.stack([
+        x - 0.4 * box["width"], 0.55 * box["width"] - x, y - 0.4 * box["height"], 0.6 * box["height"] - y
+    ])  # fmt: skip
+    clear = np.abs(edges).min(axis=0) > 2
+    assert np.array_equal(np.isin(np.arange(len(z)), rows)[clear], (edges > 0).all(axis=0)[clear])
+    assert 100 < len(rows) < 9000
+
+    before = canvas.evaluate("canvas => canvas.toDataURL()")
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("before => document.querySelector('.latent-map canvas').toDataURL() !== before", arg=before)

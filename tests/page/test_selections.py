@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from latent import checkpoint, data, dataset
+from latent import checkpoint, data, dataset, projection
 from latent.page.panels.selected import selection_csv, selection_npz
 from latent.projection import Plane
 from latent.selection import Selection
@@ -97,6 +97,25 @@ def test_the_worst_reconstructions_are_those_of_the_largest_error(space):
     app = found(opened("Map", images="few"), "largest MSE", map_find_worst=("slider", 5))
     errors = np.square(space.decode(space.z) - space.images / 255).mean(axis=(1, 2))
     assert selected(app).tolist() == sorted(np.argsort(-errors)[:5].tolist())
+
+
+@pytest.mark.parametrize(("model", "offered"), [("first", False), ("second", True)])
+def test_a_space_of_two_dimensions_has_no_map_of_three(model, offered):
+    app = opened("Map", images="few", checkpoint=model)
+    assert ("PCA in 3D" in app.radio(key="map_projection").options) == offered
+    if offered:
+        app = move(app, "radio", "map_projection", "PCA in 3D")
+        (shown,) = parts(app, "map").values()
+        assert delivered(app)[shown["dots"]]["dimensions"] == 3
+        assert "of the variance" in shown["axes"][2]
+
+
+def test_umap_is_offered_where_it_is_installed_and_elsewhere_said_how(monkeypatch):
+    for installed in (True, False):
+        monkeypatch.setattr(projection, "has_umap", lambda: installed)
+        choice = opened("Map", images="few").radio(key="map_projection")
+        assert ("UMAP" in choice.options) == installed
+        assert ("pip install umap-learn" in choice.help) != installed
 
 
 def test_another_model_of_the_same_images_has_the_same_ones_selected():

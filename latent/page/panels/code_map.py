@@ -13,9 +13,10 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from latent import charts, images, projection
+from latent import charts, images, projection, store
 from latent.arrays import Code
 from latent.browser import given
+from latent.components import PrincipalAxes
 from latent.figures import ChartFigure
 from latent.images import Sheet
 from latent.page import cached, widgets
@@ -56,7 +57,11 @@ Places = NDArray[np.float32]
 @dataclass(frozen=True)
 class Projection:
     """A map: what gives the ``places`` of all codes, (n, 2 or 3), what its ``axes`` are called, and the ``python`` that
-    gives the places. Where it is the plane, any place on it can be decoded."""
+    gives the places.
+
+    Where it is the plane, any place on it can be decoded. Of a space of fewer than ``least_dim`` dimensions there is no
+    such map. ``hint`` says what a drag does.
+    """
 
     name: str
     help: str
@@ -64,6 +69,8 @@ class Projection:
     axes: Callable[[LatentSpace], Sequence[str]]
     python: Snippet
     is_plane: bool = False
+    least_dim: int = 1
+    hint: str = "drag to select"
 
 
 def tsne_places(space: LatentSpace) -> Places:
@@ -76,6 +83,12 @@ def tsne_places(space: LatentSpace) -> Places:
     places = evidence.tsne(lambda share: bar.progress(share, what))
     bar.empty()
     return places
+
+
+def umap_places(space: LatentSpace) -> Places:
+    """The places by UMAP, found now where they are not known yet."""
+    with st.spinner(f"UMAP of {len(space.z):,} codes, once per model file …"):
+        return store.stored(lambda: projection.umap(space.z), "UMAP", *space.identity.of_codes)
 
 
 PLANE = Projection(
@@ -91,14 +104,36 @@ TSNE = Projection(
     axes=lambda space: ("t-SNE: axes and distances have no meaning", ""),
     python=snippet("places = projection.tsne(space.z)", projection),
 )  # fmt: skip
-PROJECTIONS = {each.name: each for each in (PLANE, TSNE)}
+SOLID = Projection(
+    "PCA in 3D", "The first three principal components; drag to turn.",
+    places=lambda space: cached.solid_of(space)[1],
+    axes=lambda space: [
+        f"component {i + 1} ({part:.0%}{' of the variance' if i == 2 else ''})"
+        for i, part in enumerate(cached.solid_of(space)[0].share)
+    ],
+    python=snippet("places = PrincipalAxes.of(space.z, 3).project(space.z)", PrincipalAxes),
+    least_dim=3,
+    hint="drag to turn, or press Box or Lasso and drag to select",
+)  # fmt: skip
+UMAP = Projection(
+    "UMAP", "Keeps neighbours together, and groups apart; axes and distances have no meaning.",
+    places=umap_places,
+    axes=lambda space: ("UMAP: axes and distances have no meaning", ""),
+    python=snippet("places = projection.umap(space.z)", projection),
+)  # fmt: skip
+PROJECTIONS = {each.name: each for each in (PLANE, SOLID, TSNE, UMAP)}
 BY: tuple[By, ...] = get_args(By)
 
 
-def choose_projection() -> Projection:
+def choose_projection(space: LatentSpace) -> Projection:
     """The map to show."""
-    text = "\n".join(f"- **{each.name}**: {each.help}" for each in PROJECTIONS.values())
-    name = st.radio("Map", PROJECTIONS, key="map_projection", bind="query-params", horizontal=True, help=text)
+    offered = [each for each in PROJECTIONS.values() if each.least_dim <= space.latent_dim]
+    lines = [f"- **{each.name}**: {each.help}" for each in offered]
+    if not projection.has_umap():
+        offered.remove(UMAP)
+        lines[-1] = f"- **{UMAP.name}** is here once its package is installed: `pip install umap-learn`"
+    names = [each.name for each in offered]
+    name = st.radio("Map", names, key="map_projection", bind="query-params", horizontal=True, help="\n".join(lines))
     return PROJECTIONS[name]
 
 
@@ -141,7 +176,7 @@ def show_clicked(space: LatentSpace, shown: Projection, drawn: dict[str, Any]) -
     with left:
         mount_map("map", space, shown, drawn | {"selected": deliver_selection(space)})
         st.caption(
-            "Hover for the image, click to inspect, drag to select. After a click the wheel zooms. By keyboard: arrow "
+            f"Hover for the image, click to inspect, {shown.hint}. After a click the wheel zooms. By keyboard: arrow "
             "keys and Enter; + and − zoom."
         )
     z = cached.plane_of(space).lift(at[None])[0] if shown.is_plane else space.z[dot]
