@@ -177,6 +177,9 @@ def map_section(space: LatentSpace) -> None:
         ):
             tiles = st.slider("Images per row", 8, 40, 24, 4, key="map_tiles", bind="query-params")
 
+    if growing := shown.growing(space):
+        code_map.show_growing(space, shown, colouring, growing)
+        return
     code_map.take_old_box(space, shown)
     dot, at = code_map.clicked_place(shown.places(space), plane_is_shown=shown.is_plane)
     drawn = code_map.map_data(space, shown, colouring, tiles) | {"chosen": dot, "at": at.tolist()}

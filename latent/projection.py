@@ -17,6 +17,9 @@ from latent.sampling import MANY_DIMENSIONS
 
 N_COMPONENTS = 50
 
+Progress = Callable[[float, NDArray[np.float32] | None], Any]
+"""Told the share of a map that is done, and the places (n, 2) so far."""
+
 
 @dataclass(frozen=True)
 class Plane:
@@ -77,32 +80,31 @@ def umap(z: NDArray[np.float32], seed: int = 0) -> NDArray[np.float32]:
     return np.asarray(places, np.float32)
 
 
-def tsne(
-    z: NDArray[np.float32], progress: Callable[[float], Any] = lambda share: None, seed: int = 0
-) -> NDArray[np.float32]:
+def tsne(z: NDArray[np.float32], progress: Progress = lambda share, places: None, seed: int = 0) -> NDArray[np.float32]:
     """Places (n, 2) of codes by t-SNE: neighbours stay neighbours, distances and the axes mean nothing.
 
     Codes of more than `MANY_DIMENSIONS` are first taken to their first 50 principal components.
-    ``progress`` is called with the share that is done. Source: van der Maaten & Hinton 2008; openTSNE's FFT
-    acceleration (Linderman et al. 2019, arXiv:1712.09005).
+    ``progress`` is called with the share that is done and the places so far, None at first.
+    Source: van der Maaten & Hinton 2008; openTSNE's FFT acceleration (Linderman et al. 2019, arXiv:1712.09005).
     """
     from openTSNE import TSNE  # where used: importing it costs a second
 
-    every = 50
+    every = 25
     early, late = 250, 500
     done = 0
 
     def tell(iteration: int, error: float, places: Any) -> None:
         nonlocal done
         done += every
-        progress(min(done / (early + late), 1.0))
+        progress(min(done / (early + late), 1.0), np.asarray(places, np.float32))
 
-    progress(0.0)
+    progress(0.0, None)
     if z.shape[1] > MANY_DIMENSIONS:
         z = principal_components(z, N_COMPONENTS, seed)
     places = TSNE(
         perplexity=min(30, (len(z) - 1) / 3), early_exaggeration_iter=early, n_iter=late, n_jobs=os.cpu_count() or 1,
         random_state=seed, callbacks=tell, callbacks_every_iters=every,
     ).fit(np.asarray(z, np.float64))  # fmt: skip
-    progress(1.0)
-    return np.asarray(places, np.float32)
+    found = np.asarray(places, np.float32)
+    progress(1.0, found)
+    return found

@@ -515,7 +515,7 @@ class Evidence:
         """``n`` clusters of the codes by one of `clustering.METHODS`."""
         return clustering.fit(method, self.space.z, n, seed, units=self.picture_units())
 
-    def tsne(self, progress: Callable[[float], Any] = lambda share: None) -> NDArray[np.float32]:
+    def tsne(self, progress: projection.Progress = lambda share, places: None) -> NDArray[np.float32]:
         """Places (n, 2) of all codes by t-SNE, kept on disk across restarts; ``progress`` as in `projection.tsne`."""
         key: Part = ("tsne",)
         if key in self.kept:

@@ -48,6 +48,7 @@ from latent.images import Sheet
 from latent.measure import properties, scores
 from latent.measure.evidence import Evidence
 from latent.page.colouring import Colouring
+from latent.page.growing import Growing
 from latent.sampling import Sampler
 from latent.space import LatentSpace
 from latent.statistics import LatentStatistics
@@ -279,6 +280,12 @@ def solid_of(space: LatentSpace) -> tuple[components.PrincipalAxes, NDArray[np.f
     """The first three principal components of the codes, and the places of the codes along them (n, 3)."""
     axes = components.PrincipalAxes.of(space.z, 3)
     return axes, axes.project(space.z)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def growing_tsne(space: LatentSpace) -> Growing:
+    """The search for the map by t-SNE, which begins when it is first asked for, for all sessions."""
+    return Growing(evidence_of(space).tsne)
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)

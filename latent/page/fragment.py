@@ -19,8 +19,11 @@ from latent.space import LatentSpace
 P = ParamSpec("P")
 
 
-def fragment_in_turn(draw: Callable[Concatenate[LatentSpace, P], None]) -> Callable[Concatenate[LatentSpace, P], None]:
-    """A part that runs alone, in its turn, when one of its controls is moved: what is around it stays as it is.
+def fragment_in_turn(
+    draw: Callable[Concatenate[LatentSpace, P], None], every: float | None = None
+) -> Callable[Concatenate[LatentSpace, P], None]:
+    """A part that runs alone, in its turn, when one of its controls is moved, or ``every`` so many seconds: what is
+    around it stays as it is.
 
     It runs the whole page where that is out of date, and says in the address what it shows.
     """
@@ -35,7 +38,7 @@ def fragment_in_turn(draw: Callable[Concatenate[LatentSpace, P], None]) -> Calla
             update_link(space)
         keep_heap_small()  # before Streamlit's own collection, which follows every rerun
 
-    return st.fragment(run)
+    return st.fragment(run, run_every=every)
 
 
 def forget_figures_of(part: str) -> None:

@@ -2,12 +2,15 @@
 
 import csv
 import io
+import threading
+from functools import partial
 
 import numpy as np
 import pytest
 import streamlit as st
 
 from latent import checkpoint, data, dataset, projection
+from latent.page.panels import code_map
 from latent.page.panels.selected import selection_csv, selection_npz
 from latent.projection import Plane
 from latent.selection import Selection
@@ -112,7 +115,7 @@ def test_a_space_of_two_dimensions_has_no_map_of_three(model, offered):
 
 def test_umap_is_offered_where_it_is_installed_and_elsewhere_said_how(monkeypatch):
     for installed in (True, False):
-        monkeypatch.setattr(projection, "has_umap", lambda: installed)
+        monkeypatch.setattr(projection, "has_umap", partial(bool, installed))
         choice = opened("Map", images="few").radio(key="map_projection")
         assert ("UMAP" in choice.options) == installed
         assert ("pip install umap-learn" in choice.help) != installed
@@ -188,3 +191,26 @@ def test_what_a_link_has_no_room_for_is_named_to_who_opens_it():
     app = opened("Map", images="few", left_out="my <b>big</b> one")
     assert any(element.value == "my <b>big</b> one" for element in app.sidebar.text)
     assert "left_out" not in app.query_params
+
+
+def test_a_map_that_takes_long_is_seen_while_it_grows_and_then_with_all_beside_it(monkeypatch):
+    go_on = threading.Event()
+    last = np.random.default_rng(0).standard_normal((N, 2)).astype(np.float32)
+
+    def tsne(z, progress):
+        progress(0.25, -last)
+        assert go_on.wait(60)
+        return last
+
+    monkeypatch.setattr(projection, "tsne", tsne)
+    monkeypatch.setattr(code_map, "FEW", N - 1)
+    app = opened("Map", images="few", map_projection="t-SNE")
+    assert set(parts(app, "map")) == {"map_growing"}
+    assert not app.subheader
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "growing map":
+            thread.join(30)
+    app.run()
+    assert set(parts(healthy(app), "map")) == {"map"}
+    assert any("test image 0" in element.value for element in app.subheader)

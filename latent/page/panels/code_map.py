@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, get_args
 
@@ -24,6 +24,7 @@ from latent.page.choose import DEFAULT_PROPERTY, choose_property
 from latent.page.colouring import By, Colouring
 from latent.page.controls import choose_number
 from latent.page.fragment import fragment_in_turn
+from latent.page.growing import Growing
 from latent.page.panels.selected import (
     CLICKED,
     SELECTION,
@@ -51,6 +52,9 @@ from latent.space import LatentSpace
 
 HOW = {"box": "box", "lasso": "lasso"}  # what the browser may call a way to select
 
+FEW = 2000  # codes whose map is found in a few seconds, for which one can wait
+GLANCE = 2.0  # seconds between two looks at a map that grows
+
 Places = NDArray[np.float32]
 
 
@@ -60,7 +64,7 @@ class Projection:
     gives the places.
 
     Where it is the plane, any place on it can be decoded. Of a space of fewer than ``least_dim`` dimensions there is no
-    such map. ``hint`` says what a drag does.
+    such map. ``hint`` says what a drag does, and ``growing`` gives the search for one that takes long, while it does.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Projection:
     python: Snippet
     is_plane: bool = False
     least_dim: int = 1
+    growing: Callable[[LatentSpace], Growing | None] = lambda space: None
     hint: str = "drag to select"
 
 
@@ -79,10 +84,34 @@ def tsne_places(space: LatentSpace) -> Places:
     if evidence.has_tsne:
         return evidence.tsne()
     what = f"t-SNE of {len(space.z):,} codes"
-    bar = st.progress(0.0, f"{what}: a minute or more for 10,000, once per model file")
-    places = evidence.tsne(lambda share: bar.progress(share, what))
+    bar = st.progress(0.0, what)
+    places = evidence.tsne(lambda share, so_far: bar.progress(share, what))
     bar.empty()
     return places
+
+
+def growing_tsne(space: LatentSpace) -> Growing | None:
+    """The search for a map by t-SNE that is under way, None where the map is known or soon found."""
+    if len(space.z) <= FEW or cached.evidence_of(space).has_tsne:
+        return None
+    return cached.growing_tsne(space)
+
+
+@partial(fragment_in_turn, every=GLANCE)
+def show_growing(space: LatentSpace, shown: Projection, colouring: Colouring, growing: Growing) -> None:
+    """A map as far as it is found, and how far that is, again and again until it is there."""
+    share, places = growing.share, growing.places
+    if places is None:
+        places = cached.places_on_plane(space)  # from which it starts
+    st.progress(share, f"{shown.name} of {len(space.z):,} codes, once per model file: {share:.0%}")
+    if growing.mistake:
+        st.error("No map:")
+        st.text(growing.mistake)
+    drawn = map_data(space, replace(shown, places=lambda space: places), colouring, step=share)
+    mount_map("map_growing", space, shown, drawn | {"selected": deliver_selection(space)})
+    st.caption("The map grows from the plane of PCA: points move until it is complete. Hover for the image.")
+    if growing.is_done and not growing.mistake:
+        st.rerun()
 
 
 def umap_places(space: LatentSpace) -> Places:
@@ -103,6 +132,7 @@ TSNE = Projection(
     places=tsne_places,
     axes=lambda space: ("t-SNE: axes and distances have no meaning", ""),
     python=snippet("places = projection.tsne(space.z)", projection),
+    growing=growing_tsne,
 )  # fmt: skip
 SOLID = Projection(
     "PCA in 3D", "The first three principal components; drag to turn.",
@@ -255,11 +285,13 @@ def map_data(
     *,
     previews: bool = True,
     called: str = "",
+    step: float = 1.0,
 ) -> dict[str, Any]:
     """What the map draws; the large parts of it are sent at once and once. With ``previews``, a dot that is hovered
-    over shows its image: 1 MB for all of them. One of several maps is ``called`` something."""
+    over shows its image: 1 MB for all of them. One of several maps is ``called`` something, and one that grows is at
+    a ``step`` from 0 to 1."""
     places = shown.places(space)
-    name = hashlib.sha256(repr((shown.name, called, *space.identity)).encode()).hexdigest()[:16]
+    name = hashlib.sha256(repr((shown.name, called, step, *space.identity)).encode()).hexdigest()[:16]
     axes, painted = shown.axes(space), cached.map_colours(space, colouring)
     encodes = space.signature.has_encoder
     labels = space.labels[: (encodes and space.has_classes) * len(places)]
