@@ -71,8 +71,8 @@ class State:
     of a SHA-256, ``uploads`` to a name in the picker; ``origins`` says by widget key what a control was last set from.
     ``drawing`` is a picture as text, empty where the surface was cleared, and ``photos`` counts those that were opened.
     ``selections`` are what is selected, by what the numbers are of (`Selection.dataset`); ``left_out`` names what the
-    link that was opened had no room for. ``places`` are what strips were last fixed at: by query parameter, for what it
-    was (an origin) and where.
+    link that was opened had no room for; ``image`` is the number of the one whose neighbours are compared. ``places``
+    are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
     ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
     ``downloads`` make the newest files of the section. ``taken`` are the uploads that were added, by the name that
     Streamlit has for each, and which half of a model each describes, None where nobody asked. What else is None was not
@@ -99,6 +99,7 @@ class State:
     click: Click | None = None
     selections: dict[str, Selection] | None = None
     left_out: list[str] | None = None
+    image: str | None = None
     drawing: str | None = None
     photos: int = 0
     stages_in_browser: list[str] = field(default_factory=list)

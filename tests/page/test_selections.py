@@ -178,10 +178,11 @@ def test_compare_runs_shows_the_selection_and_whose_neighbours_changed(space):
     maps = parts(app, "map")
     assert {"runs_map_A", "runs_map_B"} == set(maps)
     assert len({each["selected"] for each in maps.values()}) == 1
-    move(app, "selectbox", "runs_among", "selection")
     names = parts(app, "grid")["runs_most_changed"]["names"]
     assert {int(name.partition("image ")[2].partition(":")[0]) for name in names} <= set(range(10, 25))
-    app = move(app, "number_input", "runs_image", 17)
+    app = opened("Compare runs", images="few", runs_image="17")
+    assert any("image 17" in element.value for element in app.markdown)
+    assert parameter(app, "runs_image") == "17"
     kept, lost, gained = (set(each["numbers"]) for each in parts(app, "map")["runs_map_A"]["lines"])
     assert kept.isdisjoint(lost | gained)
     assert len(kept) + len(lost) == len(kept) + len(gained) == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
@@ -12,19 +13,19 @@ from latent.arrays import Rows
 from latent.compare import Comparison
 from latent.measure.alignment import Neighbours
 from latent.page import widgets
-from latent.page.controls import choose_number, controls
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.code_map import PLANE, map_data, mount_map, usual_colouring
 from latent.page.panels.selected import deliver_selection
-from latent.page.selecting import put_in_link, selected_in
+from latent.page.selecting import selected_in
 from latent.page.show import note_sheet, plain_markdown, real_names, show_real
 from latent.page.state import state
 from latent.page.take_away import csv_text
 from latent.space import LatentSpace
 
-ALL, SELECTION = "all images", "selection"
-IMAGE = "runs_image"  # the control that chooses the image
+SELECTION = "selection"  # of the images shown
+IMAGE = "runs_image"  # the parameter of the address
 IN_A_ROW = 10
+MOST_CHANGED = 30  # images that are listed
 MAP_HEIGHT = 330  # pixels
 OPACITY = 0.3  # of dots, behind the lines to the neighbours
 # Kept, lost and gained: the name, what it is, and its colour, each told from the others by its lightness, too.
@@ -40,11 +41,8 @@ def show_neighbours(space: LatentSpace, both: Comparison) -> None:
     """Both maps, linked, and the images whose nearest neighbours changed most; each opens its neighbours."""
     found = both.neighbours
     st.subheader("Neighbours kept and lost")
-    with controls("neighbours"):
-        among = choose_among(space)
-        n = choose_number("Most changed", IN_A_ROW, 100, 2 * IN_A_ROW, len(among), key="runs_changed", step=IN_A_ROW)
-        order = found.most_changed(among)[:n]
-        row = choose_image(space, int(order[0]))
+    order = found.most_changed(images_among(space))[:MOST_CHANGED]
+    row = chosen_image(int(order[0]), len(space.z))
     fates = found.of_image(row)
     show_maps(both, row, fates)
     left, right = st.columns(2)
@@ -55,31 +53,31 @@ def show_neighbours(space: LatentSpace, both: Comparison) -> None:
         show_fates(space, found, row, fates)
 
 
-def choose_among(space: LatentSpace) -> Rows:
-    """The images to look among: all of them, or where some are selected these."""
-    everything = np.arange(len(space.z))
+def images_among(space: LatentSpace) -> Rows:
+    """The images to look among: what is selected where the section shows that, else all."""
     selection = selected_in(space)
-    if selection is None:
-        return everything
-    if st.selectbox("Among", (ALL, SELECTION), key="runs_among", bind="query-params") == ALL:
-        return everything
-    put_in_link(selection)
-    return selection.rows
+    if selection is not None and st.session_state.get("runs_digits") == SELECTION:
+        return selection.rows
+    return np.arange(len(space.z))
 
 
-def choose_image(space: LatentSpace, first: int) -> int:
-    """The number of the image whose neighbours are shown: at first the one whose neighbours changed most."""
-    last = len(space.z) - 1
-    if IMAGE not in st.session_state and IMAGE not in st.query_params:
-        st.session_state[IMAGE] = first
-    # Without a default of its own, which the address would leave out.
-    chosen = st.number_input("Image", 0, last, value=None, key=IMAGE, bind="query-params", help=f"From 0 to {last:,}.")
-    return first if chosen is None else int(chosen)
+def chosen_image(first: int, n: int) -> int:
+    """The image whose neighbours are shown: the one that was opened, in this session or in the link, else the first."""
+    session = state()
+    session.run.link.pop(IMAGE, None)
+    if session.image is None:
+        session.image = st.query_params.get(IMAGE, "")
+    with suppress(ValueError):  # a link may say anything
+        row = int(session.image)
+        if 0 <= row < n:
+            session.run.link[IMAGE] = [str(row)]
+            return row
+    return first
 
 
 def open_image(row: int) -> None:
     """Show the neighbours of this image."""
-    st.session_state[IMAGE] = row
+    state().image = str(row)
 
 
 def show_maps(both: Comparison, row: int, fates: tuple[Rows, ...]) -> None:
@@ -126,7 +124,10 @@ def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: i
     )  # fmt: skip
     note_sheet(text, sheet, names)
     many = f"{kept.min()}" if kept.min() == kept.max() else f"{kept.min()} to {kept.max()}"
-    st.caption(f"They kept {many} of {found.k} neighbours; all images on average {found.kept.mean():.1f}.")
+    average = f"{found.kept.mean():.1f}"
+    st.caption(
+        f"Click one, or a dot on a map. They kept {many} of {found.k} neighbours; all images on average {average}."
+    )
 
 
 def show_fates(space: LatentSpace, found: Neighbours, row: int, fates: tuple[Rows, ...]) -> None:

@@ -20,7 +20,7 @@ from latent.errors import LatentError
 from latent.measure import scores
 from latent.page import cached
 from latent.page.controls import choose_number, controls
-from latent.page.panels.neighbours import show_neighbours
+from latent.page.panels.neighbours import SELECTION, show_neighbours
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.selecting import put_in_link, selected_in
 from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
@@ -29,7 +29,6 @@ from latent.page.state import state
 from latent.space import LatentSpace
 
 IMAGES_SHOWN = ("one per class", "in order", "where A is better", "where B is better")
-SELECTION = "selection"  # one of the images shown, too, where there is one
 
 
 def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
