@@ -32,7 +32,7 @@ OPACITY = 0.3  # of dots, behind the lines to the neighbours
 FATES = (
     ("Kept", "neighbours in A and in B", charts.BLUE),
     ("Lost", "in A only", charts.ORANGE),
-    ("Gained", "in B only", "#7a2fb0"),
+    ("Gained", "in B only", "#a259d9"),
 )
 
 
