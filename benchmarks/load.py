@@ -1,9 +1,9 @@
 """``python -m benchmarks.load``: many visitors at once, each doing something once a second, over the websocket.
 
 Every visitor is a session of its own, which goes through the sections in an order of its own and moves their
-controls. The page takes turns with a naive one: 64 pictures of a model one by one, a chart, and PyTorch imported. Both
-servers forget a session two seconds after it left, so that what they keep is seen. ``--json`` prints the same for
-programs.
+controls; every tenth uploads a model of its own first. The page takes turns with a naive one: 64 pictures of a model
+one by one, a chart, and PyTorch imported. Both servers forget a session two seconds after it left, so that what they
+keep is seen. ``--json`` prints the same for programs.
 """
 
 import argparse
@@ -23,14 +23,17 @@ from benchmarks.comparison import machine
 from benchmarks.sections import SECTIONS, Section
 from benchmarks.serving import NAIVE, PAGE, Server, serve
 from benchmarks.session import Rerun, Session
-from latent import drawing
+from latent import checkpoint, drawing
 from latent.images import data_uri, png_bytes
+from latent.model import AutoencoderConfig
+from latent.train import initial_model
 
 COUNTS = (1, 5, 10, 20, 40, 100)
 SECONDS = 20.0
 STRIPS = ("dimensions_strip", "directions_walk", "interpolate_linear")  # components that a decoder is sent for
 MOVES_A_SECTION = 4  # then on to the next
 JOINING = 10  # visitors a second
+UPLOADING = 10  # of so many visitors, one uploads a model
 FORGETTING = 2.0  # seconds until a session that left is forgotten
 FORGET = ("--server.disconnectedSessionTTL", f"{FORGETTING:.0f}")
 Visit = Callable[[str, int, float], Awaitable[list[Rerun]]]
@@ -63,6 +66,9 @@ async def visit(
     reruns = []
     async with Session.opened(address) as session:
         reruns.append(await session.rerun())
+        if number % UPLOADING == UPLOADING - 1:
+            reruns.append(await session.move("open_file", True))
+            reruns.append(await session.upload("upload", f"model-{number}.pt", model_of(number)))
         step = 0
         while time.monotonic() < deadline or step < at_least:
             began = time.monotonic()
@@ -74,6 +80,12 @@ async def visit(
             step += 1
             await asyncio.sleep(max(0.0, began + 1 - time.monotonic()))
     return reruns
+
+
+def model_of(number: int) -> bytes:
+    """The file of a small model that is no other visitor's."""
+    config = AutoencoderConfig("ae", 16, (1, 28, 28), width=4, hidden=16)
+    return checkpoint.to_bytes(checkpoint.Checkpoint(config, initial_model(config, number).state_dict()))
 
 
 async def use(session: Session, section: Section, chance: random.Random) -> Rerun:

@@ -1,5 +1,6 @@
 """A visitor without a browser: one session of a Streamlit page over its websocket, in Streamlit's own messages."""
 
+import asyncio
 import http.cookies
 import json
 import time
@@ -166,7 +167,7 @@ class Session:
         while answer.WhichOneof("type") != "file_urls_response":
             answer = ForwardMsg.FromString(await self.socket.recv(decode=False))
         urls = answer.file_urls_response.file_urls[0]
-        self.send_file(urls.upload_url, name, content)
+        await asyncio.to_thread(self.send_file, urls.upload_url, name, content)  # other sessions go on meanwhile
         info = UploadedFileInfo(name=name, size=len(content), file_id=urls.file_id, file_urls=urls)
         widget = self.widgets[key]
         state = WidgetState(id=widget.element.id)
