@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from latent import traversal
 from latent.arrays import Code
-from latent.errors import ArgumentError
 
 FINENESS = 1000  # places on a strip, at least: finer than its pixels
 
@@ -41,12 +40,6 @@ class Line:
     def limited(self, at: float) -> float:
         """The place on the line that is nearest to ``at``."""
         return min(max(at, float(self.places[0])), float(self.places[-1]))
-
-    def place_of(self, told: Any) -> float:
-        """What the browser says is a place. Raises `ArgumentError` where it is no finite number."""
-        if not isinstance(told, int | float) or not math.isfinite(told):
-            raise ArgumentError(f"A place on a strip is a finite number; got {told!r}.")
-        return self.limited(float(told))
 
 
 def decimals_for(low: float, high: float) -> int:

@@ -21,6 +21,7 @@ from latent.page.cached import Chart
 from latent.page.keeping import keep
 from latent.page.server import turns
 from latent.page.state import state
+from latent.page.told import told_by
 from latent.space import LatentSpace
 
 A_FRAME = 0.035  # seconds in which a browser draws a picture that came
@@ -58,8 +59,8 @@ def show_codes(
     """Pictures of the codes ``z``, one a box of the sheet: a click on one keeps its code on the shelf."""
 
     def keep_clicked() -> None:
-        index = st.session_state[key]["clicked"]
-        if isinstance(index, int) and 0 <= index < len(z):
+        with told_by(key, "clicked") as told:
+            index = told.index(len(z))
             keep(space, names[index], z[index])
 
     widgets.grid(key, sheet, names, alt_text, stretch=stretch, on_clicked=keep_clicked)

@@ -47,6 +47,7 @@ from latent.page.show import (
 from latent.page.snippet import Snippet, snippet
 from latent.page.state import Click, state
 from latent.page.take_away import take_away
+from latent.page.told import told_by
 from latent.selection import Selection, inside
 from latent.space import LatentSpace
 
@@ -318,23 +319,20 @@ def mount_map(
     """The map; a click and a selection are taken into the session, and ``then`` is called."""
 
     def take_click() -> None:
-        clicked = st.session_state[key]["clicked"]
-        with suppress(TypeError, KeyError, ValueError):
-            x, y = (float(number) for number in clicked["at"])
-            found = clicked["dot"]
+        with told_by(key, "clicked") as told:
+            x, y = told["at"].numbers(2)
+            found = None if told["dot"].value is None else told["dot"].index(len(space.z))
             state().click = Click(found, None if found is not None else f"{x:.5g},{y:.5g}")
             show_details(CLICKED)
             then()
 
     def take_selection() -> None:
-        told = st.session_state[key]["selected"]
-        with suppress(TypeError, KeyError, ValueError):
-            numbers = np.array(told["numbers"] or [], np.intp)
-            if ((numbers >= 0) & (numbers < len(space.z))).all():
-                how = HOW.get(told["how"], "area")
-                select(space, f"{how} of {len(numbers):,}", f"{how} on the {shown.name} map of {space.name}", numbers)
-                show_details(SELECTION)
-                then()
+        with told_by(key, "selected") as told:
+            rows = [] if told["numbers"].value is None else told["numbers"].indices(len(space.z))
+            how = HOW.get(told["how"].text(), "area")
+            select(space, f"{how} of {len(rows):,}", f"{how} on the {shown.name} map of {space.name}", rows)
+            show_details(SELECTION)
+            then()
 
     widgets.scatter(key, drawn, on_clicked=take_click, on_selected=take_selection)
 

@@ -18,6 +18,7 @@ from latent.page.keeping import custom_code
 from latent.page.show import lazy_expander, plain_markdown, show_real
 from latent.page.snippet import LONGEST_LITERAL
 from latent.page.state import state
+from latent.page.told import Told, told_by
 from latent.space import LatentSpace
 
 STARTS = ("test image", "random code", "mean", "zeros")
@@ -60,8 +61,10 @@ def edit_as_table(code: Code, table: Mapping[str, NDArray[Any]]) -> None:
 
     def take_edits() -> None:
         edited = code.copy()
-        for row, change in st.session_state[key]["edited_rows"].items():
-            edited[int(row)] = change.get("value") or 0.0
+        with told_by(key, "edited_rows") as told:
+            for row in told.value:
+                change = told[row]["value"]
+                edited[Told(row).index(len(code))] = 0.0 if change.value is None else change.number()
         st.session_state["custom_numbers"] = codes.text_of(edited)
 
     if editor := lazy_expander("Edit as a table", "custom_edit"):

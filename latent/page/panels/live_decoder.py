@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
+import numpy as np
 
-import streamlit as st
-
-from latent import images, inference
+from latent import images
 from latent.arrays import Code
 from latent.browser.inbox import parcel
-from latent.errors import ArgumentError
 from latent.page import cached, widgets
 from latent.page.keeping import custom_code, keep, shelf_of
 from latent.page.state import state
+from latent.page.told import LAST_SERIAL, Told, passed_over_if_unfit, told_by
 from latent.space import LatentSpace
 
 
@@ -24,15 +21,16 @@ def show_live(space: LatentSpace) -> Code:
     key = f"live_{name}"  # of its own for every model file, whose codes have their own length
 
     def take_code() -> None:
-        with suppress(ArgumentError, TypeError):
-            session.codes[sha256] = as_code(st.session_state[key]["code"], space)
+        with told_by(key, "code") as told:
+            session.codes[sha256] = code_in(told, space)
 
     def keep_code() -> None:
-        with suppress(ArgumentError, TypeError):
-            keep(space, "live", as_code(st.session_state[key]["keep"], space), origin="Live")
+        with told_by(key, "keep") as told:
+            keep(space, "live", code_in(told, space), origin="Live")
 
     def take_held() -> None:
-        session.stages_in_browser = st.session_state[key]["holds"]
+        with told_by(key, "holds") as told:
+            session.stages_in_browser = told.texts()
 
     deliver_stage(space)
     code = custom_code(space)
@@ -46,9 +44,11 @@ def show_live(space: LatentSpace) -> Code:
     }
     result = widgets.live(key, data, on_kept=keep_code, on_code=take_code, on_held=take_held)
     if result.ask:
-        pixels = images.to_uint8(space.decode(as_code(result.ask["code"], space))[0])
-        answer = parcel("answer", serial=int(result.ask["serial"]), pixels=pixels)
-        widgets.deliver("live_answer", answer)
+        with passed_over_if_unfit():
+            asked = Told(result.ask)
+            serial = asked["serial"].index(LAST_SERIAL)
+            pixels = images.to_uint8(space.decode(code_in(asked["code"], space))[0])
+            widgets.deliver("live_answer", parcel("answer", serial=serial, pixels=pixels))
     return code
 
 
@@ -59,6 +59,6 @@ def deliver_stage(space: LatentSpace) -> None:
         widgets.deliver("live_stage", stage)
 
 
-def as_code(numbers: Any, space: LatentSpace) -> Code:
-    """What the browser says is a code, as one (latent_dim,). Raises `ArgumentError` where it is none."""
-    return inference.as_codes(numbers, space.latent_dim)[0]
+def code_in(told: Told, space: LatentSpace) -> Code:
+    """What the browser says is a code, as one (latent_dim,). Raises `Unfit` where it is none."""
+    return np.array(told.numbers(space.latent_dim), np.float32)

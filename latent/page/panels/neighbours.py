@@ -20,6 +20,7 @@ from latent.page.selecting import selected_in
 from latent.page.show import note_sheet, plain_markdown, real_names, show_real
 from latent.page.state import state
 from latent.page.take_away import csv_text
+from latent.page.told import told_by
 from latent.space import LatentSpace
 
 SELECTION = "selection"  # of the images shown
@@ -113,9 +114,8 @@ def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: i
     chosen = np.flatnonzero(order == row)
 
     def take_clicked() -> None:
-        index = st.session_state["runs_most_changed"]["clicked"]
-        if isinstance(index, int) and 0 <= index < len(order):
-            open_image(int(order[index]))
+        with told_by("runs_most_changed", "clicked") as told:
+            open_image(int(order[told.index(len(order))]))
 
     text = f"The {len(order)} images that kept the fewest neighbours"
     widgets.grid(

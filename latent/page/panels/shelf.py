@@ -15,6 +15,7 @@ from latent.page.selecting import LEFT_OUT
 from latent.page.show import lazy_expander
 from latent.page.snippet import LONGEST_LITERAL
 from latent.page.state import state
+from latent.page.told import told_by
 from latent.shelf import Kept, Shelf
 from latent.space import LatentSpace
 
@@ -61,7 +62,9 @@ def show_items(space: LatentSpace) -> None:
     rows = [{"picture": thumbnail(item), "name": item.name, "origin": item.origin} for item in reversed(kept.items)]
 
     def remove() -> None:
-        change(space, lambda: kept.remove(str(st.session_state["shelf"]["removed"])))
+        with told_by("shelf", "removed") as told:
+            name = told.text()
+            change(space, lambda: kept.remove(name))
 
     widgets.shelf_list(rows, on_renamed=lambda: rename_item(space), on_removed=remove)
     save, empty = st.columns(2)
@@ -82,12 +85,14 @@ def change(space: LatentSpace, after: Callable[[], Shelf]) -> None:
 
 def rename_item(space: LatentSpace) -> None:
     """Give an item the name that was written over its own."""
-    before, names = shelf_of(space), st.session_state["shelf"]["renamed"]
-    change(space, lambda: before.rename(str(names["name"]), str(names["new"])))
-    if shelf_of(space).items != before.items:  # the controls that chose it go on choosing it
-        for control, value in list(st.session_state.items()):
-            if str(control).endswith("_kept") and value == names["name"]:
-                st.session_state[control] = str(names["new"]).strip()
+    before = shelf_of(space)
+    with told_by("shelf", "renamed") as told:
+        name, new = told["name"].text(), told["new"].text()
+        change(space, lambda: before.rename(name, new))
+        if shelf_of(space).items != before.items:  # the controls that chose it go on choosing it
+            for control, value in list(st.session_state.items()):
+                if str(control).endswith("_kept") and value == name:
+                    st.session_state[control] = new.strip()
 
 
 def load_shelf(space: LatentSpace) -> None:

@@ -16,13 +16,13 @@ from latent.arrays import Codes
 from latent.browser.given import sheet_data
 from latent.browser.inbox import parcel
 from latent.browser.lines import Line
-from latent.errors import ArgumentError
 from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.keeping import keep
 from latent.page.panels.live_decoder import deliver_stage
 from latent.page.show import note_sheet
 from latent.page.state import state
+from latent.page.told import LAST_SERIAL, Told, Unfit, passed_over_if_unfit, told_by
 from latent.space import LatentSpace
 
 
@@ -90,23 +90,24 @@ def show_strip(
     codes, names = np.concatenate([row.z for row in rows]), [name for row in rows for name in row.names]
 
     def keep_clicked() -> None:
-        index = st.session_state[key]["clicked"]
-        if isinstance(index, int) and 0 <= index < len(codes):
+        with told_by(key, "clicked") as told:
+            index = told.index(len(codes))
             keep(space, names[index], codes[index])
             on_placed(float(first.places[index % len(first.places)]))
 
     def take_place() -> None:
-        with suppress(ArgumentError):
-            on_placed(first.place_of(st.session_state[key]["placed"]))
+        with told_by(key, "placed") as told:
+            on_placed(first.limited(told.number()))
 
     def keep_place() -> None:
-        with suppress(ArgumentError):
-            line, place = pointed_at(rows, st.session_state[key]["added"])
+        with told_by(key, "added") as told:
+            line, place = pointed_at(rows, told)
             keep(space, line.name_at(place), line.code_at(place))
             on_placed(place)
 
     def take_held() -> None:
-        state().stages_in_browser = st.session_state[key]["holds"]
+        with told_by(key, "holds") as told:
+            state().stages_in_browser = told.texts()
 
     name, held = cached.stage_name(space), state().stages_in_browser
     data = {
@@ -123,21 +124,22 @@ def show_strip(
     with st.empty().container(key=f"inbox_{key}"):
         deliver_stage(space)
         if result.ask:
-            answer_with_picture(key, space, rows, result.ask)
+            answer_with_picture(key, space, rows, Told(result.ask))
 
 
-def pointed_at(rows: Sequence[Row], told: Any) -> tuple[Line, float]:
-    """What the browser says is a place on one of the rows. Raises `ArgumentError` where it is none."""
-    index = told.get("row") if isinstance(told, dict) else None
-    line = rows[index].line if isinstance(index, int) and 0 <= index < len(rows) else None
+def pointed_at(rows: Sequence[Row], told: Told) -> tuple[Line, float]:
+    """What the browser says is a place on one of the rows. Raises `Unfit` where it is none."""
+    lines = [row.line for row in rows]
+    line = lines[told["row"].index(len(lines))]
     if line is None:
-        raise ArgumentError(f"A place on a strip is on one of its lines; got {told!r}.")
-    return line, line.place_of(told.get("at"))
+        raise Unfit
+    return line, line.limited(told["at"].number())
 
 
-def answer_with_picture(key: str, space: LatentSpace, rows: Sequence[Row], asked: Any) -> None:
+def answer_with_picture(key: str, space: LatentSpace, rows: Sequence[Row], asked: Told) -> None:
     """Send the picture of a place to a browser that cannot run the decoder."""
-    with suppress(ArgumentError, TypeError, KeyError):
+    with passed_over_if_unfit():
         line, place = pointed_at(rows, asked)
+        serial = asked["serial"].index(LAST_SERIAL)
         pixels = images.to_uint8(space.decode(line.code_at(place))[0])
-        widgets.deliver(f"{key}_answer", parcel("answer", serial=int(asked["serial"]), pixels=pixels))
+        widgets.deliver(f"{key}_answer", parcel("answer", serial=serial, pixels=pixels))
