@@ -10,7 +10,9 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from threading import Thread
@@ -43,10 +45,12 @@ from latent.compare import Comparison
 from latent.dataset import Dataset
 from latent.encoded import Encoded
 from latent.errors import CheckpointError
+from latent.files import stamp as file_stamp
 from latent.foreign.reading import Reading
 from latent.images import Sheet
-from latent.measure import properties, scores
+from latent.measure import kept, properties, scores
 from latent.measure.evidence import Evidence
+from latent.measure.kept import Part
 from latent.page.colouring import Colouring
 from latent.page.growing import Growing
 from latent.sampling import Sampler
@@ -224,12 +228,36 @@ def portraits_of(
     return match, centroids, [images.sheet(picture[None], 1).address for picture in centroids[match.order]]
 
 
-@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def evidence_of(space: LatentSpace) -> Evidence:
-    """What is measured of a space: every part when it is first asked for, by whichever section and session."""
-    evidence = Evidence.with_kept(space)
-    scores.take_kept(scores.key_of(space), evidence.kept)
-    return evidence
+    """What is measured of a space: every part when it is first asked for, by whichever section and session.
+
+    The space in it is this one: an upload goes by the name that its session has for it. What is kept beside a file is
+    known to those who have that file open, and is looked at again where it is another.
+    """
+    return replace(measured_together(space), space=space, kept=kept_beside(space, results_stamp(space)))
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def measured_together(space: LatentSpace) -> Evidence:
+    """What all sessions that have the same model open measure of it, under whatever name."""
+    return Evidence(space)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def kept_beside(space: LatentSpace, stamp: tuple[int, ...] | None) -> Mapping[Part, Any]:
+    """The results in the file of this stamp beside a model, none where there is no such file."""
+    found = Evidence.with_kept(space).kept if stamp else {}
+    if stamp:
+        scores.take_kept(scores.key_of(space), found)
+    return found
+
+
+def results_stamp(space: LatentSpace) -> tuple[int, ...] | None:
+    """What is another one whenever the file of results beside a model is; None where there is none."""
+    path = space.checkpoint.path
+    with suppress(CheckpointError):
+        return None if path is None else file_stamp(kept.beside(path))
+    return None
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner="Comparing the codes …")
