@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from latent.errors import ArgumentError, LatentError
-from latent.files import PROJECT
+from latent.commands import command
+from latent.errors import ArgumentError
+from latent.files import PROJECT, real
 
+LARGEST_PORT = 65_535
 SCRIPT = PROJECT / "streamlit_app.py"
 
 
@@ -25,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def command(port: int | None, headless: bool) -> list[str]:
+def server_command(port: int | None, headless: bool) -> list[str]:
     """The command that serves the page."""
     options = [f"--server.port={port}"] * (port is not None) + ["--server.headless=true"] * headless
     return [sys.executable, "-m", "streamlit", "run", str(SCRIPT), *options]
@@ -41,10 +43,10 @@ def environment(model: Path | None, images: Path | None) -> dict[str, str]:
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), found.get("PYTHONPATH")]))
     for path, name in ((model, "LATENT_CHECKPOINTS"), (images, "LATENT_DATASET")):
         if path is not None:
-            if not path.exists():
+            if not os.path.exists(path):
                 raise ArgumentError(f"{path} does not exist.")
-            found[name] = str(path.resolve())
-    if model is not None and model.is_file():
+            found[name] = str(real(path))
+    if model is not None and os.path.isfile(model):
         check_model_file(model)
     return found
 
@@ -58,15 +60,14 @@ def check_model_file(path: Path) -> None:
         raise ArgumentError(f"{path} is not a model file: it is none of {formats.names('or')}.")
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line until the server stops; its exit status."""
     given = parser().parse_args(arguments)
-    try:
-        ready = environment(given.model, given.images)
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
-    server = subprocess.Popen(command(given.port, given.headless), env=ready)
+    if given.port is not None and not 0 <= given.port <= LARGEST_PORT:
+        raise ArgumentError(f"--port must be from 0 to {LARGEST_PORT}, got {given.port}.")
+    ready = environment(given.model, given.images)
+    server = subprocess.Popen(server_command(given.port, given.headless), env=ready)
     while True:
         with suppress(KeyboardInterrupt):  # goes to the server, too, which ends with it
             return server.wait()

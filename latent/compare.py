@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from latent import charts, dataset, images
 from latent.arrays import Pictures, Rows
+from latent.commands import command
 from latent.dataset import add_option
 from latent.document import BEGINS, document, figure, paragraph, picture, table
-from latent.errors import ArgumentError, LatentError
+from latent.errors import ArgumentError
 from latent.files import check_output, write_atomically
 from latent.images import Sheet
 from latent.measure import scores
@@ -238,6 +239,7 @@ def figures_of(comparison: Comparison) -> Iterator[str]:
     yield figure(chart, "Standard deviation of each dimension over the test images; hollow: inactive")
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m latent.compare A B``: compare two files; the exit status, 1 where one cannot be read."""
     parser = argparse.ArgumentParser("python -m latent.compare", description="Compare two trained autoencoders.")
@@ -247,18 +249,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_option(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write an HTML page with images")
     options = parser.parse_args(arguments)
-    try:
-        if options.out:
-            check_output(options.out, [options.a, options.b, options.images], begins=BEGINS)
-        given = None if options.images is None else dataset.read(options.images)
-        comparison = Comparison.of(LatentSpace.open(options.a, given), LatentSpace.open(options.b, given))
-        numbers = comparison.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
-        if options.out:
-            write_atomically(options.out, as_html(comparison, numbers).encode())
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(json.dumps(numbers, indent=1, allow_nan=False) if options.json else as_text(numbers))
+    if options.out:
+        check_output(options.out, [options.a, options.b, options.images], begins=BEGINS)
+    given = None if options.images is None else dataset.read(options.images)
+    comparison = Comparison.of(LatentSpace.open(options.a, given), LatentSpace.open(options.b, given))
+    numbers = comparison.numbers(lambda text: print(f"measuring {text} …", file=sys.stderr))
+    print(json.dumps(numbers, indent=1, allow_nan=False) if options.json else as_text(numbers), flush=True)
+    if options.out:
+        write_atomically(options.out, as_html(comparison, numbers).encode())
     return 0
 
 

@@ -11,6 +11,8 @@ import argparse
 import hashlib
 import json
 import math
+import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +27,7 @@ from PIL import Image
 from latent import data, pictures
 from latent.arrays import Labels, Rows
 from latent.errors import DataError
-from latent.files import label
+from latent.files import label, real
 from latent.labels import LONGEST_NAME, check_classes, drawn_evenly, drawn_in_proportion, indexed
 from latent.piles import LARGEST_TOTAL, Pile, TooLarge, folder_pile, zip_pile
 from latent.pixels import WHITES_OF_SETS, Layout, Pixels, Scale, flattened, is_grey, resized, size_within
@@ -242,13 +244,16 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 
 def found_in(path: Path, request: Request) -> Dataset:
     """The data set in a file or folder, as `read` has it."""
-    if path.is_dir():
+    if os.path.isdir(path):
         found = idx_among(path, request)
         if found:
             return of_idx(found, request)
         return of_pile(path, folder_pile(path, request.training), f"the folder {label_of(path)}", request)
-    with whole(path), path.open("rb") as file:
-        start = file.read(6)
+    with whole(path):
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            raise DataError(f"{label_of(path)} is a device, not a file or folder.")
+        with path.open("rb") as file:
+            start = file.read(6)
     if start == b"\x93NUMPY":
         return of_stack(path, npy_stack(path), None, (), "", request)
     if start.startswith((b"PK\3\4", b"PK\5\6")):
@@ -271,18 +276,18 @@ def found_in(path: Path, request: Request) -> Dataset:
 def may_be_one(path: Path) -> bool:
     """Whether a file or folder may be a data set, by its name alone."""
     name = path.name.lower()
-    return path.is_dir() or name.endswith(SUFFIXES) or ("images" in name and "idx" in name)
+    return os.path.isdir(path) or name.endswith(SUFFIXES) or ("images" in name and "idx" in name)
 
 
 def label_of(path: Path) -> str:
     """The name of a file or folder as it may stand in a sentence."""
-    return label(path.resolve().name or str(path))
+    return label(real(path).name or str(path))
 
 
 def name_of(path: Path) -> str:
     """What a data set from this file or folder is called."""
-    name = path.resolve().name
-    return label(name if path.is_dir() else name.removesuffix(".gz").rpartition(".")[0] or name)
+    name = real(path).name
+    return label(name if os.path.isdir(path) else name.removesuffix(".gz").rpartition(".")[0] or name)
 
 
 def of_archive(path: Path, archive: Archive, request: Request) -> Dataset:
@@ -322,7 +327,7 @@ def of_idx(path: Path, request: Request) -> Dataset:
     """The data set in an idx file of images, with the labels in the file beside it where there is one."""
     name = path.name.removesuffix(".gz").replace("images", "labels")
     places = [path.with_name(name.replace(axes, "idx1") + end) for axes in ("idx3", "idx4") for end in ("", ".gz")]
-    beside = next((place for place in places if place != path and place.is_file()), None)
+    beside = next((place for place in places if place != path and os.path.isfile(place)), None)
     index = idx_labels(beside) if beside else None
     return of_stack(path, idx_stack(path), index, (), "", request)
 

@@ -30,8 +30,9 @@ from numpy.typing import NDArray
 
 from latent import checkpoint, data, files, inference
 from latent.checkpoint import Checkpoint
+from latent.commands import REFUSED, STOPPED, command
 from latent.encoded import SUFFIX, Encoded, sidecar
-from latent.errors import CodesError, DataError, LatentError
+from latent.errors import CheckpointError, CodesError, DataError, LatentError
 from latent.foreign.described import Described
 from latent.foreign.network import Network
 from latent.model import Autoencoder, LatentModel
@@ -89,11 +90,11 @@ class CodeFile:
         """
         needed = 4 * self.n * self.latent_dim
         try:
-            there = self.marks.exists() and self.path.exists()
+            there = os.path.exists(self.marks) and os.path.exists(self.path)
             if there and self.marks.stat().st_size == self.n_chunks and self.path.stat().st_size > needed:
                 return
             if shutil.disk_usage(self.path.parent).free < needed:
-                raise CodesError(f"{self.path} needs {needed / 1e9:.1f} GB, more than is free on its disk.")
+                raise CodesError(f"{self.path} needs {needed / 1e6:,.1f} MB, more than is free on its disk.")
             with self.path.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, self.head)
                 file.truncate(file.tell() + needed)
@@ -103,7 +104,7 @@ class CodeFile:
 
     def finished(self) -> NDArray[np.bool_]:
         """Which chunks are finished, (n_chunks,); none where the marks are missing."""
-        return np.frombuffer(self.marks.read_bytes() if self.marks.exists() else b"", np.bool_)
+        return np.frombuffer(self.marks.read_bytes() if os.path.exists(self.marks) else b"", np.bool_)
 
     def discard(self) -> None:
         """Remove the file with all that lies beside it."""
@@ -273,18 +274,23 @@ def begin(wanted: Encoded, list_images: Callable[[], int]) -> Encoded:
     """
     out = wanted.path
     begun = None
-    if sidecar(out).exists():
+    if os.path.exists(sidecar(out)):
         begun = Encoded.read(out)
         file = CodeFile(out, begun.n, begun.latent_dim)
         same = (begun.sha256, begun.source) == (wanted.sha256, wanted.source)
         if not same and not begun.finished and not file.finished().any():
             file.discard()
             begun = None
-    elif out.exists():
+    elif os.path.exists(out):
         raise CodesError(f"{out} exists and was not made by this command: choose another --out.")
+    files.remove_unfinished(sidecar(out))
     if begun is None:
         begun = replace(wanted, n=list_images())
-        begun.save()
+        try:
+            begun.save()
+        except CheckpointError:
+            CodeFile(out, begun.n, begun.latent_dim).discard()
+            raise
     if begun.sha256 != wanted.sha256:
         raise CodesError(f"{out} holds codes of another model file, {begun.checkpoint}: choose another --out.")
     if begun.source != wanted.source:
@@ -318,6 +324,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     options = parser().parse_args(arguments)
@@ -329,10 +336,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LatentError as error:
         if worker.writes:
             print(error, file=sys.stderr)
-        return 1
+        return REFUSED
     except KeyboardInterrupt:
         print("\nStopped. Run the same command again to resume.", file=sys.stderr)
-        return 130
+        return STOPPED
     return 0
 
 
@@ -404,7 +411,7 @@ def source_of(options: argparse.Namespace, n: int) -> Source:
     """The ``n`` images that the command line asks for."""
     if options.dataset:
         return DataSet(options.dataset, options.data or Path("data"), train=options.part == "train")
-    return Files(options.data if options.data.is_dir() else options.data.parent, listing_of(options.out), n)
+    return Files(options.data if os.path.isdir(options.data) else options.data.parent, listing_of(options.out), n)
 
 
 def listing_of(out: Path) -> Path:
@@ -414,7 +421,7 @@ def listing_of(out: Path) -> Path:
 
 def full(path: Path) -> str:
     """A path by which a folder is known wherever the command is run from."""
-    return str(path.resolve())
+    return str(files.real(path))
 
 
 def make_folder(folder: Path) -> None:

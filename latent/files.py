@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -17,6 +18,8 @@ PACKAGE = Path(__file__).parent
 # Where the page, its settings and the shipped models are: above the package, or in it where it was installed.
 PROJECT = PACKAGE / "project" if (PACKAGE / "project").is_dir() else PACKAGE.parent
 LARGEST_FILE = 512 * 1024**2  # bytes, of an archive also after inflating
+SMALLEST_OUTPUT = 16 * 1024  # bytes: no command writes less
+LONGEST_WRITE = 600.0  # seconds from when a file is begun to when it is in its place
 
 
 def read(path: str | Path, within: Path | None = None) -> bytes:
@@ -29,7 +32,7 @@ def read(path: str | Path, within: Path | None = None) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise CheckpointError(f"{label(path.name)} is a folder or a device, not a file.")
-        if within is not None and not path.resolve().is_relative_to(within.resolve()):
+        if within is not None and not real(path).is_relative_to(real(within)):
             raise CheckpointError(f"{label(path.name)} links to a file outside the model folder.")
         check_size(status.st_size, label(path.name))
         with path.open("rb") as file:
@@ -49,22 +52,25 @@ def check_size(size: int, name: str) -> None:
 def check_output(out: Path, inputs: Iterable[Path | None] = (), begins: bytes = b"") -> None:
     """Look, before any work, whether a file can be written at ``out``; nothing is written.
 
-    Raises `CheckpointError` where ``out`` is one of the ``inputs`` (None is passed over), however its path is spelt, or
-    a folder; where its folder is missing or cannot be written; and where it holds something of another kind, which does
-    not begin as what is to be written ``begins``, in any case of letters.
+    Raises `CheckpointError` where ``out`` is one of the ``inputs`` (None is passed over), however its path is spelt,
+    or a folder or a device; where its folder is missing or cannot be written; and where it holds something of another
+    kind, which does not begin as what is to be written ``begins``, in any case of letters.
     """
     name = label(str(out))
     if "\0" in str(out):
         raise CheckpointError(f"{name} cannot be written: its name is invalid.")
     try:
         for path in filter(None, inputs):
-            if path.resolve() == out.resolve() or (out.exists() and path.exists() and out.samefile(path)):
+            if real(path) == real(out) or (out.exists() and path.exists() and out.samefile(path)):
                 raise CheckpointError(f"{name} is an input of this command: name another file to write.")
         if out.is_dir():
             raise CheckpointError(f"{name} is a folder: name a file to write.")
+        if out.exists() and not out.is_file():  # a terminal, a pipe or a disk, which no file may replace
+            raise CheckpointError(f"{name} is a device, not a file: name another file to write.")
         if not out.parent.is_dir():
             raise CheckpointError(f"The folder {label(str(out.parent))} does not exist.")
-        tempfile.TemporaryFile(dir=out.parent).close()  # says more than the permissions, which a full disk has too
+        with tempfile.TemporaryFile(dir=out.parent) as file:  # says more than the permissions
+            file.write(bytes(SMALLEST_OUTPUT))  # for which a full disk has no room
         if out.exists() and begins:
             with out.open("rb") as file:
                 start = file.read(len(begins))
@@ -74,10 +80,24 @@ def check_output(out: Path, inputs: Iterable[Path | None] = (), begins: bytes = 
         raise CheckpointError(f"{name} cannot be written: {error.strerror}.") from error
 
 
+def check_temporary_folder() -> None:
+    """Raise `CheckpointError` where no folder for temporary files can be written, which libraries need."""
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            "No folder for temporary files can be written: free some room, or name another one in TMPDIR."
+        ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write beside the file, flush to the disk, then rename over it: readers see the old or the new, never a part."""
+    """Write beside the file, flush to the disk, then rename over it: readers see the old or the new, never a part.
+
+    What a process that was killed while it wrote the same file left beside it is removed. Raises `CheckpointError`.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(path, older=LONGEST_WRITE)
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -93,10 +113,18 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise CheckpointError(f"{path} cannot be written: {error.strerror}; an existing file is unchanged.") from error
 
 
-def remove_unfinished(path: Path) -> None:
-    """Remove what processes that were killed while they wrote ``path`` left beside it; nobody may be writing now."""
+def remove_unfinished(path: Path, older: float = 0.0) -> None:
+    """Remove what processes that were killed while they wrote ``path`` left beside it: of so many seconds of age, by
+    default all, where nobody may be writing now."""
     for part in path.parent.glob(f".{escape(path.name)}.*.tmp"):
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # gone by now, or another user's
+            if not older or time.time() - part.stat().st_mtime > older:
+                part.unlink()
+
+
+def real(path: Path) -> Path:
+    """The path without links; one that leads in a circle stays as it is, for whoever opens it to complain about."""
+    return Path(os.path.realpath(path))
 
 
 def stamp(path: Path) -> tuple[int, ...]:

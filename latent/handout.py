@@ -25,9 +25,9 @@ from latent.arrays import Codes, Rows
 from latent.browser import given, joined, live, scoped, source
 from latent.browser.inbox import parcel
 from latent.browser.lines import sweep_line
+from latent.commands import command
 from latent.dataset import add_option
 from latent.document import BEGINS, document, paragraph, section
-from latent.errors import LatentError
 from latent.files import check_output, label, write_atomically
 from latent.measure import findings
 from latent.measure.evidence import SEED, Evidence
@@ -324,6 +324,7 @@ def picker(name: str, title: str, options: Sequence[str]) -> str:
     return f'<label class="pick">{html.escape(title)} <select id="{name}">{entries}</select></label>'
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     parser = argparse.ArgumentParser(
@@ -336,14 +337,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.number < 1:
         parser.error(f"--number must be at least 1, got {options.number}")
-    try:
-        check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
-        content = page(report.measured(options.checkpoint, options.images), options.number).encode()
-        write_atomically(options.out, content)
-        print(f"{label(str(options.out))} written, {len(content) / 1e6:.1f} MB.", file=sys.stderr)
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
+    check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
+    content = page(report.measured(options.checkpoint, options.images), options.number).encode()
+    write_atomically(options.out, content)
+    print(f"{label(str(options.out))} written, {len(content) / 1e6:.1f} MB.", file=sys.stderr)
     return 0
 
 

@@ -46,6 +46,9 @@ class LatentModel(Protocol):
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
 
+LARGEST = 1_000_000  # channels, units or dimensions of a network
+
+
 @dataclass(frozen=True)
 class AutoencoderConfig:
     """All that is needed to build an `Autoencoder` again from its weights.
@@ -68,8 +71,8 @@ class AutoencoderConfig:
             raise ArgumentError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}.")
         for name in ("latent_dim", "width", "hidden"):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}.")
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= LARGEST:
+                raise ArgumentError(f"{name} must be a whole number from 1 to {LARGEST:,}, got {value!r}.")
         shape = self.image_shape
         if len(shape) != 3 or not all(isinstance(n, int) and n >= 1 for n in shape):
             raise ArgumentError(f"image_shape must be (channels, height, width), each at least 1; got {shape!r}.")

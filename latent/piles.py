@@ -18,7 +18,7 @@ from typing import IO
 
 from latent import pictures
 from latent.errors import DataError
-from latent.files import label
+from latent.files import label, real
 
 LARGEST_ENTRY = 256 * 1024**2  # bytes of a picture file in an archive, unpacked
 LARGEST_TOTAL = 4 * 1024**3  # bytes of all that are read of an archive, unpacked
@@ -115,17 +115,17 @@ def visible(folder: Path, inside: str) -> Iterator[Iterator[tuple[str, os.DirEnt
 
 def folder_pile(folder: Path, training: bool = False) -> Pile:
     """The pictures in a folder, at any depth. Raises `DataError` where a link leaves it or there are none."""
-    root = folder.resolve()
+    root = real(folder)
     found: list[str] = []
     pending = [""]
     while pending:
         with visible(folder, pending.pop()) as entries:
             for name, entry in entries:
-                if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
+                if entry.is_symlink() and not real(Path(entry.path)).is_relative_to(root):
                     raise DataError(f"{label(name)} links to a place outside of the folder {label(folder.name)}.")
                 if entry.is_dir(follow_symlinks=False):
                     pending.append(name)
-                elif entry.is_file():
+                elif os.path.isfile(entry.path):  # and no link that leads in a circle
                     found.append(name)
         if len(found) > MOST_ENTRIES:
             raise DataError(f"The folder {label(folder.name)} has more than {MOST_ENTRIES:,} files.")

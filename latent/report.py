@@ -14,9 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from latent.commands import command
 from latent.dataset import Dataset, add_option
 from latent.document import BEGINS, cell, document, facts, figure, lead, paragraph, picture, section, table
-from latent.errors import LatentError
 from latent.files import check_output, label, write_atomically
 from latent.foreign.certainty import Certainty
 from latent.measure import findings
@@ -220,6 +220,7 @@ def table_of(exhibit: Table) -> str:
     return table([column.title for column in columns], rows)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     parser = argparse.ArgumentParser(
@@ -232,18 +233,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if not options.out and not options.json:
         parser.error("give a file with --out, or --json")
-    try:
-        if options.out:
-            check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
-        evidence = measured(options.checkpoint, options.images)
-        if options.out:
-            write_atomically(options.out, page(evidence).encode())
-            print(f"{label(str(options.out))} written.", file=sys.stderr)
-        if options.json:
-            print(json.dumps(numbers(evidence), indent=1, allow_nan=False))
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
+    if options.out:
+        check_output(options.out, [options.checkpoint, options.images], begins=BEGINS)
+    evidence = measured(options.checkpoint, options.images)
+    if options.json:  # first, since of a disk that is full by now it needs nothing
+        print(json.dumps(numbers(evidence), indent=1, allow_nan=False), flush=True)
+    if options.out:
+        write_atomically(options.out, page(evidence).encode())
+        print(f"{label(str(options.out))} written.", file=sys.stderr)
     return 0
 
 

@@ -7,13 +7,15 @@ measuring them, as long as they are of that very file, of the test images in use
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from latent import report
-from latent.errors import LatentError
+from latent.commands import command
+from latent.errors import CheckpointError, LatentError
 from latent.files import check_output, label, write_atomically
 from latent.measure import kept, scores
 from latent.measure.evidence import PIXELS, Evidence, subject_of
@@ -55,6 +57,8 @@ def keep(path: Path, progress: Callable[[float, str], object] = lambda share, na
 
     Raises `CheckpointError` where the model cannot be read or the results cannot be written.
     """
+    if os.path.isdir(path):
+        raise CheckpointError(f"{label(str(path))} is a folder: name a model file.")
     check_output(kept.beside(path), [path], begins=kept.BEGINS)
     space = LatentSpace.open(path)
     content = kept.to_bytes(measure(Evidence(space), progress), subject_of(space))
@@ -62,6 +66,7 @@ def keep(path: Path, progress: Callable[[float, str], object] = lambda share, na
     return kept.beside(path)
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status, 1 where a model cannot be read."""
     parser = argparse.ArgumentParser(

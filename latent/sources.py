@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from latent import data, pictures
 from latent.errors import DataError
-from latent.files import label
+from latent.files import label, real
 from latent.piles import visible
 from latent.stacks import Archive, NoImages, Stack, npy_stack
 
@@ -105,7 +105,7 @@ class Files:
                     readable[here] = fits
                     row += len(found)
             except Exception as error:  # a damaged file fails in many ways, and each format in its own
-                if not self.folder.is_dir():  # all of it is gone: a disk that was taken out, not a damaged file
+                if not os.path.isdir(self.folder):  # all of it is gone: a disk that was taken out, not a damaged file
                     raise DataError(f"{self.folder} is no longer there; restore it and run this again.") from error
             row = last
         return images, readable
@@ -205,10 +205,10 @@ def list_files(where: Path, listing: Path, leave_out: Path, say: Callable[[str],
     taken. However many files there are, `SORTED_AT_ONCE` names are in memory at a time. Raises `DataError` where there
     are no images or a folder cannot be read.
     """
-    folder = where if where.is_dir() else where.parent
-    if where.is_dir():
+    folder = where if os.path.isdir(where) else where.parent
+    if os.path.isdir(where):
         names: Iterable[str] = in_order(names_in(folder), listing.with_name(f".{listing.name}.parts"))
-    elif where.is_file():
+    elif os.path.isfile(where):
         names = [where.name]
     else:
         raise DataError(f"{where} not found: --data names a folder of images, or an .npy or .npz file of images.")
@@ -275,22 +275,22 @@ def names_in(folder: Path) -> Iterator[str]:
 
     Links are followed, but every folder is walked once: those inside by their own path, others by the first link.
     """
-    root, walked = folder.resolve(), set[Path]()
+    root, walked = real(folder), set[Path]()
     pending, links = [("", False)], list[str]()
     while pending or links:
         inside, linked = pending.pop() if pending else (heapq.heappop(links), True)
         if linked:
-            real = (folder / inside).resolve()
-            if real in walked or real.is_relative_to(root):
+            place = real(folder / inside)
+            if place in walked or place.is_relative_to(root):
                 continue
-            walked.add(real)
+            walked.add(place)
         with visible(folder, inside) as entries:
             for name, entry in entries:
                 if entry.is_dir(follow_symlinks=False):
                     pending.append((name, linked))
-                elif entry.is_dir():
+                elif os.path.isdir(entry.path):
                     heapq.heappush(links, name)
-                elif entry.is_file() or not os.path.exists(entry.path):  # a pipe would be waited for
+                elif os.path.isfile(entry.path) or not os.path.exists(entry.path):  # a pipe would be waited for
                     yield name
 
 

@@ -59,7 +59,7 @@ class Store:
 
     def has(self, path: Path) -> bool:
         """Whether the array need not be computed."""
-        return path in self.memory or path.exists()
+        return path in self.memory or os.path.exists(path)  # of a folder that may not be looked into, none does
 
     def stored(self, compute: Callable[[], NDArray[Any]], path: Path) -> NDArray[Any]:
         """The array of this file, computed where neither memory nor disk has it."""

@@ -28,8 +28,9 @@ from torch import Tensor, nn
 from latent import checkpoint, data, dataset, files, inference
 from latent.augment import deform
 from latent.checkpoint import Checkpoint
+from latent.commands import STOPPED, command
 from latent.dataset import Dataset
-from latent.errors import LatentError, TrainingError
+from latent.errors import TrainingError
 from latent.files import label
 from latent.inference import as_channels_first, device_that_works, leave_gpus_alone, to_unit_range
 from latent.model import Autoencoder, AutoencoderConfig, Kind
@@ -38,6 +39,8 @@ from latent.snapshots import Snapshots
 Precision = Literal["float32", "bfloat16"]
 PLAIN_SHARE = 0.2  # of the epochs, the last ones, see the images undeformed
 EVALUATION_BATCH = 500
+LARGEST_SEED = 2**63 - 1
+BYTES_A_WEIGHT = 12  # in the file of an unfinished run: float32, and as much twice for the optimiser
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,10 @@ class Recipe:
         checks = {
             "epochs must be at least 1": self.epochs >= 1,
             "batch-size must be at least 2": self.batch_size >= 2,
-            "lr must be above 0": self.lr > 0,
-            "beta must be at least 0": self.beta >= 0,
-            "augment must be at least 0": self.augment >= 0,
+            "lr must be above 0 and finite": 0 < self.lr < float("inf"),
+            "beta must be at least 0 and finite": 0 <= self.beta < float("inf"),
+            "augment must be at least 0 and finite": 0 <= self.augment < float("inf"),
+            f"seed must be from 0 to {LARGEST_SEED}": 0 <= self.seed <= LARGEST_SEED,
             f"precision must be one of {', '.join(get_args(Precision))}": self.precision in get_args(Precision),
         }
         for sentence, holds in checks.items():
@@ -171,8 +175,8 @@ def train(
             train_loss = mean_over_workers(total / steps_an_epoch, worker)
             if not np.isfinite(train_loss):
                 raise TrainingError(
-                    f"The loss of epoch {epoch + 1} is not finite: try a smaller --lr than {recipe.lr:g}. {out} "
-                    "holds the epochs before it."
+                    f"The loss of epoch {epoch + 1} is not finite: try a smaller --lr than {recipe.lr:g}, or less of "
+                    f"--beta and --augment. {out} holds the epochs before it."
                 )
             if worker.writes:
                 scores = evaluate(model, test_x, objective)
@@ -248,11 +252,19 @@ def filmed(film: Snapshots, epoch: int, model: Autoencoder, test_images: NDArray
 
 
 def configure(recipe: Recipe, images: NDArray[np.uint8]) -> AutoencoderConfig:
-    """The network for these images."""
+    """The network for these images. Raises `TrainingError` where its file would be too large to be opened."""
     channels = images.shape[3] if images.ndim == 4 else 1
-    return AutoencoderConfig(
+    config = AutoencoderConfig(
         recipe.kind, recipe.latent_dim, (channels, images.shape[1], images.shape[2]), recipe.width, recipe.hidden
     )
+    with torch.device("meta"):  # which counts weights without any memory for them
+        n = sum(weights.numel() for weights in Autoencoder(config).parameters())
+    if n * BYTES_A_WEIGHT > files.LARGEST_FILE:
+        raise TrainingError(
+            f"A network of {n:,} weights is too large, the most is {files.LARGEST_FILE // BYTES_A_WEIGHT:,}: choose a "
+            "smaller --latent-dim, --width or --hidden."
+        )
+    return config
 
 
 def initial_model(config: AutoencoderConfig, seed: int) -> Autoencoder:
@@ -368,6 +380,7 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     given = vars(parser().parse_args(arguments))
@@ -377,6 +390,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         out = given.get("out", Path("checkpoints") / f"{recipe.kind}-{recipe.latent_dim}{checkpoint.SUFFIX}")
         if leads():
             files.check_output(out)
+            files.check_temporary_folder()  # which PyTorch's optimisers look for
         with files.held(out) if leads() else contextlib.nullcontext():
             files.remove_unfinished(out)
             started = continued(out, recipe_given) if given.get("resume") else None
@@ -385,7 +399,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if started.scores:
                     print(f"{out}: already complete, all {recipe.epochs} epochs are done.")
                     return 0
-            elif out.exists():
+            elif os.path.exists(out):
                 raise TrainingError(f"{out} exists: add --resume to resume it, or choose another --out.")
             device = chosen_device(given.get("device"))
             with process_group(device) as worker:
@@ -400,12 +414,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 )  # fmt: skip
                 if worker.writes:
                     print(f"{out}: test MSE {finished.scores['test_mse']:.5f}, sha256 {finished.sha256}")
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        print(f"\nStopped. {out} holds the last finished epoch; add --resume to resume.", file=sys.stderr)
-        return 130
+        left = f"{out} holds the last finished epoch; add --resume to resume." if os.path.exists(out) else ""
+        print(f"\nStopped. {left}".rstrip(), file=sys.stderr)
+        return STOPPED
     return 0
 
 
@@ -494,7 +506,7 @@ def names_torchvision(given: dict[str, Any], recipe: Recipe) -> bool:
     """
     if "data" not in given and recipe.dataset not in data.DATASETS:
         raise TrainingError(f"This run was trained on {label(recipe.dataset)}: name its images again, with --data.")
-    return "dataset" in given or "data" not in given or (given["data"] / recipe.dataset / "raw").is_dir()
+    return "dataset" in given or "data" not in given or os.path.isdir(given["data"] / recipe.dataset / "raw")
 
 
 def chosen_device(name: str | None) -> torch.device:
@@ -506,7 +518,7 @@ def chosen_device(name: str | None) -> torch.device:
         return own_gpu(device)
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
+        torch.zeros(1, device=device).item()  # of a device without memory, such as "meta", that fails
     except (RuntimeError, AssertionError) as error:  # what torch raises for a name or a device that is not there
         raise TrainingError(f"The device {name!r} cannot be used on this machine; try --device cpu.") from error
     return own_gpu(device)

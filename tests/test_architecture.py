@@ -14,7 +14,7 @@ from tests.support.source_code import Import, Module, modules
 SCRIPT = "streamlit_app"
 # From the bottom: a room imports rooms of its own level and of those before it.
 LEVELS = [
-    ["errors", "arrays", "files"],
+    ["errors", "arrays", "files", "commands"],
     [  # leaves, which know arrays
         "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing",
         "figures", "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from latent import checkpoint, dataset
+from latent.commands import command
 from latent.dataset import Dataset, add_option
 from latent.errors import LatentError
 from latent.space import LatentSpace
@@ -91,6 +92,7 @@ def models_in(files: Sequence[Path]) -> list[tuple[Path, Path | None]]:
     return found
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """``python -m latent.checkpoint FILE…``: how each file is read; the exit status, 1 where one was refused."""
     parser = argparse.ArgumentParser(
@@ -101,11 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON: a list with one object per file")
     add_option(parser)
     options = parser.parse_args(arguments)
-    try:
-        images = None if options.images is None else dataset.read(options.images)
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
+    images = None if options.images is None else dataset.read(options.images)
     descriptions = [description(path, other, images) for path, other in models_in(options.files)]
     print(json.dumps(descriptions, indent=1) if options.json else "\n".join(map(as_text, descriptions)))
     return 0 if all(found["ok"] for found in descriptions) else 1

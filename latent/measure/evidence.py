@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from latent import clustering, components, inference, projection, sampling, store, traversal
 from latent.arrays import Codes, Labels, Rows
 from latent.clustering import Clusters
-from latent.errors import ArgumentError
+from latent.errors import ArgumentError, CheckpointError
+from latent.files import read
 from latent.images import to_uint8
 from latent.measure import alignment, dimensions, gates, judge, kept, knowledge, properties
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
@@ -150,7 +152,7 @@ class Evidence:
     def with_kept(cls, space: LatentSpace) -> Evidence:
         """The evidence of a space, with the results that are kept beside its file, if they are of it."""
         path = space.checkpoint.path
-        if path is None or not kept.beside(path).exists():
+        if path is None or not os.path.exists(kept.beside(path)):
             return cls(space)
         return cls(space, kept=kept.read(kept.beside(path), subject_of(space), KEPT_RECORDS))
 
@@ -610,9 +612,16 @@ def subject(identity: Identity, images: NDArray[np.uint8], labels: Labels) -> di
     of_images = hashlib.sha256(repr((images.shape, str(images.dtype))).encode())
     of_images.update(np.ascontiguousarray(images).data)
     of_images.update(np.ascontiguousarray(labels).data)
-    of_judge = hashlib.sha256(JUDGE_FILE.read_bytes())
     return {
         "model": identity.sha256, "reading": identity.reading, "class": identity.asked,
         "images": of_images.hexdigest(),
-        "judge": of_judge.hexdigest(), "measures": [VERSION, *MEASURES],
+        "judge": fingerprint_of_judge(), "measures": [VERSION, *MEASURES],
     }  # fmt: skip
+
+
+def fingerprint_of_judge() -> str:
+    """SHA-256 of the judge that ships, empty where its file cannot be read: what asks it then says so."""
+    try:
+        return hashlib.sha256(read(JUDGE_FILE)).hexdigest()
+    except CheckpointError:
+        return ""

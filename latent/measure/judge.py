@@ -26,8 +26,9 @@ from torch import Tensor, nn
 from latent import data, store
 from latent.arrays import Rows
 from latent.augment import deform
+from latent.commands import command
 from latent.dataset import Dataset
-from latent.errors import ArgumentError, CheckpointError, LatentError, TrainingError
+from latent.errors import ArgumentError, CheckpointError, TrainingError
 from latent.files import check_output, write_atomically
 from latent.inference import BATCH_SIZE, as_channels_first, best_device, leave_gpus_alone, to_unit_range
 from latent.labels import drawn_in_proportion
@@ -478,21 +479,18 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit status."""
     given = vars(parser().parse_args(arguments))
     out, folder = given.pop("out"), given.pop("data")
-    try:
-        recipe = Recipe(**given)
-        check_output(out, begins=b"PK")
-        training, test = (data.load_dataset(recipe.dataset, folder, train=train) for train in (True, False))
-        values = train(recipe, training, test)
-        content = io.BytesIO()
-        torch.save(values, content)
-        write_atomically(out, content.getvalue())
-    except LatentError as error:
-        print(error, file=sys.stderr)
-        return 1
+    recipe = Recipe(**given)
+    check_output(out, begins=b"PK")
+    training, test = (data.load_dataset(recipe.dataset, folder, train=train) for train in (True, False))
+    values = train(recipe, training, test)
+    content = io.BytesIO()
+    torch.save(values, content)
+    write_atomically(out, content.getvalue())
     accuracy, calibration = values["scores"].values()
     print(f"{out}: test accuracy {accuracy:.4f}, calibration error {calibration:.4f}, {out.stat().st_size:,} bytes")
     return 0

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from latent import files
 from latent.errors import ArgumentError
 
 SUFFIX = ".results"
@@ -104,7 +105,7 @@ def read(path: Path, of: Mapping[str, Any], records: Iterable[type]) -> dict[Par
     try:
         if path.stat().st_size > LARGEST:
             return {}
-        content = path.read_bytes()
+        content = files.read(path)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             if sum(member.file_size for member in archive.infolist()) > LARGEST_INFLATED:
                 return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -229,7 +230,7 @@ def kind_and_size(path: Path, sha256: str, images: Dataset, within: Path | None 
     error = saved_test_error(saved, images)
     if error is not None:
         stored_score(key, "mse", lambda: error)
-    if kept.beside(path).exists() and images.labels is not None:
+    if os.path.exists(kept.beside(path)) and images.labels is not None:
         identity = Identity(sha256, "", images.sha256, 0)
         about = subject(identity, images.fitted(saved.config.image_shape), images.labels)
         take_kept(key, kept.read(kept.beside(path), about, KEPT_RECORDS))

@@ -37,7 +37,7 @@ def given_set() -> dict[str, Path]:
 def offered_sets() -> dict[str, Path]:
     """The given data set and those of the folder, by the names that the picker has for them."""
     folder, offered = image_folder(), given_set()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return offered
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
@@ -100,7 +100,7 @@ def images_in_use(names: Mapping[str, Path | None]) -> Dataset:
 def stamp_of(path: Path) -> tuple[int, ...]:
     """What changes when a data set does: of a folder, when files were added to it or to one of its own folders."""
     try:
-        folders = [path, *sorted(each for each in path.iterdir() if each.is_dir())] if path.is_dir() else [path]
+        folders = [path, *sorted(each for each in path.iterdir() if each.is_dir())] if os.path.isdir(path) else [path]
         return tuple(part for folder in folders for part in stamp(folder))
     except OSError as error:
         raise DataError(f"{label(path.name)} cannot be read: {error.strerror}.") from error
@@ -144,6 +144,9 @@ def take_images() -> None:
             opened = dataset.read(path)
     except LatentError as error:
         state().mistake = str(error)
+        return
+    except OSError as error:  # of the server's folder for temporary files
+        state().mistake = f"The server has no room to open {label(file.name)}: {error.strerror or error}."
         return
     sets = state().sets
     named = f"{label(file.name, LONGEST_NAME)} (uploaded)"

@@ -33,7 +33,7 @@ def model_place() -> Path:
 def model_folder() -> Path:
     """The folder that model files may lie in."""
     place = model_place()
-    return place.parent if place.is_file() else place
+    return place.parent if os.path.isfile(place) else place
 
 
 def offered_names(files: Mapping[str, Path]) -> list[str]:
@@ -79,7 +79,7 @@ def offered_files() -> dict[str, Path]:
     """The files of the folder by the names that the picker has for them."""
     try:
         place = model_place()
-        alone = place.is_file() and checkpoint.is_model_file(place)
+        alone = os.path.isfile(place) and checkpoint.is_model_file(place)
         found = [place] if alone else checkpoint.find(place)
     except CheckpointError as error:
         if not state().uploads:
