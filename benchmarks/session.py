@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.Common_pb2 import FileUploaderState, UploadedFileInfo
+from streamlit.proto.Common_pb2 import FileUploaderState, FileURLs, UploadedFileInfo
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
 LONGEST = 300.0  # seconds that a rerun may take
+BOUNDARY = uuid.uuid4().hex  # between the parts of a form
+FORM_ENDS = f"\r\n--{BOUNDARY}--\r\n".encode()
 GOES_ON = ForwardMsg.FINISHED_EARLY_FOR_RERUN  # the page asked to be run again: no end yet
 
 
@@ -58,7 +60,9 @@ class Session:
     async def opened(cls, address: str, **query: str) -> AsyncIterator["Session"]:
         """A session, connected; `rerun` runs the page for the first time. ``query`` is the address's."""
         stream = f"ws{address.removeprefix('http')}/_stcore/stream"
-        async with connect(stream, subprotocols=["streamlit"], max_size=None, compression=None) as socket:
+        async with connect(
+            stream, subprotocols=["streamlit"], max_size=None, compression=None, open_timeout=LONGEST
+        ) as socket:
             yield cls(address, socket, {name: [value] for name, value in query.items()})
 
     async def rerun(self, fragment: str = "", *triggers: WidgetState) -> Rerun:
@@ -158,6 +162,31 @@ class Session:
 
     async def upload(self, key: str, name: str, content: bytes) -> Rerun:
         """Give a file to the page's uploader of this key."""
+        urls = await self.place_for_file(name)
+        request = urllib.request.Request(
+            f"{self.address}{urls.upload_url}", form_of(name, content) + FORM_ENDS, method="PUT", headers=self.headers()
+        )  # fmt: skip
+        await asyncio.to_thread(lambda: urllib.request.urlopen(request).close())  # other sessions go on meanwhile
+        info = UploadedFileInfo(name=name, size=len(content), file_id=urls.file_id, file_urls=urls)
+        widget = self.widgets[key]
+        state = WidgetState(id=widget.element.id)
+        state.file_uploader_state_value.CopyFrom(FileUploaderState(uploaded_file_info=[info]))
+        self.states[widget.element.id] = state
+        return await self.rerun(widget.fragment)
+
+    async def begin_upload(self, name: str, content: bytes, of: int) -> None:
+        """Send the first bytes of a file, said to be ``of`` so many, and hang up."""
+        urls = await self.place_for_file(name)
+        where = urllib.parse.urlsplit(self.address)
+        _, writer = await asyncio.open_connection(where.hostname, where.port)
+        headers = self.headers() | {"Host": where.netloc, "Content-Length": str(of)}
+        lines = [f"PUT {urls.upload_url} HTTP/1.1", *(f"{header}: {value}" for header, value in headers.items())]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + form_of(name, content))
+        await writer.drain()
+        writer.close()
+
+    async def place_for_file(self, name: str) -> FileURLs:
+        """Where the server takes a file of this name."""
         request = BackMsg()
         request.file_urls_request.request_id = uuid.uuid4().hex
         request.file_urls_request.session_id = self.identifier
@@ -166,29 +195,16 @@ class Session:
         answer = ForwardMsg()
         while answer.WhichOneof("type") != "file_urls_response":
             answer = ForwardMsg.FromString(await self.socket.recv(decode=False))
-        urls = answer.file_urls_response.file_urls[0]
-        await asyncio.to_thread(self.send_file, urls.upload_url, name, content)  # other sessions go on meanwhile
-        info = UploadedFileInfo(name=name, size=len(content), file_id=urls.file_id, file_urls=urls)
-        widget = self.widgets[key]
-        state = WidgetState(id=widget.element.id)
-        state.file_uploader_state_value.CopyFrom(FileUploaderState(uploaded_file_info=[info]))
-        self.states[widget.element.id] = state
-        return await self.rerun(widget.fragment)
+        return answer.file_urls_response.file_urls[0]
 
-    def send_file(self, url: str, name: str, content: bytes) -> None:
-        """The bytes of a file, as the browser's form sends them."""
+    def headers(self) -> dict[str, str]:
+        """What the browser's form sends with a file."""
         with urllib.request.urlopen(f"{self.address}/_stcore/health") as page:
             token = http.cookies.SimpleCookie(page.headers["Set-Cookie"])["_streamlit_xsrf"].value
-        boundary = uuid.uuid4().hex
-        head = f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
-        request = urllib.request.Request(
-            f"{self.address}{url}", f"{head}".encode() + content + f"\r\n--{boundary}--\r\n".encode(), method="PUT",
-            headers={
-                "Content-Type": f"multipart/form-data; boundary={boundary}", "X-Xsrftoken": token,
-                "Cookie": f"_streamlit_xsrf={token}",
-            },
-        )  # fmt: skip
-        urllib.request.urlopen(request).close()
+        return {
+            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}", "X-Xsrftoken": token,
+            "Cookie": f"_streamlit_xsrf={token}",
+        }  # fmt: skip
 
     def text(self) -> str:
         """Everything on the page, to look for a word in."""
@@ -198,6 +214,12 @@ class Session:
         """What the page gives the component of this key to show; empty where it is not on the page."""
         found = (getattr(element, element.WhichOneof("type") or "empty") for element in self.elements.values())
         return next((widget.json for widget in found if key_of(getattr(widget, "id", "")) == key), "")
+
+
+def form_of(name: str, content: bytes) -> bytes:
+    """A file as the browser's form sends it, but for the end."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"; filename="{name}"\r\n\r\n'
+    return head.encode() + content
 
 
 def key_of(identifier: str) -> str:

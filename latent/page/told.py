@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -46,7 +45,7 @@ class Told:
     def number(self) -> float:
         """A finite number."""
         value = self.value
-        if not isinstance(value, int | float) or not math.isfinite(value) or abs(value) > LARGEST:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:  # nor NaN
             raise Unfit
         return float(value)
 

@@ -188,3 +188,55 @@ def test_nothing_of_a_session_is_seen_by_another_that_runs_at_the_same_time(serv
         assert "map_dot" not in of_path
         assert shelf_of_map == ""
         assert "linear, step 4" in shelf_of_path
+
+
+JUNK = (None, -1, 1e308, "x" * 1000, [1, [2]], {"dot": 10**9, "at": ["a"]}, {"serial": "x", "code": None}, {"row": 7})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "events"),
+    [
+        ("Generate", "generate_grid", ["clicked"]),
+        ("Live", "live_", ["ask", "keep"]),
+        ("Map", "map", ["clicked", "boxed"]),
+    ],
+)
+def test_what_no_component_of_ours_tells_is_passed_over(server, section, key, events):
+    async def tell():
+        async with Session.opened(server.address, section=section) as session:
+            await healthy(session.rerun())
+            component = next(each for each in session.widgets if each.startswith(key) and each != "live_stage")
+            for event in events:
+                for value in JUNK:
+                    await healthy(session.trigger(component, event, value))
+            return session.text()
+
+    assert run(tell())
+
+
+@pytest.mark.parametrize(
+    "value", ["9" * 100_000, "nan", "1e308", "-1", "\x00½"], ids=["long", "nan", "huge", "-1", "odd"]
+)
+def test_a_link_with_anything_in_it_opens_the_page(server, value):
+    keys = ["kept"] if len(value) > 1000 else ["generate_pictures", "generate_seed", "generate_scale", "kept", "digit"]
+
+    async def follow():
+        async with Session.opened(server.address, section="Generate", **dict.fromkeys(keys, value)) as session:
+            await healthy(session.rerun())
+            return session.shown("generate_grid")
+
+    assert run(follow())
+
+
+def test_a_visitor_who_leaves_in_the_middle_of_an_upload_disturbs_nobody(server):
+    async def leave():
+        async with Session.opened(server.address, section="Generate") as other:
+            await healthy(other.rerun())
+            async with Session.opened(server.address) as session:
+                await healthy(session.rerun())
+                await healthy(session.move("open_file", True))
+                await session.begin_upload("mine.pt", bytes(1_000_000), of=50_000_000)
+            await healthy(other.move("generate_pictures", 12))
+            return other.shown("generate_grid")
+
+    assert run(leave())
