@@ -12,6 +12,7 @@ from latent.measure import evidence as evidence_module
 from latent.measure import kept, scores
 from latent.measure.evidence import KEPT_RECORDS, SEED, Evidence, subject_of
 from latent.neighbours import nearest_others
+from latent.page import cached
 from latent.space import LatentSpace
 from tests.support.exhaustive import few_of
 from tests.support.models import CHECKPOINTS
@@ -132,3 +133,22 @@ def test_the_page_measures_nothing_that_is_kept(monkeypatch):
     assert not opened("Diagnose", checkpoint="ae-8").exception
     assert not opened("Map", checkpoint="ae-8", map_projection="t-SNE").exception
     assert not measured
+
+
+def test_an_upload_of_the_same_bytes_takes_the_results_of_a_file_from_nobody(tmp_path, monkeypatch):
+    """Whoever comes first, and each goes by the name that the own session has for it."""
+    st.cache_resource.clear()
+    shutil.copy(CHECKPOINTS / "ae-2.pt", tmp_path / "lent.pt")
+    space = LatentSpace.open(tmp_path / "lent.pt")
+    monkeypatch.setattr(evidence_module, "VERSION", "of this test")  # of no store and no file
+    about = subject_of(space)
+    uploaded = replace(space, name="mine (uploaded)", checkpoint=replace(space.checkpoint, path=None))
+    assert not cached.evidence_of(uploaded).kept
+    assert not cached.evidence_of(space).kept
+    kept.beside(tmp_path / "lent.pt").write_bytes(kept.to_bytes({("health",): 1}, about))
+    assert cached.evidence_of(space).has("health"), "results that were written while the page is open"
+    assert not cached.evidence_of(uploaded).kept
+    assert cached.evidence_of(space).space.name == "lent"
+    assert cached.evidence_of(uploaded).space.name == "mine (uploaded)"
+    assert cached.evidence_of(uploaded).found is cached.evidence_of(space).found, "what is measured is shared"
+    st.cache_resource.clear()
