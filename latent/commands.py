@@ -5,14 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import wraps
+from typing import Protocol
 
 from latent.errors import LatentError
 
-Command = Callable[[Sequence[str] | None], int]
 REFUSED, STOPPED, UNREAD = 1, 130, 141  # exit statuses; the last two as shells have them after SIGINT and SIGPIPE
 FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}  # what any library may meet, too
+
+
+class Command(Protocol):
+    """Runs a command line, by default that of the process; returns the exit status."""
+
+    def __call__(self, arguments: Sequence[str] | None = None) -> int: ...
 
 
 def command(main: Command) -> Command:

@@ -64,3 +64,18 @@ def test_memory_is_bounded(monkeypatch):
     assert list(store.store_of_process().memory) == [store.path_of(i) for i in (6, 7, 8, 9)]
     assert np.array_equal(store.stored(lambda: each - 1, 0), each)  # from the disk
     assert len(os.listdir(store.folder())) == 10
+
+
+def test_a_folder_that_may_not_be_looked_into_holds_nothing(monkeypatch):
+    """Another user's, for whom even to ask is refused."""
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    _, compute = counted()
+    store.stored(compute, "a")
+    store.store_of_process.cache_clear()
+    for name in ("stat", "open", "mkdir", "listdir", "scandir"):
+        monkeypatch.setattr(os, name, refused)
+    assert not store.has("a")
+    assert np.array_equal(store.stored(compute, "a"), np.arange(5.0))
