@@ -152,3 +152,11 @@ def test_an_upload_of_the_same_bytes_takes_the_results_of_a_file_from_nobody(tmp
     assert cached.evidence_of(uploaded).space.name == "mine (uploaded)"
     assert cached.evidence_of(uploaded).found is cached.evidence_of(space).found, "what is measured is shared"
     st.cache_resource.clear()
+
+
+def test_where_the_reference_classifier_cannot_be_read_no_results_are_taken_and_nothing_breaks(tmp_path, monkeypatch):
+    space = LatentSpace.open(CHECKPOINTS / "ae-2.pt")
+    assert Evidence.with_kept(space).kept
+    for path in (tmp_path / "missing.pt", tmp_path):
+        monkeypatch.setattr(evidence_module, "JUDGE_FILE", path)
+        assert not Evidence.with_kept(space).kept

@@ -44,7 +44,7 @@ from latent.browser import given, joined, live, source
 from latent.compare import Comparison
 from latent.dataset import Dataset
 from latent.encoded import Encoded
-from latent.errors import CheckpointError
+from latent.errors import CheckpointError, DataError
 from latent.files import stamp as file_stamp
 from latent.foreign.reading import Reading
 from latent.images import Sheet
@@ -419,9 +419,16 @@ def chart_without_rows(chart: Callable[..., Any], _rows: Columns, **choices: Any
     return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
 
 
+def page_icon() -> str | None:
+    """A real digit; a named icon would be fetched from a distant host. None where the digits cannot be read."""
+    try:
+        return digit_as_icon()
+    except DataError:  # what needs them says so
+        return None
+
+
 @cache
-def page_icon() -> str:
-    """A real digit; a named icon would be fetched from a distant host."""
+def digit_as_icon() -> str:
     digits, _ = data.evaluation_digits()
     return images.sheet(digits[61:62], 1, zoom=2).address
 

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -18,9 +19,10 @@ import numpy as np
 import pytest
 import torch
 
-from latent import checkpoint, files, inference, shelf, store, train
+from latent import checkpoint, data, dataset, files, inference, shelf, store, train
 from latent.dataset import Dataset
-from latent.errors import CheckpointError, TrainingError
+from latent.errors import CheckpointError, DataError, TrainingError
+from latent.page import cached
 from latent.shelf import Kept
 from latent.space import LatentSpace
 from tests.support.models import ROOT, tiny
@@ -477,3 +479,26 @@ class TestNames:
         app.selectbox(key="checkpoint").set_value(odd)
         healthy(app.run())
         assert facts(app)["Latent dimensions"] == "3"
+
+
+def test_digits_that_are_half_written_are_a_sentence_and_the_page_stands(folder, monkeypatch):
+    """The icon of the page is one of them, which is drawn before anything else."""
+
+    def damaged():
+        raise DataError("The test images cannot be read.")
+
+    cached.digit_as_icon.cache_clear()
+    cached.shipped_images.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "evaluation_digits", damaged)
+        patch.setattr(dataset, "shipped", damaged)
+        app = opened("Generate")
+        assert "The test images cannot be read." in sentences(app)
+    assert not healthy(app.run()).error
+
+
+def test_a_server_without_room_for_an_upload_of_images_says_so(folder, monkeypatch):
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", full)
+    app = unfold(opened(), "open_file")
+    healthy(app.file_uploader(key="upload_images").set_value(("mine.npy", b"x", "application/octet-stream")).run())
+    assert "The server has no room to open mine.npy: No space left on device." in sentences(app)
