@@ -5,7 +5,8 @@
  * Every array is made once; a picture allocates nothing.
  *
  * @typedef {{op: string, shape: number[], weight?: number[], bias?: number[], name?: string, kernel?: number[],
- *   stride?: number, padding?: number, factor?: number, mode?: string, first?: boolean}} Layer
+ *   stride?: number, padding?: number, factor?: number, mode?: string, first?: boolean, groups?: number,
+ *   eps?: number}} Layer
  *   `shape` is that of what the layer puts out; `weight` and `bias` say where theirs begin and end among the weights.
  * @typedef {{layers: Layer[], latent_dim: number, picture: number[]}} Program `picture` is [height, width, channels].
  * @typedef {{layer: Layer, input: Float32Array, from: number[], output: Float32Array, weight: Float32Array,
@@ -44,7 +45,7 @@ export function decoder(program, weights) {
   }
 }
 
-const IN_PLACE = ["reshape", "activation", "clamp", "affine", "prelu"]
+const IN_PLACE = ["reshape", "activation", "clamp", "affine", "prelu", "group_norm"]
 
 /** @type {Record<string, (place: Place) => Step>} For each kind of layer what makes its step. */
 const LAYERS = {
@@ -72,6 +73,7 @@ const LAYERS = {
     output.set(bias)
     addProducts(input, 0, 0, 1, weight, 0, input.length, output.length, output, 0, 0, input.length)
   },
+  group_norm: groupNorm,
   conv,
   conv_transpose: convTranspose,
   upsample: (place) => (place.layer.mode === "nearest" ? repeat(place) : interpolate(place)),
@@ -161,6 +163,33 @@ function convTranspose({ layer, input, from: [rows, columns, n], output, weight,
             const share = x * reach + (ky * wide + kx) * m
             for (let c = 0; c < m; c++) output[to + c] += shares[share + c]
           }
+        }
+      }
+    }
+  }
+}
+
+/**
+ * GroupNorm: the numbers of each group of channels to mean 0 and variance 1, then times `weight` plus `bias` by channel.
+ * @param {Place} place
+ */
+function groupNorm({ layer: { shape, groups, eps }, output, weight, bias }) {
+  const n = shape[shape.length - 1], each = n / groups
+  const size = output.length / groups
+  return () => {
+    for (let start = 0; start < n; start += each) {
+      let sum = 0, squares = 0
+      for (let pixel = start; pixel < output.length; pixel += n) {
+        for (let c = 0; c < each; c++) sum += output[pixel + c]
+      }
+      const mean = sum / size
+      for (let pixel = start; pixel < output.length; pixel += n) {
+        for (let c = 0; c < each; c++) squares += (output[pixel + c] - mean) ** 2
+      }
+      const scale = 1 / Math.sqrt(squares / size + eps)
+      for (let pixel = start; pixel < output.length; pixel += n) {
+        for (let c = 0; c < each; c++) {
+          output[pixel + c] = (output[pixel + c] - mean) * scale * weight[start + c] + bias[start + c]
         }
       }
     }

@@ -182,6 +182,15 @@ def add_batch_norm(path: Path, node: Node) -> None:
     path.builder.per_channel(*batch_norm_as_affine(found, node.attributes["eps"]))
 
 
+def add_group_norm(path: Path, node: Node) -> None:
+    """A group or an instance normalisation of a map, by weights of the file or by none."""
+    if any(name and name not in path.graph.tensors for name in node.inputs[1:]):
+        raise refusal(node)
+    path.as_map(node)
+    groups = int(node.attributes.get("groups", path.sizes[0]))
+    path.builder.group_norm(path.tensor(node, 1), path.tensor(node, 2), groups, float(node.attributes["eps"]))
+
+
 def add_resize(path: Path, node: Node) -> None:
     before, after = path.sizes, tuple(path.values[node.outputs[0]].shape[1:])
     factor, choices = after[1] // before[1], node.attributes
@@ -219,6 +228,6 @@ def add_pad_same(path: Path, node: Node) -> None:
 
 ADDED: dict[str, Callable[[Path, Node], Any]] = {
     "linear": add_linear, "matmul": add_linear, "conv": add_conv, "conv_transpose": add_conv,
-    "batch_norm": add_batch_norm, "resize": add_resize, "mul": add_number, "div": add_number, "add": add_number,
-    "sub": add_number, "pad_same": add_pad_same,
+    "batch_norm": add_batch_norm, "group_norm": add_group_norm, "instance_norm": add_group_norm, "resize": add_resize,
+    "mul": add_number, "div": add_number, "add": add_number, "sub": add_number, "pad_same": add_pad_same,
 }  # fmt: skip

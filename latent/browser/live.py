@@ -240,6 +240,12 @@ class Builder:
             raise DecoderError(f"The browser cannot run {kind} layers.")
         self.per_channel(*in_browser(tensors))
 
+    def group_norm(self, weight: Tensor | None, bias: Tensor | None, groups: int, eps: float) -> None:
+        """A normalisation of maps within so many groups of channels; an instance normalisation has one for each."""
+        n = self.shape[-1]
+        arrays = {"weight": np.ones(n) if weight is None else as_numpy(weight), "bias": bias_of(bias, n)}
+        self.add("group_norm", self.shape, arrays, groups=groups, eps=eps)
+
     def linear(self, weight: Tensor, bias: Tensor | None) -> None:
         n_out, n_in = weight.shape
         self.multiplications += n_in * n_out

@@ -438,6 +438,40 @@ def test_a_decoder_of_a_single_path_draws_in_javascript_what_torch_draws(keras, 
     assert max(largest_differences(modules, models, codes)) <= ALLOWED_IN_BROWSER
 
 
+class Grouped(nn.Module):
+    """A decoder with group and instance normalisations, with scales of their own and without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(6, 392), nn.Unflatten(1, (8, 7, 7)), nn.GroupNorm(4, 8, 1e-3), nn.SiLU(),
+            nn.ConvTranspose2d(8, 6, 4, 2, 1), nn.InstanceNorm2d(6, affine=True), nn.ReLU(),
+            nn.ConvTranspose2d(6, 4, 4, 2, 1), nn.InstanceNorm2d(4), nn.GroupNorm(1, 4, affine=False),
+            nn.Conv2d(4, 1, 3, padding=1), nn.Sigmoid(),
+        )  # fmt: skip
+        for layer in (self.layers[2], self.layers[5]):
+            nn.init.uniform_(layer.weight, -2, 2)
+            nn.init.uniform_(layer.bias, -1, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.layers(z)
+
+
+@needs_node
+@pytest.mark.filterwarnings("ignore")
+def test_group_and_instance_normalisations_draw_in_javascript_what_torch_draws(modules):
+    torch.manual_seed(0)
+    buffer, decoder = io.BytesIO(), Grouped().eval()
+    torch.export.save(torch.export.export(decoder, (torch.rand(2, 6),)), buffer)
+    model = checkpoint.parse(buffer.getvalue(), "z.pt2").model()
+    codes = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
+    with torch.inference_mode():
+        right = decoder(torch.from_numpy(codes)).numpy()
+    assert np.abs(inference.decode(model, codes) - right[:, 0]).max() <= ALLOWED_IN_BROWSER
+    assert {"group_norm"} <= {layer["op"] for layer in live.compile(model).layers}
+    assert max(largest_differences(modules, [model], [codes])) <= ALLOWED_IN_BROWSER
+
+
 def test_a_decoder_whose_paths_part_is_left_to_the_server():
     content = onnx_bytes(network("residual VAE"), (images_for("residual VAE", 1),), 18, False, ("image",))
     with pytest.raises(DecoderError, match="The browser cannot run"):
