@@ -9,6 +9,10 @@ class CheckpointError(LatentError):
     """A file that cannot be read as a trained autoencoder."""
 
 
+class UnsupportedError(CheckpointError):
+    """A network that its file describes soundly, by something that is not run."""
+
+
 class DataError(LatentError):
     """Images that are missing, damaged or of the wrong shape."""
 

@@ -350,9 +350,22 @@ def parse(content: bytes, name: str, images: Dataset | None = None) -> Checkpoin
     try:
         scored = search.read(tensors, opened.modules(), opened.unread(), examples_of(images))
     except CheckpointError as error:
-        raise CheckpointError(f"{label(name)} cannot be explored: {error}.") from error
+        raise CheckpointError(f"{label(name)} cannot be explored: {error}.{behind(opened)}") from error
+    if opened.not_followed:
+        scored = [with_doubt(scored[0], opened.not_followed), *scored[1:]]
     aside = opened.left_aside()
     return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=opened.format, left_aside=aside)
+
+
+def behind(opened: Container) -> str:
+    """A sentence that goes behind why weights cannot be read: why what the file describes is not run."""
+    return f" {opened.not_followed}" if opened.not_followed else ""
+
+
+def with_doubt(scored: Scored, doubt: str) -> Scored:
+    """A reading of weights whose file describes more than is run."""
+    certainty = scored.certainty and replace(scored.certainty, not_followed=doubt)
+    return replace(scored, certainty=certainty)
 
 
 def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:

@@ -17,9 +17,20 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from latent.errors import CheckpointError
+from latent.errors import CheckpointError, UnsupportedError
 from latent.files import label
-from latent.foreign.graph import LARGEST_KNOWN, MOST_NODES, Graph, Input, Look, Node, unknown_operation
+from latent.foreign.graph import (
+    LARGEST_KNOWN,
+    MOST_KNOWN,
+    MOST_NODES,
+    TOO_MANY_MADE,
+    Graph,
+    Input,
+    Look,
+    Node,
+    TooMuchError,
+    unknown_operation,
+)
 from latent.foreign.onnx_graph import NOISE, as_usual
 
 FAR = 2**62  # behind the end of any axis
@@ -55,8 +66,8 @@ class Step:
         """The operation without its overload: "aten.conv2d"."""
         return ".".join(self.target.split(".")[:2])
 
-    def refuse(self, why: str) -> CheckpointError:
-        return CheckpointError(f"uses {label(self.target)} (node {label(self.name)}) {why}, which is not supported")
+    def refuse(self, why: str) -> UnsupportedError:
+        return UnsupportedError(f"uses {label(self.target)} (node {label(self.name)}) {why}, which is not supported")
 
 
 @dataclass(frozen=True)
@@ -77,16 +88,7 @@ def graph_of(program: Program) -> Graph:
     lowering = Lowering.of(program)
     for step in program.steps:
         lowering.take(step)
-    graph = Graph(
-        tuple(lowering.nodes),
-        lowering.tensors,
-        program.inputs,
-        tuple(lowering.current(name) for name in program.outputs),
-        remarks=tuple(dict.fromkeys((*program.remarks, *lowering.remarks))),
-    )
-    graph = graph.part({}, graph.outputs)
-    graph.check()
-    return graph
+    return lowering.graph(program.inputs, program.outputs, program.remarks)
 
 
 @dataclass
@@ -108,6 +110,7 @@ class Lowering:
     turned: dict[str, str] = field(default_factory=dict)  # matrices of the program, transposed
     step: Step = field(default_factory=lambda: Step("", "", (), {}, ()))
     count: int = 0
+    made: int = 0  # numbers that were not in the file
 
     @classmethod
     def of(cls, program: Program) -> Lowering:
@@ -117,19 +120,35 @@ class Lowering:
         known = Graph((), tensors, program.inputs, ()).looked_at(n)
         return cls(tensors, Look(n), known)
 
+    def graph(self, inputs: Mapping[str, Input], outputs: Sequence[str], remarks: Sequence[str]) -> Graph:
+        """What has been added, as far as it leads to these outputs. Raises `CheckpointError`."""
+        graph = Graph(
+            tuple(self.nodes),
+            self.tensors,
+            inputs,
+            tuple(dict.fromkeys(self.current(name) for name in outputs)),
+            remarks=tuple(dict.fromkeys((*remarks, *self.remarks))),
+        )
+        graph = graph.part({}, graph.outputs)
+        graph.check()
+        return graph
+
     # What the translators ask and say.
 
-    def take(self, step: Step) -> None:
-        """Add what a step does."""
+    def take(self, step: Step, names: Callable[[int], Sequence[str]] | None = None) -> str | tuple[str, ...] | None:
+        """Add what a step does; the name of what it gives, several for several things, None for nothing.
+
+        ``names`` makes names for so many things where the step does not say what they are called.
+        """
         self.step = step
         operation, in_place = step.operation, False
         if operation not in TRANSLATORS and operation.endswith("_") and operation[:-1] in TRANSLATORS:
             operation, in_place = operation[:-1], True
         if operation not in TRANSLATORS:
-            raise CheckpointError(unknown_operation(step.target, step.name))
+            raise UnsupportedError(unknown_operation(step.target, step.name))
         start = len(self.nodes)
-        names = {"self": "x", "input": "x"}
-        named = {names.get(n, n): argument for n, argument in step.named.items() if n not in OF_THE_PLACE}
+        renaming = {"self": "x", "input": "x"}
+        named = {renaming.get(n, n): argument for n, argument in step.named.items() if n not in OF_THE_PLACE}
         try:
             found = TRANSLATORS[operation](self, *step.arguments, **named)
         except CheckpointError:
@@ -140,16 +159,18 @@ class Lowering:
                 "fit"
             ) from error
         if found is None:
-            return
-        given = self.call_them(step.outputs, [found] if isinstance(found, str) else list(found), start)
+            return None
+        results = [found] if isinstance(found, str) else list(found)
+        called = step.outputs if names is None else tuple(names(len(results)))
+        given = self.call_them(called, results, start)
         first = step.arguments[0] if step.arguments else step.named.get("self", step.named.get("input"))
-        if not isinstance(first, Value):
-            return
-        if in_place or operation in VIEWS:
-            self.memory.update({name: first.name for name in step.outputs if name})
-        if in_place:
-            self.same.update({name: first.name for name in step.outputs if name})
-            self.rewrite(first.name, given[0])
+        if isinstance(first, Value):
+            if in_place or operation in VIEWS:
+                self.memory.update({name: first.name for name in called if name})
+            if in_place:
+                self.same.update({name: first.name for name in called if name})
+                self.rewrite(first.name, given[0])
+        return called[0] if isinstance(found, str) and called else called
 
     def call_them(self, names: Sequence[str], given: list[str], start: int) -> list[str]:
         """Let what a step gives be known by its names, also in the nodes from ``start`` on, which it has added."""
@@ -212,6 +233,13 @@ class Lowering:
     def known(self, values: Any, dtype: torch.dtype | None = None) -> str:
         """A tensor of these values, by the name it gets."""
         tensor = values if isinstance(values, Tensor) else torch.tensor(values, dtype=dtype)
+        self.made += tensor.numel()
+        if self.made > MOST_KNOWN:
+            raise TooMuchError(TOO_MANY_MADE)
+        return self.given(tensor)
+
+    def given(self, tensor: Tensor) -> str:
+        """A tensor that takes no memory of its own, by the name it gets."""
         name = self.new()
         self.tensors[name] = as_usual(tensor)
         self.values[name] = self.look.known(self.tensors[name])
@@ -396,9 +424,13 @@ def rsub(t: Lowering, x: Argument, other: Argument, alpha: Argument = 1) -> str:
 def div(t: Lowering, x: Argument, other: Argument, rounding_mode: str | None = None) -> str:
     rounding = "floor" if "floor_divide" in t.step.operation else rounding_mode
     are_whole = not any(t.values[t.name_of(each)].is_floating_point() for each in (x, other))
+    if rounding == "trunc" and are_whole:
+        return t.add("div", x, other)
     y = t.add("div", t.as_float(x), t.as_float(other))
     if rounding is None:
         return y
+    if rounding == "trunc":
+        return t.add("mul", t.add("sign", y), t.add("floor", t.add("abs", y)))
     if rounding != "floor":
         raise t.step.refuse(f"rounded by {label(str(rounding))}")
     y = t.add("floor", y)
@@ -649,6 +681,14 @@ def conv_transpose(
     )  # fmt: skip
 
 
+@translates("_convolution_mode")
+def convolution_mode(
+    t: Lowering, x: Argument, weight: Argument, bias: Argument, stride: Argument, padding: str, dilation: Argument,
+    groups: int,
+) -> str:  # fmt: skip
+    return conv(t, x, weight, bias, stride, padding, dilation, groups)
+
+
 @translates("convolution", "_convolution")
 def convolution(
     t: Lowering, x: Argument, weight: Argument, bias: Argument, stride: Argument, padding: Argument,
@@ -798,6 +838,11 @@ def instance_norm(
     if not use_input_stats:
         return t.add("batch_norm", x, weight, bias, running_mean, running_var, eps=number(eps))
     return t.add("instance_norm", x, weight, bias, eps=number(eps))
+
+
+@translates("norm")
+def norm(t: Lowering, x: Argument, p: Argument = 2, dim: Argument = None, keepdim: bool = False) -> str:
+    return vector_norm(t, x, 2 if p is None else p, dim, keepdim)
 
 
 @translates("linalg_vector_norm")
@@ -982,7 +1027,7 @@ def permute(t: Lowering, x: Argument, dims: Sequence[int]) -> str:
         raise ValueError("no permutation")
     name = t.name_of(x)
     if name in t.tensors:  # of what is known at once
-        found = t.known(t.tensors[name].permute(axes))
+        found = t.given(t.tensors[name].permute(axes))
         if axes == [1, 0]:
             t.turned[found] = name
         return found
@@ -1279,6 +1324,15 @@ def zero(t: Lowering, x: Argument) -> str:
 @translates("copy")
 def copy(t: Lowering, x: Argument, src: Argument, non_blocking: bool = False) -> str:
     return t.add("expand", t.add("cast_like", src, x), t.add("shape", x))
+
+
+@translates("tensor")
+def tensor(t: Lowering, data: Argument, dtype: Argument = None, requires_grad: bool = False) -> str:
+    """Known numbers as a tensor, or one that depends on how many images there are."""
+    if isinstance(data, Value):
+        return t.name_of(data) if dtype is None else to(t, data, dtype=dtype)
+    kind_of(t, dtype)
+    return t.known(data, dtype)
 
 
 @translates("scalar_tensor")

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from latent import files
-from latent.errors import CheckpointError
+from latent.errors import CheckpointError, UnsupportedError
 from latent.files import label
 from latent.foreign import formats
 from latent.foreign.graph import Graph
@@ -66,14 +66,29 @@ class Container:
         """The parts of the file that hold tensors and are not the model: optimizers, copies, averages."""
         return tuple(dict.fromkeys(_gather(self.content).aside))
 
-    @cached_property
+    @property
     def graph(self) -> Graph | None:
-        """The network that the file describes, None where it holds weights alone.
+        """The network that the file describes, None where it holds weights alone or is read by its weights.
 
         Raises `CheckpointError` where what it describes cannot be run.
         """
+        return self.described[0]
+
+    @property
+    def not_followed(self) -> str:
+        """Why the file is read by its weights though it describes its network, as a sentence; empty for others."""
+        return self.described[1]
+
+    @cached_property
+    def described(self) -> tuple[Graph | None, str]:
+        """The graph, and why there is none where the file has weights that can be read instead."""
+        format = formats.FORMATS[self.format]
         try:
-            return formats.FORMATS[self.format].graph(self.content)
+            return format.graph(self.content), ""
+        except UnsupportedError as error:
+            if not format.has_named_weights:
+                raise CheckpointError(f"{label(self.name)} {error}.") from error
+            return None, f"The operations that the file describes are not run: it {error}."
         except CheckpointError as error:
             raise CheckpointError(f"{label(self.name)} {error}.") from error
         except (RecursionError, MemoryError) as error:

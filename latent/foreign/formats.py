@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from latent.errors import CheckpointError
-from latent.foreign import exported_program, keras_graph, onnx_graph
+from latent.foreign import exported_program, keras_graph, onnx_graph, torchscript_graph
 from latent.foreign.graph import Graph
 from latent.foreign.operations import by_name
 from latent.foreign.pickles import read_legacy, read_pickle
@@ -42,7 +42,8 @@ class Format:
     ``name`` in words, for a single file; ``family`` as lists of formats name it; ``suffixes`` of its files;
     ``recognises`` whether a file is of this format; ``read`` the file as a tree of plain data. Both get the file's
     bytes or, where ``zipped``, its `Archive`; ``recognises`` looks at the first bytes or the archive's names alone.
-    ``graph`` the network in what was read, where the file says what it is, else None.
+    ``graph`` the network in what was read, where the file says what it is, else None; ``has_named_weights`` whether
+    its weights can be read by themselves, where what it says is not supported.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Format:
     read: Callable[[Any], Any]
     zipped: bool = False
     graph: Callable[[Any], Graph | None] = lambda tree: None
+    has_named_weights: bool = False
 
 
 def is_torch(archive: Archive) -> bool:
@@ -102,7 +104,16 @@ def is_saved_model(raw: bytes) -> bool:
 FORMATS = by_name(
     Format("PyTorch archive", "PyTorch", (".pt", ".pth", ".ckpt", ".bin"), is_torch, read_torch, zipped=True),
     Format("PyTorch legacy file", "PyTorch", (), lambda raw: raw.startswith(LEGACY_START), read_legacy),
-    Format("TorchScript archive", "TorchScript", (".jit",), is_torchscript, read_torchscript, zipped=True),
+    Format(
+        "TorchScript archive",
+        "TorchScript",
+        (".jit",),
+        is_torchscript,
+        read_torchscript,
+        True,
+        torchscript_graph.graph_of,
+        has_named_weights=True,
+    ),
     Format(
         "torch.export program",
         "torch.export",

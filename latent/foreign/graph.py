@@ -27,6 +27,12 @@ MOST_AXES = 8
 LARGEST_VALUE = 2**25  # numbers in one value, for one image
 MOST_WORK = 4e10  # multiplications of weights for one image: seconds on a processor
 LARGEST_KNOWN = 2**16  # numbers of a value that is computed while only shapes are looked at: sizes, axes and the like
+MOST_KNOWN = 2**22  # numbers of all such values
+TOO_MANY_MADE = f"asks for too much memory: it makes more than {MOST_KNOWN:,} numbers of its own"
+
+
+class TooMuchError(CheckpointError):
+    """A network that makes more numbers than any does."""
 
 
 @dataclass(frozen=True)
@@ -214,10 +220,12 @@ def results(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
 
 @dataclass
 class Look:
-    """Runs nodes on shapes, and adds up the ``work``: multiplications with weights, for a batch of ``n``."""
+    """Runs nodes on shapes, and adds up the ``work``: multiplications with weights, for a batch of ``n``; and how many
+    numbers are ``computed`` on the way."""
 
     n: int
     work: float = 0.0
+    computed: int = 0
 
     def known(self, tensor: Tensor) -> Tensor:
         """A tensor of the file: small whole numbers as they are, since shapes may follow from them; else its shape."""
@@ -242,6 +250,11 @@ class Look:
             if all(each is None or not each.is_meta for each in inputs) and all(
                 each.numel() <= LARGEST_KNOWN for each in found
             ):
+                self.computed += sum(each.numel() for each in found)
+                if self.computed > MOST_KNOWN:
+                    raise CheckpointError(
+                        f"asks for too much memory: it makes more than {MOST_KNOWN:,} numbers of its own"
+                    )
                 found = results(node, inputs)
         except CheckpointError:
             raise
@@ -254,6 +267,9 @@ class Look:
         return found
 
     def shapes_of(self, node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+        if OPERATIONS[node.op].is_activation and len(inputs) == 1 and inputs[0] is not None:
+            (found,) = results(node, [torch.zeros(1, dtype=inputs[0].dtype)])  # far quicker than on shapes
+            return (torch.empty(inputs[0].shape, dtype=found.dtype, device="meta"),)
         with torch.device("meta"):
             return results(node, inputs)
 

@@ -82,6 +82,8 @@ def conv_transpose(
     ``crops`` cut off before each axis of what the whole kernels reach, then behind each; negative ones behind add
     zeros, plus the bias.
     """
+    if x.shape[1] != weight.shape[0]:  # which torch does not notice where only shapes are looked at
+        raise ValueError("another number of channels")
     axes = x.ndim - 2
     before, behind = list(crops[:axes]), list(crops[axes:])
     function = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[axes - 1]
@@ -159,7 +161,20 @@ def softmax_from(function: Callable[[Tensor, int], Tensor]) -> Callable[..., Ten
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """A dense layer over the last axis, weight (out, in)."""
+    if x.is_meta and weight.ndim == 2:
+        check_vectors(len(weight), bias)
+        return x @ weight.t()
     return F.linear(x, weight, bias)
+
+
+def check_vectors(n: int, *vectors: Tensor | None) -> None:
+    """Raise `ValueError` where one of them does not hold ``n`` numbers.
+
+    Where only shapes are looked at, some operations have these worked out by hand: torch's own functions for that are
+    written in Python and take a hundred times as long.
+    """
+    if any(vector is not None and tuple(vector.shape) != (n,) for vector in vectors):
+        raise ValueError("vectors of another length")
 
 
 def affine(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
@@ -172,13 +187,16 @@ def batch_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, variance: Tensor, *, eps: float
 ) -> Tensor:
     """Normalisation by running statistics, channels on axis 1 (Ioffe & Szegedy 2015, arXiv:1502.03167)."""
+    if x.is_meta:
+        check_vectors(x.shape[1], weight, bias, mean, variance)
+        return torch.empty_like(x)
     return F.batch_norm(x, mean, variance, weight, bias, eps=eps)
 
 
 def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, axis: int, eps: float) -> Tensor:
     """Normalisation over the axes from ``axis`` on (Ba et al. 2016, arXiv:1607.06450)."""
     shape = x.shape[axis:]
-    y = F.layer_norm(x, shape, eps=eps)
+    y = torch.empty_like(x) if x.is_meta else F.layer_norm(x, shape, eps=eps)
     y = y if weight is None else y * weight
     return y if bias is None else y + bias
 
@@ -191,6 +209,9 @@ def group_norm(
     x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, groups: int, eps: float
 ) -> Tensor:
     """Normalisation within groups of channels (Wu & He 2018, arXiv:1803.08494)."""
+    if x.is_meta and x.shape[1] % groups == 0:
+        check_vectors(x.shape[1], weight, bias)
+        return torch.empty_like(x)
     return F.group_norm(x, groups, weight, bias, eps)
 
 

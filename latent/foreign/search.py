@@ -452,17 +452,14 @@ class Search:
     def certainty(self, best: Scored, clock: Clock) -> Certainty:
         """How sure the best reading is, by the best of those that were tried and draw other pictures."""
         reading, in_time = best.reading, not clock.has_run_out
-        doubts = {
-            "decoder_alone": not reading.chain.has_encoder,
-            "open_size": reading.channels == 3 or all(link.is_conv for link in reading.chain.links),
-            "in_time": in_time,
-        }
+        open_size = reading.channels == 3 or all(link.is_conv for link in reading.chain.links)
         margin, advantage = 1.0, 1.0
         if reading.chain.has_encoder:
             with torch.inference_mode():
                 rivals = [self.rival(best, n, clock) for n in (JUDGING_IMAGES, FINE_IMAGES, FULL_IMAGES)]
             margin, advantage = (min(numbers) for numbers in zip(*rivals))
-        return Certainty(margin, advantage, best.relative, reading.chain.not_run, **doubts)
+        alone = not reading.chain.has_encoder
+        return Certainty(margin, advantage, best.relative, reading.chain.not_run, alone, open_size, in_time)
 
     def rival(self, best: Scored, n: int, clock: Clock) -> tuple[float, float]:
         """Of the readings that draw other pictures than the best one, on ``n`` images: the least relative error, and
