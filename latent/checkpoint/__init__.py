@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from latent import files
+from latent.checkpoint.pythae import Config, config_beside, is_part_of_another
 from latent.dataset import Dataset
 from latent.errors import CheckpointError, DataError
 from latent.files import label
@@ -35,6 +36,7 @@ from latent.model import Autoencoder, AutoencoderConfig
 from latent.snapshots import Snapshots
 
 NO_MODELS = (".results", ".npy", ".jsonl", ".done", ".tmp", ".lock")  # our own files, and those being written
+DEEPEST, MOST_FOLDERS = 4, 1000  # folders within the model folder
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
 File = tuple[str, bytes]  # a file's name and its content
@@ -109,17 +111,25 @@ def find(folder: str | Path) -> list[Path]:
     counting order (ae-2 before ae-16).
 
     A file is one by the end of its name, in any case of letters, or by its first bytes; of an encoder and a decoder
-    that lie side by side the decoder stands for both. Raises `CheckpointError` where the folder cannot be read; a
-    folder in it that cannot be read is passed over.
+    that lie side by side the decoder stands for both. Folders are gone through `DEEPEST` levels deep, as the runs of
+    Lightning lie, and `MOST_FOLDERS` at most. Raises `CheckpointError` where the folder cannot be read; a folder in it
+    that cannot be read is passed over.
     """
     folder = Path(folder)
     try:
         found, folders = look_through(folder)
     except OSError as error:
         raise CheckpointError(f"The model folder {folder} cannot be read: {error.strerror}.") from error
-    for each in folders:
-        with suppress(OSError):
-            found += look_through(each)[0]
+    n_folders = 0
+    for _ in range(DEEPEST):
+        inner: list[Path] = []
+        for each in folders[: MOST_FOLDERS - n_folders]:
+            n_folders += 1
+            with suppress(OSError):
+                files_in, folders_in = look_through(each)
+                found += files_in
+                inner += folders_in
+        folders = inner
     offered = set(found)
     found = [path for path in found if not (is_encoder(path) and other_half(path) in offered)]
     return sorted(found, key=lambda path: (len(path.parts), counting_order(str(path.with_suffix("")))))
@@ -137,7 +147,7 @@ def look_through(folder: Path) -> tuple[list[Path], list[Path]]:
                     folders.append(folder / entry.name)
                 elif entry.is_file() and is_model_file(entry):
                     found.append(folder / entry.name)
-    return found, folders
+    return [path for path in found if not is_part_of_another(path)], folders
 
 
 def is_model_file(entry: os.DirEntry[str] | Path) -> bool:
@@ -209,8 +219,8 @@ def is_encoder(path: Path) -> bool:
 
 def stamp(path: Path) -> tuple[int, ...]:
     """What is another one whenever the file, or the other half beside it, is another one. Raises `CheckpointError`."""
-    other = other_half(path)
-    return files.stamp(path) + (files.stamp(other) if other else ())
+    others = [each for each in (other_half(path), config_beside(path)) if each]
+    return sum(map(files.stamp, others), files.stamp(path))
 
 
 def fingerprint(path: str | Path) -> str:
@@ -246,7 +256,7 @@ def load(
     beside = Path(other) if other is not None else other_half(path)
     content = files.read(path, within)
     if beside is None:
-        return replace(parse(content, path.name, images), path=path)
+        return replace(told_by_config(parse(content, path.name, images), path, within), path=path)
     second = files.read(beside, within)
     try:
         return replace(parse_both((path.name, content), (beside.name, second), images), path=path)
@@ -256,6 +266,18 @@ def load(
         alone = parse(content, path.name, images)
         why = f"{alone.container}, without {label(beside.name)} beside it: {str(error).rstrip('.')}"
         return replace(alone, container=why, sha256=sha256_of([content, second]), path=path)
+
+
+def told_by_config(loaded: Checkpoint, path: Path, within: Path | None) -> Checkpoint:
+    """A file of pythae with what the configuration beside it says: its name, and whether its sizes are those found."""
+    beside = config_beside(path)
+    if beside is None or not loaded.scored:
+        return loaded
+    config = Config.parse(files.read(beside, within), beside.name)
+    signature = loaded.model().signature
+    doubt = config.doubt(signature.image_shape, signature.latent_dim)
+    scored = [with_doubt(loaded.scored[0], doubt), *loaded.scored[1:]] if doubt else loaded.scored
+    return replace(loaded, scored=scored, container=f"{loaded.container} of pythae ({config.describe()})")
 
 
 def parse_both(first: File, second: File, images: Dataset | None = None) -> Checkpoint:
@@ -363,8 +385,8 @@ def behind(opened: Container) -> str:
 
 
 def with_doubt(scored: Scored, doubt: str) -> Scored:
-    """A reading of weights whose file describes more than is run."""
-    certainty = scored.certainty and replace(scored.certainty, not_followed=doubt)
+    """A reading with a sentence that speaks against it."""
+    certainty = scored.certainty and replace(scored.certainty, doubt=doubt)
     return replace(scored, certainty=certainty)
 
 

@@ -39,19 +39,19 @@ class Certainty:
     decoder_alone: bool = False
     open_size: bool = False
     in_time: bool = True
-    not_followed: str = ""
+    doubt: str = ""
 
     @property
     def level(self) -> Level:
         if self.decoder_alone or self.advantage < LIKELY_ADVANTAGE or self.relative_error > LIKELY_ERROR:
             return Level.GUESS
         sure = self.advantage >= SURE_ADVANTAGE and self.relative_error <= SURE_ERROR
-        doubted = self.not_run or self.open_size or not self.in_time or self.not_followed
+        doubted = self.not_run or self.open_size or not self.in_time or self.doubt
         return Level.CERTAIN if sure and not doubted else Level.LIKELY
 
     def reasons(self) -> list[str]:
         """What speaks against the reading, each in a sentence; empty where it is certain."""
-        found = [self.not_followed] if self.not_followed else []
+        found = [self.doubt] if self.doubt else []
         if self.decoder_alone:
             return [
                 *found,
@@ -92,5 +92,5 @@ class Certainty:
         """What `to_dict` wrote. `KeyError`, `TypeError` or `ValueError` where it is none."""
         numbers = {name: float(values[name]) for name in ("margin", "advantage", "relative_error")}
         facts = {name: bool(values[name]) for name in ("decoder_alone", "open_size", "in_time")}
-        not_run, not_followed = tuple(map(str, values["not_run"])), str(values.get("not_followed", ""))
-        return cls(**numbers, **facts, not_run=not_run, not_followed=not_followed)  # type: ignore[arg-type]
+        not_run, doubt = tuple(map(str, values["not_run"])), str(values.get("doubt", ""))
+        return cls(**numbers, **facts, not_run=not_run, doubt=doubt)  # type: ignore[arg-type]

@@ -362,7 +362,7 @@ def test_what_is_not_followed_is_read_by_its_weights_and_never_called_certain():
     assert loaded.certainty.level != Level.CERTAIN
     said = loaded.certainty.reasons()[0]
     assert "the operation aten.special_bessel_j0" in said
-    assert replace(loaded.certainty, not_followed="").level == Level.CERTAIN  # as weights alone would be
+    assert replace(loaded.certainty, doubt="").level == Level.CERTAIN  # as weights alone would be
     own = replace(loaded, scores={"test_mse": 0.0})
     assert checkpoint.parse(checkpoint.to_bytes(own), "own.pt").certainty.reasons()[0] == said
 
