@@ -36,7 +36,7 @@ from latent.model import Autoencoder, AutoencoderConfig
 from latent.snapshots import Snapshots
 
 NO_MODELS = (".results", ".npy", ".jsonl", ".done", ".tmp", ".lock")  # our own files, and those being written
-DEEPEST, MOST_FOLDERS = 4, 1000  # folders within the model folder
+DEEPEST, MOST_FOLDERS = 4, 200  # folders within the model folder
 FORMAT = "latent-space-explorer/1"
 SUFFIX = ".pt"
 File = tuple[str, bytes]  # a file's name and its content

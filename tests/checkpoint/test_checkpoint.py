@@ -65,13 +65,13 @@ def test_a_model_file_is_found_whatever_its_name(tmp_path):
     assert len(found) == len(names) + 1
 
 
-def test_folders_in_the_folder_are_looked_through_and_no_deeper_ones(tmp_path):
+def test_folders_in_the_folder_are_looked_through_and_hidden_ones_are_not(tmp_path):
     for place in ("b.pt", "run-10/model.pt", "run-2/model.pt", "run-2/deep/model.pt", ".hidden/model.pt"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_bytes(b"")
     (tmp_path / "circle").symlink_to(tmp_path)
     found = [str(path.relative_to(tmp_path)) for path in checkpoint.find(tmp_path)]
-    assert found == ["b.pt", "run-2/model.pt", "run-10/model.pt"]
+    assert found == ["b.pt", "run-2/model.pt", "run-10/model.pt", "run-2/deep/model.pt"]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
