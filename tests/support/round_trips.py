@@ -5,6 +5,7 @@ A cell is the largest difference of a pixel between the network's own reconstruc
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 import warnings
@@ -86,7 +87,8 @@ def difference(loaded: Checkpoint, name: str) -> float:
 def cell(name: str, format: str) -> str:
     """What becomes of a network in a format, for the table."""
     try:
-        content = written(name, format)
+        with contextlib.redirect_stdout(io.StringIO()):  # torch prints the network that it cannot write
+            content = written(name, format)
     except Exception:  # torch has many kinds for what it cannot write
         return "not written"
     try:
