@@ -560,6 +560,13 @@ def gather(t: Translation, call: Call) -> None:
     t.give(call, op, *call.inputs, axis=call.get("axis", 0))
 
 
+@translates("Scatter", "ScatterElements")
+def scatter(t: Translation, call: Call) -> None:
+    if call.get("reduction", "none") != "none":
+        raise call.refuse("with a reduction")
+    t.give(call, "scatter", *call.inputs, axis=call.get("axis", 0))
+
+
 @translates("OneHot")
 def one_hot(t: Translation, call: Call) -> None:
     depth, values = t.tensors.get(call.input(1)), t.tensors.get(call.input(2))
