@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import inf
+from functools import cached_property
+from math import inf, isfinite, log
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 8, 16, 24, 64, 500
 MOST_MULTIPLICATIONS = 1.5e9  # of one run: fewer images for large networks
 FEWEST_IMAGES = 4
+FALLEN_BACK = 0.5  # in the logarithm of the error, on the first few images: not worth running on the others
 STYLED = 4  # bases that are tried with every style of normalisation
 FIRST_KEPT = 8  # bases by what they achieve, and as many by what they cost
 KEPT, REFINED, JUDGED = 8, 4, 6  # readings after the coarse and the full round, in the fine one, and on most images
@@ -75,14 +77,16 @@ INVERSION_STEPS, INVERSION_RATE, INVERTED = 60, 0.15, 16  # for decoders alone; 
 class Scored:
     """A reading and its mean squared error per pixel on real images, pixels in [0, 1].
 
-    ``mean_error`` is that of the mean image as the answer to every image. Of a decoder alone, the error is that of
-    the codes found for the images. ``certainty`` of the reading that was found best, None for the others.
+    ``mean_error`` is that of the mean image as the answer to every image, ``price`` that of the reading's sizes. Of a
+    decoder alone, the error is that of the codes found for the images. ``certainty`` of the reading that was found
+    best, None for the others.
     """
 
     reading: Reading
     error: float
     mean_error: float = 1.0
     certainty: Certainty | None = None
+    price: float = 0.0
 
     @property
     def relative(self) -> float:
@@ -97,6 +101,11 @@ class Examples:
     labels: NDArray[np.uint8]
     fitted: dict[tuple[int, int, bool], Tensor] = field(default_factory=dict)
     mean_errors: dict[tuple[int, int, bool, int], float] = field(default_factory=dict)
+
+    @cached_property
+    def one_hot(self) -> Tensor:
+        """The labels in one-hot form, (n, 10)."""
+        return F.one_hot(torch.tensor(self.labels).long(), N_CLASSES).float()
 
     @classmethod
     def of(cls, images: Dataset) -> Examples:
@@ -120,7 +129,7 @@ class Examples:
 
     def batch(self, reading: Reading, n: int) -> tuple[Tensor, Tensor]:
         """``n`` images (n, channels, side, side) in [0, 1] and one-hot labels (n, 10)."""
-        return self.all(reading)[:n], F.one_hot(torch.tensor(self.labels[:n]).long(), N_CLASSES).float()
+        return self.all(reading)[:n], self.one_hot[:n]
 
     def mean_error(self, reading: Reading, n: int) -> float:
         """Mean squared error per pixel of the mean image as the answer to each of the first ``n``."""
@@ -296,12 +305,12 @@ def code_position(chain: Chain, geometry: Geometry) -> int:
 class Search:
     """The three rounds, each until a clock has run out.
 
-    The error of every reading on so many images is kept, so nothing is run twice.
+    What every reading achieves on so many images is kept, so nothing is run twice.
     """
 
     def __init__(self, examples: Examples) -> None:
         self.examples = examples
-        self.errors: dict[tuple[Reading, int], float] = {}
+        self.found: dict[tuple[Reading, int], Scored] = {}
         self.different: dict[tuple[Reading, Reading], bool] = {}
 
     def run(self, bases: list[Reading], clock: Clock) -> list[Scored]:
@@ -334,7 +343,7 @@ class Search:
 
     def judged(self, n: int, clock: Clock) -> list[Scored]:
         """The best of what was run on ``n`` images, on as many images as there are."""
-        ranked = sorted((self.scored(reading, n) for reading, images in self.errors if images == n), key=final_cost)
+        ranked = sorted(self.all_on(n), key=final_cost)
         found = []
         for each in ranked[:JUDGED]:
             found.append(self.scored(each.reading, JUDGING_IMAGES))
@@ -344,8 +353,13 @@ class Search:
 
     def scored(self, reading: Reading, n: int) -> Scored:
         """A reading with its error on ``n`` images, or as many as its size allows."""
-        error = self.error(reading, n)
-        return Scored(reading, error, self.examples.mean_error(reading, affordable(reading, n)))
+        if (reading, n) not in self.found:
+            self.with_each_output(reading, n)
+        return self.found[reading, n]
+
+    def all_on(self, n: int) -> list[Scored]:
+        """All readings that were run on ``n`` images."""
+        return [scored for (_, images), scored in self.found.items() if images == n]
 
     def best_of(self, readings: Iterable[Reading], n: int, clock: Clock) -> list[Scored]:
         """The best of these readings on ``n`` images, each of another chain or geometry, until the clock has run out.
@@ -355,11 +369,7 @@ class Search:
         best: dict[object, Scored] = {}
         for reading in readings:
             base = reading.chain, reading.geometry
-            try:
-                outcome = self.with_each_output(reading, n)
-            except RuntimeError:  # sizes that do not meet after all: no reading
-                continue
-            for scored in outcome:
+            for scored in self.raced(reading, best.get(base), n):
                 if base not in best or early_cost(scored) < early_cost(best[base]):
                     best[base] = scored
             if clock.has_run_out:
@@ -372,26 +382,34 @@ class Search:
         ranked = sorted((scored for group in alike.values() for scored in group[:KEPT_ALIKE]), key=early_cost)[:KEPT]
         return [scored for scored in ranked if early_cost(scored) < early_cost(ranked[0]) + FAR_BEHIND]
 
+    def raced(self, reading: Reading, leader: Scored | None, n: int) -> list[Scored]:
+        """The reading with each output on ``n`` images.
+
+        Nothing where it falls back behind the leader on the first few of them, or its sizes do not meet after all.
+        """
+        try:
+            if leader is not None:
+                start = min(map(early_cost, self.with_each_output(reading, FEWEST_IMAGES)))
+                if start > early_cost(self.scored(leader.reading, FEWEST_IMAGES)) + FALLEN_BACK:
+                    return []
+            return self.with_each_output(reading, n)
+        except RuntimeError:
+            return []
+
     def with_each_output(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
         many = affordable(reading, n)
         images, labels = self.examples.batch(reading, many)
-        mean_error = self.examples.mean_error(reading, many)
+        mean_error, price = self.examples.mean_error(reading, many), price_of_sizes(reading)
         z = reading.unquantised(images, labels)
         y = reading.decode(reading.quantised(z), labels)
         found = []
         for output in OUTPUTS:
-            each = replace(reading, output=output)
-            error = float(F.mse_loss(each.picture(y), images))
-            self.errors[each, n] = error = error if np.isfinite(error) else inf
-            found.append(Scored(each, error, mean_error))
+            each = reading.with_output(output)
+            error = float(torch.dist(each.picture(y), images)) ** 2 / images.numel()
+            self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price)
+            found.append(self.found[each, n])
         return found
-
-    def error(self, reading: Reading, n: int) -> float:
-        """Mean squared error per pixel of one reading on ``n`` images, or as many as its size allows."""
-        if (reading, n) not in self.errors and reading.chain.has_encoder:
-            self.with_each_output(reading, n)
-        return self.errors.get((reading, n), inf)
 
     def refine(self, reading: Reading, clock: Clock) -> None:
         """Go through the choices one by one and make every change that helps, for as long as one helps."""
@@ -400,28 +418,28 @@ class Search:
         while best is not None and changed and not clock.has_run_out:
             changed = False
             for choice in changes(best.reading):
-                better = min(self.tried(choice(best.reading), clock), key=final_cost, default=best)
+                better = min(self.tried(choice(best.reading), best, clock), key=final_cost, default=best)
                 if final_cost(better) < final_cost(best):
                     best, changed = better, True
 
-    def tried(self, readings: Iterable[Reading], clock: Clock) -> Iterator[Scored]:
+    def tried(self, readings: Iterable[Reading], leader: Scored, clock: Clock) -> Iterator[Scored]:
         """Each of these readings with each output, on the images of the fine round, until the clock has run out."""
         for reading in readings:
             if clock.has_run_out:
                 return
-            with suppress(RuntimeError):  # sizes that do not meet with this choice
-                yield from self.with_each_output(reading, FINE_IMAGES)
+            yield from self.raced(reading, leader, FINE_IMAGES)
 
     def run_decoders(self, bases: list[Reading], clock: Clock) -> list[Scored]:
         """The best readings of a decoder alone, the likeliest styles of authors tried first."""
         ranked = sorted(bases, key=lambda base: base.geometry.cost + base.chain.cost)[:KEPT]
         for reading in decoder_readings(ranked):
             with suppress(RuntimeError):  # sizes that do not meet after all: no reading
-                self.errors[reading, INVERTED] = self.error_of_found_codes(reading, INVERTED, clock)
+                error = self.error_of_found_codes(reading, INVERTED, clock)
+                mean_error = self.examples.mean_error(reading, affordable(reading, INVERTED))
+                self.found[reading, INVERTED] = Scored(reading, error, mean_error, price=price_of_sizes(reading))
             if clock.has_run_out:
                 break
-        tried = [self.scored(reading, n) for reading, n in self.errors if n == INVERTED]
-        return sorted(tried, key=final_cost)[:JUDGED]
+        return sorted(self.all_on(INVERTED), key=final_cost)[:JUDGED]
 
     def error_of_found_codes(self, reading: Reading, n: int, clock: Clock) -> float:
         """The error of a decoder alone: of the codes that gradient descent finds for images, from the origin on, until
@@ -447,7 +465,7 @@ class Search:
                 best = min(best, float(loss.detach()))
                 if clock.has_run_out:
                     break
-        return best if np.isfinite(best) else inf
+        return best if isfinite(best) else inf
 
     def certainty(self, best: Scored, clock: Clock) -> Certainty:
         """How sure the best reading is, by the best of those that were tried and draw other pictures."""
@@ -465,8 +483,7 @@ class Search:
         """Of the readings that draw other pictures than the best one, on ``n`` images: the least relative error, and
         the least with the prices of unlikely choices, both divided by its own."""
         own = self.scored(best.reading, n)
-        others = [self.scored(reading, n) for reading, images in list(self.errors) if images == n]
-        others = [each for each in others if each.reading != best.reading]
+        others = [each for each in self.all_on(n) if each.reading != best.reading]
 
         def first(measure: Callable[[Scored], float]) -> float:
             for other in sorted(others, key=measure)[:COMPARED]:
@@ -513,18 +530,23 @@ def affordable(reading: Reading, n: int) -> int:
 def early_cost(scored: Scored) -> float:
     """What readings are ranked by in the first rounds, the smaller the better: the log error and a price of the sizes.
 
-    A longer code reconstructs better whatever the network is, and so do larger images, which are smoother. A short one
-    that is worse than the mean image is no better for that.
+    A reading that is worse than the mean image is no better for its short code.
     """
-    reading = scored.reading
+    worse = scored.relative >= 1 and scored.reading.chain.has_encoder
+    return log(max(scored.relative, 1e-12)) + scored.price + WORSE_THAN_MEAN_PRICE * worse
+
+
+def price_of_sizes(reading: Reading) -> float:
+    """What the sizes of a reading cost, in the logarithm of the error.
+
+    A longer code reconstructs better whatever the network is, and so do larger images, which are smoother.
+    """
     price = GEOMETRY_PRICE * reading.geometry.cost + CHAIN_PRICE * reading.chain.cost
     length = float(np.log(np.prod(reading.code_shape)))
     price += (MAP_PRICE if len(reading.code_shape) > 1 else CODE_PRICE) * length
     open_side = all(link.is_conv for link in reading.chain.links)
     price += SIDE_PRICES[reading.side] + OPEN_SIDE_PRICE * open_side if reading.side in SIDE_PRICES else 0.0
-    price += CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
-    price += WORSE_THAN_MEAN_PRICE * (scored.relative >= 1 and reading.chain.has_encoder)
-    return float(np.log(max(scored.relative, 1e-12))) + price
+    return price + CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
 
 
 def final_cost(scored: Scored) -> float:
@@ -535,7 +557,7 @@ def final_cost(scored: Scored) -> float:
     """
     reading = scored.reading
     if scored.relative >= WORKING_ERROR and reading.chain.has_encoder:
-        return float(np.log(scored.relative)) + NOT_WORKING_PRICE
+        return log(scored.relative) + NOT_WORKING_PRICE
     price = ODDITY_PRICE if reading.chain.has_encoder else DECODER_ODDITY_PRICE
     return early_cost(scored) + price * oddity(reading)
 
