@@ -624,6 +624,9 @@ def styles_of(reading: Reading) -> Iterator[Reading]:
         yield replace(reading, upsampling=UPSAMPLINGS[1])
     if any(step.pool for step in steps):
         yield replace(reading, pooling=POOLINGS[1])
+    for fit in fits_of(reading):
+        if fit != reading.fit:
+            yield replace(reading, fit=fit)
     if reading.chain.skips:
         yield replace(reading, skip_activated=not reading.skip_activated)
         yield replace(reading, residual=not reading.residual)
@@ -632,6 +635,12 @@ def styles_of(reading: Reading) -> Iterator[Reading]:
 def views_of(reading: Reading) -> list[str]:
     """The other ways to show a reading its images; padding only to a side that images are known to be padded to."""
     return [name for name, view in VIEWS.items() if name != reading.view and (not view.framed or reading.side == 32)]
+
+
+def fits_of(reading: Reading) -> tuple[str, ...]:
+    """The ways to bring the last map to the image's side, where it has another."""
+    maps = any(reading.geometry.steps)
+    return tuple(FITS) if maps and reading.geometry.sides[-1] not in (0, reading.side) else ()
 
 
 def norm_styles(reading: Reading) -> list[str]:
@@ -732,8 +741,7 @@ def choices_of(reading: Reading) -> dict[str, Sequence[object]]:
         found["pooling"] = POOLINGS
     if any(step.padding > 0 and not step.transposed for step in steps):
         found["padding"] = tuple(PADDINGS)
-    if steps and reading.geometry.sides[-1] not in (0, reading.side):
-        found["fit"] = tuple(FITS)
+    found["fit"] = fits_of(reading)
     if reading.chain.skips:
         found |= {"residual": (True, False), "skip_activated": (True, False)}
     return found
