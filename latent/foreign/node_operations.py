@@ -174,7 +174,7 @@ def check_vectors(n: int, *vectors: Tensor | None) -> None:
     written in Python and take a hundred times as long.
     """
     if any(vector is not None and tuple(vector.shape) != (n,) for vector in vectors):
-        raise ValueError("vectors of another length")
+        raise ValueError("tensors of another length")
 
 
 def affine(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:

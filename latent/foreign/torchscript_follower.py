@@ -502,7 +502,7 @@ class Follower:
         first = arguments[0] if arguments else None
         match name:
             case "RaiseException":
-                why = label(first, 200) if isinstance(first, str) else "by an error of its own"
+                why = label(first, 200) if isinstance(first, str) else "by its own exception"
                 raise CheckpointError(f"refuses what it is given: {why}")
             case "NumToTensor" | "data" | "unchecked_cast":
                 return first

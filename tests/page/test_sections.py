@@ -213,10 +213,11 @@ def test_who_comes_second_to_a_view_has_nothing_decoded_anew(monkeypatch):
     assert asked == [36]
 
 
-# Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with.
+# Pictures of real digits may be the same whatever the model: the nearest ones, or those compared with; keys to colours
+# are no pictures.
 REAL_DIGITS = {
     "inbox_thumbnails", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
-    "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images",
+    "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images", "runs_most_changed", "latent-key",
 }  # fmt: skip
 
 

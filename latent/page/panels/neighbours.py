@@ -29,9 +29,9 @@ IN_A_ROW = 10
 MOST_CHANGED = 30  # images that are listed
 MAP_HEIGHT = 330  # pixels
 OPACITY = 0.3  # of dots, behind the lines to the neighbours
-# Kept, lost and gained: the name, what it is, and its colour, each told from the others by its lightness, too.
+# Shared, lost and gained: the name, what it is, and its colour, each told from the others by its lightness, too.
 FATES = (
-    ("Kept", "neighbours in A and in B", charts.BLUE),
+    ("Shared", "neighbours in A and in B", charts.BLUE),
     ("Lost", "in A only", charts.ORANGE),
     ("Gained", "in B only", "#a259d9"),
 )
@@ -41,7 +41,7 @@ FATES = (
 def show_neighbours(space: LatentSpace, both: Comparison) -> None:
     """Both maps, linked, and the images whose nearest neighbours changed most; each opens its neighbours."""
     found = both.neighbours
-    st.subheader("Neighbours kept and lost")
+    st.subheader("Shared and lost neighbours")
     order = found.most_changed(images_among(space))[:MOST_CHANGED]
     row = chosen_image(int(order[0]), len(space.z))
     fates = found.of_image(row)
@@ -109,7 +109,7 @@ def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: i
     """The images whose neighbours changed most, the most first."""
     kept = found.kept[order]
     st.markdown("**Most changed first**")
-    names = [f"{name}: {n} of {found.k} kept" for name, n in zip(real_names(space, order), kept)]
+    names = [f"{name}: {n} of {found.k} shared" for name, n in zip(real_names(space, order), kept)]
     sheet = images.sheet(space.images[order], min(IN_A_ROW, len(order)), 2)
     chosen = np.flatnonzero(order == row)
 
@@ -117,7 +117,7 @@ def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: i
         with told_by("runs_most_changed", "clicked") as told:
             open_image(int(order[told.index(len(order))]))
 
-    text = f"The {len(order)} images that kept the fewest neighbours"
+    text = f"The {len(order)} images that share the fewest neighbours"
     widgets.grid(
         "runs_most_changed", sheet, names, text, stretch=True, on_clicked=take_clicked, verb="Show neighbours:",
         chosen=int(chosen[0]) if len(chosen) else None,
@@ -126,14 +126,14 @@ def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: i
     many = f"{kept.min()}" if kept.min() == kept.max() else f"{kept.min()} to {kept.max()}"
     average = f"{found.kept.mean():.1f}"
     st.caption(
-        f"Click one, or a dot on a map. They kept {many} of {found.k} neighbours; all images on average {average}."
+        f"Click one, or a dot on a map. They share {many} of {found.k} neighbours; all images on average {average}."
     )
 
 
 def show_fates(space: LatentSpace, found: Neighbours, row: int, fates: tuple[Rows, ...]) -> None:
-    """The neighbours of one image: those that are kept, lost and gained."""
+    """The neighbours of one image: those that are shared, lost and gained."""
     name = real_names(space, np.array([row]))[0]
-    st.markdown(f"**{plain_markdown(name[0].upper() + name[1:])}**: {found.kept[row]} of {found.k} kept")
+    st.markdown(f"**{plain_markdown(name[0].upper() + name[1:])}**: {found.kept[row]} of {found.k} shared")
     show_real("runs_chosen", space, np.array([row]), name, 2)
     for rows, (fate, means, colour) in zip(fates, FATES, strict=True):
         st.html(f'<span class="latent-key" style="background: {colour}"></span> {fate}, {means}: {len(rows)}')
@@ -145,7 +145,7 @@ def offer_table(space: LatentSpace, found: Neighbours) -> None:
     """What was counted of every image, as a file."""
     st.download_button(
         "Neighbours as CSV", partial(neighbours_csv, space, found), f"{space.name}-neighbours.csv", "text/csv",
-        on_click="ignore", help="How many neighbours every image kept, and how far the others moved.",
+        on_click="ignore", help="How many neighbours are the same for each image, and how far the others moved.",
     )  # fmt: skip
 
 
@@ -155,4 +155,4 @@ def neighbours_csv(space: LatentSpace, found: Neighbours) -> str:
     table: dict[str, object] = {"image": order}
     if space.has_classes:
         table["class"] = np.array(space.classes)[space.labels[order]]
-    return csv_text(table | {"kept": found.kept[order], "moved": found.moved[order]})
+    return csv_text(table | {"shared": found.kept[order], "moved": found.moved[order]})
