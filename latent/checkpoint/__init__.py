@@ -415,7 +415,9 @@ def own(values: dict[Any, Any], name: str, sha256: str) -> Checkpoint:
             str(error) if str(error).startswith(label(name)) else f"{label(name)} {error}."
         ) from error
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, DataError) as error:
-        raise CheckpointError(f"{label(name)} is an incomplete or damaged {FORMAT} checkpoint: {error}.") from error
+        raise CheckpointError(
+            f"{label(name)} is an incomplete or damaged {FORMAT} checkpoint: {str(error).rstrip('.')}."
+        ) from error
 
 
 def own_images(values: dict[str, Any]) -> Dataset:

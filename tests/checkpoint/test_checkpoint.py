@@ -147,9 +147,18 @@ def test_weights_of_another_network_are_refused_by_name():
         other.model()
 
 
+@pytest.mark.parametrize("dim", [10**9, "16", 2.5, True])
+def test_a_configuration_with_a_dimension_that_none_has_is_refused_by_its_number(tiny_file, dim):
+    values = torch.load(tiny_file, weights_only=True)
+    values["config"]["latent_dim"] = dim
+    torch.save(values, tiny_file)
+    with pytest.raises(CheckpointError, match=rf"latent_dim must be .* got {dim!r}\.$"):
+        checkpoint.load(tiny_file)
+
+
 def test_a_configuration_of_enormous_size_costs_no_memory():
     with pytest.raises(CheckpointError, match="do not fit"):
-        replace(tiny(), config=AutoencoderConfig("ae", 10**9, width=4, hidden=10**9)).model()
+        replace(tiny(), config=AutoencoderConfig("ae", 10**6, width=4, hidden=10**6)).model()
 
 
 def test_weights_that_are_not_finite_are_refused(tmp_path):
