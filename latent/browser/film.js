@@ -42,7 +42,7 @@ class Film {
   constructor(root) {
     this.root = root;
     const find = (name) => root.querySelector(`.${name}`);
-    [this.map, this.pictures, this.slider, this.button, this.said] = ["map", "pictures", "epoch", "play", "said"].map(find);
+    [this.map, this.reconstructed, this.slider, this.button, this.said] = ["map", "reconstructed", "epoch", "play", "said"].map(find);
     this.still = matchMedia("(prefers-reduced-motion: reduce)");
     this.at = 0; // the frame, with a fraction between two of them
     this.playing = false;
@@ -180,7 +180,7 @@ class Film {
     const sheetWidth = columns * (width + GAP) - GAP;
     const sheetHeight = Math.ceil(n / columns) * (height + GAP) - GAP;
     if (this.sheet?.width !== sheetWidth || this.sheet.height !== sheetHeight) {
-      Object.assign(this.pictures, { width: sheetWidth, height: sheetHeight });
+      Object.assign(this.reconstructed, { width: sheetWidth, height: sheetHeight });
       this.sheet = new ImageData(sheetWidth, sheetHeight);
     }
     const { data } = this.sheet;
@@ -197,7 +197,7 @@ class Film {
         data[to + 3] = 255;
       }
     }
-    this.pictures.getContext("2d").putImageData(this.sheet, 0, 0);
+    this.reconstructed.getContext("2d").putImageData(this.sheet, 0, 0);
   }
 
   /** The epoch in words, where it is another one. @param {number} frame */
@@ -208,7 +208,7 @@ class Film {
     this.said.textContent = caption;
     this.slider.setAttribute("aria-valuetext", caption);
     this.map.setAttribute("aria-label", `Map of ${this.labels.length} codes, ${caption}`);
-    this.pictures.setAttribute("aria-label", `${this.shape[1]} reconstructed test images, ${caption}`);
+    this.reconstructed.setAttribute("aria-label", `${this.shape[1]} reconstructed test images, ${caption}`);
     this.map.dataset.frame = String(frame);
   }
 }
