@@ -212,7 +212,7 @@ class TestCommand:
         assert len(found["b"]["std"]) == len(found["b"]["active"]) == 3
         assert set(found["better"]) == set(scores.SCORES)
         assert set(found["shared"]) == {"overlap", "cka", "r2_there", "r2_back"}
-        assert found["stitching"]["n"] == 400  # a fifth of the digits is held out
+        assert found["stitching"]["n"] == 1000  # half of the digits are held out
         assert "one: Test MSE" in printed.err  # progress
 
     def test_text_and_html_say_the_same(self, files, capsys, tmp_path):
