@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -63,21 +64,40 @@ class PrincipalAxes:
         if not 1 <= n_axes <= d:
             raise ArgumentError(f"The number of principal axes must be from 1 to {d}, got {n_axes}.")
         if d <= EXACT:
-            squares, vectors = np.linalg.eigh((rows.T @ rows).astype(np.float64))
-            squares, axes = np.clip(squares[::-1][:n_axes], 0, None), vectors.T[::-1][:n_axes]
+            squares, axes = widest((rows.T @ rows).astype(np.float64), n_axes)
         else:
             from sklearn.utils.extmath import randomized_svd  # where used: importing it costs a second
 
             _, widths, axes = randomized_svd(rows, n_axes, n_iter=POWER_ITERATIONS, random_state=seed)
             squares = np.square(widths)
-        largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-        axes = (axes * np.where(largest < 0, -1, 1)).astype(np.float32)
         share = squares / max(float(squares.sum()), n * d)  # rows have a mean variance of 1, or of 0
-        return cls(mean, axes, np.sqrt(squares / n).astype(np.float32) * np.float32(scale), share.astype(np.float32))
+        std = np.sqrt(squares / n).astype(np.float32) * np.float32(scale)
+        return cls(mean, on_one_side(axes), std, share.astype(np.float32))
+
+    @classmethod
+    def of_covariance(cls, mean: NDArray[np.float64], covariance: NDArray[np.float64], n_axes: int) -> PrincipalAxes:
+        """Those of codes of this ``mean`` (d,) and ``covariance`` (d, d), in latent units and their squares."""
+        squares, axes = widest(covariance, n_axes)
+        share = squares / (float(np.trace(covariance)) or 1.0)
+        return cls(
+            mean.astype(np.float32), on_one_side(axes), np.sqrt(squares).astype(np.float32), share.astype(np.float32)
+        )  # fmt: skip
 
     def scaled(self, axis: int) -> NDArray[np.float32]:
         """One axis (d,), one standard deviation long."""
         return self.axes[axis] * self.std[axis]
+
+
+def widest(squares: NDArray[np.float64], n_axes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The largest eigenvalues (n_axes,) of a matrix of sums of squares (d, d), and their axes (n_axes, d)."""
+    values, vectors = np.linalg.eigh(squares)
+    return np.clip(values[::-1][:n_axes], 0, None), vectors.T[::-1][:n_axes]
+
+
+def on_one_side(axes: NDArray[Any]) -> NDArray[np.float32]:
+    """The axes (n, d), each turned so that its largest entry is positive."""
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    return np.asarray(axes * np.where(largest < 0, -1, 1), np.float32)
 
 
 def principal_components(x: ArrayLike, n_components: int, seed: int = 0) -> NDArray[np.float32]:

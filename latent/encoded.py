@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ MOST_SHOWN = 10_000  # rows of a sample
 ROWS_A_MAP = (
     500  # read through one map: around each row the system maps 64 kB, which count as memory until it is closed
 )
+NUMBERS_A_BLOCK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +169,12 @@ class Encoded:
         parts = np.split(rows, range(ROWS_A_MAP, len(rows), ROWS_A_MAP))
         codes = np.concatenate([self.mapped()[part] for part in parts])
         return codes[np.isfinite(codes).all(axis=1)]
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """All codes in their order, some (m, latent_dim) at a time, in memory; about `NUMBERS_A_BLOCK` numbers."""
+        rows = max(1, NUMBERS_A_BLOCK // self.latent_dim)
+        for start in range(0, self.n, rows):
+            yield np.array(self.mapped()[start : start + rows])  # a map each, as its pages count as memory till closed
 
     @property
     def stamp(self) -> tuple[object, ...]:

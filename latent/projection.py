@@ -45,7 +45,11 @@ class Plane:
             return cls(
                 np.zeros(latent_dim, np.float32), axes, ("dimension 0", "dimension 1" if latent_dim == 2 else "")
             )
-        found = PrincipalAxes.of(z, 2)
+        return cls.along(PrincipalAxes.of(z, 2))
+
+    @classmethod
+    def along(cls, found: PrincipalAxes) -> Plane:
+        """The plane through the mean along two principal axes."""
         first, second = (
             f"principal component {i + 1} ({part:.0%} of the variance)" for i, part in enumerate(found.share)
         )
