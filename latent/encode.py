@@ -6,7 +6,8 @@ on from the last finished chunk after it was stopped or killed, to the same byte
 
 Beside ``codes.npy``, float32 of shape (n, latent_dim), lie ``codes.json`` (see `latent.encoded`) and
 ``codes.files.jsonl``, which says which image is in which row; while a run is not finished also ``codes.npy.done``,
-a byte a chunk. The row of an image that cannot be read is NaN.
+a byte a chunk. The row of an image that cannot be read is NaN. With ``--parquet FILE`` the finished codes are also
+written as a table (see `latent.parquet`), in one step at the end: after a run was stopped in it, only that starts over.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from latent import checkpoint, data, files, inference
+from latent import checkpoint, data, files, inference, parquet
 from latent.checkpoint import Checkpoint
 from latent.commands import REFUSED, STOPPED, command
 from latent.encoded import SUFFIX, Encoded, sidecar
@@ -320,6 +321,10 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--dataset", choices=data.DATASETS, help="a data set of torchvision instead")
     p.add_argument("--part", choices=("train", "test"), default="train", help="split of the data set (default train)")
     p.add_argument("--out", type=Path, required=True, help="the file of codes, .npy")
+    p.add_argument(
+        "--parquet", type=Path, metavar="FILE",
+        help="also write a table of the codes with places on a map and thumbnails, for Embedding Atlas and others",
+    )  # fmt: skip
     p.add_argument("--device", help="cuda, mps or cpu (default: the best available)")
     return p
 
@@ -354,6 +359,10 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
     def prepare() -> Encoded:
         make_folder(out.parent)
         stack.enter_context(files.held(out))
+        if options.parquet:
+            make_folder(options.parquet.parent)
+            stack.enter_context(files.held(options.parquet))
+            parquet.check(options.parquet, wanted, [out, sidecar(out), listing_of(out), options.checkpoint])
         return begin(wanted, lambda: count_images(options))
 
     begun = told_by_first(prepare, worker)
@@ -372,6 +381,22 @@ def run(options: argparse.Namespace, worker: Worker, stack: ExitStack) -> None:
         print(f"{out}: already complete, all {begun.n:,} images are encoded.")
     if worker.writes:
         CodeFile(out, begun.n, begun.latent_dim).marks.unlink(missing_ok=True)
+    if options.parquet:
+        told_by_first(lambda: write_table(options, model), worker)
+
+
+def write_table(options: argparse.Namespace, model: LatentModel) -> None:
+    """Write the table of the finished codes, unless it is there already."""
+    done, path = Encoded.open(options.out), options.parquet
+    if parquet.is_of(path, done):
+        print(f"{path}: already complete.")
+        return
+    classes = data.class_names(options.dataset) if options.dataset else ()
+    files.remove_unfinished(path)
+    lost = parquet.write(path, done, source_of(options, done.n), model.signature, classes)
+    print(f"{path}: {done.n:,} rows with thumbnails.")
+    if lost:
+        print(f"images that could be encoded and can no longer be read, so that their thumbnails are missing: {lost:,}")
 
 
 def say_inverted(model: LatentModel, source: Source, n: int) -> None:

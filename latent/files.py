@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from itertools import chain, count
 from pathlib import Path
+from typing import IO
 
 from latent.errors import CheckpointError, TrainingError
 
@@ -91,6 +92,13 @@ def check_temporary_folder() -> None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file in one step, as `replaced` does. Raises `CheckpointError`."""
+    with replaced(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[IO[bytes]]:
     """Write beside the file, flush to the disk, then rename over it: readers see the old or the new, never a part.
 
     What a process that was killed while it wrote the same file left beside it is removed. Raises `CheckpointError`.
@@ -101,7 +109,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(beside, 0o644)  # mkstemp makes files that only their owner can read

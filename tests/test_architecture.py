@@ -21,7 +21,7 @@ LEVELS = [
         "plain", "projection", "sampling", "selection", "shelf", "snapshots", "stacks", "statistics", "streaming",
         "support", "traversal",
     ],
-    ["data", "dataset", "density", "encoded", "inference", "model", "sources", "store"],
+    ["data", "dataset", "density", "encoded", "inference", "model", "parquet", "sources", "store"],
     ["foreign"],
     ["checkpoint"],
     ["space"],
