@@ -30,6 +30,7 @@ from latent import (
     shelf,
     traversal,
 )
+from latent.density import Density
 from latent.measure import properties, scores
 from latent.measure.evidence import N_SHOWN, SEED, Evidence
 from latent.page import cached
@@ -149,6 +150,7 @@ def statistics_section(space: LatentSpace) -> None:
     if file is not None:
         codes_file.describe_codes(file, len(z))
     distributions.show_distributions(space, cached.distribution_charts(space, n, file), len(z))
+    density = codes_file.show_density(file) if file is not None and file.latent_dim > 1 else None
     table = distributions.show_numbers(found, active)
     given = snippet(f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n", LatentStatistics)
     if file is not None:
@@ -161,6 +163,9 @@ def statistics_section(space: LatentSpace) -> None:
         Evidence,
     )
     arrays = {"z": z, "mean": found.mean, "std": found.std, "quantiles": found.quantiles, "active": active}
+    if density is not None:
+        python = snippet(f"{python}\ndensity = Density.of(file).counts", python, Density)
+        arrays["density"] = density.counts
     take_away(space, python, arrays, csv=lambda: table)
 
 

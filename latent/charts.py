@@ -235,6 +235,41 @@ def reach_of(values: ArrayLike) -> float:
     return float(np.ceil(largest / unit) * unit)
 
 
+def density_chart(
+    counts: NDArray[np.int64], edges: tuple[NDArray[np.float64], NDArray[np.float64]], names: tuple[str, str]
+) -> alt.Chart:
+    """Counts (rows, columns) of codes in the cells of a plane, coloured by their logarithm; empty cells stay empty.
+
+    ``edges`` of the columns and of the rows, latent units; ``names`` of the two axes.
+    """
+    row, column = np.nonzero(counts)
+    across, up = edges
+    cells = arrow.to_table(
+        {"left": across[column], "right": across[column + 1], "bottom": up[row], "top": up[row + 1]}
+        | {"x": (across[column] + across[column + 1]) / 2, "y": (up[row] + up[row + 1]) / 2}
+        | {"codes": counts[row, column]}
+    )
+    as_is = alt.Scale(nice=False, zero=False)
+    shade = alt.Scale(type="log", scheme="viridis", domain=[1, max(2, int(counts.max(initial=0)))])
+    return (
+        alt.Chart(cells)
+        .mark_rect()
+        .encode(
+            x=alt.X("left:Q", title=names[0], scale=as_is),
+            x2=alt.X2("right:Q"),
+            y=alt.Y("bottom:Q", title=names[1], scale=as_is),
+            y2=alt.Y2("top:Q"),
+            color=alt.Color("codes:Q", title="codes per cell", scale=shade).legend(
+                orient="bottom", format=",d", tickCount=5
+            ),
+            tooltip=[
+                alt.Tooltip("codes:Q", format=",d"), alt.Tooltip("x:Q", format=".2f"), alt.Tooltip("y:Q", format=".2f"),
+            ],
+        )
+        .properties(height=420)
+    )  # fmt: skip
+
+
 def codes_chart(rows: Columns, reach: float, height: int = 260) -> alt.Chart:
     """Codes as a heat map, a column each: blue below zero, red above; ``rows`` from `codes_rows`, colours up to
     ``reach``."""

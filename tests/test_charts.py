@@ -19,6 +19,7 @@ HISTORY = [{"epoch": e, "train_loss": 1 / e, "test_loss": 2 / e, "test_mse": 2 /
 ZOO = [("ae-2", 2.0, 0.3), ("ae-4", 4.0, 0.1), ("vae-4", 4.0, 0.101), ("unknown", 8.0, None)]
 PATHS = {"linear": Z[0], "spherical": Z[1]}
 NAMES = [str(index) for index in range(10)]
+COUNTS = np.array([[0, 1, 1000], [7, 0, 0]])
 CHARTS = {
     "history": lambda: charts.history_chart(HISTORY),
     "histograms": lambda: charts.histograms_chart(Z, ACTIVE),
@@ -26,6 +27,7 @@ CHARTS = {
     "box": lambda: charts.box_chart(STATISTICS, ACTIVE),
     "code": lambda: charts.code_chart(charts.code_rows(Z[0], STATISTICS)),
     "codes": lambda: charts.codes_chart(charts.codes_rows(Z[:10]), 3.0),
+    "density": lambda: charts.density_chart(COUNTS, (np.arange(4.0), np.arange(3.0)), ("across", "up")),
     "effects": lambda: charts.effects_chart(np.arange(6), np.abs(Z[0]), 3),
     "digits": lambda: charts.classes_chart(np.arange(10), NAMES),
     "match": lambda: charts.match_chart(np.arange(30).reshape(3, 10), NAMES, ["data:,"] * 3),
@@ -164,3 +166,9 @@ def test_names_of_points_at_one_place_are_moved_apart_and_no_others():
     assert places[3] == 1
     assert np.argsort(places[:3]).tolist() == [0, 1, 2]
     assert (charts.apart(x, y, 0.5, log=True) > 0).all()
+
+
+def test_the_density_has_a_cell_where_codes_are_and_none_elsewhere():
+    (cells,) = rows(charts.density_chart(COUNTS, (np.arange(4.0), np.arange(3.0)), ("across", "up")))
+    assert {(cell["left"], cell["bottom"]): cell["codes"] for cell in cells} == {(1, 0): 1, (2, 0): 1000, (0, 1): 7}
+    assert all((cell["right"], cell["top"]) == (cell["left"] + 1, cell["bottom"] + 1) for cell in cells)

@@ -696,6 +696,7 @@ class TestPage:
         assert not self.table(app).equals(of_digits)
         assert any("<dd>300</dd>" in element.proto.body for element in app.main.get("html"))
         assert any("Images of few; 1 unreadable, left out (b.png)" in text.value for text in app.text)
+        assert any("All 300 codes are counted" in caption.value for caption in app.caption)
         assert not app.error
 
     def test_a_link_reproduces_the_choice(self, folder):

@@ -43,6 +43,7 @@ from latent.arrow import Columns
 from latent.browser import given, joined, live, source
 from latent.compare import Comparison
 from latent.dataset import Dataset
+from latent.density import Density
 from latent.encoded import Encoded
 from latent.errors import CheckpointError, DataError
 from latent.files import stamp as file_stamp
@@ -197,6 +198,19 @@ def statistics_of(space: LatentSpace, n: int) -> LatentStatistics:
 def sample_of(file: Encoded) -> Codes:
     """At most 10,000 codes of a file, whatever its size."""
     return file.sample()
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_FILE, show_spinner="Counting all codes of the file …")
+def density_of(file: Encoded) -> Density:
+    """How densely all codes of a file lie on their principal plane."""
+    return Density.of(file)
+
+
+@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner=False)
+def density_chart(file: Encoded) -> Chart:
+    """The chart of `density_of`."""
+    found = density_of(file)
+    return charts.packed(charts.density_chart(found.counts, found.edges, found.plane.names))
 
 
 @st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)

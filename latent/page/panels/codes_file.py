@@ -7,8 +7,11 @@ from pathlib import Path
 import streamlit as st
 
 from latent import encoded
+from latent.density import REACH, Density
 from latent.encoded import Encoded
+from latent.page import cached
 from latent.page.picker import model_folder, overruled_by
+from latent.page.show import show_built
 from latent.space import LatentSpace
 
 TEST_IMAGES = "the images in use"
@@ -32,3 +35,16 @@ def describe_codes(file: Encoded, n_drawn: int) -> None:
     lost = f"; {file.unreadable:,} unreadable, left out ({', '.join(file.first_unreadable[:3])})"
     st.text(f"Images of {images_of}{lost if file.unreadable else ''}")
     st.caption(f"Statistics use all codes (quantiles within {file.resolution:.2g}), histograms a random {n_drawn:,}.")
+
+
+def show_density(file: Encoded) -> Density:
+    """How densely all codes of a file of two dimensions or more lie on a plane."""
+    found = cached.density_of(file)
+    st.subheader("Density of all codes")
+    show_built(f"Density of {found.n:,} codes on a plane of their space", cached.density_chart(file))
+    plane = "Plane of the first two principal components" if file.latent_dim > 2 else "The two dimensions"
+    fitted = "" if found.exact else ", fitted to a random sample"
+    share = f": {found.explained:.0%} of the variance" if file.latent_dim > 2 else ""
+    left_out = f" {found.outside:,} codes beyond {REACH} standard deviations are not shown." if found.outside else ""
+    st.caption(f"{plane}{fitted}{share}. All {found.n:,} codes are counted; colours are logarithmic.{left_out}")
+    return found
