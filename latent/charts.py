@@ -260,13 +260,13 @@ def density_chart(
             y=alt.Y("bottom:Q", title=names[1], scale=as_is),
             y2=alt.Y2("top:Q"),
             color=alt.Color("codes:Q", title="codes per cell", scale=shade).legend(
-                orient="bottom", format=",d", tickCount=5
+                orient="bottom", type="gradient", format=",d", tickCount=5
             ),
             tooltip=[
                 alt.Tooltip("codes:Q", format=",d"), alt.Tooltip("x:Q", format=".2f"), alt.Tooltip("y:Q", format=".2f"),
             ],
         )
-        .properties(height=420)
+        .properties(height=480)
     )  # fmt: skip
 
 
