@@ -178,10 +178,11 @@ def named_dtype(name: str) -> torch.dtype | None:
     return next((dtype for dtype in DTYPES if str(dtype) == name), None)
 
 
-def strided(storage: object, offset: object, shape: object, stride: object) -> Tensor | Unread:
+def strided(storage: object, offset: object, shape: object, stride: object, room: int) -> Tensor | Unread:
     """The tensor of this ``shape`` in a storage, without a copy; `Unread` where the storage is.
 
-    Raises `CheckpointError` where it would reach outside the storage or hold more numbers than it.
+    A tensor that was expanded (stride 0) holds more numbers than its storage; it may be of ``room`` bytes.
+    Raises `CheckpointError` where it would be larger, reach outside, or hold more different numbers than it.
     """
     if isinstance(storage, Unread):
         return storage
@@ -191,8 +192,10 @@ def strided(storage: object, offset: object, shape: object, stride: object) -> T
     if len(shape) != len(stride) or len(shape) > 32 or any(type(n) is not int or not 0 <= n < 2**48 for n in whole):
         raise CheckpointError("is damaged or forged: a tensor has an impossible shape, stride or offset")
     count, has = math.prod(shape), len(storage.numbers)
+    different = math.prod(n for n, step in zip(shape, stride) if step) if count else 0
+    too_large = count > has and count * storage.numbers.itemsize > room
     needs = cast(int, offset) + 1 + sum((n - 1) * step for n, step in zip(shape, stride)) if count else 0
-    if needs > has or count > has or math.prod(n or 1 for n in shape) >= 2**48:
+    if needs > has or different > has or too_large or math.prod(n or 1 for n in shape) >= 2**48:
         raise CheckpointError(
             f"is damaged or forged: a tensor of shape {_short(shape)} does not fit its storage of {has} numbers"
         )
@@ -438,7 +441,10 @@ class Unpickler:
                 return Record(maker.class_name, {}, arguments)
         if any(metadata):
             return Unread("a tensor that is a conjugate or negative view")
-        return strided(storage, offset, shape, stride)
+        tensor = strided(storage, offset, shape, stride, self.budget)
+        if isinstance(storage, Storage) and isinstance(tensor, Tensor) and tensor.numel() > len(storage.numbers):
+            self._spend(tensor.nbytes)  # what works with it may write it out
+        return tensor
 
     def _build(self, state: object) -> None:
         """Give the object on top of the stack its state."""

@@ -464,6 +464,19 @@ def test_a_tensor_as_the_forger_writes_it_is_read():
     assert found.tensors()["w"].device.type == "cpu"
 
 
+def test_a_tensor_that_was_expanded_is_read():
+    numbers = np.arange(16, dtype="<f4")
+    found = parse(forged({"w": tensor_call(Block(16), 4, (5, 2, 3), (0, 3, 1))}, numbers.tobytes()), "a.pt")
+    assert_same(found.tensors(), {"w": torch.from_numpy(numbers[4:10].reshape(2, 3)).expand(5, 2, 3)})
+
+
+def test_tensors_that_were_expanded_are_counted_together():
+    size = 2**16  # of 256 KB: one is read, a hundred are not
+    expanded = {f"w{i}": tensor_call(Block(1), 0, (size,), (0,)) for i in range(100)}
+    assert parse(forged({"w0": expanded["w0"]}), "a.pt").tensors()["w0"].shape == (size,)
+    assert "does not fit its storage" in refusal(forged(expanded))
+
+
 @pytest.mark.parametrize(
     ("tensor", "expected"),
     [
@@ -479,6 +492,8 @@ def test_a_tensor_as_the_forger_writes_it_is_read():
         (tensor_call(Block(16), 0, (2**62, 2**62), (0, 0)), "impossible"),
         (tensor_call(Block(16), 0, (0, 2**40, 2**40), (0, 0, 0)), "does not fit"),
         (tensor_call(Block(16), 0, (4 * 10**9,), (0,)), "does not fit its storage"),
+        (tensor_call(Block(16), 0, (4, 17), (0, 1)), "does not fit its storage"),
+        (tensor_call(Block(16), 0, (9, 9), (1, 1)), "does not fit its storage"),
         (tensor_call(Block(16), 0, (4.0,), (1,)), "impossible"),
         (tensor_call(Block(16), 0, (4,), (1, 1)), "impossible"),
         (tensor_call(Block(16), 0, (1,) * 100, (1,) * 100), "impossible"),

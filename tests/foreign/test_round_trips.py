@@ -11,20 +11,13 @@ NOT_WRITTEN = {  # by torch itself
     ("batch normalisation", "scripted"), ("U-shaped", "scripted"), ("KL", "scripted"), ("residual", "ONNX 18"),
     ("transformer", "ONNX 13"), ("KL", "ONNX 13"),
 }  # fmt: skip
-NOT_READ = {("transformer", "frozen"): "a constant that was expanded is refused, as one that does not fit its storage"}
-
-
-def marks(name: str, format: str) -> list[pytest.MarkDecorator]:
-    found = [] if (name, format) in NORMAL else [pytest.mark.exhaustive]
-    why = NOT_READ.get((name, format))
-    return found if why is None else [*found, pytest.mark.xfail(reason=why, strict=True)]
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own
 @pytest.mark.parametrize(
     ("name", "format"),
     [
-        pytest.param(name, format, marks=marks(name, format))
+        pytest.param(name, format, marks=[] if (name, format) in NORMAL else [pytest.mark.exhaustive])
         for name in NETWORKS
         for format in FORMATS
         if (name, format) not in NOT_WRITTEN
