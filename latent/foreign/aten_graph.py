@@ -369,7 +369,7 @@ PLAIN = {
     "relu6": "relu6", "logical_not": "not", "mul": "mul", "multiply": "mul", "minimum": "minimum",
     "maximum": "maximum", "matmul": "matmul", "bmm": "matmul", "eq": "equal", "lt": "less", "le": "less_equal",
     "gt": "greater", "ge": "greater_equal", "logical_and": "and", "logical_or": "or", "logical_xor": "xor",
-    "remainder": "mod", "where": "where",
+    "remainder": "mod", "where": "where", "mv": "matmul", "dot": "matmul", "vdot": "matmul",
 }  # fmt: skip
 
 
@@ -840,6 +840,14 @@ def instance_norm(
     return t.add("instance_norm", x, weight, bias, eps=number(eps))
 
 
+@translates("_weight_norm", "_weight_norm_interface")
+def weight_norm(t: Lowering, v: Argument, g: Argument, dim: int = 0) -> str:
+    """Directions ``v`` at the lengths ``g`` (Salimans and Kingma 2016); of all numbers together where dim is -1."""
+    kept = None if dim == -1 else t.axis(v, dim)
+    lengths = vector_norm(t, v, 2, [axis for axis in range(len(t.shape(v))) if axis != kept], True)
+    return t.add("mul", v, t.add("div", g, lengths))
+
+
 @translates("norm")
 def norm(t: Lowering, x: Argument, p: Argument = 2, dim: Argument = None, keepdim: bool = False) -> str:
     return vector_norm(t, x, 2 if p is None else p, dim, keepdim)
@@ -986,6 +994,51 @@ def pixel_shuffle(t: Lowering, x: Argument, upscale_factor: int) -> str:
 @translates("pixel_unshuffle")
 def pixel_unshuffle(t: Lowering, x: Argument, downscale_factor: int) -> str:
     return t.add("space_to_depth", x, block=whole(downscale_factor))
+
+
+@translates("im2col")
+def unfold(
+    t: Lowering, x: Argument, kernel_size: Sequence[int], dilation: Sequence[int], padding: Sequence[int],
+    stride: Sequence[int],
+) -> str:  # fmt: skip
+    """Tiles of (n, channels, height, width) as columns, (n, channels · tile, places)."""
+    height, width = tile_of(t, kernel_size, dilation, padding, stride)
+    channels, *sides = t.shape(x)[1:]
+    down, across = sides[0] // height, sides[1] // width
+    if [down * height, across * width] != sides:
+        raise t.step.refuse("with tiles that do not fill the image")
+    tiles = t.reshape(x, [-1, channels, down, height, across, width])
+    tiles = permute(t, tiles, [0, 1, 3, 5, 2, 4])
+    return t.reshape(tiles, [-1, channels * height * width, down * across])
+
+
+@translates("col2im")
+def fold(
+    t: Lowering, x: Argument, output_size: Sequence[int], kernel_size: Sequence[int], dilation: Sequence[int],
+    padding: Sequence[int], stride: Sequence[int],
+) -> str:  # fmt: skip
+    """What undoes `unfold`."""
+    height, width = tile_of(t, kernel_size, dilation, padding, stride)
+    sides = wholes(output_size, 2)
+    down, across = sides[0] // height, sides[1] // width
+    if [down * height, across * width] != sides:
+        raise t.step.refuse("with tiles that do not fill the image")
+    channels = t.shape(x)[1] // (height * width)
+    tiles = t.reshape(x, [-1, channels, height, width, down, across])
+    tiles = permute(t, tiles, [0, 1, 4, 2, 5, 3])
+    return t.reshape(tiles, [-1, channels, *sides])
+
+
+def tile_of(
+    t: Lowering, kernel_size: Sequence[int], dilation: Sequence[int], padding: Sequence[int], stride: Sequence[int]
+) -> list[int]:
+    """The sides of the tiles of `unfold` and `fold`, which do not overlap. Raises `CheckpointError` for others."""
+    kernel = wholes(kernel_size, 2)
+    if wholes(stride, 2) != kernel or wholes(dilation, 2) != [1, 1] or wholes(padding, 2) != [0, 0]:
+        raise t.step.refuse("with tiles that overlap")
+    if min(kernel) < 1:
+        raise ValueError("no tiles")
+    return kernel
 
 
 # ---------------------------------------------------------------------------------------------------- shapes
