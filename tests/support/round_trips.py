@@ -9,19 +9,32 @@ import contextlib
 import io
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from latent import checkpoint
+from latent import checkpoint, exporting
 from latent.checkpoint import Checkpoint
-from tests.support.unusual import NETWORKS, mean_of, network
+from latent.dataset import Dataset
+from latent.errors import LatentError
+from tests.support import keras_styles, published, unusual
+from tests.support.unusual import mean_of
 
 ALLOWED = 1e-5
-PIXELS = {"[0, 1]": (1.0, 0.0), "[-1, 1]": (2.0, -1.0)}
+SYMMETRIC = (unusual.Colour, unusual.Tiny, unusual.KL)  # pixels from -1 to 1
+PIXELS = {"[0, 1]": (1.0, 0.0), "[-1, 1]": (2.0, -1.0), "[0, 255]": (255.0, 0.0)}  # factor, offset
+CONDITIONAL = {"conditional", *published.CONDITIONAL}
+NAMES = [*unusual.NETWORKS, *published.NETWORKS]
 Given = tuple[Tensor, ...]
+
+
+def network(name: str) -> nn.Module:
+    """A network of either file, in evaluation mode; the same weights each time."""
+    return (unusual if name in unusual.NETWORKS else published).network(name)
 
 
 def onnx(opset: int) -> Callable[[nn.Module, Given], bytes]:
@@ -48,18 +61,27 @@ def exported(module: nn.Module, given: Given) -> bytes:
     return buffer.getvalue()
 
 
+def by_latent(module: nn.Module, given: Given) -> bytes:
+    x, *classes = given
+    scale, condition = ((-1, 1) if isinstance(module, SYMMETRIC) else (0, 1)), "index" if classes else None
+    images = np.random.default_rng(0).integers(0, 256, (10, *x.shape[2:], x.shape[1]), np.uint8)
+    judged = Dataset.of(images.squeeze(-1) if x.shape[1] == 1 else images, np.arange(10), tuple("abcdefghij"))
+    return checkpoint.to_bytes(exporting.exported(module.encode, module.decode, judged, scale, None, condition))
+
+
 FORMATS: dict[str, Callable[[nn.Module, Given], bytes]] = {
     "ONNX 13": onnx(13), "ONNX 18": onnx(18), ".pt2": exported,
     "traced": torchscript(lambda module, given: torch.jit.trace(module, given, check_trace=False)),
     "scripted": torchscript(lambda module, given: torch.jit.script(module)),
     "frozen": torchscript(lambda module, given: torch.jit.freeze(torch.jit.trace(module, given, check_trace=False))),
+    "latent.export": by_latent,
 }  # fmt: skip
 
 
 def example(name: str, n: int = 2) -> Given:
     """Images, and their classes where the network takes them."""
-    x = torch.rand(n, *NETWORKS[name].image, generator=torch.Generator().manual_seed(0))
-    return (x, torch.arange(1, n + 1)) if name == "conditional" else (x,)
+    x = torch.rand(n, *network(name).image, generator=torch.Generator().manual_seed(0))
+    return (x, torch.arange(1, n + 1)) if name in CONDITIONAL else (x,)
 
 
 def written(name: str, format: str) -> bytes:
@@ -75,7 +97,7 @@ def difference(loaded: Checkpoint, name: str) -> float:
         return float("inf")
     model, module = loaded.model(), network(name)
     x = torch.rand(3, *model.signature.image_shape, generator=torch.Generator().manual_seed(1))
-    classes = (torch.tensor([1, 5, 7]),) if name == "conditional" else ()
+    classes = (torch.tensor([1, 5, 7]),) if name in CONDITIONAL else ()
     one_hot = F.one_hot(classes[0], 10).float() if classes else None
     (factor, offset), (out, shift) = (PIXELS[loaded.described.pixels_in], PIXELS[loaded.described.pixels_out])
     with torch.inference_mode():
@@ -89,27 +111,44 @@ def cell(name: str, format: str) -> str:
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # torch prints the network that it cannot write
             content = written(name, format)
+    except LatentError as error:  # of `latent.export`
+        print(f"{name}, {format}: {error}", file=sys.stderr)
+        return type(error).__name__
     except Exception:  # torch has many kinds for what it cannot write
         return "not written"
     try:
         return f"{difference(checkpoint.parse(content, 'model'), name):.0e}"
     except Exception as error:
+        print(f"{name}, {format}: {error}", file=sys.stderr)
         return type(error).__name__
 
 
+def show(rows: Iterable[str], columns: Iterable[str], cell_of: Callable[[str, str], str]) -> None:
+    """A table in Markdown, with how many of each column were read right."""
+    columns = list(columns)
+    print("| network | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    found: dict[str, list[str]] = {column: [] for column in columns}
+    for row in rows:
+        for column in columns:
+            found[column].append(cell_of(row, column))
+        print(f"| {row} | " + " | ".join(cells[-1] for cells in found.values()) + " |", flush=True)
+    print("| read right | " + " | ".join(map(share_right, found.values())) + " |\n")
+
+
+def share_right(cells: list[str]) -> str:
+    """How many of what was written were read right.
+
+    >>> share_right(["1e-07", "not written", "CheckpointError", "inf"])
+    '1 of 3'
+    """
+    written = [each for each in cells if each != "not written"]
+    return f"{sum(each[:1].isdigit() and float(each) <= ALLOWED for each in written)} of {len(written)}"
+
+
 def main() -> None:
-    print("| network | " + " | ".join(FORMATS) + " |\n|---|" + "---|" * len(FORMATS))
-    passed = dict.fromkeys(FORMATS, 0)
-    n_written = dict.fromkeys(FORMATS, 0)
-    for name in NETWORKS:
-        cells = []
-        for format in FORMATS:
-            found = cell(name, format)
-            n_written[format] += found != "not written"
-            passed[format] += found[:1].isdigit() and float(found) <= ALLOWED
-            cells.append(found)
-        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
-    print("| read right | " + " | ".join(f"{passed[each]} of {n_written[each]}" for each in FORMATS) + " |")
+    show(NAMES, FORMATS, cell)
+    keras = keras_styles.keras()
+    show(keras_styles.STYLES, keras_styles.ENDINGS, partial(keras_styles.cell, keras))
 
 
 if __name__ == "__main__":
