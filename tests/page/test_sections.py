@@ -217,7 +217,8 @@ def test_who_comes_second_to_a_view_has_nothing_decoded_anew(monkeypatch):
 # are no pictures.
 REAL_DIGITS = {
     "inbox_thumbnails", "map_original", "map_neighbours", "custom_nearest", "arithmetic_nearest", "compare_real",
-    "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images", "runs_most_changed", "latent-key",
+    "draw_nearest", "draw_seen", "draw_canvas", "samplers_real_images", "latent-key",
+    "runs_most_changed", "runs_chosen", "runs_shared", "runs_lost", "runs_gained",
 }  # fmt: skip
 
 
