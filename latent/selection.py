@@ -78,7 +78,7 @@ class Selection:
             opened = zlib.decompressobj()
             bits = opened.decompress(bytes_of(numbers), MOST_NUMBERED // 8)
             name, origin, dataset = json.loads(bytes_of(about))
-        except (zlib.error, binascii.Error, ValueError, TypeError) as error:
+        except (zlib.error, binascii.Error, ValueError, TypeError, RecursionError) as error:
             raise ArgumentError(DAMAGED) from error
         if not opened.eof or not all(isinstance(part, str) for part in (name, origin, dataset)):
             raise ArgumentError(DAMAGED)

@@ -33,6 +33,7 @@ import torch
 from latent import checkpoint, codes, dataset, shelf
 from latent.errors import LatentError
 from latent.foreign import container
+from latent.selection import Selection, numbers_in
 from tests.support.bars import bars
 from tests.support.models import ROOT, tiny
 
@@ -198,6 +199,11 @@ def shelf_links() -> list[bytes]:
     return [shelf.to_link(kept).encode()]
 
 
+def selection_links() -> list[bytes]:
+    rows = ([3, 5, 8, 900], np.arange(0, 10_000, 7), [])
+    return [Selection.of("some", "typed numbers", "0" * 64, each).to_link().encode() for each in rows]
+
+
 VECTORS = [b"[0.5, -1.25, 3e-2, 0]", b"array([ 0.1,  2. , -3. ,  4. ], dtype=float32)", b"0: 1.5\n1: 2\n2: -1\n3: 0"]
 
 
@@ -235,6 +241,17 @@ DOORS = (
     Door("data set", image_sets, take_set, weight=6),
     Door("shelf file", shelf_files, lambda content: shelf.Shelf("0" * 64).add_file(content, 4), weight=4),
     Door("shelf link", shelf_links, lambda content: shelf.from_link(content.decode("utf-8", "replace"), 4), weight=4),
+    Door(
+        "selection link",
+        selection_links,
+        lambda content: Selection.from_link(content.decode("utf-8", "replace")),
+        weight=4,
+    ),
+    Door(
+        "image numbers",
+        lambda: [b"3, 10-12", b"0-9999"],
+        lambda content: numbers_in(content.decode("utf-8", "replace"), 10_000),
+    ),
     Door("vector", lambda: VECTORS, lambda content: codes.parse(content.decode("utf-8", "replace"), 4), weight=6),
     Door("link", links, take_link),
 )

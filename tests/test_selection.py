@@ -61,6 +61,12 @@ def test_a_link_that_was_cut_anywhere_is_refused():
             Selection.from_link(text[:end])
 
 
+def test_a_link_whose_words_are_nested_deep_is_refused():
+    numbers, _, _ = some(2, 9).to_link().rpartition(".")
+    with pytest.raises(ArgumentError, match="damaged"):
+        Selection.from_link(f"{numbers}.{base64.urlsafe_b64encode(b'[' * 100_000).decode().rstrip('=')}")
+
+
 def test_a_link_cannot_unpack_into_more_than_a_set_has():
     bits = base64.urlsafe_b64encode(zlib.compress(b"\xff" * 10_000_000)).decode().rstrip("=")
     about = base64.urlsafe_b64encode(json.dumps(["a", "b", "c"]).encode()).decode().rstrip("=")
