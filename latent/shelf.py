@@ -203,7 +203,7 @@ def from_link(text: str, latent_dim: int) -> tuple[str, str, Kind, NDArray[np.fl
     vector = vector_from_text(numbers, latent_dim)
     try:
         name, origin, kind = json.loads(decoded(about))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise ArgumentError("The link is damaged: a shelf item in it has no name.") from error
     if not all(isinstance(part, str) for part in (name, origin)) or kind not in ("code", "direction"):
         raise ArgumentError("The link is damaged: a shelf item in it has no name.")

@@ -1,3 +1,4 @@
+import base64
 import io
 import zipfile
 from dataclasses import replace
@@ -142,6 +143,13 @@ def test_a_link_that_was_cut_short_is_refused(cut):
         shelf.from_link(text[:-cut], 3)
     with pytest.raises(ArgumentError):
         shelf.from_link(text, 4)
+
+
+def test_a_link_whose_words_are_nested_deep_is_refused():
+    numbers, _, _ = shelf.to_link(kept()).partition(".")
+    words = base64.urlsafe_b64encode(b"[" * 100_000).decode().rstrip("=")
+    with pytest.raises(ArgumentError, match="has no name"):
+        shelf.from_link(f"{numbers}.{words}", 3)
 
 
 def test_a_vector_in_a_link_is_finite():

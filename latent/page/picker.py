@@ -181,7 +181,7 @@ def overruled_by(sha256: str) -> dict[str, str]:
     """What this session chose otherwise in the reading of a file; at first, what the address says."""
     overruled = state().overruled
     if not overruled and "reading" in st.query_params:
-        with suppress(ValueError):  # a link that was cut short
+        with suppress(ValueError, TypeError, RecursionError):  # a link that was cut short, or forged
             choices = dict(json.loads(st.query_params["reading"]))
             overruled[sha256] = {str(name): renamed.choice(str(name), str(chosen)) for name, chosen in choices.items()}
     return overruled.get(sha256, {})

@@ -471,6 +471,12 @@ class TestStrangersFiles:
         assert not app.error
         assert shown(app) or app.info
 
+    @pytest.mark.parametrize("reading", ["{", "3", "[1]", '"ab"', "[" * 50_000], ids=len)
+    def test_a_link_that_overrules_by_something_else_overrules_nothing(self, strangers, reading):
+        app = opened(checkpoint="decoder", reading=reading)
+        assert not app.error
+        assert any("pixels out: sigmoid" in code.value for code in app.code)
+
     def test_the_page_says_how_the_file_was_read(self, strangers):
         app = opened(checkpoint="two heads")
         texts = " ".join(code.value for code in app.code)
