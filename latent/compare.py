@@ -69,15 +69,18 @@ class Comparison:
         for evidence in (self.a, self.b):
             if not evidence.space.signature.has_encoder:
                 raise ArgumentError(f"{evidence.space.name} is a decoder-only file, so there are no codes to compare.")
-        near = self.a.nearest_images(), self.b.nearest_images()
         units = self.a.picture_units(), self.b.picture_units()
-        return Alignment.of(self.a.space.z, self.b.space.z, near, units=units)
+        return Alignment.of(self.a.space.z, self.b.space.z, self.near, units=units)
+
+    @property
+    def near(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+        """The nearest images of every image by each model, (n, k)."""
+        return self.a.nearest_images(), self.b.nearest_images()
 
     @cached_property
     def neighbours(self) -> Neighbours:
-        """Which neighbours of every image are kept, lost and gained from A to B."""
-        near = self.a.nearest_images(), self.b.nearest_images()
-        return Neighbours.of(self.a.scaled_codes, self.b.scaled_codes, near)
+        """Which neighbours of every image are shared, lost and gained from A to B."""
+        return Neighbours.of(self.a.scaled_codes, self.b.scaled_codes, self.near)
 
     @cached_property
     def stitching(self) -> Stitching:

@@ -160,6 +160,10 @@ class LatentSpace:
         """The names of the classes; none where they are not known."""
         return self.dataset.classes
 
+    def class_names(self, rows: Rows) -> NDArray[np.str_]:
+        """What the classes of these images are called, (n,); only where they are known."""
+        return np.array(self.classes)[self.labels[rows]]
+
     @cached_property
     def labels(self) -> Labels:
         """The class of every image (n,), as an index of ``classes``; all 0 where they are not known."""

@@ -126,24 +126,25 @@ class Neighbours:
         return int(self.in_a.shape[1])
 
     @cached_property
-    def kept(self) -> NDArray[np.intp]:
+    def n_shared(self) -> NDArray[np.intp]:
         """How many neighbours of each image are the same by both, (n,)."""
-        found: NDArray[np.intp] = (self.in_a[:, :, None] == self.in_b[:, None, :]).any(axis=2).sum(axis=1)
+        found: NDArray[np.intp] = in_both(self.in_a, self.in_b).sum(axis=1)
         return found
 
     def of_image(self, row: int) -> tuple[Rows, Rows, Rows]:
-        """The neighbours of one image that are kept, lost (by A alone) and gained (by B alone), the nearest first."""
+        """The neighbours of one image that are shared, lost (by A alone) and gained (by B alone), the nearest first."""
         a, b = self.in_a[row].astype(np.intp), self.in_b[row].astype(np.intp)
         return a[np.isin(a, b)], a[~np.isin(a, b)], b[~np.isin(b, a)]
 
     def most_changed(self, among: Rows) -> Rows:
-        """Some images, those that kept the fewest neighbours first, of equally many those whose neighbours moved most.
+        """Some images, those that share the fewest neighbours first, of equally many those whose neighbours moved most.
 
         >>> z = np.array([[0.0], [1.0], [3.0], [7.0]])
-        >>> Neighbours.of(z, z[[0, 1, 3, 2]], tuple(map(nearest_images, (z, z[[0, 1, 3, 2]]), (1, 1)))).kept.tolist()
+        >>> near = nearest_images(z, 1), nearest_images(z[[0, 1, 3, 2]], 1)
+        >>> Neighbours.of(z, z[[0, 1, 3, 2]], near).n_shared.tolist()
         [1, 1, 0, 0]
         """
-        order: Rows = among[np.lexsort((among, -self.moved[among], self.kept[among]))]
+        order: Rows = among[np.lexsort((among, -self.moved[among], self.n_shared[among]))]
         return order
 
 
@@ -177,7 +178,12 @@ def nearest_images(z: NDArray[np.floating], k: int = N_NEIGHBOURS) -> NDArray[np
 
 def shared(in_a: NDArray[np.integer], in_b: NDArray[np.integer]) -> float:
     """The share of the neighbours (n, k) in A that are among those (n, k) in B."""
-    return float((in_a[:, :, None] == in_b[:, None, :]).any(axis=2).mean())
+    return float(in_both(in_a, in_b).mean())
+
+
+def in_both(in_a: NDArray[np.integer], in_b: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Which of the neighbours (n, k) in A are among those (n, k) of the same image in B, (n, k)."""
+    return np.asarray((in_a[:, :, None] == in_b[:, None, :]).any(axis=2))
 
 
 def linear_cka(z_a: NDArray[np.floating], z_b: NDArray[np.floating]) -> float:

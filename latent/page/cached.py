@@ -52,7 +52,7 @@ from latent.images import Sheet
 from latent.measure import kept, properties, scores
 from latent.measure.evidence import Evidence
 from latent.measure.kept import Part
-from latent.page.colouring import Colouring
+from latent.page.colouring import USUAL_CLUSTERS, Colouring
 from latent.page.growing import Growing
 from latent.sampling import Sampler
 from latent.space import LatentSpace
@@ -390,7 +390,7 @@ def map_colours(space: LatentSpace, colouring: Colouring) -> dict[str, Any]:
         case "class":
             return given.category_colours(space.labels, space.classes)
         case "cluster":
-            n = int(shown or 10)
+            n = int(shown or USUAL_CLUSTERS)
             return given.category_colours(clusters_of(space, "k-means", n).labels, [f"cluster {i}" for i in range(n)])
         case "dimension":
             return given.value_colours(space.z[:, int(shown or 0)], name)

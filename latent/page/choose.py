@@ -137,6 +137,8 @@ def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test
 
 def offers(space: LatentSpace, name: str) -> bool:
     """Whether a source of codes, or a kind of direction, is there for this space."""
+    if name == "two selections":
+        return bool(selections_of(space))
     return (space.signature.has_encoder or name not in OF_REAL_IMAGES) and (space.has_classes or name not in OF_CLASSES)
 
 
@@ -185,7 +187,7 @@ def choose_sampler(space: LatentSpace, key: str, default: str, of_class: int | N
 
 def choose_direction(space: LatentSpace) -> Direction:
     """Controls that choose a direction."""
-    kinds = [kind for kind in CHOOSERS if offers(space, kind) and (kind != "two selections" or selections_of(space))]
+    kinds = [kind for kind in CHOOSERS if offers(space, kind)]
     kind = st.selectbox("Direction", kinds, key="directions_kind", bind="query-params")
     return CHOOSERS[kind](space)
 

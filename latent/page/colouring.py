@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+USUAL_CLUSTERS = 10  # where nobody chooses how many
 By = Literal["class", "cluster", "MSE", "dimension", "property"]
 
 

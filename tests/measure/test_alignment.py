@@ -96,8 +96,8 @@ def test_neighbours_are_kept_lost_and_gained_as_another_library_finds_them():
         kept, lost, gained = (set(rows.tolist()) for rows in found.of_image(row))
         in_a, in_b = set(sets[0][row].tolist()), set(sets[1][row].tolist())
         assert (kept, lost, gained) == (in_a & in_b, in_a - in_b, in_b - in_a)
-        assert found.kept[row] == len(kept)
-    assert found.kept.mean() / 10 == pytest.approx(neighbour_overlap(a, b))
+        assert found.n_shared[row] == len(kept)
+    assert found.n_shared.mean() / 10 == pytest.approx(neighbour_overlap(a, b))
 
 
 def test_what_lies_elsewhere_in_the_other_space_has_changed_most():
@@ -106,11 +106,11 @@ def test_what_lies_elsewhere_in_the_other_space_has_changed_most():
     found = Neighbours.of(Z[:200], b)
     order = found.most_changed(np.arange(200))
     assert set(order[:2].tolist()) == {3, 90}
-    assert found.kept[order].tolist() == sorted(found.kept.tolist())
+    assert found.n_shared[order].tolist() == sorted(found.n_shared.tolist())
     assert found.most_changed(np.array([90, 7, 3])).tolist()[-1] == 7
 
 
 def test_neighbours_that_stay_have_not_moved():
     found = Neighbours.of(Z[:100], Z[:100])
-    assert (found.kept == 10).all()
+    assert (found.n_shared == 10).all()
     assert (found.moved <= 1).all()

@@ -21,7 +21,7 @@ from latent.figures import ChartFigure
 from latent.images import Sheet
 from latent.page import cached, widgets
 from latent.page.choose import DEFAULT_PROPERTY, choose_property
-from latent.page.colouring import By, Colouring
+from latent.page.colouring import USUAL_CLUSTERS, By, Colouring
 from latent.page.controls import choose_number
 from latent.page.fragment import fragment_in_turn
 from latent.page.growing import Growing
@@ -51,7 +51,7 @@ from latent.page.told import told_by
 from latent.selection import Selection, inside
 from latent.space import LatentSpace
 
-HOW = {"box": "box", "lasso": "lasso"}  # what the browser may call a way to select
+WAYS = ("box", "lasso")  # to select, as the browser calls them
 
 FEW = 2000  # codes whose map is found in a few seconds, for which one can wait
 GLANCE = 2.0  # seconds between two looks at a map that grows
@@ -185,7 +185,7 @@ def choose_colouring(space: LatentSpace) -> Colouring:
     by = st.selectbox("Colour", colourings_of(space), key="map_colour", bind="query-params")
     match by:
         case "cluster":
-            return Colouring(by, choose_number("Clusters", 2, 30, 10, len(space.z), key="map_clusters"))
+            return Colouring(by, choose_number("Clusters", 2, 30, USUAL_CLUSTERS, len(space.z), key="map_clusters"))
         case "dimension":
             last = space.latent_dim - 1
             return Colouring(by, st.number_input("Dimension", 0, last, key="map_dimension", bind="query-params"))
@@ -329,7 +329,8 @@ def mount_map(
     def take_selection() -> None:
         with told_by(key, "selected") as told:
             rows = [] if told["numbers"].value is None else told["numbers"].indices(len(space.z))
-            how = HOW.get(told["how"].text(), "area")
+            way = told["how"].text()
+            how = way if way in WAYS else "area"
             select(space, f"{how} of {len(rows):,}", f"{how} on the {shown.name} map of {space.name}", rows)
             show_details(SELECTION)
             then()

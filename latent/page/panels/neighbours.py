@@ -1,4 +1,4 @@
-"""The same images on the maps of two models: whose neighbours changed most, and which were kept, lost and gained."""
+"""The same images on the maps of two models: whose neighbours changed most, and which are shared, lost and gained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from latent.measure.alignment import Neighbours
 from latent.page import widgets
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.code_map import PLANE, map_data, mount_map, usual_colouring
-from latent.page.panels.selected import deliver_selection
+from latent.page.panels.selected import SELECTION, deliver_selection
 from latent.page.selecting import selected_in
 from latent.page.show import note_sheet, plain_markdown, real_names, show_real
 from latent.page.state import state
@@ -23,7 +23,6 @@ from latent.page.take_away import csv_text
 from latent.page.told import told_by
 from latent.space import LatentSpace
 
-SELECTION = "selection"  # of the images shown
 IMAGE = "runs_image"  # the parameter of the address
 IN_A_ROW = 10
 MOST_CHANGED = 30  # images that are listed
@@ -107,9 +106,9 @@ def take_clicked_image() -> None:
 
 def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: int) -> None:
     """The images whose neighbours changed most, the most first."""
-    kept = found.kept[order]
+    shared = found.n_shared[order]
     st.markdown("**Most changed first**")
-    names = [f"{name}: {n} of {found.k} shared" for name, n in zip(real_names(space, order), kept)]
+    names = [f"{name}: {n} of {found.k} shared" for name, n in zip(real_names(space, order), shared)]
     sheet = images.sheet(space.images[order], min(IN_A_ROW, len(order)), 2)
     chosen = np.flatnonzero(order == row)
 
@@ -123,17 +122,18 @@ def show_most_changed(space: LatentSpace, found: Neighbours, order: Rows, row: i
         chosen=int(chosen[0]) if len(chosen) else None,
     )  # fmt: skip
     note_sheet(text, sheet, names)
-    many = f"{kept.min()}" if kept.min() == kept.max() else f"{kept.min()} to {kept.max()}"
-    average = f"{found.kept.mean():.1f}"
+    many = f"{shared.min()}" if shared.min() == shared.max() else f"{shared.min()} to {shared.max()}"
+    average = f"{found.n_shared.mean():.1f}"
     st.caption(
-        f"Click one, or a dot on a map. They share {many} of {found.k} neighbours; all images on average {average}."
+        f"Click one, or a dot on a map. Of the {found.k} neighbours of each, A and B share {many}; on average over all "
+        f"images, {average}."
     )
 
 
 def show_fates(space: LatentSpace, found: Neighbours, row: int, fates: tuple[Rows, ...]) -> None:
     """The neighbours of one image: those that are shared, lost and gained."""
     name = real_names(space, np.array([row]))[0]
-    st.markdown(f"**{plain_markdown(name[0].upper() + name[1:])}**: {found.kept[row]} of {found.k} shared")
+    st.markdown(f"**{plain_markdown(name[0].upper() + name[1:])}**: {found.n_shared[row]} of {found.k} shared")
     show_real("runs_chosen", space, np.array([row]), name, 2)
     for rows, (fate, means, colour) in zip(fates, FATES, strict=True):
         st.html(f'<span class="latent-key" style="background: {colour}"></span> {fate}, {means}: {len(rows)}')
@@ -151,8 +151,8 @@ def offer_table(space: LatentSpace, found: Neighbours) -> None:
 
 def neighbours_csv(space: LatentSpace, found: Neighbours) -> str:
     """A line for every image, the most changed first."""
-    order = found.most_changed(np.arange(len(found.kept)))
+    order = found.most_changed(np.arange(len(found.n_shared)))
     table: dict[str, object] = {"image": order}
     if space.has_classes:
-        table["class"] = np.array(space.classes)[space.labels[order]]
-    return csv_text(table | {"shared": found.kept[order], "moved": found.moved[order]})
+        table["class"] = space.class_names(order)
+    return csv_text(table | {"shared": found.n_shared[order], "moved": found.moved[order]})

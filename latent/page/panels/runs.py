@@ -20,7 +20,8 @@ from latent.errors import LatentError
 from latent.measure import scores
 from latent.page import cached
 from latent.page.controls import choose_number, controls
-from latent.page.panels.neighbours import SELECTION, show_neighbours
+from latent.page.panels.neighbours import show_neighbours
+from latent.page.panels.selected import SELECTION
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.selecting import put_in_link, selected_in
 from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
@@ -158,7 +159,7 @@ def show_codes_of_both(both: Comparison, rows: Rows, same: Shown) -> dict[str, A
         "Hollow points: inactive dimensions."
     )
     st.subheader("Similarity of the codes")
-    return show_shared(both, rows, same.arrays["b"]) | {"kept": both.neighbours.kept}
+    return show_shared(both, rows, same.arrays["b"]) | {"n_shared": both.neighbours.n_shared}
 
 
 def say_why_not() -> Shown:
@@ -179,7 +180,7 @@ def runs_python(both: Comparison, rows: Rows) -> Snippet:
         return python
     return snippet(
         f"{python}\nrows = np.array({rows.tolist()})\nreal = space.images[rows]\na, b = both.reconstructions(rows)\n"
-        "stitched = both.stitched(rows)\nkept = both.neighbours.kept\nfound = both.alignment\n"
+        "stitched = both.stitched(rows)\nn_shared = both.neighbours.n_shared\nfound = both.alignment\n"
         "shared = np.array([found.overlap, found.cka, found.r2_a_to_b, found.r2_b_to_a])",
         np, python,
     )  # fmt: skip

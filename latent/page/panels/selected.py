@@ -14,7 +14,7 @@ from latent.arrays import Rows
 from latent.errors import ArgumentError
 from latent.page import cached, widgets
 from latent.page.choose import choose_class, reset_when_changed
-from latent.page.colouring import Colouring
+from latent.page.colouring import USUAL_CLUSTERS, Colouring
 from latent.page.controls import choose_number
 from latent.page.keeping import keep_selection
 from latent.page.selecting import put_in_link, select, selected_in
@@ -24,11 +24,10 @@ from latent.page.take_away import csv_text, npz
 from latent.selection import LONGEST_NAME, Selection, numbers_in
 from latent.space import LatentSpace
 
-DETAILS_KEY, SELECTION, CLICKED = "map_details", "selection", "clicked point"  # what is shown beside the map
+DETAILS_KEY, SELECTION, CLICKED = "map_details", "selection", "clicked point"  # what the map, and Compare runs, show
 DETAILS = (SELECTION, CLICKED)
 MOST_SHOWN = 60  # images of a selection
 MOST_WORST = 500
-USUAL_CLUSTERS = 10
 
 Found = tuple[str, str, Rows]  # the name of a selection, how it was made, and its images
 Find = Callable[[], Found]
@@ -58,7 +57,7 @@ def finders_of(space: LatentSpace) -> Mapping[str, Callable[[LatentSpace, Colour
 def find_class(space: LatentSpace, colouring: Colouring) -> Find:
     of_class = choose_class(space.classes, "Class", "map_find_class", 0)
     name = f"class {space.classes[of_class]}"
-    return lambda: (name, "class", np.flatnonzero(space.labels == of_class))
+    return lambda: (name, f"all images of {name}", np.flatnonzero(space.labels == of_class))
 
 
 def find_numbers(space: LatentSpace, colouring: Colouring) -> Find:
@@ -165,7 +164,7 @@ def offer_selection(space: LatentSpace, selection: Selection) -> None:
         if space.signature.has_encoder:
             st.button(
                 "Compare runs", key="map_selection_compare", on_click=open_section, args=("Compare runs",),
-                kwargs={"runs_digits": "selection"}, help="The same images in another model.",
+                kwargs={"runs_digits": SELECTION}, help="The same images in another model.",
             )  # fmt: skip
         st.download_button(
             "CSV", partial(selection_csv, space, selection), f"{files}.csv", "text/csv", on_click="ignore",
@@ -183,7 +182,7 @@ def selection_csv(space: LatentSpace, selection: Selection) -> str:
     """The selected images by number, as CSV."""
     table: dict[str, object] = {"image": selection.rows}
     if space.has_classes:
-        table["class"] = np.array(space.classes)[space.labels[selection.rows]]
+        table["class"] = space.class_names(selection.rows)
     return csv_text(table)
 
 
