@@ -88,7 +88,8 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     active, stands_for (property, or None), correlation, follow}; ``effective_rank``; ``disentanglement``
     (`disentanglement.Disentanglement`); ``smoothness`` kind -> {path_length, evenness, off_data}, means over the paths;
     ``probe`` {codes, pca, interval} and ``clusters`` {accuracy, nmi, interval}, from 0 to 1; ``neighbours`` (n_classes,
-    n_classes) shares; ``findings`` a list of {text, value, topic, dimension, defect}."""
+    n_classes) shares; ``findings`` a list of {text, value, topic, dimension, defect}.
+    """
     space, complete = evidence.space, evidence.complete
     found: dict[str, Any] = {
         "checkpoint": space.name, "sha256": space.checkpoint.sha256, "kind": space.signature.kind,

@@ -57,10 +57,13 @@ class Way:
     """Which methods are followed, one after the other."""
 
     needs: frozenset[str]
+    first: str
 
     def signature(self, code: Code, module: Record) -> ast.FunctionDef:
-        """The method that takes what comes from outside."""
-        raise NotImplementedError
+        """The first method, which takes what comes from outside."""
+        found = code.method(module.class_name, self.first)
+        assert found is not None
+        return found
 
     def follow(self, follower: Follower, module: Module, given: Sequence[Value]) -> list[Value]:
         """What comes out, the picture among it."""
@@ -71,19 +74,14 @@ class Way:
 class Forward(Way):
     """One method alone; what it gives to the method ``decode`` is the code."""
 
-    name: str
+    first: str
 
     @property
     def needs(self) -> frozenset[str]:  # type: ignore[override]
-        return frozenset([self.name])
-
-    def signature(self, code: Code, module: Record) -> ast.FunctionDef:
-        found = code.method(module.class_name, self.name)
-        assert found is not None
-        return found
+        return frozenset([self.first])
 
     def follow(self, follower: Follower, module: Module, given: Sequence[Value]) -> list[Value]:
-        return [*tensors_in(follower.call_method(module, self.name, given, {})), *follower.decoded[:1]]
+        return [*tensors_in(follower.call_method(module, self.first, given, {})), *follower.decoded[:1]]
 
 
 @dataclass(frozen=True)
@@ -91,11 +89,7 @@ class Both(Way):
     """The method ``encode``, then ``decode`` on its mean; both are given the class where they take one."""
 
     needs = frozenset(["encode", "decode"])
-
-    def signature(self, code: Code, module: Record) -> ast.FunctionDef:
-        found = code.method(module.class_name, "encode")
-        assert found is not None
-        return found
+    first = "encode"
 
     def follow(self, follower: Follower, module: Module, given: Sequence[Value]) -> list[Value]:
         encoded = tensors_in(follower.call_method(module, "encode", given, {}))

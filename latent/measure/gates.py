@@ -28,6 +28,7 @@ class Gate:
     """A closed gate: the sentence ``text``, the number ``value`` it rests on, and the subjects that it ``closes``.
 
     Nothing else is said of these. One that closes none stands before the rest, which it puts in its light.
+    ``doubts_images`` says that the images in use may not be of the kind that the model was trained on.
     """
 
     name: str
@@ -35,11 +36,7 @@ class Gate:
     value: float
     closes: frozenset[Subject]
     topic: str = "reconstruction"
-
-    @property
-    def doubts_the_images(self) -> bool:
-        """Whether the images in use may not be of the kind that the model was trained on."""
-        return self.name in ("untrained", "mean image")
+    doubts_images: bool = False
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def untrained(looked: Looked) -> Iterator[Gate]:
             "untrained",
             f"Not trained, or not on such images: reconstructions {alike}, and their test MSE is {health.mse:.4f}, "
             f"against {health.mean_image_mse:.4f} for the mean image.",
-            health.agreement, ALL,
+            health.agreement, ALL, doubts_images=True,
         )  # fmt: skip
 
 
@@ -109,7 +106,7 @@ def worse_than_mean_image(looked: Looked) -> Iterator[Gate]:
             "mean image",
             f"Reconstructions are {how} the mean image: test MSE {health.mse:.4f}, against "
             f"{health.mean_image_mse:.4f} for always drawing the mean image. {of_what_it_was_trained(looked)}",
-            health.mean_image_mse - health.mse, PRESUMES_THAT_IT_WORKS,
+            health.mean_image_mse - health.mse, PRESUMES_THAT_IT_WORKS, doubts_images=True,
         )  # fmt: skip
 
 

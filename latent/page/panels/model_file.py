@@ -46,7 +46,7 @@ def of_other_images(evidence: Evidence) -> str:
     """Why the model was probably trained on other images, and what to do, as sentences; empty where it was not."""
     evidence.health()
     for gate in evidence.gates:
-        if gate.doubts_the_images:
+        if gate.doubts_images:
             return (
                 f"{gate.text} To explore this model, give it its own images: **Open a file** in the sidebar, or a "
                 "folder named by `LATENT_IMAGES`."
