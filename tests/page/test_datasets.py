@@ -17,7 +17,7 @@ from latent.measure.evidence import Evidence
 from latent.page import datasets
 from latent.space import LatentSpace
 from tests.support.models import CHECKPOINTS, ROOT, tiny
-from tests.support.page import SECTIONS, facts, move, opened, parts, sheets, shown
+from tests.support.page import SECTIONS, facts, move, opened, own_folders, parts, sheets, shown
 
 XRAYS = ROOT.parent / "shared" / "images" / "pneumonia.npz"
 SHAPE = (3, 10, 6)  # of the images of these tests: channels, height, width
@@ -61,15 +61,8 @@ def folders(tmp_path_factory):
     mine = tiny(latent_dim=3, image_shape=SHAPE)
     mine.recipe["dataset"] = "pets"
     checkpoint.save(base / "models" / "mine.pt", mine)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LATENT_IMAGES", str(base / "images"))
-        patch.setenv("LATENT_CHECKPOINTS", str(base / "models"))
-        patch.setenv("LATENT_CACHE", str(base / "store"))
-        st.cache_data.clear()
-        st.cache_resource.clear()
+    with own_folders(base):
         yield base
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 def texts(app):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, TimeoutError, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 from scipy.spatial.transform import Rotation
 from sklearn.decomposition import PCA
 
@@ -114,10 +114,16 @@ def expect_the_same_pictures(page: Page, other: Page) -> None:
         assert time.monotonic() < deadline
 
 
-def click_map(page: Page, x: float, y: float) -> None:
-    """Click the map at a share of its width and height, once it is drawn."""
+def drawn_map(page: Page) -> Locator:
+    """The map, once all its dots are drawn."""
     canvas = page.locator(".latent-map canvas")
     expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    return canvas
+
+
+def click_map(page: Page, x: float, y: float) -> None:
+    """Click the map at a share of its width and height, once it is drawn."""
+    canvas = drawn_map(page)
     box = canvas.bounding_box()
     assert box
     page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
@@ -230,8 +236,7 @@ def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
 
 def test_a_lasso_selects_what_it_goes_around(page, address):
     page.goto(f"{address}/?section=Map&checkpoint=ae-2&map_atlas=false")
-    canvas = page.locator(".latent-map canvas")
-    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    canvas = drawn_map(page)
     settled(page)
     page.get_by_role("button", name="Lasso").click()
     box = canvas.bounding_box()
@@ -261,8 +266,7 @@ def test_a_lasso_selects_what_it_goes_around(page, address):
 
 def test_the_map_is_used_by_keyboard(page, address):
     page.goto(f"{address}/?section=Map")
-    canvas = page.locator(".latent-map canvas")
-    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    canvas = drawn_map(page)
     canvas.focus()
     for _ in range(30):
         page.keyboard.press("ArrowUp")
@@ -278,8 +282,7 @@ def test_hovering_over_a_dot_shows_its_digit_and_sends_nothing(page, address):
     sent = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
     page.goto(f"{address}/?section=Map")
-    canvas = page.locator(".latent-map canvas")
-    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    canvas = drawn_map(page)
     settled(page)
     box, before = canvas.bounding_box(), len(sent)
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -395,8 +398,7 @@ def test_the_interpolation_moves_in_steps_and_stands_still_for_those_who_want_th
 
 def test_a_map_of_three_dimensions_is_turned_and_selected_from_as_it_is_seen(page, address):
     page.goto(f"{address}/?section=Map&map_projection=PCA+in+3D")
-    canvas = page.locator(".latent-map canvas")
-    expect(canvas).to_have_attribute("data-painted", "10000", timeout=60_000)
+    canvas = drawn_map(page)
     settled(page)
     page.get_by_role("button", name="Box").click()
     box = canvas.bounding_box()

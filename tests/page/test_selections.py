@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 import pytest
-import streamlit as st
 
 from latent import checkpoint, data, dataset, projection
 from latent.page.panels import code_map
@@ -16,7 +15,7 @@ from latent.projection import Plane
 from latent.selection import Selection
 from latent.space import LatentSpace
 from tests.support.models import tiny
-from tests.support.page import delivered, healthy, move, opened, parts
+from tests.support.page import delivered, healthy, move, opened, own_folders, parts
 
 N = 300  # images
 
@@ -31,15 +30,8 @@ def folders(tmp_path_factory):
     np.savez(base / "images" / "few.npz", images=images[:N], labels=labels[:N])
     checkpoint.save(base / "models" / "first.pt", tiny())
     checkpoint.save(base / "models" / "second.pt", tiny(latent_dim=3, seed=1))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LATENT_IMAGES", str(base / "images"))
-        patch.setenv("LATENT_CHECKPOINTS", str(base / "models"))
-        patch.setenv("LATENT_CACHE", str(base / "store"))
-        st.cache_data.clear()
-        st.cache_resource.clear()
+    with own_folders(base):
         yield base
-    st.cache_data.clear()
-    st.cache_resource.clear()
 
 
 @pytest.fixture(scope="module")

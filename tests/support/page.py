@@ -2,8 +2,11 @@
 
 import json
 import re
+from contextlib import contextmanager
 from html import unescape
 
+import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.support.models import ROOT
@@ -29,6 +32,20 @@ SECTIONS = [
 ]
 MEASURED = ("Sampler lab", "Diagnose", "Compare runs")  # tested on few digits: on all of them they take a minute
 IN_TURN = sorted(SECTIONS, key=MEASURED.__contains__)  # all that are tested on few digits together
+
+
+@contextmanager
+def own_folders(base):
+    """The page on the data sets in ``images`` and the models in ``models`` of a folder, with a store of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LATENT_IMAGES", str(base / "images"))
+        patch.setenv("LATENT_CHECKPOINTS", str(base / "models"))
+        patch.setenv("LATENT_CACHE", str(base / "store"))
+        st.cache_data.clear()
+        st.cache_resource.clear()
+        yield
+    st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 def opened(section="Model", *, python=False, **query):
