@@ -252,9 +252,7 @@ class Look:
             ):
                 self.computed += sum(each.numel() for each in found)
                 if self.computed > MOST_KNOWN:
-                    raise CheckpointError(
-                        f"asks for too much memory: it makes more than {MOST_KNOWN:,} numbers of its own"
-                    )
+                    raise CheckpointError(TOO_MANY_MADE)
                 found = results(node, inputs)
         except CheckpointError:
             raise
