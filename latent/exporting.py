@@ -35,7 +35,7 @@ from latent.dataset import Dataset
 from latent.errors import CheckpointError, ExportError
 from latent.files import label
 from latent.foreign.aten_graph import Program, Step, Value, graph_of
-from latent.foreign.chains import N_CLASSES
+from latent.foreign.chains import MOST_CLASSES
 from latent.foreign.described import Described, Description, with_lone_images
 from latent.foreign.graph import Graph, Input
 from latent.foreign.halves import LARGEST_CODE, Classes, Layout, has_noise, made_of
@@ -104,8 +104,10 @@ def exported(
         raise ExportError(f"pixels must be one of {', '.join(map(str, SCALES))}, got {pixels!r}.")
     if condition is not None and condition not in WAYS:
         raise ExportError(f"condition must be one of {', '.join(WAYS)}, got {condition!r}.")
-    if condition is not None and len(judged.classes) != N_CLASSES:
-        raise ExportError(f"A conditional network needs {N_CLASSES} classes, got {len(judged.classes)}.")
+    if condition is not None and not 2 <= len(judged.classes) <= MOST_CLASSES:
+        raise ExportError(
+            f"A conditional network needs images of 2 to {MOST_CLASSES:,} classes, got {len(judged.classes)}."
+        )
     scale = SCALES[tuple(pixels)]  # type: ignore[index]
     with evaluated(encode, decode):
         network = Network.of(encode, decode, judged, scale, shape, condition)
@@ -249,11 +251,13 @@ class Traced(nn.Module):
 
 @dataclass(frozen=True)
 class Part:
-    """One of the two functions: its ``name``, and whether it takes the class ``condition``-ally, as what."""
+    """One of the two functions: its ``name``, and whether it takes the class ``condition``-ally, as what; of
+    ``n_classes``."""
 
     name: str
     function: Function
     condition: str | None
+    n_classes: int
 
     def __call__(self, x: Tensor, index: Tensor | None) -> Tensor:
         """What it gives first, as the graph shall give it. Raises `ExportError`."""
@@ -274,7 +278,7 @@ class Part:
     def given(self, x: Tensor, index: Tensor | None) -> tuple[Tensor, ...]:
         if self.condition is None or index is None:
             return (x,)
-        one_hot = nn.functional.one_hot(index, N_CLASSES).to(x.dtype)
+        one_hot = nn.functional.one_hot(index, self.n_classes).to(x.dtype)
         return x, index if self.condition == "index" else one_hot
 
     def program(self, x: Tensor, index: Tensor | None) -> ExportedProgram:
@@ -337,11 +341,12 @@ class Network:
         device, dtype = place_of(encode)
         refused: ExportError | None = None
         for layout in layouts:
-            part = Part("encode", encode, condition if takes_two(encode) else None)
+            n_classes = len(judged.classes)
+            part = Part("encode", encode, condition if takes_two(encode) else None, n_classes)
             fitted = torch.tensor(some.fitted(layout.image)).float() / 255
             x = (fitted[:, None] if layout.image[0] == 1 else fitted.movedim(-1, 1)).to(device, dtype)
             here = None if index is None else index.to(device)
-            other = Part("decode", decode, condition if takes_two(decode) else None)
+            other = Part("decode", decode, condition if takes_two(decode) else None, n_classes)
             found = cls(part, other, x, here, layout, pixels)
             try:
                 found.picture()
@@ -403,8 +408,8 @@ class Network:
         if part.condition is None:
             return None
         name = list(graph.inputs)[1]
-        sizes = () if part.condition == "index" else (N_CLASSES,)
-        return Classes(name, sizes, part.condition == "index", graph.inputs[name].dtype)
+        sizes = () if part.condition == "index" else (part.n_classes,)
+        return Classes(name, sizes, part.condition == "index", graph.inputs[name].dtype, part.n_classes)
 
     def remarks(self, y: Tensor) -> list[str]:
         """What is said about images that do not keep to the scale."""
@@ -420,7 +425,7 @@ class Network:
         x, index = self.images(n), self.classes(n)
         z = self.encode(x, index)
         y = self.decode(z, index)
-        one_hot = None if index is None else nn.functional.one_hot(index, N_CLASSES).float().cpu()
+        one_hot = None if index is None else nn.functional.one_hot(index, model.signature.n_classes).float().cpu()
         with torch.inference_mode():
             codes = model.encode(self.x.float().cpu(), one_hot)
             flat = z.flatten(1).float().cpu()

@@ -168,7 +168,7 @@ def content_of(
             "row": place_of(0, rows) if encodes else -1,
         },
         "isReal": encodes,
-        "conditional": space.signature.conditional,
+        "knowsClasses": space.knows_classes,
     }  # fmt: skip
     return content, shown
 

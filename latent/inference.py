@@ -16,7 +16,6 @@ from latent.errors import ArgumentError
 from latent.model import Autoencoder, LatentModel
 
 BATCH_SIZE = 125  # the feature maps of a batch stay in the processor's cache
-N_CLASSES = 10
 REMEDY = "close what else uses the GPU, or hide it with CUDA_VISIBLE_DEVICES=-1."
 FILLED = float(np.log(2))  # a code's variance from half to twice that of the prior
 
@@ -165,7 +164,7 @@ def in_batches(
     if model.signature.conditional:
         if labels is None or len(labels) != len(inputs):
             raise ArgumentError(f"This model is conditional: it needs {len(inputs)} labels, one for each input.")
-        one_hot = F.one_hot(torch.tensor(np.asarray(labels)).long(), N_CLASSES).float()
+        one_hot = F.one_hot(torch.tensor(np.asarray(labels)).long(), model.signature.n_classes).float()
     device = next(model.parameters()).device
     results = torch.empty((len(inputs), *row_shape), dtype=torch.float32)
     start = 0

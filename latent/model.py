@@ -21,22 +21,27 @@ class Signature:
     """What a model takes and gives, whoever made it.
 
     ``latent_dim`` the length of a code as the page sees it, flat; ``code_shape`` its shape inside the model, which is
-    (channels, height, width) for a spatial code; ``image_shape`` (channels, height, width); ``conditional`` whether a
-    class has to be named; ``has_encoder`` is false for a decoder alone; ``framed`` whether smaller images stand in the
-    middle of what it takes, instead of being resized.
+    (channels, height, width) for a spatial code; ``image_shape`` (channels, height, width); ``n_classes`` of how many
+    classes one has to be named, 0 where none has; ``has_encoder`` is false for a decoder alone; ``framed`` whether
+    smaller images stand in the middle of what it takes, instead of being resized.
     """
 
     kind: Kind
     latent_dim: int
     image_shape: tuple[int, int, int]
     code_shape: tuple[int, ...]
-    conditional: bool = False
+    n_classes: int = 0
     has_encoder: bool = True
     framed: bool = False
 
+    @property
+    def conditional(self) -> bool:
+        """Whether a class has to be named."""
+        return self.n_classes > 0
+
 
 class LatentModel(Protocol):
-    """What the rest of the package asks of a model; ``label`` one-hot (n, 10), for a conditional one."""
+    """What the rest of the package asks of a model; ``label`` one-hot (n, n_classes), for a conditional one."""
 
     @property
     def signature(self) -> Signature: ...

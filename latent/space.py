@@ -249,13 +249,13 @@ class LatentSpace:
 
     @property
     def knows_classes(self) -> bool:
-        """Whether the images have as many classes as conditional models know."""
-        return len(self.classes) == inference.N_CLASSES
+        """Whether the images have as many classes as the model is told."""
+        return len(self.classes) == self.signature.n_classes
 
     @property
     def classes_of_model(self) -> tuple[str, ...]:
         """What the classes of a conditional model are called: as those of the images, where they are as many."""
-        return self.classes if self.knows_classes else tuple(map(str, range(inference.N_CLASSES)))
+        return self.classes if self.knows_classes else tuple(map(str, range(self.signature.n_classes)))
 
     @cached_property
     def errors(self) -> NDArray[np.float32]:

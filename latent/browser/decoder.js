@@ -6,7 +6,7 @@
  *
  * @typedef {{op: string, shape: number[], weight?: number[], bias?: number[], name?: string, kernel?: number[],
  *   stride?: number, padding?: number, factor?: number, mode?: string, first?: boolean, groups?: number,
- *   eps?: number}} Layer
+ *   eps?: number, classes?: number}} Layer
  *   `shape` is that of what the layer puts out; `weight` and `bias` say where theirs begin and end among the weights.
  * @typedef {{layers: Layer[], latent_dim: number, picture: number[]}} Program `picture` is [height, width, channels].
  * @typedef {{layer: Layer, input: Float32Array, from: number[], output: Float32Array, weight: Float32Array,
@@ -17,8 +17,6 @@ import { ACTIVATIONS } from "./activations.js" // which `live.py` writes
 
 /** @typedef {() => void} Step What runs one layer. */
 
-const CLASSES = 10
-
 /**
  * What turns a code into a picture: floats in [0, 1] as rows, columns, channels, overwritten by the next call.
  * @param {Program} program
@@ -27,7 +25,7 @@ const CLASSES = 10
  */
 export function decoder(program, weights) {
   const code = new Float32Array(program.latent_dim)
-  const label = new Float32Array(CLASSES)
+  const label = new Float32Array(Math.max(0, ...program.layers.map(({ classes = 0 }) => classes)))
   let [output, from] = [code, [code.length]]
   const steps = program.layers.map((layer) => {
     const input = output
@@ -67,7 +65,7 @@ const LAYERS = {
   },
   label: ({ layer, input, output, label }) => () => {
     output.set(label, layer.first ? 0 : input.length)
-    output.set(input, layer.first ? CLASSES : 0)
+    output.set(input, layer.first ? label.length : 0)
   },
   linear: ({ input, output, weight, bias }) => () => {
     output.set(bias)

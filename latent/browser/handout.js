@@ -12,7 +12,7 @@
  * @typedef {{sheet: import("./sheet.js").Sheet, codes: number[][], asked: number[], rows: number[]}} Pictures a
  *   sheet, and of each of its pictures the code, the class, and the row of its image where it is of one
  * @typedef {{stage: string, map: any, mean: number[], sweeps: Sweep[], pictures: Record<string, Pictures>,
- *   shelf: {code: number[], name: string, asked: number}[], chosen: Chosen, isReal: boolean, conditional: boolean}} Content
+ *   shelf: {code: number[], name: string, asked: number}[], chosen: Chosen, isReal: boolean, knowsClasses: boolean}} Content
  */
 import { decoder } from "./decoder.js"
 import { nearest, paint, say, support } from "./stage.js"
@@ -168,7 +168,7 @@ function clicked({ at: [x, y], dot }) {
     choose({ code, name: `the point ${x.toFixed(2)}, ${y.toFixed(2)} of the map` })
   } else {
     const code = stage.codes.subarray(dot * n, (dot + 1) * n)
-    const asked = content.conditional && stage.classes.length === 10 ? stage.labels[dot] : chosen.asked
+    const asked = content.knowsClasses ? stage.labels[dot] : chosen.asked
     choose({ code, name: nameOf(dot), asked, row: content.isReal ? dot : -1 })
   }
 }

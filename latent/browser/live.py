@@ -273,7 +273,7 @@ class Builder:
         self.add("upsample", (height * factor, width * factor, channels), factor=factor, mode=mode)
 
     def label(self, n: int, first: bool) -> None:
-        self.add("label", (self.shape[0] + n,), first=first)
+        self.add("label", (self.shape[0] + n,), first=first, classes=n)
 
     def unflatten(self, shape: tuple[int, int, int], channels_last: bool = False) -> None:
         """Numbers to a map of ``shape`` (channels, height, width)."""

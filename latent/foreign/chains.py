@@ -19,7 +19,7 @@ from latent.foreign.layers import TABLE, Layer
 
 SIDES = (28, 32, 64)  # of the images that networks for these data sets take
 CHANNELS = (1, 3)
-N_CLASSES = 10  # numbers that a label in one-hot form adds to an image or a code
+USUAL_CLASSES = 10  # of the data sets that most networks in the world are trained on
 MOST_CLASSES, LARGEST_EMBEDDING = 1000, 512  # rows and numbers in each that an embedding of labels may have
 MOST_STEPS = 60_000
 MOST_PATHS, LONGEST_PATH = 500, 200
@@ -86,7 +86,7 @@ class Chain:
     ways round some of its links, ``cost`` the higher the unlikelier an author would write it. ``named_activations``
     are those that the file itself names, where it holds modules: evidence, not proof, since others may stand in code
     that no file holds. ``not_run`` are the names of what lies among the layers in use and is of a kind that cannot be
-    run, or has no place.
+    run, or has no place. ``n_classes`` is how many classes a label is of, 0 where none joins.
     """
 
     links: tuple[Link, ...]
@@ -97,6 +97,7 @@ class Chain:
     not_run: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     heads: frozenset[str] = frozenset()
+    n_classes: int = 0
 
     def is_head(self, link: Link, layer: Layer) -> bool:
         """Whether a layer that is not used is a head beside a link: a log-variance beside a mean."""
@@ -182,44 +183,72 @@ def family(layer: Layer) -> str:
     return layer.name.partition(".")[0]
 
 
-def chains(layers: Sequence[Layer], clock: Clock | None = None) -> list[Chain]:
-    """The likeliest chains, at most `MOST_CHAINS`; decoders alone where there is no other."""
+def chains(
+    layers: Sequence[Layer], clock: Clock | None = None, classes: Sequence[int] = (USUAL_CLASSES,)
+) -> list[Chain]:
+    """The likeliest chains, at most `MOST_CHAINS`; decoders alone where there is no other.
+
+    ``classes`` are the numbers of classes that a label may be of, the likeliest first.
+    """
     links = candidates(layers)
-    labels = label_layers(links)
-    walks = Walks(links, labels, clock or Clock(5.0))
+    labels = ways_to_tell(links, classes)
+    walks = Walks(links, labels, clock or Clock(5.0), classes)
     whole = walks.chains([first for link in walks.links for first in as_first(link, labels)], layers)
     return whole or walks.chains([with_joint(link, Joint.CODE) for link in walks.links], layers)
 
 
-def label_layers(links: Sequence[Link]) -> dict[int, list[Layer]]:
-    """The layers that may make numbers of a label, by how many numbers: its row of a table, or what a dense layer
-    makes of its one-hot form."""
-    found: dict[int, list[Layer]] = {}
+def ways_to_tell(links: Sequence[Link], classes: Sequence[int]) -> dict[int, list[Layer | None]]:
+    """What may tell a network a label, by how many numbers: None for its one-hot form, or the layer that gives its row
+    of a table, or that it goes through in one-hot form."""
+    found: dict[int, list[Layer | None]] = {n: [None] for n in classes}
     for link in links:
         rows, width = link.layer.shape[:2]
         if link.is_conv or link.before or link.after:
             continue
-        if "bias" not in link.layer.tensors and N_CLASSES <= rows <= MOST_CLASSES and 2 <= width <= LARGEST_EMBEDDING:
+        taken = numbers_taken(link.layer)
+        if not taken and min(classes) <= rows <= MOST_CLASSES and 2 <= width <= LARGEST_EMBEDDING:
             found.setdefault(width, []).append(link.layer)
-        elif width == N_CLASSES and 2 <= rows <= LARGEST_EMBEDDING:
+        elif taken in classes and 2 <= rows <= LARGEST_EMBEDDING:
             found.setdefault(rows, []).append(link.layer)
     return found
+
+
+def classes_told(links: Sequence[Link], classes: Sequence[int]) -> int:
+    """Of how many classes the label is that joins some links, 0 where none does; a table may have rows to spare, and
+    then it is the first of ``classes`` that it has rows for."""
+    told = [link for link in links if link.condition]
+    sizes = [n for link in told if (n := link.condition if link.label is None else numbers_taken(link.label))]
+    if sizes or not told:
+        return sizes[0] if sizes else 0
+    rows = min(link.label.shape[0] for link in told if link.label)
+    return next((n for n in classes if n <= rows), rows)
+
+
+def numbers_taken(label: Layer) -> int:
+    """Of how many numbers a label is that goes through a layer, 0 for a table, which takes its index."""
+    return label.shape[1] if "bias" in label.tensors or label.shape[0] < min(label.shape[1], USUAL_CLASSES) else 0
 
 
 class Walks:
     """Every way through some links from a start to a layer that puts out an image, the cheapest first."""
 
-    def __init__(self, links: Sequence[Link], labels: Mapping[int, Sequence[Layer]], clock: Clock) -> None:
+    def __init__(
+        self,
+        links: Sequence[Link],
+        labels: Mapping[int, Sequence[Layer | None]],
+        clock: Clock,
+        classes: Sequence[int] = (USUAL_CLASSES,),
+    ) -> None:
         self.blocks = blocks(links)
         aside = {block.projection.layer.name for block in self.blocks if block.projection}
         self.links = [link for link in links if link.layer.name not in aside]
-        self.labels, self.clock = labels, clock
+        self.labels, self.clock, self.classes = labels, clock, classes
         names = dict.fromkeys(link.layer.name for link in self.links)
         self.position = {name: index for index, name in enumerate(names)}
         self.order = [next(link for link in self.links if link.layer.name == name) for name in names]
-        self.follower = sequence_followers(self.links, self.blocks)
+        self.follower = sequence_followers(self.links, labels, self.blocks)
         self.entries = set(self.follower.values())
-        self.rivals = rivals(self.links)
+        self.rivals = rivals(self.links, labels)
         self.parts: dict[str, list[Link]] = {}
         for link in self.order:
             self.parts.setdefault(family(link.layer), []).append(link)
@@ -312,10 +341,12 @@ class Walks:
         """The path with each way to make the numbers of a label that join it."""
         widths = {link.condition for link in path if link.condition}
         used = {link.layer.name for link in path}
-        free = {width: [each for each in self.labels.get(width, ()) if each.name not in used] for width in widths}
-        if all(width == N_CLASSES for width in widths):
+        told = {width: self.labels.get(width, ()) for width in widths}
+        free = {width: [each for each in ways if each and each.name not in used] for width, ways in told.items()}
+        as_it_is = {width for width, ways in told.items() if None in ways}
+        if widths == as_it_is and len(widths) <= 1:
             yield path
-        if any(free.values()) and all(free[width] or width == N_CLASSES for width in widths):
+        if any(free.values()) and all(free[width] or width in as_it_is for width in widths):
             made: list[Link] = []
             for link in path:
                 layers = free.get(link.condition, [])
@@ -332,7 +363,7 @@ class Walks:
             for block in self.blocks
             if all(name in place for name in block.names)
         )
-        chain = Chain(tuple(links), (), skips=skips)
+        chain = Chain(tuple(links), (), skips=skips, n_classes=classes_told(links, self.classes))
         used, families = chain.used, {family(link.layer) for link in links}
         rest = [layer for layer in layers if layer.name not in used and (layer.is_weighted or layer.kind == TABLE)]
         others = {family(layer) for layer in rest if family(layer) in self.takes_images} - families
@@ -439,7 +470,7 @@ def sizes_of(names: Sequence[str], links: Sequence[Link]) -> tuple[int, int] | N
     return None
 
 
-def rivals(links: Sequence[Link]) -> dict[str, frozenset[str]]:
+def rivals(links: Sequence[Link], labels: Mapping[int, object] = NO_LABELS) -> dict[str, frozenset[str]]:
     """By name the layers that are never run with a layer, since they are those of a copy of the same network.
 
     A copy has the same layers behind another first part of their names, or without one, and leads from an image to an
@@ -453,7 +484,9 @@ def rivals(links: Sequence[Link]) -> dict[str, frozenset[str]]:
     whole = {
         prefix: inside
         for prefix, inside in named.items()
-        if prefix and any(as_first(link) for link in inside.values()) and any(map(ends_in_image, inside.values()))
+        if prefix
+        and any(as_first(link, labels) for link in inside.values())
+        and any(map(ends_in_image, inside.values()))
     }
     found: dict[str, set[str]] = {}
     for prefix, inside in whole.items():
@@ -471,7 +504,9 @@ def rivals(links: Sequence[Link]) -> dict[str, frozenset[str]]:
     return {name: frozenset(others) for name, others in found.items()}
 
 
-def sequence_followers(links: Sequence[Link], inside: Sequence[Block] = ()) -> dict[str, str]:
+def sequence_followers(
+    links: Sequence[Link], labels: Mapping[int, object] = NO_LABELS, inside: Sequence[Block] = ()
+) -> dict[str, str]:
     """By name the layer that must follow it: the next one of the same Sequential, which runs from end to end, or of
     the same residual block."""
     last: dict[str, Link] = {}
@@ -486,7 +521,7 @@ def sequence_followers(links: Sequence[Link], inside: Sequence[Block] = ()) -> d
         before = last.get(parent)
         if place and before and is_nested(links[place - 1], parent):  # a block stands between
             before = None
-        if before and before.layer.name != link.layer.name and ways_to_follow(before, link):
+        if before and before.layer.name != link.layer.name and ways_to_follow(before, link, labels):
             follower.setdefault(before.layer.name, link.layer.name)
         last[parent] = link
     return follower
@@ -500,10 +535,10 @@ def is_nested(link: Link, parent: str) -> bool:
 def ways_to_follow(first: Link, then: Link, labels: Mapping[int, object] = NO_LABELS) -> list[Link]:
     """``then`` as it can follow ``first``, in every way that the sizes allow.
 
-    ``labels`` by the numbers that a label may have beside one for each class.
+    ``labels`` by how many numbers a label may add, see `ways_to_tell`.
     """
     ways: list[Link] = []
-    for condition in (0, N_CLASSES, *(width for width in labels if width != N_CLASSES)):
+    for condition in (0, *labels):
         if ways:
             break  # a label is only thought of where sizes do not meet without one
         wanted = then.n_in - condition
@@ -532,8 +567,7 @@ def as_first(link: Link, labels: Mapping[int, object] = NO_LABELS) -> list[Link]
     """The link as the first one, where it takes an image, with or without a label."""
     if link.is_conv:
         return [with_joint(link, Joint.IMAGE)] if link.n_in in CHANNELS else []
-    widths = dict.fromkeys((0, N_CLASSES, *labels))
-    return [with_joint(link, Joint.IMAGE, width) for width in widths if image_shape(link.n_in - width)]
+    return [with_joint(link, Joint.IMAGE, width) for width in (0, *labels) if image_shape(link.n_in - width)]
 
 
 def ends_in_image(link: Link) -> bool:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent import data
-from latent.foreign.chains import N_CLASSES
+from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Node
 from latent.foreign.halves import Classes, Half, Halves, Layout, half_of
 from latent.foreign.operations import PIXELS
@@ -104,7 +104,7 @@ def half_to_dict(half: Half | None) -> dict[str, Any] | None:
     classes = half.classes
     return {
         "graph": half.graph.to_dict(), "into": half.into, "out": half.out, "batch": half.batch,
-        "classes": classes and [classes.name, list(classes.sizes), classes.index],
+        "classes": classes and [classes.name, list(classes.sizes), classes.index, classes.n],
     }  # fmt: skip
 
 
@@ -115,12 +115,20 @@ def half_from_dict(values: Mapping[str, Any] | None, part: str, tensors: Mapping
     graph = Graph.from_dict(values["graph"], own)
     classes = None
     if values["classes"] is not None:
-        name, sizes, index = values["classes"]
-        classes = Classes(name, tuple(sizes), bool(index), graph.inputs[name].dtype)
+        name, sizes, index, *n = values["classes"]
+        n = n or [USUAL_CLASSES]  # of files that were saved when there was no other number
+        classes = Classes(name, tuple(sizes), bool(index), graph.inputs[name].dtype, as_count(n[0]))
     if set(graph.inputs) != {values["into"], *([classes.name] if classes else [])}:
         raise ValueError("its graph has other inputs than it says")
     half = half_of(graph, values["into"], values["out"], classes)
     return half if half.batch == values["batch"] else replace(half, batch=int(values["batch"]))
+
+
+def as_count(n: object) -> int:
+    """A number of classes that a file names. Raises `ValueError`."""
+    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= MOST_CLASSES:
+        raise ValueError(f"it names {n!r} classes")
+    return n
 
 
 def layout_to_list(layout: Layout) -> list[Any]:
@@ -181,7 +189,7 @@ def signature_of(description: Description) -> Signature:
         latent_dim=math.prod(shape),
         image_shape=layout.image,
         code_shape=shape,
-        conditional=any(half is not None and half.classes is not None for half in (halves.encoder, halves.decoder)),
+        n_classes=halves.n_classes,
         has_encoder=halves.encoder is not None,
     )
 
@@ -283,13 +291,13 @@ def with_pixels(description: Description, examples: Examples | None) -> Descript
 def error_of(description: Description, examples: Examples | None) -> float:
     """Mean squared error per pixel on a few of these images, the digits that ship by default."""
     model = Described(description)
-    images, labels = data.evaluation_digits() if examples is None else (examples.images, examples.labels)
+    examples = examples or Examples.shipped()
     shape = model.signature.image_shape
-    fitted = torch.from_numpy(data.fit(images[:TRIED_IMAGES], shape).astype(np.float32) / 255)
+    fitted = torch.from_numpy(data.fit(examples.images[:TRIED_IMAGES], shape).astype(np.float32) / 255)
     x = fitted[:, None] if shape[0] == 1 else fitted.movedim(-1, 1)
     if x.shape[1:] != shape:
         x = x.expand(-1, *shape)
-    one_hot = F.one_hot(torch.tensor(labels[:TRIED_IMAGES]).long(), N_CLASSES).float()
+    one_hot = examples.told(model.signature.n_classes)[:TRIED_IMAGES]
     with torch.inference_mode():
         error = float(F.mse_loss(model.decode(model.encode(x, one_hot), one_hot), x))
     return error if math.isfinite(error) else math.inf
@@ -307,7 +315,8 @@ def lone(half: Half) -> Half:
         return half
     sizes = [int(size or 1) for size in half.graph.inputs[half.into].sizes[1:]]
     x = torch.rand(2, *sizes, generator=torch.Generator().manual_seed(0))
-    one_hot = torch.eye(N_CLASSES)[:2]
+    n_classes = 1 if half.classes is None else half.classes.n
+    one_hot = torch.eye(n_classes)[torch.arange(2) % n_classes]
     with torch.inference_mode():
         together = half.run(x, one_hot)
         alone = torch.cat([half.run(x[i : i + 1], one_hot[i : i + 1]) for i in range(2)])

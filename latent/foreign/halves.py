@@ -16,7 +16,7 @@ from torch import Tensor
 
 from latent.errors import CheckpointError
 from latent.files import label
-from latent.foreign.chains import N_CLASSES
+from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Input, Node
 from latent.foreign.node_operations import OPERATIONS
 from latent.foreign.rewriting import fixed_batch, for_any_batch, settled, without_zeros
@@ -26,6 +26,7 @@ MOST_NUMBERS = 2**25  # in the largest value of a batch: 128 MB
 LARGEST_CODE = 2**17  # numbers
 CHANNELS = (1, 3, 4)
 SIDES = (28, 32, 64, 128, 256)  # tried where a graph takes images of any size
+REARRANGING = ("reshape", "flatten", "squeeze", "unsqueeze", "cast", "cast_like", "identity", "expand", "clamp")
 CLASS_NAMES = re.compile(r"label|class|cond|(^|_)(y|c|lbl)($|_)", re.IGNORECASE)
 MEAN_NAMES = re.compile(r"mean|(^|[^a-z])(mu|loc)([^a-z]|$)|^z_?mu", re.IGNORECASE)
 SPREAD_NAMES = re.compile(r"log_?var|logvar|var|std|sigma|scale", re.IGNORECASE)
@@ -55,15 +56,16 @@ class Layout:
 
 @dataclass(frozen=True)
 class Classes:
-    """How a graph takes the class of an image: ``sizes`` without the batch, one-hot or its index."""
+    """How a graph takes the class of an image, of ``n`` classes: ``sizes`` without the batch, one-hot or its index."""
 
     name: str
     sizes: tuple[int, ...]
     index: bool
     dtype: torch.dtype
+    n: int
 
     def put(self, one_hot: Tensor) -> Tensor:
-        """One-hot classes (n, 10) as the graph takes them."""
+        """One-hot classes (n images, n classes) as the graph takes them."""
         values = one_hot.argmax(1) if self.index else one_hot
         return values.reshape(len(one_hot), *self.sizes).to(self.dtype)
 
@@ -104,6 +106,22 @@ class Halves:
     variational: bool = False
     remarks: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raises `CheckpointError` where the encoder needs another number of classes than the decoder."""
+        for classes in self.classes:
+            if not classes.index and classes.n != self.n_classes:
+                raise CheckpointError(f"takes classes of two numbers, {classes.n} and {self.n_classes}")
+
+    @property
+    def classes(self) -> list[Classes]:
+        """How the classes go into the halves that take them."""
+        return [half.classes for half in (self.encoder, self.decoder) if half is not None and half.classes is not None]
+
+    @property
+    def n_classes(self) -> int:
+        """Of how many classes one has to be named, 0 where none has."""
+        return min((classes.n for classes in self.classes), default=0)
+
 
 def halves_of(graph: Graph) -> Halves:
     """The autoencoder, or half of one, that a graph is. Raises `CheckpointError`, a sentence without its subject."""
@@ -114,6 +132,8 @@ def halves_of(graph: Graph) -> Halves:
     n = fixed_batch(graph) or 2
     values = graph.looked_at(n)
     main, classes = inputs_of(graph)
+    if classes is not None and classes.index and not classes_taken(graph, classes.name):
+        remarks += (f"The file does not say how many classes it takes; here they are {classes.n}.",)
     given = tuple(graph.inputs[main].sizes[1:])
     sizes = tuple(int(size) for size in given if size is not None)
     image = layout_of(sizes, graph.channels_last)
@@ -184,20 +204,19 @@ def inputs_of(graph: Graph) -> tuple[str, Classes | None]:
         each = graph.inputs[name]
         sizes = tuple(size or 0 for size in each.sizes[1:])
         whole_number = each.dtype != torch.float32
-        return whole_number, math.prod(sizes) in (1, N_CLASSES), bool(CLASS_NAMES.search(name))
+        return whole_number, math.prod(sizes) in (1, USUAL_CLASSES), bool(CLASS_NAMES.search(name))
 
     second, first = sorted(names, key=is_class, reverse=True)
-    if is_class(second) == is_class(first) or not any(is_class(second)[:2]):
+    if is_class(second) == is_class(first):
         raise CheckpointError(f"has two inputs, {label(names[0])} and {label(names[1])}, of which neither is a class")
     each = graph.inputs[second]
     sizes = tuple(size or 1 for size in each.sizes[1:])
-    if math.prod(sizes) == N_CLASSES:
-        return first, Classes(second, sizes, False, each.dtype)
-    if math.prod(sizes) != 1:
-        raise CheckpointError(
-            f"takes classes by {math.prod(sizes)} numbers, {label(second)}; {N_CLASSES} classes are supported"
-        )
-    return first, Classes(second, sizes, True, each.dtype)
+    n = math.prod(sizes)
+    if n == 1:
+        return first, Classes(second, sizes, True, each.dtype, classes_taken(graph, second) or USUAL_CLASSES)
+    if n > MOST_CLASSES or max(sizes) != n:
+        raise CheckpointError(f"takes {label(second)} of {' × '.join(map(str, sizes))} numbers, which is no class")
+    return first, Classes(second, sizes, False, each.dtype, n)
 
 
 def layout_of(sizes: tuple[int, ...], channels_last: bool) -> Layout | None:
@@ -232,21 +251,28 @@ def half_of(graph: Graph, into: str, out: str, classes: Classes | None, given: I
         raise CheckpointError(
             f"makes its images of {label(into)} and of {label(extra[0])} too, so there is no code alone"
         )
-    if used is not None and used.index:
-        check_classes(part, used)
     batch = fixed_batch(graph)
     largest = max(value.numel() for value in part.looked_at(batch or 1).values() if value.is_meta)
     return Half(part, into, out, used, batch, max(1, MOST_NUMBERS // largest))
 
 
-def check_classes(graph: Graph, classes: Classes) -> None:
-    """Raise `CheckpointError` where an embedding or the like has no place for each of the classes."""
+def classes_taken(graph: Graph, name: str) -> int | None:
+    """How many classes the index of one may be of: as many as a table has rows, a one-hot form numbers, or as there are
+    numbers that it is compared with. None where no operation tells."""
+    values, index, found = graph.looked_at(1), {name}, []
     for node in graph.nodes:
-        table = {"embedding": 1, "gather": 0}.get(node.op)
-        if table is not None and classes.name in node.inputs and node.inputs[table] in graph.tensors:
-            n = len(graph.tensors[node.inputs[table]])
-            if n < N_CLASSES:
-                raise CheckpointError(f"takes {n} classes; {N_CLASSES} are supported")
+        if not index.intersection(node.inputs):
+            continue
+        others = [values[each] for each in node.inputs if each and each not in index]
+        if node.op in REARRANGING:
+            index.update(node.outputs)
+        elif node.op in ("embedding", "gather"):
+            found += [len(table) for table in others if table.ndim == 2 and table.is_floating_point()]
+        elif node.op == "one_hot":
+            found.append(node.attributes["depth"])
+        elif node.op == "equal":
+            found += [numbers.numel() for numbers in others if numbers.numel() > 1 and not numbers.is_meta]
+    return min(found, default=None)
 
 
 def encoder_alone(

@@ -37,7 +37,7 @@ class Network(nn.Module):
             latent_dim=int(torch.Size(shape).numel()),
             image_shape=(reading.channels, reading.side, reading.side),
             code_shape=shape,
-            conditional=reading.conditional,
+            n_classes=reading.chain.n_classes,
             has_encoder=reading.chain.has_encoder,
             framed=VIEWS[reading.view].framed,
         )

@@ -11,7 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latent.foreign.chains import N_CLASSES, Chain, Joint, Link, Skip, image_shape, side_of
+from latent.foreign.chains import (
+    USUAL_CLASSES,
+    Chain,
+    Joint,
+    Link,
+    Skip,
+    classes_told,
+    image_shape,
+    numbers_taken,
+    side_of,
+)
 from latent.foreign.geometry import SAME, Geometry, Step, geometries
 from latent.foreign.layers import TABLE, Layer, in_torch_layout, layers_of
 from latent.foreign.normalisations import FEATURE_NORMS, NORMALISATIONS
@@ -104,7 +114,7 @@ class Reading:
 
     @property
     def conditional(self) -> bool:
-        return any(link.condition for link in self.chain.links)
+        return self.chain.n_classes > 0
 
     @property
     def variational(self) -> bool:
@@ -314,6 +324,7 @@ class Reading:
         skips = [[skip.first, skip.last, skip.projection and link_to_dict(skip.projection)] for skip in chain.skips]
         parts: dict[str, object] = {"skips": skips, "not_run": list(chain.not_run), "elsewhere": list(chain.elsewhere)}
         found = {name: part for name, part in parts.items() if part}
+        found |= {"n_classes": chain.n_classes} if chain.n_classes not in (0, USUAL_CLASSES) else {}
         found |= {} if usual else {"unused": unused}
         found |= {} if chain.heads >= set(unused) else {"heads": sorted(chain.heads)}
         defaults = {each.name: each.default for each in fields(self)}
@@ -331,7 +342,10 @@ class Reading:
             for first, last, around in values.get("skips", ())
         )
         not_run, elsewhere = (tuple(map(str, values.get(name, ()))) for name in ("not_run", "elsewhere"))
-        chain = Chain(links, (), skips=skips, not_run=not_run, elsewhere=elsewhere)
+        n_classes = classes_told(links, (values.get("n_classes", USUAL_CLASSES),))
+        if n_classes != values.get("n_classes", n_classes):
+            raise ValueError(f"its reading names {values['n_classes']!r} classes, and its layers take {n_classes}")
+        chain = Chain(links, (), skips=skips, not_run=not_run, elsewhere=elsewhere, n_classes=n_classes)
         weighted = [name for name, layer in layers.items() if layer.is_weighted]
         names = [name for name in values.get("unused", weighted) if name not in chain.used]
         heads = frozenset(map(str, values.get("heads", names)))
@@ -360,7 +374,7 @@ class Reading:
             raise ValueError("its reading names a codebook that is not there")
         try:
             with torch.inference_mode():
-                label = torch.zeros(1, N_CLASSES)
+                label = torch.zeros(1, self.chain.n_classes)
                 z = torch.zeros(1, *self.code_shape)
                 if self.chain.has_encoder:
                     z = self.encode(torch.zeros(1, self.channels, self.side, self.side), label)
@@ -369,7 +383,7 @@ class Reading:
             raise ValueError("its reading does not fit its weights") from error
 
     def encode(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """Images (n, channels, side, side) in [0, 1] to codes (n, *code_shape), ``label`` one-hot (n, 10)."""
+        """Images (n, channels, side, side) in [0, 1] to codes (n, *code_shape), ``label`` one-hot (n, n_classes)."""
         return self.quantised(self.unquantised(x, label))
 
     def unquantised(self, x: Tensor, label: Tensor | None = None) -> Tensor:
@@ -531,10 +545,11 @@ def link_from_dict(values: Mapping[str, Any], layers: Mapping[str, Layer]) -> Li
 
 
 def numbers_of_label(label: Tensor, layer: Layer | None) -> Tensor:
-    """The numbers (n, width) that stand for labels in one-hot form (n, 10): these, or what a layer makes of them."""
+    """The numbers (n, width) that stand for labels in one-hot form (n, n_classes): these, or what a layer makes of
+    them."""
     if layer is None:
         return label
-    if "bias" in layer.tensors or layer.shape[0] < label.shape[1]:
+    if numbers_taken(layer):
         return F.linear(label, layer.weight, layer.tensors.get("bias"))
     return label @ layer.weight[: label.shape[1]]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import inf, isfinite, log
 from typing import Any
 
@@ -26,7 +25,7 @@ from latent.dataset import Dataset
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign.certainty import DIFFERENT, Certainty
-from latent.foreign.chains import N_CLASSES, Chain, Joint, as_first, candidates, chains
+from latent.foreign.chains import USUAL_CLASSES, Chain, Joint, as_first, candidates, chains
 from latent.foreign.clock import Clock
 from latent.foreign.geometry import Geometry, Known, geometries
 from latent.foreign.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
@@ -95,28 +94,39 @@ class Scored:
 
 @dataclass
 class Examples:
-    """Real images, ``fitted`` to each side and number of channels that readings ask for."""
+    """Real images, ``fitted`` to each side and number of channels that readings ask for; ``labels`` (n,) of so many
+    classes, which is 0 where none are known."""
 
     images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.intp]
+    n_classes: int
     fitted: dict[tuple[int, int, bool], Tensor] = field(default_factory=dict)
     mean_errors: dict[tuple[int, int, bool, int], float] = field(default_factory=dict)
-
-    @cached_property
-    def one_hot(self) -> Tensor:
-        """The labels in one-hot form, (n, 10)."""
-        return F.one_hot(torch.tensor(self.labels).long(), N_CLASSES).float()
+    one_hot: dict[int, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, images: Dataset) -> Examples:
-        """As many of a data set as readings are judged by, evenly spread over it.
-
-        A label that no model can take, which knows `N_CLASSES` classes, counts as the first.
-        """
+        """As many of a data set as readings are judged by, evenly spread over it."""
         rows = np.linspace(0, len(images) - 1, min(len(images), JUDGING_IMAGES)).astype(int)
-        known = images.labels is not None and len(images.classes) == N_CLASSES
-        labels = images.labels[rows] if known and images.labels is not None else np.zeros(len(rows), np.uint8)
-        return cls(images.images[rows], labels.astype(np.uint8))
+        labels = np.zeros(len(rows)) if images.labels is None else images.labels[rows]
+        return cls(images.images[rows], labels.astype(np.intp), len(images.classes))
+
+    @classmethod
+    def shipped(cls) -> Examples:
+        """Of the digits that ship."""
+        images, labels = data.evaluation_digits()
+        return cls(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES].astype(np.intp), int(labels.max()) + 1)
+
+    @property
+    def classes(self) -> tuple[int, ...]:
+        """The numbers of classes that a model's label may be of, that of these images first."""
+        return tuple(dict.fromkeys((self.n_classes, USUAL_CLASSES))) if self.n_classes > 1 else (USUAL_CLASSES,)
+
+    def told(self, n_classes: int) -> Tensor:
+        """The labels as a model is told them that knows ``n_classes``, (n, n_classes) one-hot; all the first class
+        where these images have another number of them."""
+        labels = self.labels if n_classes == self.n_classes else np.zeros_like(self.labels)
+        return F.one_hot(torch.from_numpy(labels), max(1, n_classes)).float()
 
     def all(self, reading: Reading) -> Tensor:
         """All images (n, channels, side, side) in [0, 1], as a reading takes them."""
@@ -128,8 +138,11 @@ class Examples:
         return self.fitted[key]
 
     def batch(self, reading: Reading, n: int) -> tuple[Tensor, Tensor]:
-        """``n`` images (n, channels, side, side) in [0, 1] and one-hot labels (n, 10)."""
-        return self.all(reading)[:n], self.one_hot[:n]
+        """``n`` images (n, channels, side, side) in [0, 1] and one-hot labels (n, n_classes)."""
+        n_classes = reading.chain.n_classes
+        if n_classes not in self.one_hot:
+            self.one_hot[n_classes] = self.told(n_classes)
+        return self.all(reading)[:n], self.one_hot[n_classes][:n]
 
     def mean_error(self, reading: Reading, n: int) -> float:
         """Mean squared error per pixel of the mean image as the answer to each of the first ``n``."""
@@ -162,14 +175,12 @@ def read(
     clock = Clock(SECONDS if examples is None else SECONDS_ON_IMAGES)
     turned, channels_last = in_torch_layout(tensors)
     layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
-    found = chains(layers, clock.share(CHAINS_SHARE))
+    judged_by = examples or Examples.shipped()
+    found = chains(layers, clock.share(CHAINS_SHARE), judged_by.classes)
     if not found:
         raise CheckpointError(what_it_seems_to_be(layers, tensors))
     found = finite(found)
-    if examples is None:
-        images, labels = data.evaluation_digits()
-        examples = Examples(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES])
-    search = Search(examples)
+    search = Search(judged_by)
     known = known_convolutions(modules or {})
     named = activations_named(modules or {})
     found = [replace(chain, named_activations=named, not_run=(*chain.not_run, *(unread or ()))) for chain in found]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ import torch
 from latent.errors import CheckpointError, UnsupportedError
 from latent.files import label
 from latent.foreign.aten_graph import Value
-from latent.foreign.chains import N_CLASSES
+from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Input, TooMuchError
 from latent.foreign.halves import CHANNELS, CLASS_NAMES, LEAST_PIXELS, SIDES, Halves, halves_of, is_mean
 from latent.foreign.pickles import Record
@@ -29,7 +29,7 @@ from latent.foreign.torchscript_follower import Budget, ExhaustedError, Fields, 
 MAP_SIDES = (1, 2, 4, 7, 8, 14, 16, 32)  # of codes that are maps
 OTHER_SIDES = (16, 20, 24, 40, 48, 56, 80, 96, 100, 112, 160, 192, 200, 224)  # of images, beside the usual ones
 BATCHES = (1, 2, 3, 4, 8, 16, 32, 64)  # tried where a network was traced with a number of images that stands in it
-LABELS = (Input((None,), torch.int64), Input((None, N_CLASSES)), Input((None, 1), torch.int64))
+LABELS = (Input((None,), torch.int64), Input((None, USUAL_CLASSES)), Input((None, 1), torch.int64))
 SAME_FAILURES = 4  # for several sizes, after which no others are tried
 TRAINING = "The network was saved as in training; it is run in evaluation mode, without dropout and batch statistics."
 
@@ -178,7 +178,7 @@ class Search:
             )
         tried = Tried()
         for shape in tried.shapes():
-            for inputs in inputs_of(names, shape):
+            for inputs in inputs_of(names, shape, tried.labels(shape)):
                 found = self.run(way, inputs, tried)
                 if found is not None and is_whole(found[1]):
                     return self.remarked(way, inputs, *found)
@@ -255,11 +255,24 @@ class Tried:
         if failure.unsupported and sum(each.why == failure.why for each in self.failed) >= SAME_FAILURES:
             raise UnsupportedError(failure.why)
 
+    @property
+    def takes(self) -> tuple[tuple[str, int], ...]:
+        """What the first layers take, as far as the inputs that were tried came."""
+        return next((each.takes for each in self.failed if each.takes), ())
+
+    def labels(self, shape: tuple[int, ...]) -> Iterator[Input]:
+        """The ways to give the class of an image or a code of these sizes; last the number of classes in one-hot form
+        that would fill up what the first dense layer takes."""
+        yield from LABELS
+        n = next((n for kind, n in self.takes if kind == "features"), 0) - math.prod(shape)
+        if 2 <= n <= MOST_CLASSES and n != USUAL_CLASSES:
+            yield Input((None, n))
+
     def shapes(self) -> Iterator[tuple[int, ...]]:
         """The sizes to try, each once: what the first layer takes, which is known once one was tried."""
         first = (CHANNELS[0], SIDES[0], SIDES[0])
         yield first
-        takes = next((each.takes for each in self.failed if each.takes), ())
+        takes = self.takes
         usual = [(channels, side, side) for sides in (SIDES, OTHER_SIDES) for channels in CHANNELS for side in sides]
         yield from dict.fromkeys(shape for shape in (*suited(takes), *usual) if shape != first)
 
@@ -280,7 +293,7 @@ class Tried:
 def suited(takes: Sequence[tuple[str, int]]) -> Iterator[tuple[int, ...]]:
     """Sizes, without the number of images, that a first layer of so many features or channels may take."""
     kind, n = next(((kind, n) for kind, n in takes if kind != "vectors"), ("", 0))
-    beside = dict.fromkeys([0, N_CLASSES, *(size for kind, size in takes if kind == "vectors")])  # for the class
+    beside = dict.fromkeys([0, USUAL_CLASSES, *(size for kind, size in takes if kind == "vectors")])  # for the class
     if kind == "channels":
         if n in CHANNELS:
             yield from ((n, side, side) for side in (*SIDES, *OTHER_SIDES))
@@ -298,14 +311,16 @@ def suited(takes: Sequence[tuple[str, int]]) -> Iterator[tuple[int, ...]]:
         yield 1, n, n
 
 
-def inputs_of(names: Sequence[str], shape: tuple[int, ...]) -> Iterator[dict[str, Input]]:
+def inputs_of(
+    names: Sequence[str], shape: tuple[int, ...], labels: Iterable[Input] = LABELS
+) -> Iterator[dict[str, Input]]:
     """The inputs by name for an image or a code of these sizes, with every way to give its class where there is one."""
     main = Input((None, *shape))
     if len(names) == 1:
         yield {names[0]: main}
         return
     is_second = bool(CLASS_NAMES.search(names[1])) or not CLASS_NAMES.search(names[0])
-    for classes in LABELS:
+    for classes in labels:
         yield dict(zip(names, (main, classes) if is_second else (classes, main)))
 
 

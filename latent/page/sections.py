@@ -27,7 +27,7 @@ from latent.space import LatentSpace
 
 Draw = Callable[[LatentSpace], None]
 Need = Literal["encoder"]
-DEFAULT_CLASS = 3  # that a conditional model is asked for
+USUAL_CLASS = 3  # that a conditional model is asked for, where it knows as many
 WHERE_MISSING: dict[Need, str] = {"encoder": "This section needs an encoder."}
 
 
@@ -127,8 +127,13 @@ def open_model(files: Mapping[str, Path]) -> LatentSpace:
     space = chosen_model(files)
     if space.signature.conditional:
         names = space.classes_of_model
-        return space.asked_for(value_of("digit", range(len(names)), DEFAULT_CLASS, names))
+        return space.asked_for(value_of("digit", range(len(names)), default_class(space), names))
     return space
+
+
+def default_class(space: LatentSpace) -> int:
+    """The class that a conditional model is asked for until somebody chooses another."""
+    return min(USUAL_CLASS, space.signature.n_classes - 1)
 
 
 def show_model() -> LatentSpace | None:
@@ -144,7 +149,7 @@ def show_model() -> LatentSpace | None:
         if certainty := space.checkpoint.certainty:
             st.caption(f"Architecture inferred from the weights: **{certainty.level}**", help=certainty.remedy or None)
         if space.signature.conditional:
-            choose_class(space.classes_of_model, "Class", "digit", DEFAULT_CLASS, width="stretch")
+            choose_class(space.classes_of_model, "Class", "digit", default_class(space), width="stretch")
     except LatentError as error:
         show_error(error)
     datasets.show_mistake()

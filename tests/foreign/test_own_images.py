@@ -26,15 +26,18 @@ def test_a_network_of_other_images_is_read_as_its_author_runs_it(name):
     assert space.errors.mean() < 0.1 * (space.images / 255).var(axis=0).mean()
 
 
-def test_examples_are_spread_over_a_set_and_labels_count_where_a_model_can_take_them():
+def test_examples_are_spread_over_a_set_and_labels_count_where_a_model_knows_as_many_classes():
     images = np.arange(1200, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
     ten = dataset.Dataset.of(images, np.arange(1200) % 10)
     spread = Examples.of(ten)
     assert len(spread.images) == 500
     assert np.ptp(np.flatnonzero(np.isin(np.arange(1200), np.linspace(0, 1199, 500).astype(int)))) == 1199
     assert set(spread.labels.tolist()) == set(range(10))
-    assert not Examples.of(dataset.Dataset.of(images, np.arange(1200) % 50)).labels.any()
-    assert not Examples.of(dataset.Dataset.of(images)).labels.any()
+    fifty = Examples.of(dataset.Dataset.of(images, np.arange(1200) % 50))
+    assert np.array_equal(fifty.told(50).argmax(1), fifty.labels)
+    assert fifty.told(10).shape == (500, 10)
+    assert not fifty.told(10).argmax(1).any()
+    assert not Examples.of(dataset.Dataset.of(images)).told(10).argmax(1).any()
 
 
 def test_the_set_that_ships_is_what_readings_are_judged_by_at_first(tmp_path, monkeypatch):

@@ -161,7 +161,7 @@ def test_no_shipped_model_is_overfitted(name):
 
 
 def test_a_conditional_model_says_so_and_nothing_of_missing_or_overlapping_classes():
-    (gate,) = closed(looked(signature=replace(VAE, conditional=True)))
+    (gate,) = closed(looked(signature=replace(VAE, n_classes=10)))
     assert gate.closes == {"coverage", "overlap"}
     assert "The class is an input" in gate.text
 
