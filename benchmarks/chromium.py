@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.comparison import MissingPeer, peer
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell"))), None
 )
 # No sandbox, for containers; the rest keeps the browser from calling home.
 ARGUMENTS = [
