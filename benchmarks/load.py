@@ -26,6 +26,7 @@ from benchmarks.session import Rerun, Session
 from latent import checkpoint, drawing
 from latent.images import data_uri, png_bytes
 from latent.model import AutoencoderConfig
+from latent.page import heap
 from latent.train import initial_model
 
 COUNTS = (1, 5, 10, 20, 40, 100)
@@ -35,6 +36,7 @@ MOVES_A_SECTION = 4  # then on to the next
 JOINING = 10  # visitors a second
 UPLOADING = 10  # of so many visitors, one uploads a model
 FORGETTING = 2.0  # seconds until a session that left is forgotten
+GONE = FORGETTING + heap.RESTING + 3  # seconds after which memory is measured that they left: when it was tidied up
 FORGET = ("--server.disconnectedSessionTTL", f"{FORGETTING:.0f}")
 Visit = Callable[[str, int, float], Awaitable[list[Rerun]]]
 
@@ -146,7 +148,7 @@ def measure(name: str, server: Server, visitor: Visit, n: int, seconds: float) -
     """A number of visitors, and the memory when they are gone."""
     before = server.megabytes()
     reruns, broke, most = asyncio.run(crowd(server, visitor, n, seconds))
-    time.sleep(FORGETTING + 3)
+    time.sleep(GONE)
     wrong = broke + [error for rerun in reruns for error in rerun.errors]
     p50, p95 = np.percentile([1000 * rerun.seconds for rerun in reruns], [50, 95]) if reruns else (np.nan, np.nan)
     return Load(
@@ -187,7 +189,7 @@ def loads(counts: list[int], seconds: float, naive: bool) -> list[Load]:
             sides.append(("naive page", servers.enter_context(serve(NAIVE, *FORGET)), visit_naive))
             asyncio.run(visit_naive(sides[1][1].address, 0, 2))
         asyncio.run(warm(ours))
-        time.sleep(FORGETTING + 3)
+        time.sleep(GONE)
         return [measure(*side, n, seconds) for n in counts for side in sides]
 
 

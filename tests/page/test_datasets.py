@@ -15,6 +15,7 @@ from PIL import Image
 from latent import checkpoint, dataset, report, train
 from latent.measure.evidence import Evidence
 from latent.page import datasets
+from latent.page.panels.model_file import notes_on_images
 from latent.space import LatentSpace
 from tests.support.models import CHECKPOINTS, ROOT, tiny
 from tests.support.page import SECTIONS, facts, move, opened, own_folders, parts, sheets, shown
@@ -96,6 +97,15 @@ def test_a_model_chooses_the_images_that_its_file_names_and_the_next_one_those_t
     app = move(app, "selectbox", "images", "wide")
     assert app.selectbox(key="images").value == "wide"
     assert "resized from 6 × 14 to 28 × 28" in texts(app)
+
+
+def test_what_large_images_take_of_the_servers_memory_is_said():
+    def notes(n):
+        images = dataset.Dataset.of(np.full((n, 128, 128, 3), (9, 0, 0), np.uint8))
+        return " ".join(notes_on_images(LatentSpace.of("large", tiny(image_shape=(3, 128, 128)), images)))
+
+    assert notes(2100) == "The images in use take 103 MB of the server's memory."
+    assert notes(100) == ""
 
 
 def test_a_link_says_which_images():

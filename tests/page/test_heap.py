@@ -101,3 +101,23 @@ def test_threads_share_arenas():
         return int(ended.stdout)
 
     assert arenas("heap.share_arenas()") <= 2 < arenas("")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is asked to give memory back")
+def test_memory_that_nothing_is_in_goes_back_to_the_system_when_there_is_no_work():
+    end = """
+def megabytes():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+
+heap.share_arenas()
+blocks = [bytearray(b"1") * 100_000 for _ in range(3000)]
+above = bytearray(b"1") * 100_000  # so that the blocks are not the end of what the process has
+high = megabytes()
+del blocks
+gc.collect()
+assert megabytes() > high - 50
+working = False
+until(lambda: megabytes() < high - 250)
+print("back")
+"""
+    assert run("inf", end) == ["back"]

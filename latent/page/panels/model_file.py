@@ -16,6 +16,7 @@ from latent.page.snippet import Snippet, snippet
 from latent.space import LatentSpace
 
 KINDS = {"ae": "autoencoder", "vae": "VAE"}
+MANY_MEGABYTES = 100  # of images, which are worth a sentence
 
 
 class Shown(NamedTuple):
@@ -62,6 +63,8 @@ def notes_on_images(space: LatentSpace) -> Iterator[str]:
     if own != channels:
         kinds = {1: "grey", 3: "three channels", 4: "four channels"}
         yield f"Images are brought to {kinds.get(channels, f'{channels} channels')} for this model."
+    if (megabytes := space.dataset.images.nbytes / 1e6) >= MANY_MEGABYTES:
+        yield f"The images in use take {megabytes:,.0f} MB of the server's memory."
 
 
 def facts_of(space: LatentSpace) -> dict[str, str]:
