@@ -13,7 +13,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -59,6 +59,10 @@ class Numbered:
     def attribute(self, name: str) -> Numbered:
         return Numbered(self.weights, f"{self.prefix}{name}/")
 
+    def part(self, names: tuple[str, str]) -> Numbered:
+        """Those of a layer inside the layer, by its name here and in older files."""
+        return self.attribute(names[0])
+
 
 @dataclass(frozen=True)
 class Called:
@@ -84,6 +88,10 @@ class Called:
 
     def attribute(self, name: str) -> Called:
         return Called(self.weights, name, name)
+
+    def part(self, names: tuple[str, str]) -> Called:
+        own = {name: tensor for name, tensor in self.weights.items() if self.layer in name.split("/")}
+        return Called(own, self.group, names[1])
 
 
 @dataclass(frozen=True)
@@ -207,12 +215,13 @@ class Building:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer as its configuration says, and its weights."""
+    """One layer as its configuration says, its weights, and the arguments of a call of it where they are known."""
 
     class_name: str
     name: str
     config: Config
     weights: Numbered | Called
+    call: Call | None = None
 
     def get(self, name: str, default: Any = None) -> Any:
         value = self.config.get(name)
@@ -452,7 +461,7 @@ def run_functional(
                 found = [function_of(building, each, filled(call, values))]
             else:
                 given = [values[key] for key in tensors_in(call)]
-                found = run_layer(building, each, given, source.of(place), depth)
+                found = run_layer(building, each, given, source.of(place), depth, filled(call, values))
             values.update({(name, index, place_of): value for place_of, value in enumerate(found)})
     return [values[end] for end in ends]
 
@@ -569,7 +578,12 @@ def with_name(building: Building, config: Config, depth: int) -> None:
 
 
 def run_layer(
-    building: Building, config: Config, inputs: list[str], weights: Numbered | Called, depth: int
+    building: Building,
+    config: Config,
+    inputs: list[str],
+    weights: Numbered | Called,
+    depth: int,
+    call: Call | None = None,
 ) -> list[str]:
     """What a layer or a nested model gives for these inputs."""
     class_name = class_name_of(config)
@@ -577,7 +591,7 @@ def run_layer(
     if class_name in MODELS:
         return run_model(building, config, inputs, weights, depth + 1)
     settings = config.get("config")
-    each = Layer(class_name, name_of(config), settings if isinstance(settings, dict) else {}, weights)
+    each = Layer(class_name, name_of(config), settings if isinstance(settings, dict) else {}, weights, call)
     if class_name in LAYERS and (config.get("module") or "keras.layers").startswith("keras"):
         found = LAYERS[class_name](building, each, inputs)
     else:
@@ -956,6 +970,64 @@ def merge(b: Building, layer: Layer, inputs: list[str]) -> str:
     if layer.class_name == "Average":
         return b.each("div", b.merged("add", *inputs), b.number(len(inputs)))
     return b.merged(MERGES[layer.class_name], *inputs)
+
+
+# ------------------------------------------------------------------------------------------------------- attention
+
+ATTENTION_PARTS = {  # by the names of the layers inside, in Keras 3's own files and in the others
+    "query": ("query_dense", "query"), "key": ("key_dense", "key"), "value": ("value_dense", "value"),
+    "output": ("output_dense", "attention_output"),
+}  # fmt: skip
+
+
+@adds_layer("MultiHeadAttention")
+def multi_head_attention(b: Building, layer: Layer, inputs: list[str]) -> str:
+    """Attention of the places of a query to those of a value (Vaswani et al. 2017, arXiv:1706.03762), all places of a
+    map among each other."""
+    query, value, key = attended(layer, inputs)
+    sizes = b.sizes(query)
+    if layer.get("attention_axes") and sorted(layer.get("attention_axes")) != list(range(1, len(sizes))):
+        raise layer.refuse("along some of the axes")
+    n_heads, size = int(layer.get("num_heads")), int(layer.get("key_dim"))
+    q, k, v = (
+        in_heads(b, layer, name, given, n_heads) for name, given in (("query", query), ("key", key), ("value", value))
+    )
+    products = b.add("matmul", b.add("div", q, b.number(math.sqrt(size))), b.add("permute", k, axes=[0, 1, 3, 2]))
+    mixed = b.add("matmul", b.add("softmax", products, axis=-1), v)
+    places = b.add("permute", mixed, axes=[0, 2, 1, 3])
+    flat = b.add("reshape", places, shape=[0, b.sizes(places)[0], math.prod(b.sizes(places)[1:])])
+    y = projected(b, layer, "output", flat, 2)
+    return b.add("reshape", y, shape=[0, *sizes[:-1], b.sizes(y)[-1]])
+
+
+def attended(layer: Layer, inputs: list[str]) -> tuple[str, str, str]:
+    """The query, the value and the key of a call. Raises `CheckpointError` for masks, and for more results than one."""
+    names = ("query", "value", "key")
+    call = layer.call or Call(tuple(map(Name, inputs)))
+    named = {name: value for name, value in call.kwargs.items() if name in names and value is not None}
+    given = dict(zip(names, call.args)) | named
+    if any(value for name, value in call.kwargs.items() if name not in (*names, "training")):
+        raise layer.refuse("with a mask, or with its scores as a result")
+    if not {"query", "value"} <= set(given) or not all(isinstance(value, Name) for value in given.values()):
+        raise layer.refuse("without a query and a value")
+    return given["query"], given["value"], given.get("key", given["value"])
+
+
+def in_heads(b: Building, layer: Layer, name: str, value: str, n_heads: int) -> str:
+    """A value through the layer inside of this name, (n, heads, places, numbers)."""
+    n = math.prod(b.sizes(value)[:-1])
+    y = projected(b, layer, name, b.add("reshape", value, shape=[0, n, b.sizes(value)[-1]]), 1)
+    split = b.add("reshape", y, shape=[0, n, n_heads, b.sizes(y)[-1] // n_heads])
+    return b.add("permute", split, axes=[0, 2, 1, 3])
+
+
+def projected(b: Building, layer: Layer, name: str, value: str, axes_in: int) -> str:
+    """A value through the dense layer inside of this name, whose kernel has so many axes for what comes in."""
+    inside = replace(layer, weights=layer.weights.part(ATTENTION_PARTS[name]))
+    kernel, *bias = inside.variables("kernel", *["bias"] * bool(layer.get("use_bias", True)))
+    n_in = math.prod(kernel.shape[:axes_in])
+    weight = kernel.reshape(n_in, -1).T.contiguous()
+    return b.add("linear", value, b.tensor(weight), *(b.tensor(each.flatten()) for each in bias))
 
 
 @adds_layer("TimeDistributed")

@@ -29,7 +29,7 @@ def test_a_network_in_a_format_is_read_back_to_the_same_function(name, format):
     assert difference(checkpoint.parse(content, "model"), name) <= ALLOWED
 
 
-KERAS_NORMAL = {("branched", "keras"), ("nested", "h5"), ("dense", "h5")}
+KERAS_NORMAL = {("branched", "keras"), ("nested", "h5"), ("dense", "h5"), ("attention", "keras")}
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,6 @@ KERAS_NORMAL = {("branched", "keras"), ("nested", "h5"), ("dense", "h5")}
         pytest.param(name, ending, marks=[] if (name, ending) in KERAS_NORMAL else [pytest.mark.exhaustive])
         for name in keras_styles.STYLES
         for ending in keras_styles.ENDINGS
-        if name != "attention"
     ],
 )
 def test_what_keras_saves_computes_the_same(keras, tmp_path, name, ending):
@@ -47,9 +46,12 @@ def test_what_keras_saves_computes_the_same(keras, tmp_path, name, ending):
     assert keras_styles.difference(keras, loaded, model, code) <= ALLOWED
 
 
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("ending", keras_styles.ENDINGS)
-def test_attention_of_keras_is_refused_by_its_name(keras, tmp_path, ending):
-    model, _ = keras_styles.built(keras, "attention")
-    with pytest.raises(CheckpointError, match="the class MultiHeadAttention"):
-        checkpoint.load(keras_styles.save(model, tmp_path / f"model.{ending}"))
+@pytest.mark.parametrize("masked", [{"use_causal_mask": True}, {"return_attention_scores": True}], ids=str)
+def test_attention_of_keras_that_sees_not_all_places_is_refused(keras, tmp_path, masked):
+    layers = keras.layers
+    inputs = layers.Input((28, 28))
+    mixed = layers.MultiHeadAttention(2, 6)(inputs, inputs, **masked)
+    code = layers.Dense(4, name="code")(layers.Flatten()(mixed[0] if isinstance(mixed, list | tuple) else mixed))
+    model = keras.Model(inputs, layers.Reshape((28, 28))(layers.Dense(784)(code)))
+    with pytest.raises(CheckpointError, match="with a mask, or with its scores"):
+        checkpoint.load(keras_styles.save(model, tmp_path / "model.keras"))

@@ -156,6 +156,7 @@ def attending(k: ModuleType) -> Built:
     t = layers.Reshape((16, 12))(layers.Conv2D(12, 7, strides=7)(inputs))
     h = layers.LayerNormalization()(t)
     t = layers.Add()([t, layers.MultiHeadAttention(2, 6)(h, h)])
+    t = layers.Add()([t, layers.MultiHeadAttention(3, 5, value_dim=4, use_bias=False)(t, h, key=h)])
     code = layers.Dense(5, name="code")(layers.GlobalAveragePooling1D()(t))
     t = layers.Dense(49, activation="sigmoid")(layers.RepeatVector(16)(code))
     y = layers.Permute((1, 3, 2, 4))(layers.Reshape((4, 4, 7, 7))(t))
