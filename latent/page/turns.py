@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+BEHIND = 10  # by so much is a thread that takes long nicer than others (nice(2)): of a shared core it gets a tenth
+
+
+@dataclass
+class Worker:
+    """A thread at work, by the system's number, since when, and whether it lets others go first."""
+
+    thread: int
+    began: float
+    behind: bool = False
+
+    def stand_back(self) -> None:
+        """Let the system run other threads first until this one ends; on Linux alone, where a thread has a priority of
+        its own."""
+        if sys.platform == "linux" and not self.behind:
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, self.thread, BEHIND)
+        self.behind = True
 
 
 class Turns:
-    """Lets ``at_once`` threads work at a time; one that takes longer than ``longest`` seconds no longer counts.
+    """Lets ``at_once`` threads work at a time; one that takes longer than ``longest`` seconds no longer counts, and one
+    that takes longer than ``patience`` stands back where others want to work.
 
     Python runs one thread at a time anyhow. Dozens that want to run take the interpreter from each other thousands of
     times a second, which costs a third of the processor, and all of them are done late; one after the other, most are
     done early.
     """
 
-    def __init__(self, at_once: int, longest: float) -> None:
-        self.at_once, self.longest = at_once, longest
+    def __init__(self, at_once: int, longest: float, patience: float = 1.0) -> None:
+        self.at_once, self.longest, self.patience = at_once, longest, patience
         self.lock = threading.Lock()
         self.here = threading.local()  # whether this thread has its turn
         self.waiting: deque[threading.Event] = deque()
         self.wanted = threading.Event()  # somebody came
-        self.working: dict[threading.Event, float] = {}  # until when each counts
+        self.working: dict[threading.Event, Worker] = {}
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -63,11 +86,15 @@ class Turns:
             if self.waiting[0] is not mine:
                 return None
             now = time.monotonic()
-            self.working = {each: until for each, until in self.working.items() if until > now}
-            if len(self.working) >= self.at_once:
-                return min(self.working.values()) - now
+            for worker in self.working.values():
+                if now - worker.began >= self.patience:
+                    worker.stand_back()
+            ends = [worker.began + self.longest for worker in self.working.values()]
+            counting = [end for end in ends if end > now]
+            if len(counting) >= self.at_once:
+                return min(counting) - now
             self.waiting.popleft()
-            self.working[mine] = now + self.longest
+            self.working[mine] = Worker(threading.get_native_id(), now)
             self.wake_next()
             return 0
 

@@ -1,9 +1,11 @@
+import os
+import sys
 import threading
 import time
 
 import pytest
 
-from latent.page.turns import Turns
+from latent.page.turns import BEHIND, Turns
 
 LONG = 60.0  # seconds, which no test waits
 
@@ -64,6 +66,23 @@ def test_one_that_takes_long_holds_nobody_up():
     until(lambda: crowd.began == ["a", "b", "c"])
     crowd.end()
     assert not crowd.turns.working
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no priority of their own")
+def test_one_that_takes_very_long_stands_back_where_others_want_to_work():
+    def priorities():
+        return [os.getpriority(os.PRIO_PROCESS, thread.native_id) for thread in crowd.threads]
+
+    crowd, mine = Crowd(Turns(1, 0.0, patience=0.2)), os.getpriority(os.PRIO_PROCESS, 0)
+    for name in ("first", "second"):
+        crowd.add(name)
+    time.sleep(0.2)  # what patience is about
+    assert priorities() == [mine, mine]  # where nobody comes, nothing changes
+    crowd.add("third")
+    until(lambda: len(crowd.began) == 3)
+    assert priorities() == [mine + BEHIND, mine + BEHIND, mine]
+    crowd.end()
+    assert os.getpriority(os.PRIO_PROCESS, 0) == mine
 
 
 def test_a_turn_that_ends_with_an_error_is_over():
