@@ -27,6 +27,7 @@ DTYPES = {
     8: torch.float64, 12: torch.bool, 13: torch.bfloat16,
 }  # fmt: skip
 DEEPEST = 10  # parts of programs in programs
+MOST_EXPANDED = 2**16  # numbers that a constant may show which holds fewer
 INLINED = "higher_order.wrap_with_set_grad_enabled", "higher_order.wrap_with_autocast"  # and how many arguments lead
 LEADING = {INLINED[0]: 1, INLINED[1]: 4}
 
@@ -92,8 +93,10 @@ def tensor_of(archive: Archive, folder: str, title: str, entry: Mapping[str, Any
         raise CheckpointError(f"is damaged or forged: the shape of {label(title)} is impossible")
     last = start + sum((size - 1) * stride for size, stride in zip(sizes, strides)) if 0 not in sizes else start - 1
     n = len(content) // dtype.itemsize
-    # no tensor of a network shows the same number at more places than it has numbers
-    if len(sizes) > MOST_AXES or last >= n or (math.prod(sizes) > n) or len(content) % dtype.itemsize:
+    # a tensor that was expanded (stride 0) shows the same number at many places, others show each at one
+    different = math.prod(size for size, stride in zip(sizes, strides) if stride)
+    whole = math.prod(sizes) <= max(n, MOST_EXPANDED) and len(content) % dtype.itemsize == 0
+    if len(sizes) > MOST_AXES or last >= n or different > n or not whole:
         raise CheckpointError(f"is damaged or forged: the shape of {label(title)} does not fit its bytes")
     flat = numbers_of(bytearray(content), dtype, n)
     return flat.as_strided(sizes, strides, start)

@@ -88,6 +88,27 @@ def test_what_torch_writes_in_many_ways_is_run_as_it_says(open_batch, core):
         assert float((model.decode(model.encode(x)) - parts()(x)).abs().max()) <= ALLOWED
 
 
+class WithExpanded(nn.Module):
+    """A constant shows one row at many places, as class tokens and positions do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(784, 16), nn.Linear(16, 784)
+        self.register_buffer("row", torch.arange(16.0).expand(4, 16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        code = self.first(x.flatten(1)) + self.row.sum(0) / 100
+        return torch.sigmoid(self.last(code.relu())).reshape(-1, 1, 28, 28)
+
+
+def test_a_constant_that_was_expanded_is_read():
+    torch.manual_seed(0)
+    module, x = WithExpanded().eval(), torch.rand(3, 1, 28, 28)
+    model = checkpoint.parse(saved(module, (x,)), "mine.pt2").model()
+    with torch.inference_mode():
+        assert float((model.decode(model.encode(x)) - module(x)).abs().max()) <= ALLOWED
+
+
 @pytest.mark.parametrize("name", ["batch normalisation", "transformer", "KL"])
 def test_core_operations_are_run_too(name):
     module = network(name)

@@ -134,35 +134,35 @@ def test_a_decoder_alone_is_read_in_the_likeliest_style_and_called_a_guess():
     assert len(loaded.scored) > 1
 
 
-@pytest.mark.parametrize(
-    ("name", "choices"),
-    [
-        ("tanh", {"activations": "tanh", "pixels out": "sigmoid", "code": "12"}),
-        ("sigmoid", {"activations": "sigmoid"}),
-        ("symmetric, tanh, LeakyReLU 0.2", {"activations": "LeakyReLU 0.2", "pixels in": "[-1, 1]"}),
-        ("standardised, linear", {"pixels in": "standardised", "pixels out": "linear for standardised"}),
-        ("one head, interleaved", {"mean": "even indices"}),
-        ("one head, halves", {"mean": "first half"}),
-        ("two heads, the log-variance first", {"mean": "h1"}),
-        ("conditional, the label first", {"label": "before"}),
-        ("conditional", {"label": "after"}),
-        ("pooled", {"code": "4 × 7 × 7"}),
-        ("spatial heads", {"code": "4 × 7 × 7", "mean": "conv_mu"}),
-        ("generator-like", {"image side": "32", "code": "10 × 1 × 1"}),
-    ],
-)
-def test_what_was_inferred_is_said(name, choices):
+CHOICES = {
+    "tanh": {"activations": "tanh", "pixels out": "sigmoid", "code": "12"},
+    "sigmoid": {"activations": "sigmoid"},
+    "symmetric, tanh, LeakyReLU 0.2": {"activations": "LeakyReLU 0.2", "pixels in": "[-1, 1]"},
+    "standardised, linear": {"pixels in": "standardised", "pixels out": "linear for standardised"},
+    "one head, interleaved": {"mean": "even indices"},
+    "one head, halves": {"mean": "first half"},
+    "two heads, the log-variance first": {"mean": "h1"},
+    "conditional, the label first": {"label": "before"},
+    "conditional": {"label": "after"},
+    "pooled": {"code": "4 × 7 × 7"},
+    "spatial heads": {"code": "4 × 7 × 7", "mean": "conv_mu"},
+    "generator-like": {"image side": "32", "code": "10 × 1 × 1"},
+}
+
+
+@pytest.mark.parametrize("name", few_of(CHOICES, [name for name in CHOICES if name in STAND_FOR_ALL]))
+def test_what_was_inferred_is_said(name):
     found = read(name).scored[0].reading.choices()
-    assert {key: found.get(key) for key in choices} == choices
+    assert {key: found.get(key) for key in CHOICES[name]} == CHOICES[name]
 
 
 OFFERED = {
-    "conditional": "Label", "one head, halves": "Mean of the code", "two heads": "Mean of the code",
+    "conditional, the label first": "Label", "one head, halves": "Mean of the code", "two heads": "Mean of the code",
     "upsampled": "Upsampling", "pooled": "Convolutions",
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", OFFERED)
+@pytest.mark.parametrize("name", few_of(OFFERED, ["conditional, the label first", "two heads", "pooled"]))
 def test_every_choice_that_was_inferred_can_be_another_and_the_network_still_runs(name):
     reading = read(name).scored[0].reading
     alternatives = reading.alternatives()
@@ -213,7 +213,9 @@ def test_the_order_of_the_batch_and_the_load_of_the_machine_do_not_change_the_re
     assert again.scored[0].reading.to_dict() == read("two heads").scored[0].reading.to_dict()
 
 
-@pytest.mark.parametrize("name", ["tanh", "conditional", "pooled", "one head, interleaved", "convolutional heads"])
+@pytest.mark.parametrize(
+    "name", few_of(["tanh", "conditional, the label first", "pooled", "convolutional heads"], ["tanh", "pooled"])
+)
 def test_a_file_that_was_read_is_saved_in_our_format_and_opens_to_the_same_pictures(tmp_path, name):
     loaded = read(name)
     checkpoint.save(tmp_path / "own.pt", Checkpoint(None, loaded.state, scores={"test_mse": 0.5}, scored=loaded.scored))
