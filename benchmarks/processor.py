@@ -1,0 +1,91 @@
+"""``python -m benchmarks.processor``: where the time of a moved control goes, section by section, without a browser.
+
+One visitor moves each section's control over the websocket. Of each rerun: the milliseconds until the page had
+answered, those that the server's processor worked, and the kilobytes that went to the browser; beside those of a bare
+page with one slider and one image, which is what Streamlit itself takes. Medians, after a first round that fills the
+caches.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import psutil
+
+from benchmarks.comparison import machine
+from benchmarks.load import use
+from benchmarks.sections import SECTIONS
+from benchmarks.serving import BARE, PAGE, Server, serve
+from benchmarks.session import Rerun, Session
+
+MOVES = 20  # of each control that are measured
+REST = 0.1  # seconds after each, in which the server tidies up
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Of one rerun: milliseconds until it had ended, and of the server's processor; kilobytes sent."""
+
+    passed: float
+    worked: float
+    sent: float
+
+
+def processor_of(server: Server) -> float:
+    """Milliseconds that the server's process has worked so far."""
+    times = psutil.Process(server.process.pid).cpu_times()
+    return 1000 * (times.user + times.system)
+
+
+async def spent(server: Server, act: Callable[[], Awaitable[Rerun]], n: int) -> Spent:
+    """The median of so many actions; of the processor the mean, whose clock is coarse."""
+    before, found = processor_of(server), list[Rerun]()
+    for _ in range(n):
+        found.append(await act())
+        await asyncio.sleep(REST)
+    worked = (processor_of(server) - before) / n
+    return Spent(
+        float(np.median([1000 * each.seconds for each in found])),
+        worked,
+        float(np.median([each.size for each in found])) / 1000,
+    )
+
+
+async def of_sections(server: Server) -> dict[str, Spent]:
+    """What a moved control of each section takes."""
+    chance, found = random.Random(0), dict[str, Spent]()
+    async with Session.opened(server.address) as session:
+        await session.rerun()
+        for n in (3, MOVES):
+            for section in SECTIONS:
+                await session.move("section", section.name)
+                found[section.name] = await spent(server, partial(use, session, section, chance), n)
+    return found
+
+
+async def of_bare_page(server: Server) -> Spent:
+    chance = random.Random(0)
+    async with Session.opened(server.address) as session:
+        await session.rerun()
+        key = next(iter(session.widgets))
+        await spent(server, lambda: session.move(key, chance.randrange(100)), 3)
+        return await spent(server, lambda: session.move(key, chance.randrange(100)), MOVES)
+
+
+def main() -> None:
+    with serve(BARE) as server:
+        rows = {"a bare page": asyncio.run(of_bare_page(server))}
+    with serve(PAGE) as server:
+        rows |= asyncio.run(of_sections(server))
+    print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n")
+    print("| | until it had answered | of the server's processor | sent |\n|---|---|---|---|")
+    for name, each in rows.items():
+        print(f"| {name} | {each.passed:.0f} ms | {each.worked:.0f} ms | {each.sent:.0f} kB |")
+
+
+if __name__ == "__main__":
+    main()
