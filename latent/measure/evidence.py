@@ -496,6 +496,8 @@ class Evidence:
         "PCA" are principal components of the pixels, as many as the code has dimensions.
         """
         space = self.space
+        channels, *size = space.signature.image_shape
+        seen = channels, *knowledge.compared_size(size[0], size[1], channels)
 
         def measure() -> NDArray[np.float64]:
             rows = self.scaled_codes if features == CODES else knowledge.pixels(space.images)
@@ -507,9 +509,9 @@ class Evidence:
             return Knowledge(*measure().tolist())
         of = {
             CODES: space.identity.of_codes,
-            PCA: (space.dataset.sha256, space.latent_dim, *space.signature.image_shape),
+            PCA: (space.dataset.sha256, space.latent_dim, *seen),
         }
-        key = of.get(features, (space.dataset.sha256, *space.signature.image_shape))  # what the features are made of
+        key = of.get(features, (space.dataset.sha256, *seen))  # what the features are made of
         return Knowledge(*store.stored(measure, "knowledge", VERSION, features, key).tolist())
 
     @measured_once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ from latent.arrays import Labels
 from latent.components import centred, condensed
 from latent.errors import ArgumentError
 from latent.measure.intervals import Interval, share_interval
+from latent.pixels import resized
 
 FOLDS = 5
 N_NEIGHBOURS = 5
+MOST_PIXELS = 4096  # numbers of an image that is compared pixel by pixel: 64 × 64, in colour 36 × 36
 LOGIT_VARIANCE = 10.0
 
 
@@ -82,8 +85,27 @@ class Knowledge:
         return low, share_interval(self.clusters_high, max(int(self.n), 1))[1]
 
 
+def compared_size(height: int, width: int, channels: int) -> tuple[int, int]:
+    """The height and width to which images are reduced whose pixels are a baseline: theirs, where they hold at most
+    `MOST_PIXELS` numbers.
+
+    >>> compared_size(28, 28, 1), compared_size(256, 256, 3)
+    ((28, 28), (36, 36))
+    """
+    scale = min(1.0, math.sqrt(MOST_PIXELS / (height * width * channels)))
+    return max(1, int(height * scale)), max(1, int(width * scale))
+
+
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Images (n, …) uint8 as features (n, d) in [0, 1], every pixel a dimension: a baseline."""
+    """Images (n, height, width[, channels]) uint8 as features (n, d) in [0, 1], every pixel a dimension: a baseline.
+
+    Large images are reduced to `compared_size`: a classifier on 200,000 pixels takes minutes, and what tells classes
+    apart is seen in fewer.
+    """
+    own = images.shape[1], images.shape[2]
+    height, width = compared_size(*own, 1 if images.ndim == 3 else images.shape[3])
+    if (height, width) != own:
+        images = np.stack([resized(image, (width, height)) for image in images])
     return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
 
 

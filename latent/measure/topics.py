@@ -25,7 +25,7 @@ from latent.measure.fidelity import MEASURES, Fidelity
 from latent.measure.gates import Subject
 from latent.measure.intervals import Interval, mean_interval
 from latent.measure.kept import Part
-from latent.measure.knowledge import Knowledge
+from latent.measure.knowledge import Knowledge, compared_size
 from latent.measure.smoothness import KINDS
 from latent.space import LatentSpace
 
@@ -751,16 +751,18 @@ def show_overlap(view: View) -> Iterator[Exhibit]:
 def class_signal(evidence: Evidence, features: Sequence[str] = FEATURES) -> Table:
     """How well classes can be told from the codes and from the baselines, of those that are named."""
     space = evidence.space
-    names = {
-        CODES: f"codes of {space.name}", PCA: f"PCA, {min(space.latent_dim, 784)} components", PIXELS: PIXELS
-    }  # fmt: skip
+    channels, *size = space.signature.image_shape
+    seen = compared_size(size[0], size[1], channels)
+    n_components = min(space.latent_dim, seen[0] * seen[1] * channels)
+    names = {CODES: f"codes of {space.name}", PCA: f"PCA, {n_components} components", PIXELS: PIXELS}
+    reduced = "" if list(seen) == size else f" Pixels and PCA are of images reduced to {seen[0]} × {seen[1]}."
     return Table(
         columns=KNOWLEDGE_COLUMNS,
         rows=[knowledge_row(names[each], evidence.knowledge(each)) for each in features],
         alt="Class information in the codes and the baselines",
         caption="5-fold cross-validation on the test images; intervals of 95% over images. k-means: the tightest "
         f"clusters of {N_SEEDS} seeds, and the range over seeds. Neighbours and clusters of codes are found with each "
-        "dimension as long as its effect on the image, the probe on standardised codes.",
+        f"dimension as long as its effect on the image, the probe on standardised codes.{reduced}",
     )
 
 

@@ -136,3 +136,18 @@ def test_pixels_are_the_images_in_the_unit_range():
 def test_what_cannot_be_probed_is_refused(measure, features, labels):
     with pytest.raises(ArgumentError):
         measure(features, labels)
+
+
+def test_large_images_are_compared_in_fewer_pixels_which_still_tell_their_classes():
+    random = np.random.default_rng(0)
+    labels = np.arange(120) % 2
+    images = random.integers(0, 120, (120, 96, 80, 3), np.uint8)
+    images[labels == 1, :48] += 100
+    seen = knowledge.pixels(images)
+    height, width = knowledge.compared_size(96, 80, 3)
+    assert seen.shape == (120, height * width * 3)
+    assert 3500 < seen.shape[1] <= knowledge.MOST_PIXELS
+    assert abs(width / height - 80 / 96) < 0.03
+    assert linear_probe(seen, labels) == 1
+    assert seen.mean() == pytest.approx(images.mean() / 255, rel=0.01)
+    assert np.array_equal(knowledge.pixels(images[:, :64, :64, 0]).reshape(120, 64, 64) * 255, images[:, :64, :64, 0])
