@@ -17,7 +17,8 @@ from types import MappingProxyType
 from latent.foreign.clock import Clock
 from latent.foreign.layers import TABLE, Layer
 
-SIDES = (28, 32, 64)  # of the images that networks for these data sets take
+SIDES = (28, 32, 64)  # of the images that most networks in the world take
+LARGEST_SIDE = 128  # of an image or a map of a network that is read from its weights
 CHANNELS = (1, 3)
 USUAL_CLASSES = 10  # of the data sets that most networks in the world are trained on
 MOST_CLASSES, LARGEST_EMBEDDING = 1000, 512  # rows and numbers in each that an embedding of labels may have
@@ -31,6 +32,18 @@ LEFT_OUT, LEFT_ASIDE = 0.2, 0.04  # costs of a layer that is not used, of a part
 LABEL_COST = 0.1  # of a label that is looked up or goes through a layer of its own
 MOST_LINKS_IN_BLOCK = 3
 NO_LABELS: Mapping[int, object] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a network for the images in use may take, the likeliest first: labels of so many ``classes`` in one-hot
+    form, square images of these ``sides``."""
+
+    classes: tuple[int, ...] = (USUAL_CLASSES,)
+    sides: tuple[int, ...] = SIDES
+
+
+USUAL = Expected()
 
 
 class Joint(StrEnum):
@@ -86,7 +99,8 @@ class Chain:
     ways round some of its links, ``cost`` the higher the unlikelier an author would write it. ``named_activations``
     are those that the file itself names, where it holds modules: evidence, not proof, since others may stand in code
     that no file holds. ``not_run`` are the names of what lies among the layers in use and is of a kind that cannot be
-    run, or has no place. ``n_classes`` is how many classes a label is of, 0 where none joins.
+    run, or has no place. ``n_classes`` is how many classes a label is of, 0 where none joins; ``image_sides`` are those
+    that its images may have.
     """
 
     links: tuple[Link, ...]
@@ -98,6 +112,7 @@ class Chain:
     elsewhere: tuple[str, ...] = ()
     heads: frozenset[str] = frozenset()
     n_classes: int = 0
+    image_sides: tuple[int, ...] = SIDES
 
     def is_head(self, link: Link, layer: Layer) -> bool:
         """Whether a layer that is not used is a head beside a link: a log-variance beside a mean."""
@@ -183,17 +198,13 @@ def family(layer: Layer) -> str:
     return layer.name.partition(".")[0]
 
 
-def chains(
-    layers: Sequence[Layer], clock: Clock | None = None, classes: Sequence[int] = (USUAL_CLASSES,)
-) -> list[Chain]:
-    """The likeliest chains, at most `MOST_CHAINS`; decoders alone where there is no other.
-
-    ``classes`` are the numbers of classes that a label may be of, the likeliest first.
-    """
+def chains(layers: Sequence[Layer], clock: Clock | None = None, expected: Expected = USUAL) -> list[Chain]:
+    """The likeliest chains, at most `MOST_CHAINS`; decoders alone where there is no other."""
     links = candidates(layers)
-    labels = ways_to_tell(links, classes)
-    walks = Walks(links, labels, clock or Clock(5.0), classes)
-    whole = walks.chains([first for link in walks.links for first in as_first(link, labels)], layers)
+    labels = ways_to_tell(links, expected.classes)
+    walks = Walks(links, labels, clock or Clock(5.0), expected)
+    starts = [first for link in walks.links for first in as_first(link, expected.sides, labels)]
+    whole = walks.chains(starts, layers)
     return whole or walks.chains([with_joint(link, Joint.CODE) for link in walks.links], layers)
 
 
@@ -237,22 +248,22 @@ class Walks:
         links: Sequence[Link],
         labels: Mapping[int, Sequence[Layer | None]],
         clock: Clock,
-        classes: Sequence[int] = (USUAL_CLASSES,),
+        expected: Expected = USUAL,
     ) -> None:
-        self.blocks = blocks(links)
+        self.blocks = blocks(links, expected.sides)
         aside = {block.projection.layer.name for block in self.blocks if block.projection}
         self.links = [link for link in links if link.layer.name not in aside]
-        self.labels, self.clock, self.classes = labels, clock, classes
+        self.labels, self.clock, self.expected = labels, clock, expected
         names = dict.fromkeys(link.layer.name for link in self.links)
         self.position = {name: index for index, name in enumerate(names)}
         self.order = [next(link for link in self.links if link.layer.name == name) for name in names]
         self.follower = sequence_followers(self.links, labels, self.blocks)
         self.entries = set(self.follower.values())
-        self.rivals = rivals(self.links, labels)
+        self.rivals = rivals(self.links, expected.sides, labels)
         self.parts: dict[str, list[Link]] = {}
         for link in self.order:
             self.parts.setdefault(family(link.layer), []).append(link)
-        self.takes_images = {family(link.layer) for link in self.links if as_first(link, labels)}
+        self.takes_images = {family(link.layer) for link in self.links if as_first(link, expected.sides, labels)}
         self.successors: dict[Link, list[Link]] = {}
         self.steps = 0
 
@@ -286,7 +297,7 @@ class Walks:
                 return
             last = path[-1]
             forced = self.follower.get(last.layer.name)
-            if len(path) > 1 and forced is None and ends_in_image(last):
+            if len(path) > 1 and forced is None and ends_in_image(last, self.expected.sides):
                 yield path, cost
             halved = any(link.joint == Joint.HALVE for link in path)
             for joined in self.after(last):
@@ -363,7 +374,8 @@ class Walks:
             for block in self.blocks
             if all(name in place for name in block.names)
         )
-        chain = Chain(tuple(links), (), skips=skips, n_classes=classes_told(links, self.classes))
+        n_classes = classes_told(links, self.expected.classes)
+        chain = Chain(tuple(links), (), skips=skips, n_classes=n_classes, image_sides=self.expected.sides)
         used, families = chain.used, {family(link.layer) for link in links}
         rest = [layer for layer in layers if layer.name not in used and (layer.is_weighted or layer.kind == TABLE)]
         others = {family(layer) for layer in rest if family(layer) in self.takes_images} - families
@@ -411,7 +423,7 @@ def not_run(layers: Sequence[Layer], links: Sequence[Link], used: set[str], twin
     return tuple(found)
 
 
-def blocks(links: Sequence[Link]) -> list[Block]:
+def blocks(links: Sequence[Link], image_sides: Sequence[int] = SIDES) -> list[Block]:
     """Groups of layers under one name whose last puts out what the first takes in: residual blocks.
 
     Where the sizes differ, another layer of the group has to lead from the one to the other.
@@ -427,19 +439,21 @@ def blocks(links: Sequence[Link]) -> list[Block]:
     for make in (projected_block, plain_block):
         for prefix in innermost_first:
             names = list(dict.fromkeys(link.layer.name for link in under[prefix]))
-            if taken.isdisjoint(names) and (block := make(prefix, names, under[prefix])):
+            if taken.isdisjoint(names) and (block := make(prefix, names, under[prefix], image_sides)):
                 found.append(block)
                 taken.update(names)
     return found
 
 
-def plain_block(prefix: str, names: Sequence[str], links: Sequence[Link]) -> Block | None:
+def plain_block(prefix: str, names: Sequence[str], links: Sequence[Link], image_sides: Sequence[int]) -> Block | None:
     """The block that all these layers, under one name, are; None where the last puts out another size than comes."""
-    sizes = sizes_of(names, links)
+    sizes = sizes_of(names, links, image_sides)
     return Block(tuple(names)) if sizes and sizes[0] == sizes[1] else None
 
 
-def projected_block(prefix: str, names: Sequence[str], links: Sequence[Link]) -> Block | None:
+def projected_block(
+    prefix: str, names: Sequence[str], links: Sequence[Link], image_sides: Sequence[int]
+) -> Block | None:
     """The block that all but one of these layers are, the other one leading round them; None where there is none.
 
     That one has a part of the name to itself, and reaches no farther than a place where it need not.
@@ -447,7 +461,7 @@ def projected_block(prefix: str, names: Sequence[str], links: Sequence[Link]) ->
     parts = [name.removeprefix(f"{prefix}.").partition(".")[0] for name in names]
     for aside, part in zip(reversed(names), reversed(parts)):
         inside = [name for name in names if name != aside]
-        sizes = sizes_of(inside, links)
+        sizes = sizes_of(inside, links, image_sides)
         around = [link for link in links if link.layer.name == aside and (link.n_in, link.n_out) == sizes]
         if parts.count(part) > 1 or not around or not sizes:
             continue
@@ -456,7 +470,7 @@ def projected_block(prefix: str, names: Sequence[str], links: Sequence[Link]) ->
     return None
 
 
-def sizes_of(names: Sequence[str], links: Sequence[Link]) -> tuple[int, int] | None:
+def sizes_of(names: Sequence[str], links: Sequence[Link], image_sides: Sequence[int]) -> tuple[int, int] | None:
     """What a row of few layers takes and puts out; None where they do not meet, or it is an image."""
     ways = [[link for link in links if link.layer.name == name] for name in names]
     if not 2 <= len(names) <= MOST_LINKS_IN_BLOCK or len({way[0].is_conv for way in ways}) > 1:
@@ -465,12 +479,15 @@ def sizes_of(names: Sequence[str], links: Sequence[Link]) -> tuple[int, int] | N
         size = first.n_out
         for way in ways[1:]:
             size = next((link.n_out for link in way if link.n_in == size), 0)
-        if size and not (first.n_in in CHANNELS or image_shape(first.n_in) or image_shape(size)):
+        is_image = any(image_shape(n, image_sides) for n in (first.n_in, size))
+        if size and first.n_in not in CHANNELS and not is_image:
             return first.n_in, size
     return None
 
 
-def rivals(links: Sequence[Link], labels: Mapping[int, object] = NO_LABELS) -> dict[str, frozenset[str]]:
+def rivals(
+    links: Sequence[Link], image_sides: Sequence[int] = SIDES, labels: Mapping[int, object] = NO_LABELS
+) -> dict[str, frozenset[str]]:
     """By name the layers that are never run with a layer, since they are those of a copy of the same network.
 
     A copy has the same layers behind another first part of their names, or without one, and leads from an image to an
@@ -485,8 +502,8 @@ def rivals(links: Sequence[Link], labels: Mapping[int, object] = NO_LABELS) -> d
         prefix: inside
         for prefix, inside in named.items()
         if prefix
-        and any(as_first(link, labels) for link in inside.values())
-        and any(map(ends_in_image, inside.values()))
+        and any(as_first(link, image_sides, labels) for link in inside.values())
+        and any(ends_in_image(link, image_sides) for link in inside.values())
     }
     found: dict[str, set[str]] = {}
     for prefix, inside in whole.items():
@@ -563,26 +580,28 @@ def is_twin(link: Link, other: Link | Layer) -> bool:
     return not link.is_conv or (link.n_in, link.n_out) in {way[1:] for way in layer.directions()}
 
 
-def as_first(link: Link, labels: Mapping[int, object] = NO_LABELS) -> list[Link]:
+def as_first(link: Link, image_sides: Sequence[int] = SIDES, labels: Mapping[int, object] = NO_LABELS) -> list[Link]:
     """The link as the first one, where it takes an image, with or without a label."""
     if link.is_conv:
         return [with_joint(link, Joint.IMAGE)] if link.n_in in CHANNELS else []
-    return [with_joint(link, Joint.IMAGE, width) for width in (0, *labels) if image_shape(link.n_in - width)]
+    return [
+        with_joint(link, Joint.IMAGE, width) for width in (0, *labels) if image_shape(link.n_in - width, image_sides)
+    ]
 
 
-def ends_in_image(link: Link) -> bool:
-    return link.n_out in CHANNELS if link.is_conv else image_shape(link.n_out) is not None
+def ends_in_image(link: Link, image_sides: Sequence[int] = SIDES) -> bool:
+    return link.n_out in CHANNELS if link.is_conv else image_shape(link.n_out, image_sides) is not None
 
 
-def image_shape(n: int) -> tuple[int, int, int] | None:
-    """(channels, height, width) of a flat image of ``n`` numbers, None where it is none."""
-    return next(((c, side, side) for c in CHANNELS for side in SIDES if c * side * side == n), None)
+def image_shape(n: int, sides: Sequence[int] = SIDES) -> tuple[int, int, int] | None:
+    """(channels, height, width) of a flat image of ``n`` numbers and one of these sides, None where it is none."""
+    return next(((c, side, side) for c in CHANNELS for side in sides if c * side * side == n), None)
 
 
 def side_of(area: int) -> int | None:
     """The side of a square of that area, None where there is none, or where it is no feature map's."""
     side = isqrt(area)
-    return side if side * side == area and 1 <= side <= max(SIDES) else None
+    return side if side * side == area and 1 <= side <= LARGEST_SIDE else None
 
 
 def with_joint(link: Link, joint: Joint, condition: int = 0) -> Link:

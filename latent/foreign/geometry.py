@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from latent.foreign.chains import SIDES, Chain, Joint, Link, image_shape, side_of
+from latent.foreign.chains import Chain, Joint, Link, image_shape, side_of
 from latent.foreign.clock import Clock
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
@@ -105,7 +105,7 @@ def geometries_up_to(
 ) -> Iterator[Geometry]:
     """Every geometry up to a cost: each way from the image joined with each way back from where it ends."""
     for side in image_sides(chain):
-        extra = SIDE_COSTS[side] if len(image_sides(chain)) > 1 else 0.0
+        extra = side_cost(side, chain) if len(image_sides(chain)) > 1 else 0.0
         for turn in turns(chain):
             start = side if chain.has_encoder else 1
             backs: dict[int, list[Half]] = {}
@@ -134,10 +134,16 @@ def image_sides(chain: Chain) -> Sequence[int]:
     first, last = chain.links[0], chain.links[-1]
     shape = None
     if first.joint == Joint.IMAGE and not first.is_conv:
-        shape = image_shape(first.n_in - first.condition)
+        shape = image_shape(first.n_in - first.condition, chain.image_sides)
     elif not last.is_conv:
-        shape = image_shape(last.n_out)
-    return [shape[1]] if shape else SIDES
+        shape = image_shape(last.n_out, chain.image_sides)
+    return [shape[1]] if shape else chain.image_sides
+
+
+def side_cost(side: int, chain: Chain) -> float:
+    """What it costs that images have this side where the layers leave it open: nothing for that of the images in
+    use."""
+    return 0.0 if side == chain.image_sides[0] else SIDE_COSTS.get(side, 0.0)
 
 
 def turns(chain: Chain) -> list[int]:
@@ -168,7 +174,7 @@ def halves(
     """Every way, up to a cost, to run the links in these places on a map of side ``start``, until time runs out."""
     links = chain.links
     kept = {index for skip in chain.skips if not skip.projection for index in range(skip.first, skip.last + 1)}
-    largest = max(start, *SIDES) + 8
+    largest = max(start, *chain.image_sides) + 8
     found: list[Half] = []
     budget = [MOST_RUNS]
 

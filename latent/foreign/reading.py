@@ -18,7 +18,6 @@ from latent.foreign.chains import (
     Link,
     Skip,
     classes_told,
-    image_shape,
     numbers_taken,
     side_of,
 )
@@ -109,8 +108,7 @@ class Reading:
     @property
     def channels(self) -> int:
         last = self.chain.links[-1]
-        shape = image_shape(last.n_out)
-        return last.n_out if last.is_conv else shape[0] if shape else 1
+        return last.n_out if last.is_conv else max(1, last.n_out // self.side**2)
 
     @property
     def conditional(self) -> bool:
@@ -345,7 +343,15 @@ class Reading:
         n_classes = classes_told(links, (values.get("n_classes", USUAL_CLASSES),))
         if n_classes != values.get("n_classes", n_classes):
             raise ValueError(f"its reading names {values['n_classes']!r} classes, and its layers take {n_classes}")
-        chain = Chain(links, (), skips=skips, not_run=not_run, elsewhere=elsewhere, n_classes=n_classes)
+        chain = Chain(
+            links,
+            (),
+            skips=skips,
+            not_run=not_run,
+            elsewhere=elsewhere,
+            n_classes=n_classes,
+            image_sides=(values["side"],),
+        )
         weighted = [name for name, layer in layers.items() if layer.is_weighted]
         names = [name for name in values.get("unused", weighted) if name not in chain.used]
         heads = frozenset(map(str, values.get("heads", names)))

@@ -25,7 +25,17 @@ from latent.dataset import Dataset
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign.certainty import DIFFERENT, Certainty
-from latent.foreign.chains import USUAL_CLASSES, Chain, Joint, as_first, candidates, chains
+from latent.foreign.chains import (
+    LARGEST_SIDE,
+    SIDES,
+    USUAL_CLASSES,
+    Chain,
+    Expected,
+    Joint,
+    as_first,
+    candidates,
+    chains,
+)
 from latent.foreign.clock import Clock
 from latent.foreign.geometry import Geometry, Known, geometries
 from latent.foreign.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
@@ -48,6 +58,7 @@ SECONDS_ON_IMAGES = 48.0  # where somebody gave images of their own, mostly larg
 CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
+SMALLEST_SIDE = 8  # of images in use whose side is tried on networks, too
 FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 8, 16, 24, 64, 500
 MOST_MULTIPLICATIONS = 1.5e9  # of one run: fewer images for large networks
 FEWEST_IMAGES = 4
@@ -118,9 +129,13 @@ class Examples:
         return cls(images[:JUDGING_IMAGES], labels[:JUDGING_IMAGES].astype(np.intp), int(labels.max()) + 1)
 
     @property
-    def classes(self) -> tuple[int, ...]:
-        """The numbers of classes that a model's label may be of, that of these images first."""
-        return tuple(dict.fromkeys((self.n_classes, USUAL_CLASSES))) if self.n_classes > 1 else (USUAL_CLASSES,)
+    def expected(self) -> Expected:
+        """What networks for these images may take: labels of as many classes, images of the same side; beside what
+        most take."""
+        classes = [self.n_classes] if self.n_classes > 1 else []
+        height, width = self.images.shape[1:3]
+        sides = [height] if height == width and SMALLEST_SIDE <= height <= LARGEST_SIDE else []
+        return Expected(tuple(dict.fromkeys((*classes, USUAL_CLASSES))), tuple(dict.fromkeys((*sides, *SIDES))))
 
     def told(self, n_classes: int) -> Tensor:
         """The labels as a model is told them that knows ``n_classes``, (n, n_classes) one-hot; all the first class
@@ -176,9 +191,10 @@ def read(
     turned, channels_last = in_torch_layout(tensors)
     layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
     judged_by = examples or Examples.shipped()
-    found = chains(layers, clock.share(CHAINS_SHARE), judged_by.classes)
+    expected = judged_by.expected
+    found = chains(layers, clock.share(CHAINS_SHARE), expected)
     if not found:
-        raise CheckpointError(what_it_seems_to_be(layers, tensors))
+        raise CheckpointError(what_it_seems_to_be(layers, tensors, expected.sides))
     found = finite(found)
     search = Search(judged_by)
     known = known_convolutions(modules or {})
@@ -193,7 +209,7 @@ def read(
                 results = sorted([*results, *search.run(bases, clock_of_round)], key=final_cost)
             if (results and results[0].relative < WORKING_ERROR) or clock.has_run_out:
                 break
-    check_result(results, layers, tensors)
+    check_result(results, layers, tensors, expected.sides)
     best, *others = results
     with torch.inference_mode():
         others.sort(key=lambda other: not (clock.has_run_out or search.draw_differently(best.reading, other.reading)))
@@ -214,13 +230,15 @@ def finite(found: Sequence[Chain]) -> list[Chain]:
     return good
 
 
-def check_result(results: Sequence[Scored], layers: Sequence[Layer], tensors: Mapping[str, Tensor]) -> None:
+def check_result(
+    results: Sequence[Scored], layers: Sequence[Layer], tensors: Mapping[str, Tensor], sides: Sequence[int]
+) -> None:
     """Raise `CheckpointError` where no reading works, with what the file seems to be."""
     if results and (results[0].relative < 1 or not results[0].reading.chain.has_encoder):
         return
     refuse_others(tensors)
     if results and all(any(link.layer.name.endswith(" transposed") for link in s.reading.chain.links) for s in results):
-        raise CheckpointError(what_it_seems_to_be(layers, tensors))
+        raise CheckpointError(what_it_seems_to_be(layers, tensors, sides))
     if results:
         best = results[0]
         raise CheckpointError(
@@ -774,7 +792,7 @@ def refuse_others(tensors: Mapping[str, Tensor]) -> None:
         raise CheckpointError("it is a transformer, whose layers attend to each other and do not form a chain")
 
 
-def what_it_seems_to_be(layers: Sequence[Layer], tensors: Mapping[str, Tensor]) -> str:
+def what_it_seems_to_be(layers: Sequence[Layer], tensors: Mapping[str, Tensor], sides: Sequence[int]) -> str:
     """What a file seems to hold that has no chain to an image."""
     try:
         refuse_others(tensors)
@@ -783,9 +801,10 @@ def what_it_seems_to_be(layers: Sequence[Layer], tensors: Mapping[str, Tensor]) 
     links = [link for link in candidates(layers) if not link.layer.name.endswith(" transposed")]
     if not links:
         return "it holds no dense or convolutional layers"
-    if any(as_first(link) for link in links):
+    if any(as_first(link, sides) for link in links):
         last = links[-1]
         if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
             return f"it is a classifier or an encoder: has no decoder ({last.n_out} outputs)"
         return "it has no decoder that was found: no layer leads back to an image"
-    return "no layer fits a 28, 32 or 64 pixel image"
+    *others, last_side = sorted(sides)
+    return f"no layer fits an image of {', '.join(map(str, others))} or {last_side} pixels a side"

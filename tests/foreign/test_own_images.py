@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from torch import nn
 
 from latent import checkpoint, dataset
+from latent.foreign.reading import Reading
 from latent.foreign.search import Examples
 from latent.space import LatentSpace
 from tests.support.exhaustive import few_of
@@ -39,6 +42,67 @@ def test_examples_are_spread_over_a_set_and_labels_count_where_a_model_knows_as_
     assert fifty.told(10).shape == (500, 10)
     assert not fifty.told(10).argmax(1).any()
     assert not Examples.of(dataset.Dataset.of(images)).told(10).argmax(1).any()
+
+
+class Sized(nn.Module):
+    """A dense or a convolutional autoencoder for square images of any side and number of channels."""
+
+    def __init__(self, channels: int, side: int, conv: bool) -> None:
+        super().__init__()
+        n, ends = channels * side * side, nn.Unflatten(1, (channels, side, side))
+        if conv:
+            self.encoder = nn.Sequential(
+                nn.Conv2d(channels, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1), nn.ReLU(), nn.Flatten(),
+                nn.Linear(16 * (side // 4) ** 2, 10),
+            )  # fmt: skip
+            self.decoder = nn.Sequential(
+                nn.Linear(10, 16 * (side // 4) ** 2), nn.ReLU(), nn.Unflatten(1, (16, side // 4, side // 4)),
+                nn.ConvTranspose2d(16, 8, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(8, channels, 4, 2, 1), nn.Sigmoid(),
+            )  # fmt: skip
+        else:
+            self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(n, 96), nn.ReLU(), nn.Linear(96, 10))
+            self.decoder = nn.Sequential(nn.Linear(10, 96), nn.ReLU(), nn.Linear(96, n), nn.Sigmoid(), ends)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.decoder(self.encoder(x))
+
+
+def discs(channels: int, side: int, n: int = 400) -> np.ndarray:
+    """Images (n, side, side[, 3]) of a disc somewhere, each of its own size and brightness in every channel."""
+    random = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side] / side
+    places, sizes = random.uniform(0.25, 0.75, (n, 2, 1, 1)), random.uniform(0.1, 0.25, (n, 1, 1))
+    inside = np.hypot(x - places[:, 0], y - places[:, 1]) < sizes
+    bright = random.integers(80, 256, (n, 1, 1, channels))
+    images = (inside[..., None] * bright + 10 * np.arange(channels)).clip(0, 255).astype(np.uint8)
+    return images if channels > 1 else images[..., 0]
+
+
+SIZES = [(1, 8, False), (1, 48, True), (3, 40, False), (3, 48, True), (1, 96, True), (1, 48, False), (3, 16, True)]
+
+
+@pytest.mark.parametrize("size", few_of(SIZES, [(1, 8, False), (1, 48, True), (3, 40, False)]), ids=str)
+def test_weights_for_images_of_another_side_are_read_by_images_of_that_side(size):
+    channels, side, conv = size
+    torch.manual_seed(0)
+    network, images = Sized(channels, side, conv), discs(channels, side)
+    x = torch.tensor(images).float().div(255)
+    x = x[:, None] if channels == 1 else x.movedim(3, 1)
+    optimizer = torch.optim.Adam(network.parameters(), 2e-3)
+    for _ in range(30):
+        for batch in torch.randperm(len(x), generator=torch.Generator().manual_seed(0)).split(20):
+            loss = F.binary_cross_entropy(network(x[batch]), x[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    model = checkpoint.parse(saved(network.state_dict()), "mine.pt", dataset.Dataset.of(images)).model()
+    assert model.signature.image_shape == (channels, side, side)
+    with torch.inference_mode():
+        right = network(x)
+        assert (right - x).square().mean() < 0.5 * x.var(dim=0).mean()
+        assert (model.decode(model.encode(x)) - right).square().mean() < 0.01 * right.var(dim=0).mean()
+    again = Reading.from_dict(model.reading.to_dict(), network.state_dict())
+    assert (again.side, again.channels) == (side, channels)
 
 
 def test_the_set_that_ships_is_what_readings_are_judged_by_at_first(tmp_path, monkeypatch):
