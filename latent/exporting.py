@@ -340,8 +340,8 @@ class Network:
         ]  # fmt: skip
         device, dtype = place_of(encode)
         refused: ExportError | None = None
+        n_classes = len(judged.classes)
         for layout in layouts:
-            n_classes = len(judged.classes)
             part = Part("encode", encode, condition if takes_two(encode) else None, n_classes)
             fitted = torch.tensor(some.fitted(layout.image)).float() / 255
             x = (fitted[:, None] if layout.image[0] == 1 else fitted.movedim(-1, 1)).to(device, dtype)

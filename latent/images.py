@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from latent.errors import ArgumentError
-from latent.pixels import resized, size_within
+from latent.pixels import all_resized, size_within
 
 GAP = 2  # pixels between tiles, before enlarging
 USUAL_SIDE = 28  # pixels of a picture, from which zooms are counted
@@ -191,8 +191,7 @@ def as_large(pictures: NDArray[np.uint8], zoom: int) -> tuple[NDArray[np.uint8],
     height, width = pictures.shape[1:3]
     wanted = USUAL_SIDE * zoom
     if max(height, width) > TOO_LARGE * wanted:
-        size = size_within(width, height, wanted)
-        return np.stack([resized(picture, size) for picture in pictures]), 1
+        return all_resized(pictures, size_within(width, height, wanted)), 1
     return pictures, max(1, round(wanted / max(height, width))) if zoom > 1 else 1
 
 

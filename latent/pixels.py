@@ -176,6 +176,17 @@ def size_within(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+def size_of_area(width: int, height: int, most: float) -> tuple[int, int]:
+    """Width and height of an image after it has at most so many pixels; smaller ones stay as they are."""
+    scale = min(1.0, math.sqrt(most / (width * height)))
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def all_resized(images: Pixels, size: tuple[int, int]) -> Pixels:
+    """Images (n, height, width[, channels]) of another width and height, each as `resized`."""
+    return images if images.shape[2:0:-1] == size else np.stack([resized(image, size) for image in images])
+
+
 def resized(image: Pixels, size: tuple[int, int]) -> Pixels:
     """An image of another width and height, bilinear; averaged over areas where it becomes smaller, as Pillow does."""
     if image.shape[1::-1] == size:

@@ -249,8 +249,8 @@ class LatentSpace:
 
     @property
     def knows_classes(self) -> bool:
-        """Whether the images have as many classes as the model is told."""
-        return len(self.classes) == self.signature.n_classes
+        """Whether the model is told a class, and the images have as many of them."""
+        return self.signature.conditional and len(self.classes) == self.signature.n_classes
 
     @property
     def classes_of_model(self) -> tuple[str, ...]:

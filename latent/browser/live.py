@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -27,7 +26,7 @@ from latent.foreign.operations import ACTIVATIONS, INVERTED_VIEW, OUTPUTS, PADDE
 from latent.foreign.reading import Reading
 from latent.images import png_bytes
 from latent.model import Autoencoder, LatentModel
-from latent.pixels import resized
+from latent.pixels import all_resized, size_of_area
 
 MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
@@ -136,9 +135,7 @@ class Stage:
 def thumbnails(images: NDArray[np.uint8], most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
     """Images (n, height, width[, 3]), all reduced alike where they have more than ``most_pixels`` together."""
     n, height, width = images.shape[:3]
-    scale = min(1.0, math.sqrt(most_pixels / (n * height * width)))
-    size = max(1, int(width * scale)), max(1, int(height * scale))
-    return images if scale == 1 else np.stack([resized(image, size) for image in images])
+    return all_resized(images, size_of_area(width, height, most_pixels / n))
 
 
 def sprite(images: NDArray[np.uint8]) -> bytes:

@@ -232,7 +232,7 @@ def classes_told(links: Sequence[Link], classes: Sequence[int]) -> int:
     if sizes or not told:
         return sizes[0] if sizes else 0
     rows = min(link.label.shape[0] for link in told if link.label)
-    return next((n for n in classes if n <= rows), rows)
+    return next((n for n in classes if 0 < n <= rows), rows)
 
 
 def numbers_taken(label: Layer) -> int:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from latent import data
 from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Node
-from latent.foreign.halves import Classes, Half, Halves, Layout, half_of
+from latent.foreign.halves import REARRANGING, Classes, Half, Halves, Layout, half_of
 from latent.foreign.operations import PIXELS
 from latent.foreign.search import Examples
 from latent.model import Signature
@@ -322,9 +322,6 @@ def lone(half: Half) -> Half:
         alone = torch.cat([half.run(x[i : i + 1], one_hot[i : i + 1]) for i in range(2)])
     spread = float(alone.std()) + 1e-6
     return half if float((together - alone).abs().max()) <= SAME * spread else replace(half, batch=1)
-
-
-REARRANGING = {"reshape", "flatten", "permute", "squeeze", "unsqueeze", "identity", "cast", "cast_like", "reversed"}
 
 
 def constant_in(graph: Graph, node: Node) -> float | None:

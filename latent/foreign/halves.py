@@ -26,7 +26,7 @@ MOST_NUMBERS = 2**25  # in the largest value of a batch: 128 MB
 LARGEST_CODE = 2**17  # numbers
 CHANNELS = (1, 3, 4)
 SIDES = (28, 32, 64, 128, 256)  # tried where a graph takes images of any size
-REARRANGING = ("reshape", "flatten", "squeeze", "unsqueeze", "cast", "cast_like", "identity", "expand", "clamp")
+REARRANGING = {"reshape", "flatten", "permute", "squeeze", "unsqueeze", "identity", "cast", "cast_like", "reversed"}
 CLASS_NAMES = re.compile(r"label|class|cond|(^|_)(y|c|lbl)($|_)", re.IGNORECASE)
 MEAN_NAMES = re.compile(r"mean|(^|[^a-z])(mu|loc)([^a-z]|$)|^z_?mu", re.IGNORECASE)
 SPREAD_NAMES = re.compile(r"log_?var|logvar|var|std|sigma|scale", re.IGNORECASE)
@@ -131,8 +131,8 @@ def halves_of(graph: Graph) -> Halves:
     remarks = (*graph.remarks, *([remark] if remark else []))
     n = fixed_batch(graph) or 2
     values = graph.looked_at(n)
-    main, classes = inputs_of(graph)
-    if classes is not None and classes.index and not classes_taken(graph, classes.name):
+    main, classes = inputs_of(graph, values)
+    if classes is not None and classes.index and classes_taken(graph, values, classes.name) is None:
         remarks += (f"The file does not say how many classes it takes; here they are {classes.n}.",)
     given = tuple(graph.inputs[main].sizes[1:])
     sizes = tuple(int(size) for size in given if size is not None)
@@ -190,8 +190,8 @@ def with_sizes(graph: Graph) -> tuple[Graph, str]:
     raise CheckpointError("leaves open how large images are, and none of the usual sizes fits its operations")
 
 
-def inputs_of(graph: Graph) -> tuple[str, Classes | None]:
-    """The input that images or codes go into, and how classes go in, where they do."""
+def inputs_of(graph: Graph, values: Mapping[str, Tensor]) -> tuple[str, Classes | None]:
+    """The input that images or codes go into, and how classes go in, where they do; of a graph with these values."""
     names = list(graph.inputs)
     if not names:
         raise CheckpointError("has no input: there is nothing that an image or a code could go into")
@@ -211,12 +211,13 @@ def inputs_of(graph: Graph) -> tuple[str, Classes | None]:
         raise CheckpointError(f"has two inputs, {label(names[0])} and {label(names[1])}, of which neither is a class")
     each = graph.inputs[second]
     sizes = tuple(size or 1 for size in each.sizes[1:])
-    n = math.prod(sizes)
-    if n == 1:
-        return first, Classes(second, sizes, True, each.dtype, classes_taken(graph, second) or USUAL_CLASSES)
-    if n > MOST_CLASSES or max(sizes) != n:
+    is_index = math.prod(sizes) == 1
+    n = (classes_taken(graph, values, second) or USUAL_CLASSES) if is_index else math.prod(sizes)
+    if n > MOST_CLASSES:
+        raise CheckpointError(f"takes {n:,} classes, {label(second)}; at most {MOST_CLASSES:,} are supported")
+    if not is_index and max(sizes) != n:
         raise CheckpointError(f"takes {label(second)} of {' × '.join(map(str, sizes))} numbers, which is no class")
-    return first, Classes(second, sizes, False, each.dtype, n)
+    return first, Classes(second, sizes, is_index, each.dtype, n)
 
 
 def layout_of(sizes: tuple[int, ...], channels_last: bool) -> Layout | None:
@@ -256,15 +257,15 @@ def half_of(graph: Graph, into: str, out: str, classes: Classes | None, given: I
     return Half(part, into, out, used, batch, max(1, MOST_NUMBERS // largest))
 
 
-def classes_taken(graph: Graph, name: str) -> int | None:
+def classes_taken(graph: Graph, values: Mapping[str, Tensor], name: str) -> int | None:
     """How many classes the index of one may be of: as many as a table has rows, a one-hot form numbers, or as there are
     numbers that it is compared with. None where no operation tells."""
-    values, index, found = graph.looked_at(1), {name}, []
+    index, found = {name}, []
     for node in graph.nodes:
         if not index.intersection(node.inputs):
             continue
         others = [values[each] for each in node.inputs if each and each not in index]
-        if node.op in REARRANGING:
+        if node.op in REARRANGING or node.op in ("expand", "clamp"):
             index.update(node.outputs)
         elif node.op in ("embedding", "gather"):
             found += [len(table) for table in others if table.ndim == 2 and table.is_floating_point()]
@@ -272,7 +273,7 @@ def classes_taken(graph: Graph, name: str) -> int | None:
             found.append(node.attributes["depth"])
         elif node.op == "equal":
             found += [numbers.numel() for numbers in others if numbers.numel() > 1 and not numbers.is_meta]
-    return min(found, default=None)
+    return min((n for n in found if n > 0), default=None)
 
 
 def encoder_alone(

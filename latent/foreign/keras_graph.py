@@ -989,6 +989,8 @@ def multi_head_attention(b: Building, layer: Layer, inputs: list[str]) -> str:
     if layer.get("attention_axes") and sorted(layer.get("attention_axes")) != list(range(1, len(sizes))):
         raise layer.refuse("along some of the axes")
     n_heads, size = int(layer.get("num_heads")), int(layer.get("key_dim"))
+    if min(n_heads, size) < 1:
+        raise layer.refuse(f"of {n_heads} heads and {size} numbers")
     q, k, v = (
         in_heads(b, layer, name, given, n_heads) for name, given in (("query", query), ("key", key), ("value", value))
     )

@@ -372,6 +372,8 @@ class Reading:
             raise ValueError("its reading names different numbers of layers")
         if not all(isinstance(number, int) and SAME <= number <= LARGEST_CHOICE for number in numbers):
             raise ValueError("its reading holds sizes that no supported network has")
+        if self.side < 1:
+            raise ValueError("its reading is of images without a pixel")
         if any(step and (step.upsample > 4 or step.stride < 1) for step in self.geometry.steps):
             raise ValueError("its reading holds strides that no supported network has")
         if not all(0 <= skip.first <= skip.last < len(self.chain.links) for skip in self.chain.skips):

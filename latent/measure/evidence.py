@@ -496,8 +496,7 @@ class Evidence:
         "PCA" are principal components of the pixels, as many as the code has dimensions.
         """
         space = self.space
-        channels, *size = space.signature.image_shape
-        seen = channels, *knowledge.compared_size(size[0], size[1], channels)
+        seen = knowledge.compared_shape(space.signature.image_shape)
 
         def measure() -> NDArray[np.float64]:
             rows = self.scaled_codes if features == CODES else knowledge.pixels(space.images)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ from latent.arrays import Labels
 from latent.components import centred, condensed
 from latent.errors import ArgumentError
 from latent.measure.intervals import Interval, share_interval
-from latent.pixels import resized
+from latent.pixels import all_resized, size_of_area
 
 FOLDS = 5
 N_NEIGHBOURS = 5
@@ -85,28 +84,27 @@ class Knowledge:
         return low, share_interval(self.clusters_high, max(int(self.n), 1))[1]
 
 
-def compared_size(height: int, width: int, channels: int) -> tuple[int, int]:
-    """The height and width to which images are reduced whose pixels are a baseline: theirs, where they hold at most
-    `MOST_PIXELS` numbers.
+def compared_shape(image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """(channels, height, width) to which images are reduced whose pixels are a baseline: theirs, where they hold at
+    most `MOST_PIXELS` numbers.
 
-    >>> compared_size(28, 28, 1), compared_size(256, 256, 3)
-    ((28, 28), (36, 36))
+    >>> compared_shape((1, 28, 28)), compared_shape((3, 256, 256))
+    ((1, 28, 28), (3, 36, 36))
     """
-    scale = min(1.0, math.sqrt(MOST_PIXELS / (height * width * channels)))
-    return max(1, int(height * scale)), max(1, int(width * scale))
+    channels, height, width = image_shape
+    width, height = size_of_area(width, height, MOST_PIXELS / channels)
+    return channels, height, width
 
 
 def pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Images (n, height, width[, channels]) uint8 as features (n, d) in [0, 1], every pixel a dimension: a baseline.
 
-    Large images are reduced to `compared_size`: a classifier on 200,000 pixels takes minutes, and what tells classes
+    Large images are reduced to `compared_shape`: a classifier on 200,000 pixels takes minutes, and what tells classes
     apart is seen in fewer.
     """
-    own = images.shape[1], images.shape[2]
-    height, width = compared_size(*own, 1 if images.ndim == 3 else images.shape[3])
-    if (height, width) != own:
-        images = np.stack([resized(image, (width, height)) for image in images])
-    return images.reshape(len(images), -1).astype(np.float32) / np.float32(255)
+    n, height, width, *channels = images.shape
+    _, height, width = compared_shape((*(channels or [1]), height, width))
+    return all_resized(images, (width, height)).reshape(n, -1).astype(np.float32) / np.float32(255)
 
 
 def linear_probe(features: ArrayLike, labels: Labels, seed: int = 0) -> float:

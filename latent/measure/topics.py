@@ -5,6 +5,7 @@ To add one, write the function that yields its exhibits and its record in `TOPIC
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
@@ -25,7 +26,7 @@ from latent.measure.fidelity import MEASURES, Fidelity
 from latent.measure.gates import Subject
 from latent.measure.intervals import Interval, mean_interval
 from latent.measure.kept import Part
-from latent.measure.knowledge import Knowledge, compared_size
+from latent.measure.knowledge import Knowledge, compared_shape
 from latent.measure.smoothness import KINDS
 from latent.space import LatentSpace
 
@@ -751,11 +752,11 @@ def show_overlap(view: View) -> Iterator[Exhibit]:
 def class_signal(evidence: Evidence, features: Sequence[str] = FEATURES) -> Table:
     """How well classes can be told from the codes and from the baselines, of those that are named."""
     space = evidence.space
-    channels, *size = space.signature.image_shape
-    seen = compared_size(size[0], size[1], channels)
-    n_components = min(space.latent_dim, seen[0] * seen[1] * channels)
+    seen = compared_shape(space.signature.image_shape)
+    n_components = min(space.latent_dim, math.prod(seen))
     names = {CODES: f"codes of {space.name}", PCA: f"PCA, {n_components} components", PIXELS: PIXELS}
-    reduced = "" if list(seen) == size else f" Pixels and PCA are of images reduced to {seen[0]} × {seen[1]}."
+    is_reduced = seen != space.signature.image_shape
+    reduced = f" Pixels and PCA are of images reduced to {seen[1]} × {seen[2]}." if is_reduced else ""
     return Table(
         columns=KNOWLEDGE_COLUMNS,
         rows=[knowledge_row(names[each], evidence.knowledge(each)) for each in features],

@@ -33,7 +33,7 @@ def given_to(module: Told, n: int = 3) -> tuple[Tensor, Tensor, Tensor]:
     return x, one_hot if module.way == "one-hot" else index, one_hot
 
 
-def onnx(module: Told) -> bytes:
+def onnx(module: Told, open_batch: bool = True) -> bytes:
     pytest.importorskip("onnx")
     x, label, _ = given_to(module)
     buffer, axes = io.BytesIO(), {name: {0: "n"} for name in ("image", "label")}
@@ -41,7 +41,7 @@ def onnx(module: Told) -> bytes:
         warnings.simplefilter("ignore")
         torch.onnx.export(
             module, (x, label), buffer, opset_version=13, dynamo=False, input_names=["image", "label"],
-            dynamic_axes=axes, verbose=False,
+            dynamic_axes=axes if open_batch else None, verbose=False,
         )  # fmt: skip
     return buffer.getvalue()
 
@@ -135,9 +135,35 @@ def test_a_saved_reading_of_another_number_of_classes_is_refused():
     reading = checkpoint.parse(saved(module.state_dict()), "mine.pt", images).model().reading
     values = reading.to_dict()
     assert values["n_classes"] == 3
-    for wrong in (4, 10, -1, "3", None):
+    for wrong in ({"n_classes": n} for n in (4, 10, 0, -1, "3", None)):
         with pytest.raises((ValueError, TypeError)):
+            Reading.from_dict(values | wrong, module.state_dict())
+    with pytest.raises(ValueError, match="without a pixel"):
+        Reading.from_dict(values | {"side": 0}, module.state_dict())
+
+
+def test_a_saved_reading_of_a_table_for_no_class_is_refused():
+    module, images = trained(20, "table")
+    values = checkpoint.parse(saved(module.state_dict()), "mine.pt", images).model().reading.to_dict()
+    for wrong in (0, -1, 21):
+        with pytest.raises(ValueError, match="classes"):
             Reading.from_dict(values | {"n_classes": wrong}, module.state_dict())
+
+
+def test_a_file_for_a_number_of_images_of_its_own_says_its_classes_too():
+    pytest.importorskip("onnx")
+    module = built(26, "table")
+    model = checkpoint.parse(onnx(module, open_batch=False), "model.onnx").model()
+    assert model.signature.n_classes == 26
+    x, label, one_hot = given_to(module)
+    with torch.inference_mode():
+        assert (model.encode(x, one_hot) - module.encode(x, label)).abs().max() <= ALLOWED
+
+
+def test_more_classes_than_anybody_can_choose_from_are_refused():
+    pytest.importorskip("onnx")
+    with pytest.raises(CheckpointError, match="takes 1,200 classes, label; at most 1,000 are supported"):
+        checkpoint.parse(onnx(built(1200, "table")), "model.onnx")
 
 
 def test_two_numbers_of_classes_in_one_file_are_refused():

@@ -5,6 +5,7 @@ import pytest
 from latent import checkpoint
 from latent.errors import CheckpointError, LatentError
 from tests.support import keras_styles
+from tests.support.model_files import entries_of, rezipped
 from tests.support.round_trips import ALLOWED, FORMATS, NAMES, difference, written
 
 NORMAL = {("dense VAE", "frozen"), ("VQ-VAE", "ONNX 13"), ("conditional", ".pt2"), ("batch normalisation", "traced")}
@@ -55,3 +56,12 @@ def test_attention_of_keras_that_sees_not_all_places_is_refused(keras, tmp_path,
     model = keras.Model(inputs, layers.Reshape((28, 28))(layers.Dense(784)(code)))
     with pytest.raises(CheckpointError, match="with a mask, or with its scores"):
         checkpoint.load(keras_styles.save(model, tmp_path / "model.keras"))
+
+
+def test_attention_without_heads_is_refused(keras, tmp_path):
+    model, _ = keras_styles.built(keras, "attention")
+    path = keras_styles.save(model, tmp_path / "model.keras")
+    entries = entries_of(path.read_bytes())
+    entries["config.json"] = entries["config.json"].replace(b'"num_heads": 2', b'"num_heads": 0')
+    with pytest.raises(CheckpointError, match="of 0 heads and 6 numbers"):
+        checkpoint.parse(rezipped(entries), "model.keras")

@@ -144,7 +144,7 @@ def test_large_images_are_compared_in_fewer_pixels_which_still_tell_their_classe
     images = random.integers(0, 120, (120, 96, 80, 3), np.uint8)
     images[labels == 1, :48] += 100
     seen = knowledge.pixels(images)
-    height, width = knowledge.compared_size(96, 80, 3)
+    _, height, width = knowledge.compared_shape((3, 96, 80))
     assert seen.shape == (120, height * width * 3)
     assert 3500 < seen.shape[1] <= knowledge.MOST_PIXELS
     assert abs(width / height - 80 / 96) < 0.03
