@@ -761,7 +761,7 @@ def class_signal(evidence: Evidence, features: Sequence[str] = FEATURES) -> Tabl
         columns=KNOWLEDGE_COLUMNS,
         rows=[knowledge_row(names[each], evidence.knowledge(each)) for each in features],
         alt="Class information in the codes and the baselines",
-        caption="5-fold cross-validation on the test images; intervals of 95% over images. k-means: the tightest "
+        caption="5-fold cross-validation on the images in use; intervals of 95% over images. k-means: the tightest "
         f"clusters of {N_SEEDS} seeds, and the range over seeds. Neighbours and clusters of codes are found with each "
         f"dimension as long as its effect on the image, the probe on standardised codes.{reduced}",
     )
