@@ -251,8 +251,8 @@ class Traced(nn.Module):
 
 @dataclass(frozen=True)
 class Part:
-    """One of the two functions: its ``name``, and whether it takes the class ``condition``-ally, as what; of
-    ``n_classes``."""
+    """One of the two functions by its ``name``. ``condition`` says in which form it takes the class of an image, one
+    of ``n_classes``; None where it takes none."""
 
     name: str
     function: Function

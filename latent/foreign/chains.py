@@ -209,8 +209,8 @@ def chains(layers: Sequence[Layer], clock: Clock | None = None, expected: Expect
 
 
 def ways_to_tell(links: Sequence[Link], classes: Sequence[int]) -> dict[int, list[Layer | None]]:
-    """What may tell a network a label, by how many numbers: None for its one-hot form, or the layer that gives its row
-    of a table, or that it goes through in one-hot form."""
+    """The ways in which a network may be told a label, by how many numbers each adds: None is the one-hot form itself, a
+    layer gives a row of its table, or what it makes of the one-hot form."""
     found: dict[int, list[Layer | None]] = {n: [None] for n in classes}
     for link in links:
         rows, width = link.layer.shape[:2]
@@ -225,7 +225,7 @@ def ways_to_tell(links: Sequence[Link], classes: Sequence[int]) -> dict[int, lis
 
 
 def classes_told(links: Sequence[Link], classes: Sequence[int]) -> int:
-    """Of how many classes the label is that joins some links, 0 where none does; a table may have rows to spare, and
+    """How many classes there are of the label that joins these links, 0 where none does. A table may have rows to spare:
     then it is the first of ``classes`` that it has rows for."""
     told = [link for link in links if link.condition]
     sizes = [n for link in told if (n := link.condition if link.label is None else numbers_taken(link.label))]
@@ -236,7 +236,7 @@ def classes_told(links: Sequence[Link], classes: Sequence[int]) -> int:
 
 
 def numbers_taken(label: Layer) -> int:
-    """Of how many numbers a label is that goes through a layer, 0 for a table, which takes its index."""
+    """How many numbers a layer takes that a label goes through; 0 for a table, which takes the label's index."""
     return label.shape[1] if "bias" in label.tensors or label.shape[0] < min(label.shape[1], USUAL_CLASSES) else 0
 
 
