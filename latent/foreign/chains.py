@@ -209,8 +209,8 @@ def chains(layers: Sequence[Layer], clock: Clock | None = None, expected: Expect
 
 
 def ways_to_tell(links: Sequence[Link], classes: Sequence[int]) -> dict[int, list[Layer | None]]:
-    """The ways in which a network may be told a label, by how many numbers each adds: None is the one-hot form itself, a
-    layer gives a row of its table, or what it makes of the one-hot form."""
+    """The ways in which a network may be told a label, by how many numbers each adds: None is the one-hot form itself,
+    a layer gives a row of its table, or what it makes of the one-hot form."""
     found: dict[int, list[Layer | None]] = {n: [None] for n in classes}
     for link in links:
         rows, width = link.layer.shape[:2]
@@ -225,8 +225,8 @@ def ways_to_tell(links: Sequence[Link], classes: Sequence[int]) -> dict[int, lis
 
 
 def classes_told(links: Sequence[Link], classes: Sequence[int]) -> int:
-    """How many classes there are of the label that joins these links, 0 where none does. A table may have rows to spare:
-    then it is the first of ``classes`` that it has rows for."""
+    """How many classes there are of the label that joins these links, 0 where none does. A table may have rows to
+    spare: then it is the first of ``classes`` that it has rows for."""
     told = [link for link in links if link.condition]
     sizes = [n for link in told if (n := link.condition if link.label is None else numbers_taken(link.label))]
     if sizes or not told:
