@@ -24,6 +24,7 @@ from latent.errors import CheckpointError
 from latent.foreign import readers
 from latent.foreign.container import Record, open_container, parse
 from tests.support.forgery import Block, Call, changed, entry, forged, refusal, safetensors_file, tensor_call
+from tests.support.memory import needs_linux
 from tests.support.model_files import (
     assert_same,
     entries_of,
@@ -709,6 +710,7 @@ def expensive_files() -> dict[str, bytes]:
     }
 
 
+@needs_linux
 def test_hostile_files_cost_little_memory(tmp_path):
     for i, (expected, content) in enumerate(expensive_files().items()):
         (tmp_path / f"{i}.txt").write_text(expected)
@@ -717,12 +719,13 @@ def test_hostile_files_cost_little_memory(tmp_path):
         file.truncate(5 * 10**9)
     (tmp_path / "sparse.txt").write_text("larger than 512 MB")
     program = """
-import resource, sys
+import sys
 from pathlib import Path
 import h5py
 from latent.foreign.container import open_container
 from latent.errors import CheckpointError
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+from tests.support import memory
+before = memory.forget_peak()
 for path in sorted(Path(sys.argv[1]).glob("*.pt")):
     try:
         open_container(path)
@@ -730,7 +733,7 @@ for path in sorted(Path(sys.argv[1]).glob("*.pt")):
     except CheckpointError as error:
         if path.with_suffix(".txt").read_text() not in str(error):
             print(error)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print((memory.peak() - before) // 2**20)
 """
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=120

@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -12,6 +14,8 @@ import pytest
 from latent import checkpoint
 from latent.errors import CheckpointError
 from latent.space import LatentSpace
+from tests.support.memory import needs_linux
+from tests.support.models import ROOT
 
 onnx = pytest.importorskip("onnx")
 helper = onnx.helper
@@ -254,3 +258,36 @@ def test_a_hostile_keras_model_is_refused_in_one_sentence(name):
     make, words = HOSTILE_KERAS[name]
     sentence = refusal(make(), "model.keras")
     assert re.search(words, sentence), sentence
+
+
+# ------------------------------------------------------------------------------------------------------------ memory
+
+WATCHED = """
+import sys
+from pathlib import Path
+import h5py, onnx
+from latent import checkpoint
+from latent.errors import CheckpointError
+from latent.space import LatentSpace
+from tests.support import memory
+before = memory.forget_peak()
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        LatentSpace.of("model", checkpoint.parse(path.read_bytes(), path.name))
+        print("read:", path.name)
+    except CheckpointError:
+        pass
+print((memory.peak() - before) // 2**20)
+"""
+
+
+@needs_linux
+def test_hostile_graphs_cost_little_memory(tmp_path):
+    for ending, graphs in ((".onnx", HOSTILE), (".keras", HOSTILE_KERAS)):
+        for name, (make, _) in graphs.items():
+            (tmp_path / f"{name}{ending}").write_bytes(make())
+    command = [sys.executable, "-c", WATCHED, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stderr == ""
+    assert done.stdout.count("\n") == 1, done.stdout
+    assert int(done.stdout) < 300
