@@ -36,7 +36,7 @@ from latent.errors import CheckpointError, ExportError
 from latent.files import label
 from latent.foreign.aten_graph import Program, Step, Value, graph_of
 from latent.foreign.chains import MOST_CLASSES
-from latent.foreign.described import Described, Description, with_lone_images
+from latent.foreign.described import Described, Description, with_batches
 from latent.foreign.graph import Graph, Input
 from latent.foreign.halves import LARGEST_CODE, Classes, Layout, has_noise, made_of
 from latent.foreign.operations import PIXELS
@@ -401,7 +401,7 @@ class Network:
             )  # fmt: skip
         except CheckpointError as error:
             raise ExportError(f"The network {error}.") from error
-        description = Description(with_lone_images(halves), self.pixels, self.pixels, "as its author says")
+        description = Description(with_batches(halves), self.pixels, self.pixels, "as its author says")
         return description.remarked(*self.remarks(y)), graphs
 
     def condition(self, graph: Graph, part: Part) -> Classes | None:

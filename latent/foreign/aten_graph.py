@@ -365,7 +365,8 @@ PLAIN = {
     "relu": "relu", "sigmoid": "sigmoid", "tanh": "tanh", "exp": "exp", "log": "log", "sqrt": "sqrt", "rsqrt": "rsqrt",
     "reciprocal": "reciprocal", "square": "square", "abs": "abs", "neg": "neg", "sign": "sign", "floor": "floor",
     "ceil": "ceil", "erf": "erf", "sin": "sin", "cos": "cos", "tan": "tan", "atan": "atan", "sinh": "sinh",
-    "cosh": "cosh", "isnan": "isnan", "silu": "silu", "mish": "mish", "hardswish": "hard_swish", "selu": "selu",
+    "cosh": "cosh", "asin": "asin", "acos": "acos", "asinh": "asinh", "acosh": "acosh", "atanh": "atanh",
+    "isnan": "isnan", "silu": "silu", "mish": "mish", "hardswish": "hard_swish", "selu": "selu",
     "relu6": "relu6", "logical_not": "not", "mul": "mul", "multiply": "mul", "minimum": "minimum",
     "maximum": "maximum", "matmul": "matmul", "bmm": "matmul", "eq": "equal", "lt": "less", "le": "less_equal",
     "gt": "greater", "ge": "greater_equal", "logical_and": "and", "logical_or": "or", "logical_xor": "xor",
@@ -1001,15 +1002,7 @@ def unfold(
     t: Lowering, x: Argument, kernel_size: Sequence[int], dilation: Sequence[int], padding: Sequence[int],
     stride: Sequence[int],
 ) -> str:  # fmt: skip
-    """Tiles of (n, channels, height, width) as columns, (n, channels · tile, places)."""
-    height, width = tile_of(t, kernel_size, dilation, padding, stride)
-    channels, *sides = t.shape(x)[1:]
-    down, across = sides[0] // height, sides[1] // width
-    if [down * height, across * width] != sides:
-        raise t.step.refuse("with tiles that do not fill the image")
-    tiles = t.reshape(x, [-1, channels, down, height, across, width])
-    tiles = permute(t, tiles, [0, 1, 3, 5, 2, 4])
-    return t.reshape(tiles, [-1, channels * height * width, down * across])
+    return t.add("unfold", x, **tiles(kernel_size, dilation, padding, stride))
 
 
 @translates("col2im")
@@ -1017,28 +1010,15 @@ def fold(
     t: Lowering, x: Argument, output_size: Sequence[int], kernel_size: Sequence[int], dilation: Sequence[int],
     padding: Sequence[int], stride: Sequence[int],
 ) -> str:  # fmt: skip
-    """What undoes `unfold`."""
-    height, width = tile_of(t, kernel_size, dilation, padding, stride)
-    sides = wholes(output_size, 2)
-    down, across = sides[0] // height, sides[1] // width
-    if [down * height, across * width] != sides:
-        raise t.step.refuse("with tiles that do not fill the image")
-    channels = t.shape(x)[1] // (height * width)
-    tiles = t.reshape(x, [-1, channels, height, width, down, across])
-    tiles = permute(t, tiles, [0, 1, 4, 2, 5, 3])
-    return t.reshape(tiles, [-1, channels, *sides])
+    return t.add("fold", x, size=wholes(output_size, 2), **tiles(kernel_size, dilation, padding, stride))
 
 
-def tile_of(
-    t: Lowering, kernel_size: Sequence[int], dilation: Sequence[int], padding: Sequence[int], stride: Sequence[int]
-) -> list[int]:
-    """The sides of the tiles of `unfold` and `fold`, which do not overlap. Raises `CheckpointError` for others."""
-    kernel = wholes(kernel_size, 2)
-    if wholes(stride, 2) != kernel or wholes(dilation, 2) != [1, 1] or wholes(padding, 2) != [0, 0]:
-        raise t.step.refuse("with tiles that overlap")
-    if min(kernel) < 1:
-        raise ValueError("no tiles")
-    return kernel
+def tiles(
+    kernel_size: Sequence[int], dilation: Sequence[int], padding: Sequence[int], stride: Sequence[int]
+) -> dict[str, list[int]]:
+    """The attributes of `node_operations.unfold` and `fold`."""
+    found = {"kernel": kernel_size, "dilation": dilation, "padding": padding, "stride": stride}
+    return {name: wholes(values, 2) for name, values in found.items()}
 
 
 # ---------------------------------------------------------------------------------------------------- shapes

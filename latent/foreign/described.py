@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latent import data
+from latent.errors import CheckpointError
 from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Node
-from latent.foreign.halves import REARRANGING, Classes, Half, Halves, Layout, half_of
+from latent.foreign.halves import CHANNELS, REARRANGING, Classes, Half, Halves, Layout, half_of
 from latent.foreign.operations import PIXELS
 from latent.foreign.search import Examples
 from latent.model import Signature
@@ -266,7 +267,7 @@ def in_parts(half: Half, x: Tensor, label: Tensor | None) -> Tensor:
 
 def with_pixels(description: Description, examples: Examples | None) -> Description:
     """The description with the scales of its pixels: those that its operations tell, or that suit images best."""
-    halves = with_lone_images(description.halves)
+    halves = with_batches(description.halves)
     told_in = halves.encoder and told_by_first(halves.encoder)
     told_out = halves.decoder and told_by_last(halves.decoder)
     usual_out = told_out or told_in or "[0, 1]"
@@ -276,11 +277,8 @@ def with_pixels(description: Description, examples: Examples | None) -> Descript
     first = replace(description, halves=halves, pixels_in=usual[0], pixels_out=usual[1], why=why)
     if halves.encoder is None or halves.decoder is None or (told_in and told_out):
         return first
-    scales = [told_in] if told_in else list(PIXELS)
-    found = {
-        (each, told_out or each): error_of(replace(first, pixels_in=each, pixels_out=told_out or each), examples)
-        for each in scales
-    }
+    pairs = [(told_in, each) for each in PIXELS] if told_in else [(each, told_out or each) for each in PIXELS]
+    found = {pair: error_of(replace(first, pixels_in=pair[0], pixels_out=pair[1]), examples) for pair in pairs}
     best = min(found, key=lambda pair: found[pair])
     if best != usual and found[best] < CLEARLY * found.get(usual, math.inf):
         why = "by the least error on the images in use" + (f"; {words[0]} as its operations say" if words else "")
@@ -303,14 +301,16 @@ def error_of(description: Description, examples: Examples | None) -> float:
     return error if math.isfinite(error) else math.inf
 
 
-def with_lone_images(halves: Halves) -> Halves:
-    """The halves, run one image at a time where images that are run together change each other."""
+def with_batches(halves: Halves) -> Halves:
+    """The halves, with a batch that gives each image what is its own."""
     return replace(
-        halves, encoder=halves.encoder and lone(halves.encoder), decoder=halves.decoder and lone(halves.decoder)
+        halves, encoder=halves.encoder and batched(halves.encoder), decoder=halves.decoder and batched(halves.decoder)
     )
 
 
-def lone(half: Half) -> Half:
+def batched(half: Half) -> Half:
+    """A half run one image at a time where images that are run together change each other, and two at a time where one
+    alone loses the axis of the images, as by ``squeeze()``."""
     if half.batch is not None:
         return half
     sizes = [int(size or 1) for size in half.graph.inputs[half.into].sizes[1:]]
@@ -319,32 +319,49 @@ def lone(half: Half) -> Half:
     one_hot = torch.eye(n_classes)[torch.arange(2) % n_classes]
     with torch.inference_mode():
         together = half.run(x, one_hot)
-        alone = torch.cat([half.run(x[i : i + 1], one_hot[i : i + 1]) for i in range(2)])
+        try:
+            alone = torch.cat([half.run(x[i : i + 1], one_hot[i : i + 1]) for i in range(2)])
+        except (CheckpointError, RuntimeError):
+            return replace(half, batch=2)
+    if alone.shape != together.shape:
+        return replace(half, batch=2)
     spread = float(alone.std()) + 1e-6
     return half if float((together - alone).abs().max()) <= SAME * spread else replace(half, batch=1)
 
 
-def constant_in(graph: Graph, node: Node) -> float | None:
-    """The single number that an operation adds or multiplies by, None where there is none."""
+def constant_in(graph: Graph, node: Node, most: int = 1) -> float | None:
+    """The number that an operation adds or multiplies by, None where there is none; the mean of up to ``most``, as of
+    the channels of an image."""
     if node.op not in ("mul", "div", "add", "sub") or len(node.inputs) != 2:
         return None
     tensor = graph.tensors.get(node.inputs[1], graph.tensors.get(node.inputs[0]) if node.op in ("mul", "add") else None)
-    return float(tensor.flatten()[0]) if tensor is not None and tensor.numel() == 1 else None
+    return float(tensor.float().mean()) if tensor is not None and 1 <= tensor.numel() <= most else None
 
 
 def told_by_first(half: Half) -> str | None:
-    """The scale of pixels that what comes first tells: where it divides by 100 and more, pixels go up to 255."""
-    name, factor = half.into, 1.0
+    """The scale of pixels that what comes first tells: factor · pixel + offset goes into the first layer.
+
+    Where it divides by 100 and more, pixels go up to 255; where it spreads [0, 1] around 0, as a mean and a standard
+    deviation do, or [0, 255], they go in so, and where it brings [-1, 1] to [0, 1], as that.
+    """
+    name, factor, offset = half.into, 1.0, 0.0
     while True:
         takers = [node for node in half.graph.nodes if name in node.inputs]
         if len(takers) != 1:
             return None
         (node,) = takers
-        number = constant_in(half.graph, node)
+        number = constant_in(half.graph, node, max(CHANNELS))
         if number is not None and node.op in ("mul", "div"):
-            factor *= number if node.op == "mul" else 1 / number if number else 1.0
-        elif number is None and node.op not in REARRANGING:
-            return "[0, 255]" if 0 < factor <= 0.01 else None
+            scale = number if node.op == "mul" else 1 / number if number else 1.0
+            factor, offset = factor * scale, offset * scale
+        elif number is not None:
+            offset += number if node.op == "add" else -number
+        elif node.op not in REARRANGING:
+            if 0 < factor <= 0.01:
+                return "[0, 255]"
+            if factor > 1 and offset < 0 < factor + offset:
+                return "[0, 1]"
+            return "[-1, 1]" if math.isclose(factor, 0.5) and math.isclose(offset, 0.5) else None
         if node.inputs[0] != name and node.op not in ("mul", "add"):
             return None
         name = node.outputs[0]

@@ -19,7 +19,7 @@ from latent.files import label
 from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Input, Node
 from latent.foreign.node_operations import OPERATIONS
-from latent.foreign.rewriting import fixed_batch, for_any_batch, settled, without_zeros
+from latent.foreign.rewriting import fixed_batch, for_any_batch, settled, with_own_batch, without_zeros
 
 LEAST_PIXELS = 64  # of an image
 MOST_NUMBERS = 2**25  # in the largest value of a batch: 128 MB
@@ -245,7 +245,10 @@ def layout_of(sizes: tuple[int, ...], channels_last: bool) -> Layout | None:
 
 def half_of(graph: Graph, into: str, out: str, classes: Classes | None, given: Input | None = None) -> Half:
     """The part of the graph from one value to another. Raises `CheckpointError` where it needs more than that."""
-    part = graph.part({into: given or graph.inputs[into]}, [out])
+    start = {into: given or graph.inputs[into]}
+    part = graph.part(start, [out])
+    if len(part.inputs) > 1:
+        part = with_own_batch(graph, into).part(start, [out])
     used = classes if classes is not None and classes.name in part.inputs else None
     extra = [name for name in part.inputs if name != into and (used is None or name != used.name)]
     if extra:

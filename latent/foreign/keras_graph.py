@@ -32,7 +32,10 @@ SPREAD = re.compile(r"var|sigma|std", re.IGNORECASE)
 SAMPLING = re.compile(r"sampl|reparam", re.IGNORECASE)
 ALIKE = (  # layers that do something in training alone
     "Dropout", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "GaussianNoise", "GaussianDropout",
-    "AlphaDropout", "ActivityRegularization", "Masking", "Identity", "AddLoss", "AddMetric",
+    "AlphaDropout", "ActivityRegularization", "Masking", "Identity", "AddLoss", "AddMetric", "RandomFlip",
+    "RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear", "RandomContrast", "RandomBrightness",
+    "RandomErasing", "RandomGaussianBlur", "RandomInvert", "RandomSharpness", "RandomHue", "RandomSaturation",
+    "RandomColorJitter", "RandomGrayscale", "RandomPerspective", "RandomElasticTransform",
 )  # fmt: skip
 
 Config = Mapping[str, Any]
@@ -663,6 +666,10 @@ def activated(building: Building, layer: Layer, value: str, activation: Any) -> 
             return building.each("hard_sigmoid", value, slope=slope, offset=0.5)
         case "softmax" | "log_softmax":
             return building.add(name, value, axis=-1)
+        case "celu":
+            return building.each("celu", value, alpha=1.0)
+        case "hard_tanh":
+            return building.each("bounded", value, low=-1.0, high=1.0)
     raise layer.refuse(f"with the activation {label(name)}")
 
 
@@ -854,6 +861,20 @@ def group_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
 def unit_normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
     axis = layer.get("axis", -1)
     return b.add("lp_norm", inputs[0], p=2.0, axis=axis[0] if isinstance(axis, list) else int(axis), eps=1e-6)
+
+
+@adds_layer("Normalization")
+def normalization(b: Building, layer: Layer, inputs: list[str]) -> str:
+    """Less a mean and divided by a deviation, that of the data it was adapted to, or of its configuration."""
+    axis = layer.config.get("axis", -1)
+    axes = [] if axis is None else [axis] if isinstance(axis, int) else list(axis)
+    if layer.get("invert", False) or any(each not in (-1, b.rank(inputs[0]) - 1) for each in axes):
+        raise layer.refuse("that is inverted, or along another axis than the last")
+    given = layer.config.get("mean"), layer.config.get("variance")
+    mean, variance = layer.variables("mean", "variance") if None in given else map(torch.tensor, given)
+    deviation = variance.float().sqrt().clamp(min=1e-7)
+    centred = b.add("sub", inputs[0], b.tensor(mean.float().flatten()))
+    return b.add("div", centred, b.tensor(deviation.flatten()))
 
 
 @adds_layer("Rescaling")

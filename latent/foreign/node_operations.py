@@ -422,7 +422,33 @@ def gather(x: Tensor, index: Tensor, *, axis: int) -> Tensor:
     flat = index.reshape(-1).long()
     flat = torch.where(flat < 0, flat + x.shape[axis], flat)
     found = x.index_select(axis, flat.to(x.device))
-    return found.reshape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+    return found.reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
+
+
+def part(x: Tensor, sizes: Tensor | None = None, *, axis: int, index: int, keep: bool = True) -> Tensor:
+    """One of the parts along an axis: of these sizes, all of one size, or of size 1, where the axis may go."""
+    if sizes is None:
+        found = torch.split(x, 1, axis)[index]
+        return found if keep else found.squeeze(axis)
+    return torch.split(x, int(sizes) if sizes.ndim == 0 else ints(sizes), axis)[index]
+
+
+def gather_nd(x: Tensor, index: Tensor, *, batch: int = 0) -> Tensor:
+    """The entries of ``x`` at the places whose coordinates are the rows of ``index``, for each of the leading axes of
+    a batch by its own rows."""
+    places = index.long()
+    if not batch:
+        return x[places.unbind(-1)]
+    lead = x.shape[:batch]
+    flat, rows = x.reshape(-1, *x.shape[batch:]), places.reshape(math.prod(lead), -1, places.shape[-1])
+    each = torch.arange(len(flat), device=x.device)[:, None]
+    found = flat[(each, *rows.unbind(-1))]
+    return found.reshape(*lead, *places.shape[batch:-1], *found.shape[2:])
+
+
+def scatter_nd(x: Tensor, index: Tensor, values: Tensor) -> Tensor:
+    """``x`` with values put at the places whose coordinates are the rows of ``index``."""
+    return x.index_put(index.long().unbind(-1), values)
 
 
 def gather_elements(x: Tensor, index: Tensor, *, axis: int) -> Tensor:
@@ -543,6 +569,20 @@ def space_to_depth(x: Tensor, *, block: int, depth_first: bool = False) -> Tenso
     return y.permute(0, 3, 5, 1, 2, 4).reshape(n, channels * block**2, height // block, width // block)
 
 
+def unfold(x: Tensor, *, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> Tensor:
+    """The tiles of maps (n, channels, height, width) as columns (n, channels · tile, places)."""
+    if x.ndim != 4:  # torch would take the images of a batch for channels
+        raise ValueError("no maps")
+    return F.unfold(x, tuple(kernel), tuple(dilation), tuple(padding), tuple(stride))
+
+
+def fold(x: Tensor, *, size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> Tensor:
+    """Columns (n, channels · tile, places) as maps of a size (height, width), added up where tiles overlap."""
+    if x.ndim != 3:
+        raise ValueError("no columns")
+    return F.fold(x, tuple(size), tuple(kernel), tuple(dilation), tuple(padding), tuple(stride))
+
+
 def cast(x: Tensor, *, to: str) -> Tensor:
     return x.to({"float": torch.float32, "int": torch.int64, "bool": torch.bool}[to])
 
@@ -612,13 +652,14 @@ OPERATIONS = by_name(
     Operation("global_mean", lambda x: x.mean(tuple(range(2, x.ndim)), True)),
     Operation("global_max", lambda x: x.amax(tuple(range(2, x.ndim)), True)),
     Operation("pad", pad, (1, 2)), Operation("depth_to_space", depth_to_space),
-    Operation("space_to_depth", space_to_depth),
+    Operation("space_to_depth", space_to_depth), Operation("unfold", unfold), Operation("fold", fold),
     Operation("reshape", reshape, (1,)), Operation("flatten", flatten),
     Operation("permute", lambda x, *, axes: x.permute(tuple(axes))),
     Operation("squeeze", squeeze, (1,)), Operation("unsqueeze", unsqueeze, (1,)), Operation("expand", expand, (1,)),
     Operation("tile", lambda x, repeats: x.repeat(ints(repeats)), (1,)), Operation("slice", slices, (1, 2, 3, 4)),
     Operation("split", split, (1,)), Operation("concat", concat), Operation("gather", gather),
     Operation("gather_elements", gather_elements), Operation("scatter", scatter),
+    Operation("part", part, (1,)), Operation("gather_nd", gather_nd), Operation("scatter_nd", scatter_nd),
     Operation("one_hot", one_hot),
     Operation("shape", shape_of), Operation("full", full, (0,)), Operation("full_like", full_like),
     Operation("arange", arange, (0, 1, 2)), Operation("triangle", triangle, (1,)), Operation("cast", cast),
@@ -661,5 +702,7 @@ OPERATIONS = by_name(
     each("square", torch.square), each("abs", torch.abs), each("neg", torch.neg), each("sign", torch.sign),
     each("floor", torch.floor), each("ceil", torch.ceil), each("round", torch.round), each("erf", torch.erf),
     each("sin", torch.sin), each("cos", torch.cos), each("tan", torch.tan), each("atan", torch.atan),
+    each("asin", torch.asin), each("acos", torch.acos), each("asinh", torch.asinh), each("acosh", torch.acosh),
+    each("atanh", torch.atanh),
     each("sinh", torch.sinh), each("cosh", torch.cosh), each("isnan", torch.isnan),
 )  # fmt: skip

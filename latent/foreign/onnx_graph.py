@@ -56,6 +56,7 @@ class Translation:
     tensors: dict[str, Tensor]
     nodes: list[Node] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    sequences: dict[str, Call] = field(default_factory=dict)  # lists of values, by the call that makes each
     count: int = 0
 
     def new(self) -> str:
@@ -195,7 +196,8 @@ PLAIN = {
     "Max": "maximum", "MatMul": "matmul", "Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus",
     "Softsign": "softsign", "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Reciprocal": "reciprocal", "Abs": "abs",
     "Neg": "neg", "Sign": "sign", "Floor": "floor", "Ceil": "ceil", "Round": "round", "Erf": "erf", "Sin": "sin",
-    "Cos": "cos", "Tan": "tan", "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh", "IsNaN": "isnan", "Equal": "equal",
+    "Cos": "cos", "Tan": "tan", "Asin": "asin", "Acos": "acos", "Atan": "atan", "Sinh": "sinh", "Cosh": "cosh",
+    "Asinh": "asinh", "Acosh": "acosh", "Atanh": "atanh", "IsNaN": "isnan", "Equal": "equal",
     "Less": "less", "LessOrEqual": "less_equal", "Greater": "greater", "GreaterOrEqual": "greater_equal",
     "Not": "not", "And": "and", "Or": "or", "Xor": "xor", "Where": "where", "Identity": "identity",
     "PRelu": "prelu", "Expand": "expand", "Range": "arange", "HardSwish": "hard_swish", "Mish": "mish", "Tile": "tile",
@@ -205,6 +207,12 @@ PLAIN = {
 @translates(*PLAIN)
 def plain(t: Translation, call: Call) -> None:
     t.give(call, PLAIN[call.op], *call.inputs)
+
+
+@translates("Mean")
+def mean(t: Translation, call: Call) -> None:
+    total = t.add(call, "add", *call.inputs)
+    t.give(call, "div", total, t.known(float(len(call.inputs)), torch.float32))
 
 
 # ---------------------------------------------------------------------------------------------------- constants
@@ -243,6 +251,18 @@ def cast(t: Translation, call: Call) -> None:
     if to is None:
         raise call.refuse("to a type that is not of numbers")
     t.give(call, "cast", call.input(0), to=to)
+
+
+@translates("DequantizeLinear")
+def dequantized(t: Translation, call: Call) -> None:
+    """Weights that are kept as whole numbers, as the numbers that they stand for."""
+    x, scale, zero = (t.tensors.get(call.input(place)) for place in range(3))
+    if x is None or scale is None or (call.input(2) and zero is None) or call.get("block_size", 0):
+        raise call.refuse("on what is not a weight")
+    axis = call.get("axis", 1) % x.ndim if scale.numel() > 1 else 0
+    sizes = [-1 if place == axis else 1 for place in range(x.ndim)] if scale.numel() > 1 else []
+    lifted = x.float() if zero is None else x.float() - zero.float().reshape(sizes)
+    t.tensors[call.output] = lifted * scale.float().reshape(sizes)
 
 
 @translates("Shape")
@@ -356,6 +376,21 @@ def gemm(t: Translation, call: Call) -> None:
     t.give(
         call, "gemm", *call.inputs, alpha=alpha, beta=beta, turn_a=bool(call.get("transA", 0)), turn_b=turned
     )  # fmt: skip
+
+
+@translates("Attention")
+def attention(t: Translation, call: Call) -> None:
+    """Scaled dot products (Vaswani et al. 2017, arXiv:1706.03762), of maps (n, heads, places, numbers)."""
+    masked = call.get("is_causal", 0) or any(call.inputs[3:])
+    if masked or call.get("softcap", 0.0) or any(call.outputs[1:]) or call.get("q_num_heads") is not None:
+        raise call.refuse("with a mask, in heads that it splits itself, or with more than its result")
+    scores = t.add(call, "matmul", call.input(0), t.add(call, "permute", call.input(1), axes=[0, 1, 3, 2]))
+    if call.get("scale") is not None:
+        scores = t.add(call, "mul", scores, t.known(call.get("scale"), torch.float32))
+    else:
+        numbers = t.add(call, "cast_like", t.add(call, "shape", call.input(0), start=3), scores)
+        scores = t.add(call, "div", scores, t.add(call, "sqrt", numbers))
+    t.give(call, "matmul", t.add(call, "softmax", scores, axis=-1), call.input(2))
 
 
 @translates("Einsum")
@@ -549,6 +584,40 @@ def split(t: Translation, call: Call) -> None:
     )
 
 
+@translates("SplitToSequence", "SequenceConstruct")
+def sequence(t: Translation, call: Call) -> None:
+    t.sequences[call.output] = call
+
+
+@translates("SequenceAt")
+def sequence_at(t: Translation, call: Call) -> None:
+    made, place = t.sequences.get(call.input(0)), t.tensors.get(call.input(1))
+    if made is None or place is None:
+        raise call.refuse("of a list, or at a place, that is not in the file")
+    index = int(place.flatten()[0])
+    if made.op == "SequenceConstruct":
+        t.give(call, "identity", made.inputs[index])
+        return
+    keep = bool(made.get("keepdims", 1)) or bool(made.input(1))
+    t.give(call, "part", *made.inputs, axis=made.get("axis", 0), index=index, keep=keep)
+
+
+@translates("ConcatFromSequence")
+def concat_from_sequence(t: Translation, call: Call) -> None:
+    made, axis = t.sequences.get(call.input(0)), call.get("axis")
+    if made is None:
+        raise call.refuse("of a list that is not in the file")
+    if made.op == "SplitToSequence":
+        if call.get("new_axis", 0) or axis != made.get("axis", 0) or not made.get("keepdims", 1):
+            raise call.refuse("of parts along another axis")
+        t.give(call, "identity", made.input(0))
+        return
+    names = made.inputs
+    if call.get("new_axis", 0):
+        names = tuple(t.add(call, "unsqueeze", name, t.known([axis])) for name in names)
+    t.give(call, "concat", *names, axis=axis)
+
+
 @translates("Concat")
 def concat(t: Translation, call: Call) -> None:
     t.give(call, "concat", *call.inputs, axis=call.get("axis"))
@@ -558,6 +627,18 @@ def concat(t: Translation, call: Call) -> None:
 def gather(t: Translation, call: Call) -> None:
     op = "gather" if call.op == "Gather" else "gather_elements"
     t.give(call, op, *call.inputs, axis=call.get("axis", 0))
+
+
+@translates("GatherND")
+def gather_nd(t: Translation, call: Call) -> None:
+    t.give(call, "gather_nd", *call.inputs, batch=call.get("batch_dims", 0))
+
+
+@translates("ScatterND")
+def scatter_nd(t: Translation, call: Call) -> None:
+    if call.get("reduction", "none") != "none":
+        raise call.refuse("with a reduction")
+    t.give(call, "scatter_nd", *call.inputs)
 
 
 @translates("Scatter", "ScatterElements")
@@ -584,6 +665,20 @@ def triangle(t: Translation, call: Call) -> None:
     t.give(call, "triangle", *call.inputs, upper=bool(call.get("upper", 1)))
 
 
+@translates("Col2Im")
+def fold(t: Translation, call: Call) -> None:
+    size, kernel = t.tensors.get(call.input(1)), t.tensors.get(call.input(2))
+    if size is None or kernel is None or len(size) != 2:
+        raise call.refuse("of a size that is not in the file, or not of two axes")
+    pads = call.get("pads", [0, 0, 0, 0])
+    if pads[:2] != pads[2:]:
+        raise call.refuse("with pads that differ at the two ends of an axis")
+    t.give(
+        call, "fold", call.input(0), size=size.tolist(), kernel=kernel.tolist(), padding=pads[:2],
+        stride=call.get("strides", [1, 1]), dilation=call.get("dilations", [1, 1]),
+    )  # fmt: skip
+
+
 # ---------------------------------------------------------------------------------------------------- reductions
 
 REDUCTIONS = {
@@ -600,6 +695,17 @@ def reduce(t: Translation, call: Call) -> None:
         call, REDUCTIONS[call.op], call.input(0), name, keep=bool(call.get("keepdims", 1)),
         empty_is_none=bool(call.get("noop_with_empty_axes", 0)),
     )  # fmt: skip
+
+
+@translates("ReduceLogSum")
+def reduce_log_sum(t: Translation, call: Call) -> None:
+    axes = call.get("axes")
+    name = call.input(1) or (t.known(axes) if axes is not None else "")
+    total = t.add(
+        call, "sum", call.input(0), name, keep=bool(call.get("keepdims", 1)),
+        empty_is_none=bool(call.get("noop_with_empty_axes", 0)),
+    )  # fmt: skip
+    t.give(call, "log", total)
 
 
 @translates("ArgMax", "ArgMin")

@@ -96,6 +96,27 @@ def settled(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 
 
+def with_own_batch(graph: Graph, into: str) -> Graph:
+    """The graph in which what asks a value before ``into`` how large it is asks ``into`` for the number of images."""
+    if fixed_batch(graph) is not None:
+        return graph
+    first, second = graph.looked_at(2), graph.looked_at(3)
+    inside = graph.reached_from([into])
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        asked = slice(node.attributes.get("start", 0), node.attributes.get("end"))
+        if node.op == "shape" and node.inputs[0] not in inside:
+            a, b = (values[node.inputs[0]].shape[asked] for values in (first, second))
+            if a[:1] == (2,) and b[:1] == (3,) and a[1:] == b[1:]:
+                (name,) = node.outputs
+                batch, rest = f"\0images {name}", f"\0sizes {name}"
+                tensors[rest] = torch.tensor(a[1:], dtype=torch.int64)
+                nodes.append(Node("shape", node.name, (into,), (batch,), {"start": 0, "end": 1}))
+                node = Node("concat", node.name, (batch, rest), (name,), {"axis": 0})
+        nodes.append(node)
+    return replace(graph, nodes=tuple(nodes), tensors=tensors)
+
+
 def without_zeros(graph: Graph) -> Graph:
     """The graph in which nothing is added that is zero because noise was replaced by its mean."""
     n = fixed_batch(graph) or 2

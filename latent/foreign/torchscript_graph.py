@@ -30,6 +30,7 @@ MAP_SIDES = (1, 2, 4, 7, 8, 14, 16, 32)  # of codes that are maps
 OTHER_SIDES = (16, 20, 24, 40, 48, 56, 80, 96, 100, 112, 160, 192, 200, 224)  # of images, beside the usual ones
 BATCHES = (1, 2, 3, 4, 8, 16, 32, 64)  # tried where a network was traced with a number of images that stands in it
 LABELS = (Input((None,), torch.int64), Input((None, USUAL_CLASSES)), Input((None, 1), torch.int64))
+PROBED = 3  # numbers of a code that is tried to learn what the first layer takes
 SAME_FAILURES = 4  # for several sizes, after which no others are tried
 TRAINING = "The network was saved as in training; it is run in evaluation mode, without dropout and batch statistics."
 
@@ -258,12 +259,15 @@ class Tried:
     @property
     def takes(self) -> tuple[tuple[str, int], ...]:
         """What the first layers take, as far as the inputs that were tried came."""
-        return next((each.takes for each in self.failed if each.takes), ())
+        met = [each.takes for each in self.failed if each.takes]
+        return max(met, key=lambda takes: (multiplies(takes), len(takes)), default=())
 
     def labels(self, shape: tuple[int, ...]) -> Iterator[Input]:
         """The ways to give the class of an image or a code of these sizes; last the number of classes in one-hot form
         that would fill up what the first dense layer takes."""
         yield from LABELS
+        if shape == (PROBED,):
+            return
         n = next((n for kind, n in self.takes if kind == "features"), 0) - math.prod(shape)
         if 2 <= n <= MOST_CLASSES and n != USUAL_CLASSES:
             yield Input((None, n))
@@ -272,6 +276,8 @@ class Tried:
         """The sizes to try, each once: what the first layer takes, which is known once one was tried."""
         first = (CHANNELS[0], SIDES[0], SIDES[0])
         yield first
+        if not multiplies(self.takes) or any(len(each.inputs) > 1 for each in self.failed):  # a class may have its own
+            yield (PROBED,)
         takes = self.takes
         usual = [(channels, side, side) for sides in (SIDES, OTHER_SIDES) for channels in CHANNELS for side in sides]
         yield from dict.fromkeys(shape for shape in (*suited(takes), *usual) if shape != first)
@@ -290,10 +296,23 @@ class Tried:
         return UnsupportedError(f"does not say how large what it takes is, and for {sizes} it {last.why}")
 
 
+def multiplies(takes: Sequence[tuple[str, int]]) -> bool:
+    """Whether a layer that multiplies by weights is among those that took so many numbers."""
+    return any(kind != "vectors" for kind, _ in takes)
+
+
 def suited(takes: Sequence[tuple[str, int]]) -> Iterator[tuple[int, ...]]:
     """Sizes, without the number of images, that a first layer of so many features or channels may take."""
-    kind, n = next(((kind, n) for kind, n in takes if kind != "vectors"), ("", 0))
-    beside = dict.fromkeys([0, USUAL_CLASSES, *(size for kind, size in takes if kind == "vectors")])  # for the class
+    vectors = [size for kind, size in takes if kind == "vectors"]
+    layers = dict.fromkeys(each for each in takes if each[0] != "vectors")
+    for kind, n in layers:
+        yield from suited_to(kind, n, dict.fromkeys([0, USUAL_CLASSES, *vectors]))
+    if not layers:  # what is added to a vector of a table is as long
+        yield from ((size,) for size in vectors)
+
+
+def suited_to(kind: str, n: int, beside: Iterable[int]) -> Iterator[tuple[int, ...]]:
+    """The sizes for one layer, which may take so many numbers of the class ``beside``."""
     if kind == "channels":
         if n in CHANNELS:
             yield from ((n, side, side) for side in (*SIDES, *OTHER_SIDES))

@@ -384,3 +384,36 @@ def test_a_decoder_whose_paths_part_is_left_to_the_server():
     content = onnx_bytes(network("residual VAE"), (images_for("residual VAE", 1),), 18, False, ("image",))
     with pytest.raises(DecoderError, match="The browser cannot run"):
         live.compile(checkpoint.parse(content, "model.onnx").model())
+
+
+# ------------------------------------------------------------------------------------------------ scales of pixels
+
+
+class Scaled(nn.Module):
+    """An autoencoder that brings pixels into another scale itself: times a factor plus an offset."""
+
+    def __init__(self, factor: float, offset: float, last: nn.Module) -> None:
+        super().__init__()
+        self.factor, self.offset, self.last = factor, offset, last
+        self.encoder, self.decoder = nn.Linear(784, 5), nn.Linear(5, 784)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        z = self.encoder((x * self.factor + self.offset).flatten(1))
+        return self.last(self.decoder(z)).view(-1, 1, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset", "last", "scales"),
+    [
+        (2.0, -1.0, nn.Tanh(), ("[0, 1]", "[-1, 1]")),
+        (1 / 0.3081, -0.1307 / 0.3081, nn.Sigmoid(), ("[0, 1]", "[0, 1]")),
+        (2 / 255, -1.0, nn.Tanh(), ("[0, 255]", "[-1, 1]")),
+        (0.5, 0.5, nn.Sigmoid(), ("[-1, 1]", "[0, 1]")),
+    ],
+)
+def test_a_scale_that_the_operations_bring_pixels_into_tells_in_which_they_come(factor, offset, last, scales):
+    module = Scaled(factor, offset, last).eval()
+    content = onnx_bytes(module, (torch.rand(2, 1, 28, 28),), 13, True, ("image",))
+    described = checkpoint.parse(content, "scaled.onnx").described
+    assert (described.pixels_in, described.pixels_out) == scales
+    assert described.why == "in and out as its operations say"

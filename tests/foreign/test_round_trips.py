@@ -8,7 +8,10 @@ from tests.support import keras_styles
 from tests.support.model_files import entries_of, rezipped
 from tests.support.round_trips import ALLOWED, FORMATS, NAMES, difference, written
 
-NORMAL = {("dense VAE", "frozen"), ("VQ-VAE", "ONNX 13"), ("conditional", ".pt2"), ("batch normalisation", "traced")}
+NORMAL = {
+    ("dense VAE", "frozen"), ("VQ-VAE", "ONNX 13"), ("conditional", ".pt2"), ("batch normalisation", "traced"),
+    ("sizes asked", "ONNX 11, any batch"), ("all axes of 1 dropped", "traced"), ("one-hot codebook", ".pt2, any batch"),
+}  # fmt: skip
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's own
@@ -30,7 +33,13 @@ def test_a_network_in_a_format_is_read_back_to_the_same_function(name, format):
     assert difference(checkpoint.parse(content, "model"), name) <= ALLOWED
 
 
-KERAS_NORMAL = {("branched", "keras"), ("nested", "h5"), ("dense", "h5"), ("attention", "keras")}
+KERAS_NORMAL = {
+    ("branched", "keras"),
+    ("nested", "h5"),
+    ("dense", "h5"),
+    ("attention", "keras"),
+    ("augmented", "keras"),
+}
 
 
 @pytest.mark.parametrize(

@@ -470,3 +470,45 @@ def test_a_hostile_archive_is_refused_in_one_sentence(name):
     assert re.search(words, sentence), sentence
     assert len(sentence) < 500
     assert not set("\n\0") & set(sentence)
+
+
+class Told(nn.Module):
+    """A decoder that is told a class, one-hot or by its index, in one of several ways."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.way = way
+        self.wide, self.narrow, self.out = nn.Linear(15, 392), nn.Linear(5, 392), nn.ConvTranspose2d(8, 1, 4, 4)
+        self.table, self.short_table = nn.Embedding(10, 10), nn.Embedding(10, 5)
+        self.label, self.scales = nn.Linear(10, 10), nn.Linear(10, 8)
+
+    def forward(self, z: Tensor, y: Tensor) -> Tensor:
+        match self.way:
+            case "one-hot":
+                h = self.wide(torch.cat([z, y], 1))
+            case "index":
+                h = self.wide(torch.cat([z, F.one_hot(y, 10).float()], 1))
+            case "table":
+                h = self.wide(torch.cat([self.table(y), z], 1))
+            case "added":
+                h = self.narrow(z + self.short_table(y))
+            case "layer":
+                h = self.wide(torch.cat([z, F.relu(self.label(y))], 1))
+            case _:
+                h = self.narrow(z) * self.scales(y).repeat_interleave(49, dim=1)
+        return torch.sigmoid(self.out(F.relu(h.view(-1, 8, 7, 7))))
+
+
+@pytest.mark.parametrize("way", ["one-hot", "index", "table", "added", "layer", "scaled"])
+def test_a_decoder_alone_is_told_its_class_in_the_way_it_takes_it(way):
+    """Nothing in the archive says how long a code is, and the class comes before any layer of the code."""
+    torch.manual_seed(0)
+    module, index = Told(way).eval(), torch.tensor([3, 7])
+    given = index if way in ("index", "table", "added") else F.one_hot(index, 10).float()
+    z = torch.randn(2, 5)
+    model = checkpoint.parse(saved(module, (z, given)), "decoder.pt").model()
+    assert model.signature.latent_dim == 5
+    assert model.signature.n_classes == 10
+    with torch.inference_mode():
+        found, right = model.decode(z, F.one_hot(index, 10).float()), module(z, given)
+    assert float((found - right).abs().max()) <= ALLOWED

@@ -52,6 +52,8 @@ FUNCTIONS = {
     "weight_norm of all": lambda x: F.linear(x, torch._weight_norm(weights(5, 8), weights(1), -1)),
     "unfold": lambda x: F.unfold(x, (3, 2), stride=(3, 2)),
     "fold": lambda x: F.fold(x.flatten(2).transpose(1, 2).reshape(len(x), 24, 8), (6, 8), (3, 2), stride=(3, 2)),
+    "unfold overlapping": lambda x: F.unfold(x, 3, dilation=(1, 2), padding=1, stride=2),
+    "fold overlapping": lambda x: F.fold(x[:, :, 0].repeat(1, 9, 2)[:, :, :12], (6, 8), 3, padding=1, stride=2),
     "bmm": lambda x: torch.bmm(x[:, 0], x[:, 1].mT),
     "einsum": lambda x: torch.einsum("nchw,cd->ndhw", x, weights(4, 3)),
     "batch_norm": lambda x: F.batch_norm(x, weights(4), weights(4) ** 2 + 0.1, weights(4), weights(4), eps=1e-3),

@@ -149,6 +149,20 @@ def rescaled(k: ModuleType) -> Built:
     ]), "code"  # fmt: skip
 
 
+def augmented(k: ModuleType) -> Built:
+    """Images are changed by chance in training, and standardised by a layer that was adapted to them."""
+    layers = k.layers
+    normalised = layers.Normalization()
+    normalised.adapt(np.random.default_rng(0).random((20, 28, 28, 1), np.float32))
+    return k.Sequential([
+        layers.Input((28, 28, 1)), layers.RandomFlip("horizontal"), layers.RandomRotation(0.1),
+        layers.RandomTranslation(0.1, 0.1), layers.RandomZoom(0.1), layers.RandomContrast(0.2), normalised,
+        layers.Conv2D(6, 4, strides=2, padding="same", activation="celu"), layers.Flatten(),
+        layers.Dense(7, activation="hard_tanh", name="code"), layers.Dense(784, activation="sigmoid"),
+        layers.Reshape((28, 28, 1)),
+    ]), "code"  # fmt: skip
+
+
 def attending(k: ModuleType) -> Built:
     """Attention over the places of a map, by torch's own layer of Keras."""
     layers = k.layers
@@ -166,7 +180,7 @@ def attending(k: ModuleType) -> Built:
 STYLES: dict[str, Callable[[ModuleType], Built]] = {
     "branched": branched, "dense": dense, "pooled": pooled, "Keras' blog": blog, "nested": nested,
     "residual": residual, "squeeze-excite": squeezed, "two heads": two_heads, "rescaled": rescaled,
-    "attention": attending,
+    "attention": attending, "augmented": augmented,
 }  # fmt: skip
 ENDINGS = ("keras", "h5")
 

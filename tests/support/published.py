@@ -372,6 +372,61 @@ def ends_wrapped() -> Halves:
     return Halves(GREY, encoder, decoder)
 
 
+class SizesAsked(Plain):
+    """Values are rearranged by the sizes of others."""
+
+    image = GREY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.code, self.fc = nn.Conv2d(1, 8, 4, 4), nn.Linear(392, 5), nn.Linear(5, 392)
+        self.out = nn.ConvTranspose2d(8, 1, 4, 4)
+
+    def encode(self, x: Tensor) -> Tensor:
+        h = F.relu(self.maps(x))
+        return self.code(h.view(h.size(0), -1))
+
+    def decode(self, z: Tensor) -> Tensor:
+        h = self.fc(z).view(z.size(0), 8, 7, 7)
+        return torch.sigmoid(self.out(F.relu(h)))
+
+
+class Squeezed(SizesAsked):
+    """All axes of length 1 are dropped, that of the images too where there is one alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.code = nn.Conv2d(8, 5, 7)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.code(F.relu(self.maps(x))).squeeze()
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.sigmoid(self.out(F.relu(self.fc(z).view(-1, 8, 7, 7))))
+
+
+class QuantisedOneHot(Plain):
+    """A VQ-VAE whose codebook is multiplied by one-hot rows, as in van den Oord's own code."""
+
+    image = GREY
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps, self.book = nn.Conv2d(1, 5, 4, 4), nn.Embedding(10, 5)
+        self.out = nn.ConvTranspose2d(5, 1, 4, 4)
+
+    def encode(self, x: Tensor) -> Tensor:
+        h = self.maps(x).permute(0, 2, 3, 1).contiguous()
+        rows, book = h.view(-1, 5), self.book.weight
+        far = (rows**2).sum(1, keepdim=True) + (book**2).sum(1) - 2 * rows @ book.t()
+        nearest = far.argmin(1).unsqueeze(1)
+        one_hot = torch.zeros(nearest.shape[0], 10, device=x.device).scatter_(1, nearest, 1)
+        return (one_hot @ book).view(h.shape).permute(0, 3, 1, 2).contiguous()
+
+    def decode(self, z: Tensor) -> Tensor:
+        return torch.sigmoid(self.out(z))
+
+
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "tanh": lambda: dense(nn.Tanh), "SELU, normalised": lambda: dense(nn.SELU, norm=True),
     "GELU, logits clamped": lambda: dense(nn.GELU, last=nn.Hardsigmoid()), "sine": lambda: dense(Sine),
@@ -388,6 +443,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "standardised": Standardised, "shuffled": shuffled, "separable": separable, "dilated": dilated,
     "PReLU": with_prelu, "squeeze-excite": squeezed, "last channels": last_channels, "queries": PerceiverLike,
     "normalised weights": normalised_weights, "circular": ends_wrapped,
+    "sizes asked": SizesAsked, "all axes of 1 dropped": Squeezed, "one-hot codebook": QuantisedOneHot,
 }  # fmt: skip
 CONDITIONAL = {"class by table", "class one-hot", "class as planes"}
 

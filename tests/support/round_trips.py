@@ -37,10 +37,15 @@ def network(name: str) -> nn.Module:
     return (unusual if name in unusual.NETWORKS else published).network(name)
 
 
-def onnx(opset: int) -> Callable[[nn.Module, Given], bytes]:
+def onnx(opset: int, any_batch: bool = False) -> Callable[[nn.Module, Given], bytes]:
     def write(module: nn.Module, given: Given) -> bytes:
+        names = ["x", "classes"][: len(given)]
+        open_axes = {name: {0: "batch"} for name in names} if any_batch else None
         buffer = io.BytesIO()
-        torch.onnx.export(module, given, buffer, opset_version=opset, dynamo=opset >= 18, verbose=False)
+        torch.onnx.export(
+            module, given, buffer, opset_version=opset, dynamo=opset >= 18, verbose=False, input_names=names,
+            dynamic_axes=open_axes,
+        )  # fmt: skip
         return buffer.getvalue()
 
     return write
@@ -55,10 +60,14 @@ def torchscript(make: Callable[[nn.Module, Given], object]) -> Callable[[nn.Modu
     return write
 
 
-def exported(module: nn.Module, given: Given) -> bytes:
-    buffer = io.BytesIO()
-    torch.export.save(torch.export.export(module, given), buffer)
-    return buffer.getvalue()
+def exported(any_batch: bool) -> Callable[[nn.Module, Given], bytes]:
+    def write(module: nn.Module, given: Given) -> bytes:
+        open_axes = tuple({0: torch.export.Dim.DYNAMIC} for _ in given) if any_batch else None
+        buffer = io.BytesIO()
+        torch.export.save(torch.export.export(module, given, dynamic_shapes=open_axes), buffer)
+        return buffer.getvalue()
+
+    return write
 
 
 def by_latent(module: nn.Module, given: Given) -> bytes:
@@ -70,7 +79,8 @@ def by_latent(module: nn.Module, given: Given) -> bytes:
 
 
 FORMATS: dict[str, Callable[[nn.Module, Given], bytes]] = {
-    "ONNX 13": onnx(13), "ONNX 18": onnx(18), ".pt2": exported,
+    "ONNX 13": onnx(13), "ONNX 18": onnx(18), "ONNX 11, any batch": onnx(11, any_batch=True),
+    ".pt2": exported(any_batch=False), ".pt2, any batch": exported(any_batch=True),
     "traced": torchscript(lambda module, given: torch.jit.trace(module, given, check_trace=False)),
     "scripted": torchscript(lambda module, given: torch.jit.script(module)),
     "frozen": torchscript(lambda module, given: torch.jit.freeze(torch.jit.trace(module, given, check_trace=False))),
