@@ -125,7 +125,11 @@ def pytest_addoption(parser):
     parser.addoption("--exhaustive", action="store_true", help=text)
 
 
-SLOWEST_FIRST = ("test_sections.py", "test_in_chromium.py", "test_reading.py", "test_live.py")
+SLOWEST_FIRST = (
+    "test_sections.py", "test_reading.py", "test_in_chromium.py", "test_encode.py", "test_live.py", "test_train.py",
+    "test_accessibility.py", "test_described.py", "test_strips.py", "test_handout.py", "test_compare.py",
+    "test_results.py", "test_many_visitors.py", "test_notebook.py", "test_own_images.py", "test_install.py",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(config, items):

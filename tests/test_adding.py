@@ -80,6 +80,7 @@ class TestSampler:
 
 
 class TestReport:
+    @pytest.mark.exhaustive
     def test_an_added_sampler_and_measure_are_in_it(self, replay, few, monkeypatch):
         ones = Measure("share of 1s", "share", "neither", ".1%", "", lambda samples: 0.875)
         monkeypatch.setitem(MEASURES, "ones", ones)

@@ -139,6 +139,7 @@ def test_what_the_dead_left_is_removed_and_what_is_being_written_is_not(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, others.name, "a.html"]
 
 
+@pytest.mark.exhaustive
 def test_commands_that_are_killed_at_any_moment_lose_nothing():
     """One moment each; ``python -m tests.support.killed`` has fifty."""
     script = [sys.executable, "-m", "tests.support.killed", "--moments", "1"]

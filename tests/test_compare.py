@@ -91,6 +91,7 @@ def test_better_finds_the_digits_that_differ_most():
 
 
 class TestOtherSizesAndHalves:
+    @pytest.mark.exhaustive
     def test_pictures_of_another_size_are_compared_on_the_same_digits(self):
         small, coloured = (
             LatentSpace.of(str(shape), tiny(latent_dim=4, image_shape=shape)) for shape in ((1, 28, 28), (3, 20, 24))

@@ -246,6 +246,7 @@ def test_a_page_that_is_opened_again_comes_from_the_same_replica(fleet):
         assert {get(fleet.port, "/", cookie).cookie for _ in range(10)} == {cookie}
 
 
+@pytest.mark.exhaustive
 def test_a_websocket_names_the_replica_that_takes_files_for_its_session(fleet):
     with fleet.websocket(None) as websocket:
         assert websocket.response
@@ -309,6 +310,7 @@ def test_a_long_link_passes(fleet):
     assert get(fleet.port, link, Referer=f"http://{HOST}{link}").status == 200
 
 
+@pytest.mark.exhaustive
 def test_a_dead_replica_moves_its_own_users_and_nobody_else(fleet):
     stays, dies = fleet.replicas
     with fleet.websocket(stays) as untouched, fleet.websocket(dies) as cut:
@@ -380,6 +382,7 @@ def load(fleet: Fleet) -> Iterator[list[int]]:
 
 
 @pytest.mark.browser
+@pytest.mark.exhaustive
 def test_a_view_comes_back_from_its_link_when_its_replica_is_killed_under_load(page, fleet):
     address = f"http://{HOST}:{fleet.port}"
     open_section(page, address, "Generate", "&checkpoint=ae-8")
@@ -416,6 +419,7 @@ def test_a_view_comes_back_from_its_link_when_its_replica_is_killed_under_load(p
 
 
 @pytest.mark.browser
+@pytest.mark.exhaustive
 def test_a_page_that_is_not_opened_again_goes_on_by_itself(page, fleet):
     open_section(page, f"http://{HOST}:{fleet.port}", "Generate", "&generate_scale=0.5")
     click_a_picture(page, "generate_grid", 3)
@@ -466,6 +470,7 @@ def test_the_entry_point_asks_for_all_that_the_page_needs():
 
 
 @pytest.mark.browser
+@pytest.mark.exhaustive
 def test_a_link_opens_the_same_view_through_the_entry_point(page, fleet):
     port = free_port()
     options = ["--server.port", str(port), "--server.address", "127.0.0.1", "--server.headless", "true"]

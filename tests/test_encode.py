@@ -519,6 +519,7 @@ class TestGoingOn:
         assert "already complete" in capsys.readouterr().out
         assert files_of(out) == before
 
+    @pytest.mark.exhaustive
     def test_two_processes_make_the_same_files_as_one(self, tmp_path, tiny_file):
         images = tmp_path / "images.npy"
         np.save(images, np.concatenate([DIGITS, DIGITS[:7000]]))  # four chunks, the last of them not whole

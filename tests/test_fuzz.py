@@ -16,6 +16,7 @@ SECONDS = 10
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no timers that interrupt")
 
 
+@pytest.mark.exhaustive
 def test_whatever_comes_is_taken_or_refused_by_a_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("LATENT_CACHE", str(tmp_path))
     n, failures = fuzz.run(SECONDS)

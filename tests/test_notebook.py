@@ -97,6 +97,7 @@ def test_latent_dim_is_a_whole_number_that_follows_the_open_checkpoint():
     assert [0] * latent_dim == [0, 0]
 
 
+@pytest.mark.exhaustive
 def test_the_explorer_is_the_whole_interactive_page_below_its_cell(default_checkpoint):
     cell = nbformat.v4.new_code_cell("from latent.notebook import *\nopen_checkpoint()\nshow_explorer(60)")
     book = nbformat.v4.new_notebook(cells=[cell])
@@ -114,6 +115,7 @@ DRAWN_ANEW = """async (canvas, before) => {
 
 
 @pytest.mark.browser
+@pytest.mark.exhaustive
 def test_in_its_frame_the_explorer_is_alive(default_checkpoint, tmp_path):
     path = tmp_path / "cell.html"
     frame = notebook.framed(handout.page(Evidence.with_kept(default_checkpoint), 60), 800)

@@ -105,6 +105,7 @@ def test_a_table_that_was_stopped_is_written_anew_to_the_same_bytes(options, mon
     assert not list(options[-1].parent.glob("*.tmp")) + list(options[-1].parent.glob(".*.tmp"))
 
 
+@pytest.mark.exhaustive
 def test_a_table_of_codes_that_were_made_anew_is_written_anew(options):
     assert run(*options) == 0
     for path in (options[4], options[4].with_suffix(".json"), options[4].with_suffix(".files.jsonl")):

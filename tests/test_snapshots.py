@@ -151,6 +151,7 @@ def test_a_run_that_was_started_without_a_film_has_none_later(tmp_path, capsys):
     assert "--snapshots False, not True" in capsys.readouterr().err
 
 
+@pytest.mark.exhaustive
 def test_two_processes_keep_one_film(tmp_path, fashion_folder):
     out = tmp_path / "a.pt"
     options = ["--epochs", 2, "--data", fashion_folder, "--out", out, "--device", "cpu", "--snapshots"]

@@ -16,6 +16,7 @@ from latent import checkpoint, dataset, train
 from latent.errors import TrainingError
 from latent.space import LatentSpace
 from latent.train import Recipe
+from tests.support.exhaustive import few_of
 from tests.support.models import ROOT
 from tests.support.training import CPU, ENVIRONMENT, SMALL, command, main, run, same_weights, some_images
 
@@ -130,7 +131,7 @@ def test_the_command_trains_and_says_one_line_an_epoch(tmp_path, fashion_folder,
     assert "all 2 epochs are done" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", few_of([signal.SIGINT, signal.SIGKILL], [signal.SIGINT]))
 def test_a_run_that_is_interrupted_or_killed_leaves_a_file_that_loads_and_resumes(tmp_path, fashion_folder, how):
     if sys.platform == "win32":
         pytest.skip("Windows has no such signals")
@@ -153,6 +154,7 @@ def test_a_run_that_is_interrupted_or_killed_leaves_a_file_that_loads_and_resume
     assert [row["epoch"] for row in checkpoint.load(out).history] == list(range(1, 6))
 
 
+@pytest.mark.exhaustive
 def test_on_a_terminal_a_bar_shows_the_loss_and_the_time_left(tmp_path, fashion_folder):
     if sys.platform == "win32":
         pytest.skip("Windows has no pseudo-terminals")
@@ -196,6 +198,7 @@ def test_a_mistake_on_the_command_line_is_one_sentence(tmp_path, capsys, options
     assert error.count("\n") == 1
 
 
+@pytest.mark.exhaustive
 def test_two_processes_train_together_and_one_writes(tmp_path, fashion_folder):
     out = tmp_path / "a.pt"
     options = ["--epochs", 2, "--data", fashion_folder, "--out", out, "--device", "cpu"]

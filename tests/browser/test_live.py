@@ -549,6 +549,7 @@ def test_a_finger_moves_sliders_and_the_pad(chromium, port, space):
 
 
 @pytest.mark.browser
+@pytest.mark.exhaustive
 def test_dimensions_beyond_sixteen_are_behind_a_switch(screen):
     screen.open("checkpoint=ae-32")
     sliders = screen.page.get_by_role("slider", name="Dimension")
@@ -559,6 +560,7 @@ def test_dimensions_beyond_sixteen_are_behind_a_switch(screen):
 
 
 @pytest.mark.browser
+@pytest.mark.exhaustive
 def test_of_two_dimensions_the_pad_is_the_space_itself(screen):
     screen.open("checkpoint=ae-2")
     assert screen.stage("axes").tolist() == [1, 0, 0, 1]

@@ -81,7 +81,7 @@ def discs(channels: int, side: int, n: int = 400) -> np.ndarray:
 SIZES = [(1, 8, False), (1, 48, True), (3, 40, False), (3, 48, True), (1, 96, True), (1, 48, False), (3, 16, True)]
 
 
-@pytest.mark.parametrize("size", few_of(SIZES, [(1, 8, False), (1, 48, True), (3, 40, False)]), ids=str)
+@pytest.mark.parametrize("size", few_of(SIZES, [(1, 8, False)]), ids=str)
 def test_weights_for_images_of_another_side_are_read_by_images_of_that_side(size):
     channels, side, conv = size
     torch.manual_seed(0)

@@ -28,9 +28,8 @@ READ_PYTORCH = [truth for truth in OF_DIGITS if not truth["file"].endswith(".h5"
 DENSE = "birchbrandon", "wilfredkisku", "ah-afshin"  # authors whose files are read quickly
 QUICKLY_READ = [truth for truth in READ_PYTORCH if truth["file"].startswith(DENSE)]
 STAND_FOR_ALL = (
-    "tanh", "symmetric, tanh, LeakyReLU 0.2", "standardised, linear", "two heads, the log-variance first",
-    "one head, interleaved", "conditional, the label first", "pooled", "spatial heads", "a dense discriminator first",
-    "an average without a prefix", "LayerNorm", "tied", "residual, dense", "inverted", "label through a table of 50",
+    "tanh", "standardised, linear", "two heads, the log-variance first", "conditional, the label first", "pooled",
+    "an average without a prefix", "residual, dense",
 )  # fmt: skip
 
 
@@ -189,6 +188,7 @@ def test_another_head_gives_another_code_and_back_again_the_same():
     assert reading.differences(other).startswith("mean h2")
 
 
+@pytest.mark.exhaustive
 def test_the_layers_are_listed_with_all_that_was_inferred_of_them():
     lines = read("upsampled").scored[0].reading.layer_lines()
     pooled = "encoder.3: Conv2d 8 → 16, kernel 3, stride 1, padding 1, max pool 2, stride 2, maps of 7, "
@@ -208,6 +208,7 @@ def test_other_strides_are_told_layer_by_layer():
     assert reading.differences(other).startswith("encoder.3: Conv2d 16 → 4, kernel 3, stride 2, padding 1, maps of 7")
 
 
+@pytest.mark.exhaustive
 def test_the_order_of_the_batch_and_the_load_of_the_machine_do_not_change_the_reading():
     again = checkpoint.parse(saved(network_of("two heads").state_dict()), "again.pt")
     assert again.scored[0].reading.to_dict() == read("two heads").scored[0].reading.to_dict()

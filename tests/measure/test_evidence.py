@@ -64,6 +64,7 @@ def test_memory_of_many_seeds_is_bounded_and_what_is_used_stays(space):
     assert few.reference() is reference
 
 
+@pytest.mark.exhaustive
 def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
     few = Evidence(small(LatentSpace.open(CHECKPOINTS / "ae-2.pt"), 400))
     parts = few.parts()
@@ -87,6 +88,7 @@ def test_the_mixture_of_a_shipped_space_comes_as_near_as_reconstructions(evidenc
     assert found["learned"] > 5 * found["mixture"]
 
 
+@pytest.mark.exhaustive
 def test_a_seed_moves_the_frechet_distance_as_its_interval_says(space):
     few = Evidence(small(space, 1200))
     found = [few.sampler("learned", seed).fidelity for seed in range(5)]

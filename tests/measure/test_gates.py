@@ -123,6 +123,7 @@ def test_a_collapsed_vae_is_worse_than_the_mean_image_and_its_active_dimensions_
     assert found[1].text.startswith("4 of 16 dimensions are active. Dimensions 4, 5, 6, 7, 8, 9 and 6 more collapsed")
 
 
+@pytest.mark.exhaustive
 def test_a_vae_with_two_collapsed_dimensions_still_works_and_has_its_other_findings():
     found = [each.text for each in all_findings(changed("vae-16", collapsed([3, 9])))]
     assert any(text.startswith("14 of 16 dimensions are active. Dimensions 3 and 9 collapsed") for text in found)

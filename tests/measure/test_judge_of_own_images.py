@@ -103,6 +103,7 @@ def test_without_classes_a_random_network_measures_distances_and_names_nothing(u
         ("unlabelled", "a random convolutional network. These images have no classes.", "redicted class"),
     ],
 )
+@pytest.mark.exhaustive
 def test_the_report_says_which_judge_it_is(which, said, unsaid, request, monkeypatch):
     monkeypatch.setattr(gates, "closed", lambda looked: [])  # behind which an untrained model stands
     evidence = request.getfixturevalue(which)

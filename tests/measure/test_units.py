@@ -76,6 +76,7 @@ def test_the_codes_of_both_are_alike(both):
     assert min(alike.r2_a_to_b, alike.r2_b_to_a) > 0.999
 
 
+@pytest.mark.exhaustive
 def test_samplers_that_are_fitted_and_paths_stay(both):
     for name in ("mixture", "around"):
         mine, theirs = (each.sampler(name, SEED).fidelity for each in both)

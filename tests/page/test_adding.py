@@ -106,6 +106,7 @@ def test_a_format_is_named_by_the_opener(monkeypatch):
     assert "or Toybox, at most" in unfold(opened(), "open_file").file_uploader(key="upload").help
 
 
+@pytest.mark.exhaustive
 def test_a_measure_is_in_the_table_of_compare_runs(folder, monkeypatch):
     (record,) = [each for each in EXAMPLES if '"pixels": Measure(' in each]
     monkeypatch.setitem(SCORES, "pixels", eval("{" + record + "}", {"Measure": Measure})["pixels"])

@@ -100,6 +100,7 @@ class TestWhatTheSurfaceTells:
         assert canvas.drawing_told(A_THREE) == A_THREE
         assert canvas.drawing_told("") == ""
 
+    @pytest.mark.exhaustive
     def test_in_a_session_what_is_refused_leaves_everything_as_it_was(self, address):
         async def visit():
             async with Session.opened(address, section="Draw") as session:

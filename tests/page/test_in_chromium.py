@@ -32,6 +32,7 @@ from tests.support.browser import (
     settled,
     sidebar_section,
 )
+from tests.support.exhaustive import few_of
 from tests.support.models import ROOT
 
 pytestmark = pytest.mark.browser
@@ -54,7 +55,7 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize("section", MOVES)
+@pytest.mark.parametrize("section", few_of(MOVES, ["Generate", "Dimensions", "Draw", "Interpolate"]))
 def test_a_section_opens_and_a_control_changes_its_picture(page, address, section):
     open_section(page, address, section)
     before = page.evaluate(PICTURES)
@@ -211,6 +212,7 @@ def test_the_shelf_renames_removes_saves_and_loads(page, address, tmp_path):
     expect(page.get_by_text("belongs to another model")).to_be_visible()
 
 
+@pytest.mark.exhaustive
 def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
     page.goto(f"{address}/?section=Map&checkpoint=ae-2&map_atlas=false")
     click_map(page, 0.45, 0.5)
@@ -331,6 +333,7 @@ def open_film(page, film_address):
     return shown
 
 
+@pytest.mark.exhaustive
 def test_the_slider_and_play_go_through_the_epochs_without_a_word_to_the_server(page, film_address):
     page.emulate_media(reduced_motion="reduce")
     sent = []
@@ -363,6 +366,7 @@ def test_the_slider_and_play_go_through_the_epochs_without_a_word_to_the_server(
     assert len(sent) == said_before
 
 
+@pytest.mark.exhaustive
 def test_the_film_starts_by_itself_and_glides_and_its_gif_is_downloaded(page, film_address):
     page.set_viewport_size({"width": 400, "height": 900})
     page.goto(f"{film_address}/?checkpoint=filmed")

@@ -7,6 +7,7 @@ import pytest
 from latent import checkpoint
 from latent.page.renamed import CHOICES
 from tests.support.authors import network_of
+from tests.support.exhaustive import few_rows_of
 from tests.support.model_files import saved
 from tests.support.models import tiny
 from tests.support.page import opened, shown
@@ -25,7 +26,7 @@ OLD_LINKS = [
 ]
 
 
-@pytest.mark.parametrize(("section", "query", "option"), OLD_LINKS)
+@pytest.mark.parametrize(("section", "query", "option"), few_rows_of(OLD_LINKS, OLD_LINKS[:5]))
 def test_an_old_link_opens_the_same_view(section, query, option, folder):
     (key, _), *_ = query.items()
     app = opened(section, **query)
@@ -36,7 +37,10 @@ def test_an_old_link_opens_the_same_view(section, query, option, folder):
     assert shown(app)
 
 
-@pytest.mark.parametrize(("text", "topic"), [("Collapse", "collapse"), ("Digits", "overlap"), ("digits", "overlap")])
+@pytest.mark.parametrize(
+    ("text", "topic"),
+    few_rows_of([("Collapse", "collapse"), ("Digits", "overlap"), ("digits", "overlap")], [("Digits", "overlap")]),
+)
 @pytest.mark.few_digits
 def test_an_old_link_opens_the_same_topic(text, topic, folder, monkeypatch):
     from latent.page.panels import findings, topics
@@ -55,7 +59,10 @@ def test_a_new_link_opens_what_it_says():
 
 @pytest.mark.parametrize(
     ("network", "choice", "old"),
-    [("one head, interleaved", "Mean of the code", "odd places"), ("conditional", "Label", "before")],
+    few_rows_of(
+        [("one head, interleaved", "Mean of the code", "odd places"), ("conditional", "Label", "before")],
+        [("one head, interleaved", "Mean of the code", "odd places")],
+    ),
 )
 def test_an_old_link_reads_a_file_as_it_did(network, choice, old, tmp_path, monkeypatch):
     (tmp_path / "model.pth").write_bytes(saved(network_of(network).state_dict()))

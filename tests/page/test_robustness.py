@@ -277,6 +277,7 @@ class TestAKilledRun:
     """)
 
     @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+    @pytest.mark.exhaustive
     def test_goes_on_to_the_weights_of_one_that_was_not(self, tmp_path, fashion_folder):
         options = ["--epochs", 3, "--data", fashion_folder, "--device", "cpu", "--out"]
         whole, out = tmp_path / "whole.pt", tmp_path / "a.pt"
@@ -436,6 +437,7 @@ class TestAServerThatIsStopped:
         ended = self.stopped(prepared=True)
         assert (ended.returncode, ended.stdout, ended.stderr) == (0, "done\n", "")
 
+    @pytest.mark.exhaustive
     def test_without_that_it_would_not(self):
         ended = self.stopped(prepared=False)
         assert ended.stdout == ""

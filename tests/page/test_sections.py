@@ -222,7 +222,7 @@ REAL_DIGITS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("section", IN_TURN)
+@pytest.mark.parametrize("section", few_of(IN_TURN, ["Model", "Map", "Dimensions", "Interpolate"]))
 def test_switching_the_checkpoint_changes_every_picture_of_every_section(section):
     app = opened(section, checkpoint="ae-16")
     before = shown(app)
@@ -348,7 +348,7 @@ class TestCheckpointFolder:
         checkpoint.save(folder / "first.pt", replace(tiny(), history=[], scores={}, recipe={}))
         assert "unknown" in facts(opened()).values()
 
-    @pytest.mark.parametrize("section", IN_TURN)
+    @pytest.mark.parametrize("section", few_of(IN_TURN, ["Overview", "Map", "Clusters", "Live", "Dimensions"]))
     @pytest.mark.parametrize("latent_dim", few_of([1, 128], [1]))
     def test_every_section_works_from_1_to_128_dimensions(self, folder, section, latent_dim):
         checkpoint.save(folder / "first.pt", tiny(latent_dim=latent_dim))
@@ -496,6 +496,7 @@ class TestStrangersFiles:
         healthy(split.set_value("even indices").run())
         assert shown(app) == before
 
+    @pytest.mark.exhaustive
     def test_everything_inferred_can_be_overruled(self, strangers):
         kinds = {"two heads": "Mean", "pooled": "Convolutions", "conditional": "Label"}
         for name, kind in kinds.items():
@@ -526,6 +527,7 @@ def test_the_heap_is_kept_small_from_the_first_rerun_on():
     assert heap.KEEPER in {thread.name for thread in threading.enumerate()}
 
 
+@pytest.mark.exhaustive
 def test_torch_serves_with_one_thread():
     import subprocess
     import sys
