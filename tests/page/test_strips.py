@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -26,6 +27,7 @@ from tests.support.javascript import needs_node, node
 from tests.support.models import CHECKPOINTS, ROOT
 from tests.support.page import opened, parts
 
+SECONDS_TO_PAINT = 5  # on a busy machine
 STRIPS = {
     "Dimensions": ("dimensions_strip", "dimensions_at"),
     "Directions": ("directions_walk", "directions_at"),
@@ -249,8 +251,13 @@ class Strip:
         return np.array(self.picture.evaluate(PICTURE), np.uint8).reshape(28, 28)
 
     def shows(self, space: LatentSpace, code: np.ndarray) -> bool:
-        """Whether the large picture is that of the code, but for rounding."""
-        return bool(np.abs(self.pixels().astype(int) - to_uint8(space.decode(code)[0])).max() <= 1)
+        """Whether the large picture is, or soon becomes, that of the code, but for rounding."""
+        deadline, right = time.monotonic() + SECONDS_TO_PAINT, to_uint8(space.decode(code)[0])
+        while not (same := bool(np.abs(self.pixels().astype(int) - right).max() <= 1)):
+            if time.monotonic() > deadline:
+                break
+            self.page.wait_for_timeout(50)
+        return same
 
     def point(self, share: float, row: int = 0) -> None:
         """The mouse to a share of a row's width."""
