@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from latent.arrays import Labels
 from latent.errors import ArgumentError
-from latent.model import Autoencoder, LatentModel
+from latent.model import LatentModel
 
 BATCH_SIZE = 125  # the feature maps of a batch stay in the processor's cache
 REMEDY = "close what else uses the GPU, or hide it with CUDA_VISIBLE_DEVICES=-1."
@@ -68,9 +68,10 @@ def log_variances(
 ) -> NDArray[np.float32] | None:
     """The log-variance (n, latent_dim) of the posterior of each image (n, height, width[, channels]).
 
-    None for a plain autoencoder. A network from another file does not say whether its second head is the logarithm of
-    the variance or of the standard deviation: it is taken for the one under which the codes fill N(0, 1) better, whose
-    variance is that of the means plus the mean of the posterior variances; None where neither does to within `FILLED`.
+    None for a plain autoencoder. Where the model does not say whether what stands beside the mean is the logarithm of
+    the variance or of the standard deviation, as weights alone do not, it is taken for the one under which the codes
+    fill N(0, 1) better, whose variance is that of the means plus the mean of the posterior variances; None where
+    neither does to within `FILLED`.
     """
     if model.signature.kind != "vae":
         return None
@@ -83,7 +84,7 @@ def log_variances(
     latent_dim = model.signature.latent_dim
     both = in_batches(model, run, x, labels, batch_size, (2 * latent_dim,))
     mu, head = both[:, :latent_dim], both[:, latent_dim:]
-    if isinstance(model, Autoencoder):
+    if model.signature.says_spread:
         return head
     if not head.any():
         return None

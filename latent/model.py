@@ -23,7 +23,8 @@ class Signature:
     ``latent_dim`` the length of a code as the page sees it, flat; ``code_shape`` its shape inside the model, which is
     (channels, height, width) for a spatial code; ``image_shape`` (channels, height, width); ``n_classes`` of how many
     classes one has to be named, 0 where none has; ``has_encoder`` is false for a decoder alone; ``framed`` whether
-    smaller images stand in the middle of what it takes, instead of being resized.
+    smaller images stand in the middle of what it takes, instead of being resized; ``says_spread`` whether the second
+    value of `LatentModel.posterior` is known to be the logarithm of the variance.
     """
 
     kind: Kind
@@ -33,6 +34,7 @@ class Signature:
     n_classes: int = 0
     has_encoder: bool = True
     framed: bool = False
+    says_spread: bool = False
 
     @property
     def conditional(self) -> bool:
@@ -149,7 +151,8 @@ class Autoencoder(nn.Module):
     @property
     def signature(self) -> Signature:
         config = self.config
-        return Signature(config.kind, config.latent_dim, config.image_shape, (config.latent_dim,))
+        sizes = config.latent_dim, config.image_shape, (config.latent_dim,)
+        return Signature(config.kind, *sizes, says_spread=config.kind == "vae")
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``mu`` and ``logvar``, both (n, latent_dim); ``logvar`` is None for a plain autoencoder."""

@@ -16,7 +16,18 @@ from latent import data
 from latent.errors import CheckpointError
 from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Node
-from latent.foreign.halves import CHANNELS, REARRANGING, Classes, Half, Halves, Layout, half_of
+from latent.foreign.halves import (
+    CHANNELS,
+    NOT_SAID,
+    REARRANGING,
+    SPREADS,
+    Classes,
+    Half,
+    Halves,
+    Layout,
+    Spread,
+    half_of,
+)
 from latent.foreign.operations import PIXELS
 from latent.foreign.search import Examples
 from latent.model import Signature
@@ -43,7 +54,7 @@ class Description:
     def of(cls, halves: Halves, examples: Examples | None = None) -> Description:
         """With the scales of pixels worked out, where the file does not tell them by these images or the digits that
         ship."""
-        return with_pixels(cls(halves), examples)
+        return with_mean(with_pixels(cls(halves), examples), examples)
 
     def remarked(self, *remarks: str) -> Description:
         """The same with more sentences for people."""
@@ -69,8 +80,12 @@ class Description:
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of both graphs, by the half and the name."""
-        halves = {"encoder": self.halves.encoder, "decoder": self.halves.decoder}
-        return {f"{part}/{n}": t for part, half in halves.items() if half for n, t in half.graph.tensors.items()}
+        found: dict[str, Tensor] = {}
+        for part, half in self.halves.parts.items():
+            own = half.graph.tensors.items()
+            shared = found if part == "spread" else {}
+            found |= {f"{part}/{name}": t for name, t in own if shared.get(f"encoder/{name}") is not t}
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """All but the tensors, as plain values, from which `from_dict` makes it again."""
@@ -81,6 +96,7 @@ class Description:
             "decoder_image": halves.decoder_image and layout_to_list(halves.decoder_image),
             "code": list(halves.code), "code_channels_last": halves.code_channels_last,
             "variational": halves.variational, "remarks": list(halves.remarks),
+            "spread": halves.spread and [half_to_dict(halves.spread.half), halves.spread.kind],
             "pixels_in": self.pixels_in, "pixels_out": self.pixels_out, "why": self.why,
         }  # fmt: skip
 
@@ -90,9 +106,16 @@ class Description:
         encoder, decoder = (half_from_dict(values[part], part, tensors) for part in ("encoder", "decoder"))
         images = [each and Layout(tuple(each[0]), tuple(each[1]), bool(each[2])) for each in
                   (values["encoder_image"], values["decoder_image"])]  # fmt: skip
+        spread = None
+        if values.get("spread"):  # which files that were saved earlier lack
+            half, kind = values["spread"]
+            own = {name: t for name, t in tensors.items() if name.startswith("encoder/")}
+            shared = {name.replace("encoder/", "spread/", 1): tensor for name, tensor in own.items()}
+            beside = half_from_dict(half, "spread", {**shared, **tensors})
+            spread = Spread(beside, str(kind)) if beside is not None else None
         halves = Halves(
             encoder, decoder, images[0], images[1], tuple(values["code"]), bool(values["code_channels_last"]),
-            bool(values["variational"]), tuple(map(str, values["remarks"])),
+            bool(values["variational"]), tuple(map(str, values["remarks"])), spread,
         )  # fmt: skip
         found = cls(halves, values["pixels_in"], values["pixels_out"], str(values["why"]))
         check(found)
@@ -154,6 +177,11 @@ def check(description: Description) -> None:
         pixels, numbers = (sizes, value.shape[1:]) if inwards else (value.shape[1:], sizes)
         if math.prod(pixels) != math.prod(image.image) or math.prod(numbers) != math.prod(halves.code):
             raise ValueError("its graphs do not fit the sizes of its images and codes")
+    if halves.spread is not None:
+        half = halves.spread.half
+        numbers = half.graph.looked_at(half.batch or 1)[half.out].shape[1:]
+        if halves.encoder is None or math.prod(numbers) != math.prod(halves.code) or halves.spread.kind not in SPREADS:
+            raise ValueError("what stands beside its codes is not their spread")
     if halves.encoder is None and halves.decoder is None:
         raise ValueError("it holds neither an encoder nor a decoder")
 
@@ -192,6 +220,7 @@ def signature_of(description: Description) -> Signature:
         code_shape=shape,
         n_classes=halves.n_classes,
         has_encoder=halves.encoder is not None,
+        says_spread=halves.spread is not None and halves.spread.kind != NOT_SAID,
     )
 
 
@@ -202,7 +231,7 @@ class Described(nn.Module):
         super().__init__()
         self.description = description
         self.signature = signature_of(description)
-        graphs = [half.graph for half in (description.halves.encoder, description.halves.decoder) if half is not None]
+        graphs = [half.graph for half in description.halves.parts.values()]
         weights = {id(t): t for graph in graphs for t in graph.tensors.values() if t.is_floating_point() and t.ndim}
         self.weights = nn.ParameterList([nn.Parameter(tensor, requires_grad=False) for tensor in weights.values()])
         self.limits: dict[str, int] = {}
@@ -215,16 +244,25 @@ class Described(nn.Module):
         """``x`` (n, channels, height, width) in [0, 1] -> ``z`` (n, latent_dim)."""
         halves = self.description.halves
         assert halves.encoder is not None
+        return self.beside_images(halves.encoder, x, label)
+
+    def beside_images(self, half: Half, x: Tensor, label: Tensor | None) -> Tensor:
+        """What a graph gives for images, flat as codes are."""
+        halves = self.description.halves
         assert halves.encoder_image is not None
         given = halves.encoder_image.put(PIXELS[self.description.pixels_in].from_unit(x))
-        code = in_parts(halves.encoder, given, label)
+        code = in_parts(half, given, label)
         if len(halves.code) == 3 and halves.code_channels_last:
-            code = code.movedim(-1, 1)
+            code = code.reshape(len(code), *halves.code).movedim(-1, 1)
         return code.flatten(1)
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """The code as the mean; no spread, which is not followed through the graph."""
-        return self.encode(x, label), None
+        """The code as the mean, and the logarithm of its variance where a spread stands beside it; of one that does
+        not say what it is, as it stands."""
+        spread = self.description.halves.spread
+        if spread is None:
+            return self.encode(x, label), None
+        return self.encode(x, label), SPREADS[spread.kind](self.beside_images(spread.half, x, label))
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, height, width) in [0, 1]."""
@@ -242,8 +280,10 @@ class Described(nn.Module):
         """Moves to another device as a module does, the graphs' tensors with it."""
         super()._apply(move, recurse)  # type: ignore[no-untyped-call]
         halves = self.description.halves
-        moved = [half and replace(half, graph=half.graph.moved(move)) for half in (halves.encoder, halves.decoder)]
-        self.description = replace(self.description, halves=replace(halves, encoder=moved[0], decoder=moved[1]))
+        moved = {name: replace(half, graph=half.graph.moved(move)) for name, half in halves.parts.items()}
+        spread = None if halves.spread is None else replace(halves.spread, half=moved["spread"])
+        halves = replace(halves, encoder=moved.get("encoder"), decoder=moved.get("decoder"), spread=spread)
+        self.description = replace(self.description, halves=halves)
         return self
 
 
@@ -286,6 +326,18 @@ def with_pixels(description: Description, examples: Examples | None) -> Descript
     return first
 
 
+def with_mean(description: Description, examples: Examples | None) -> Description:
+    """The description with mean and spread exchanged, where nothing tells them apart but their order and images are
+    reconstructed far better so."""
+    halves = description.halves
+    if not halves.mean_is_first or halves.encoder is None or halves.decoder is None:
+        return description
+    other = replace(description, halves=halves.exchanged())
+    if error_of(other, examples) < CLEARLY * error_of(description, examples):
+        return other.remarked("The second of the encoder's results is the mean, by the error on the images in use.")
+    return description
+
+
 def error_of(description: Description, examples: Examples | None) -> float:
     """Mean squared error per pixel on a few of these images, the digits that ship by default."""
     model = Described(description)
@@ -303,9 +355,11 @@ def error_of(description: Description, examples: Examples | None) -> float:
 
 def with_batches(halves: Halves) -> Halves:
     """The halves, with a batch that gives each image what is its own."""
-    return replace(
-        halves, encoder=halves.encoder and batched(halves.encoder), decoder=halves.decoder and batched(halves.decoder)
-    )
+    encoder, decoder = halves.encoder and batched(halves.encoder), halves.decoder and batched(halves.decoder)
+    spread = halves.spread
+    if spread is not None and encoder is not None:
+        spread = replace(spread, half=replace(spread.half, batch=encoder.batch))
+    return replace(halves, encoder=encoder, decoder=decoder, spread=spread)
 
 
 def batched(half: Half) -> Half:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,6 +22,7 @@ from latent.foreign.node_operations import OPERATIONS
 from latent.foreign.rewriting import fixed_batch, for_any_batch, settled, with_own_batch, without_zeros
 
 LEAST_PIXELS = 64  # of an image
+LEAST_VARIANCE = 1e-12
 MOST_NUMBERS = 2**25  # in the largest value of a batch: 128 MB
 LARGEST_CODE = 2**17  # numbers
 CHANNELS = (1, 3, 4)
@@ -88,13 +89,32 @@ class Half:
         return self.graph.run(given, [self.out])[0]
 
 
+NOT_SAID = "not said"
+SPREADS: dict[str, Callable[[Tensor], Tensor]] = {  # as the logarithm of a variance
+    "log-variance": lambda y: y,
+    "log-deviation": lambda y: 2 * y,
+    "variance": lambda y: y.clamp(min=LEAST_VARIANCE).log(),
+    "deviation": lambda y: 2 * y.clamp(min=LEAST_VARIANCE).log(),
+    NOT_SAID: lambda y: y,
+}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What stands beside a code's mean: what ``half`` gives, and which of `SPREADS` it is."""
+
+    half: Half
+    kind: str
+
+
 @dataclass(frozen=True)
 class Halves:
     """An autoencoder, or a half of one, as graphs.
 
     ``encoder_image`` and ``decoder_image`` how images lie in what it takes and gives; ``code`` its shape in the graphs
     without the batch, ``code_channels_last`` whether channels come last in it; ``variational`` whether a spread stands
-    beside the code's mean; ``remarks`` what people should know, in sentences.
+    beside the code's mean; ``remarks`` what people should know, in sentences. ``spread`` that of the code where it is
+    found; ``mean_is_first`` whether nothing tells the mean from the spread but that it comes first.
     """
 
     encoder: Half | None
@@ -105,12 +125,27 @@ class Halves:
     code_channels_last: bool = False
     variational: bool = False
     remarks: tuple[str, ...] = ()
+    spread: Spread | None = None
+    mean_is_first: bool = False
 
     def __post_init__(self) -> None:
         """Raises `CheckpointError` where the encoder needs another number of classes than the decoder."""
         for classes in self.classes:
             if not classes.index and classes.n != self.n_classes:
                 raise CheckpointError(f"takes classes of two numbers, {classes.n} and {self.n_classes}")
+
+    @property
+    def parts(self) -> dict[str, Half]:
+        """The graphs that there are, by what they give."""
+        spread = None if self.spread is None else self.spread.half
+        parts = {"encoder": self.encoder, "decoder": self.decoder, "spread": spread}
+        return {name: half for name, half in parts.items() if half is not None}
+
+    def exchanged(self) -> Halves:
+        """The mean for the spread, and the spread for the mean."""
+        assert self.spread is not None
+        assert self.encoder is not None
+        return replace(self, encoder=self.spread.half, spread=replace(self.spread, half=self.encoder))
 
     @property
     def classes(self) -> list[Classes]:
@@ -127,7 +162,8 @@ def halves_of(graph: Graph) -> Halves:
     """The autoencoder, or half of one, that a graph is. Raises `CheckpointError`, a sentence without its subject."""
     graph.check()
     graph, remark = with_sizes(graph)
-    graph = without_zeros(settled(for_any_batch(graph)))
+    graph, deviations = without_zeros(settled(for_any_batch(graph)))
+    deviations = deviations if has_noise(graph) else {}
     remarks = (*graph.remarks, *([remark] if remark else []))
     n = fixed_batch(graph) or 2
     values = graph.looked_at(n)
@@ -149,7 +185,7 @@ def halves_of(graph: Graph) -> Halves:
         if same is not None:
             picture = pictures[same]
             picture = picture if picture and picture.image == image.image else replace(image, sizes=found[same])
-            return whole(graph, values, main, same, classes, image, picture, remarks)
+            return whole(graph, values, main, same, classes, image, picture, remarks, deviations)
     larger = [name for name, layout in pictures.items() if layout and math.prod(layout.sizes) > numbers]
     if larger and numbers <= LARGEST_CODE:
         out = max(larger, key=lambda name: math.prod(found[name]))
@@ -158,7 +194,7 @@ def halves_of(graph: Graph) -> Halves:
         return Halves(None, half, None, pictures[out], sizes, len(sizes) == 3 and last, False, remarks)
     smaller = [name for name, shape in found.items() if math.prod(shape) < numbers]
     if image is not None and smaller:
-        return encoder_alone(graph, main, classes, image, {name: found[name] for name in smaller}, remarks)
+        return encoder_alone(graph, main, classes, image, {name: found[name] for name in smaller}, remarks, deviations)
     described = ", ".join(f"{label(name)} ({' × '.join(map(str, shape))})" for name, shape in found.items())
     raise CheckpointError(
         f"leads from {label(main)} ({' × '.join(map(str, sizes))}) to {described}: neither from an image to a code "
@@ -286,16 +322,50 @@ def encoder_alone(
     image: Layout,
     found: Mapping[str, tuple[int, ...]],
     remarks: tuple[str, ...],
+    deviations: Mapping[str, str],
 ) -> Halves:
     """An encoder: of its outputs, the one that is the mean."""
     size = next(iter(found.values()))
     alike = [name for name, shape in found.items() if shape == size]
-    out = next((name for name in alike if is_mean(graph, name)), alike[0])
+    means = [name for name in alike if is_mean(graph, name)] or [name for name in alike if name in deviations]
+    spreads = [name for name in alike if SPREAD_NAMES.search(name)]
+    out = next(iter(means), None) or next((name for name in alike if name not in spreads), alike[0])
     if len(alike) > 1:
         remarks = (*remarks, f"Of the encoder's {len(alike)} outputs, {label(out)} is taken as the mean.")
     half = half_of(graph, main, out, classes)
     last = len(size) == 3 and is_last(graph, out, size)
-    return Halves(half, None, image, None, size, last, len(alike) > 1 or has_noise(graph), remarks)
+    spread = spread_of(graph, main, out, classes, deviations, [name for name in alike if name not in means])
+    is_first = len(alike) == 2 and not means and not spreads
+    variational = len(alike) > 1 or has_noise(graph)
+    return Halves(half, None, image, None, size, last, variational, remarks, spread, is_first)
+
+
+def spread_of(
+    graph: Graph,
+    main: str,
+    code: str,
+    classes: Classes | None,
+    deviations: Mapping[str, str],
+    others: Sequence[str],
+) -> Spread | None:
+    """What stands beside a code: what multiplied the noise that was added to it, else one of the ``others``, outputs of
+    its size, by its name or where it is the only one."""
+    if code in deviations:
+        return Spread(half_of(graph, main, deviations[code], classes), "deviation")
+    others = [name for name in others if name != code and name not in deviations]
+    kinds = {name: kind_of_spread(name) for name in others}
+    said = [name for name in others if kinds[name] != NOT_SAID]
+    name = said[0] if len(said) == 1 else others[0] if len(others) == 1 else None
+    return None if name is None else Spread(half_of(graph, main, name, classes), kinds[name])
+
+
+def kind_of_spread(name: str) -> str:
+    """Which of `SPREADS` an output is by its name."""
+    kinds = {
+        r"log_?(v|sigma_?(2|sq))|(^|_)lv": "log-variance", r"log_?(std|sigma|dev|scale)": "log-deviation",
+        r"var|sigma_?(2|sq)": "variance", r"std|sigma|dev|scale": "deviation",
+    }  # fmt: skip
+    return next((kind for words, kind in kinds.items() if re.search(words, name, re.IGNORECASE)), NOT_SAID)
 
 
 def is_mean(graph: Graph, name: str) -> bool:
@@ -318,6 +388,7 @@ def whole(
     image: Layout,
     picture: Layout,
     remarks: tuple[str, ...],
+    deviations: Mapping[str, str],
 ) -> Halves:
     """An autoencoder, cut at its code."""
     code = code_of(graph, values, main, picture_name)
@@ -325,10 +396,22 @@ def whole(
     given = Input((graph.inputs[main].sizes[0], *shape))
     encoder = half_of(graph, main, code, classes)
     decoder = half_of(graph, code, picture_name, classes, given)
-    others = [tuple(values[name].shape[1:]) for name in graph.outputs if name not in (picture_name, code)]
-    variational = has_noise(graph) or sum(each == shape for each in others) > 0
+    beside = [name for name in graph.outputs if name not in (picture_name, code)]
+    others = [name for name in beside if tuple(values[name].shape[1:]) == shape]
     last = len(shape) == 3 and is_last(graph, code, shape)
-    return Halves(encoder, decoder, image, picture, shape, last, variational, remarks)
+    same = [name for name in others if not is_same(graph, name, code)]
+    spread = spread_of(graph, main, code, classes, deviations, same)
+    return Halves(encoder, decoder, image, picture, shape, last, has_noise(graph) or bool(others), remarks, spread)
+
+
+def is_same(graph: Graph, name: str, other: str) -> bool:
+    """Whether two values are one under two names."""
+
+    def root(value: str) -> str:
+        node = graph.producers.get(value)
+        return root(node.inputs[0]) if node is not None and node.op == "identity" else value
+
+    return root(name) == root(other)
 
 
 def is_last(graph: Graph, name: str, sizes: Sequence[int]) -> bool:
@@ -415,20 +498,25 @@ def made_of(
 ) -> Halves:
     """The autoencoder of two graphs of which it is known what they are; what each takes is its first input, what it
     gives its first output. Raises `CheckpointError`, a sentence without its subject."""
-    fitted = [without_zeros(settled(for_any_batch(graph))) for graph in (encoder, decoder)]
+    fitted, deviations = zip(*(without_zeros(settled(for_any_batch(graph))) for graph in (encoder, decoder)))
     halves = [
         half_of(graph, next(iter(graph.inputs)), graph.outputs[0], classes)
         for graph, classes in zip(fitted, (encoder_classes, decoder_classes))
     ]
     code = tuple(int(size or 1) for size in fitted[1].inputs[halves[1].into].sizes[1:])
     remarks = tuple(dict.fromkeys((*encoder.remarks, *decoder.remarks)))
-    return Halves(halves[0], halves[1], image, picture, code, False, variational, remarks)
+    into, out = halves[0].into, halves[0].out
+    found = deviations[0] if variational and has_noise(encoder) else {}
+    spread = spread_of(fitted[0], into, out, encoder_classes, found, ())
+    return Halves(halves[0], halves[1], image, picture, code, False, variational, remarks, spread)
 
 
 def joined(encoder: Halves, decoder: Halves) -> Halves:
     """Encoder and decoder from two graphs as one autoencoder. Raises `CheckpointError` where they do not fit."""
     if encoder.encoder is None or decoder.decoder is None:
         raise CheckpointError("is not an encoder and a decoder")
+    if math.prod(encoder.code) == 2 * math.prod(decoder.code):
+        encoder = in_two(encoder)
     assert encoder.encoder_image is not None
     assert decoder.decoder_image is not None
     if math.prod(encoder.code) != math.prod(decoder.code):
@@ -445,5 +533,24 @@ def joined(encoder: Halves, decoder: Halves) -> Halves:
         picture = replace(picture, image=image.image)
     return Halves(
         encoder.encoder, decoder.decoder, image, picture, encoder.code, encoder.code_channels_last,
-        encoder.variational, (*encoder.remarks, *decoder.remarks),
+        encoder.variational, (*encoder.remarks, *decoder.remarks), encoder.spread, encoder.mean_is_first,
+    )  # fmt: skip
+
+
+def in_two(encoder: Halves) -> Halves:
+    """An encoder that gives mean and spread side by side: the first half of its channels is taken as the mean."""
+    half, axis = encoder.encoder, len(encoder.code) if encoder.code_channels_last else 1
+    assert half is not None
+    n = encoder.code[axis - 1]
+    if n % 2:
+        return encoder
+    parts = ("\0first half", "\0second half")
+    node = Node("split", "two halves", (half.out,), parts, {"axis": axis, "parts": 2})
+    graph = replace(half.graph, nodes=(*half.graph.nodes, node), outputs=parts)
+    mean, spread = (replace(half, graph=graph, out=part) for part in parts)
+    code = tuple(size // 2 if place == axis - 1 else size for place, size in enumerate(encoder.code))
+    remark = f"Of the {n} channels that the encoder gives, {n // 2} are taken as the mean: the decoder takes no more."
+    return replace(
+        encoder, encoder=mean, code=code, variational=True, remarks=(*encoder.remarks, remark),
+        spread=Spread(spread, NOT_SAID), mean_is_first=True,
     )  # fmt: skip

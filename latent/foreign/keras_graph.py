@@ -22,6 +22,7 @@ from torch import Tensor
 from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign.graph import MOST_NODES, Graph, Input, Look, Node
+from latent.foreign.halves import kind_of_spread
 
 MOST_LAYERS = 4_000
 DEEPEST_MODELS = 20
@@ -619,7 +620,8 @@ def by_its_part(building: Building, layer: Layer, inputs: list[str]) -> str:
                 f"The noise of the layer {label(layer.name)} ({label(layer.class_name)}) is left out: it gives the "
                 "mean."
             )
-            return building.each("identity", mean)
+            spread = next(value for value in inputs if value != mean)
+            return sampled(building, mean, spread)
     if layer.class_name == "Lambda":
         raise CheckpointError(
             f"has the Lambda layer {label(layer.name)}, whose Python code is not run: use layers of Keras in its place"
@@ -627,6 +629,26 @@ def by_its_part(building: Building, layer: Layer, inputs: list[str]) -> str:
     raise CheckpointError(
         f"has the layer {label(layer.name)} of the class {label(layer.class_name)}, which is not one that is supported"
     )
+
+
+def sampled(building: Building, mean: str, spread: str) -> str:
+    """A mean plus a deviation times noise, whose mean is zero: what is beside it shows that it is one.
+
+    A spread is the logarithm of a variance unless its name says otherwise, as in Keras' own examples.
+    """
+    if building.rank(mean) != 2:
+        return building.each("identity", mean)
+    match kind_of_spread(building.names.get(spread, "")):
+        case "deviation":
+            deviation = spread
+        case "variance":
+            deviation = building.add("sqrt", spread)
+        case "log-deviation":
+            deviation = building.add("exp", spread)
+        case _:
+            deviation = building.add("exp", building.add("mul", spread, building.number(0.5)))
+    noise = building.add("full_like", mean, value=0.0)
+    return building.add("add", mean, building.add("mul", noise, deviation))
 
 
 # ------------------------------------------------------------------------------------------------------ activations

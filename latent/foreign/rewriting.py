@@ -117,23 +117,32 @@ def with_own_batch(graph: Graph, into: str) -> Graph:
     return replace(graph, nodes=tuple(nodes), tensors=tensors)
 
 
-def without_zeros(graph: Graph) -> Graph:
-    """The graph in which nothing is added that is zero because noise was replaced by its mean."""
+def without_zeros(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The graph in which nothing is added that is zero because noise was replaced by its mean; and what multiplied such
+    noise, by the names of the value that it was added to and of the sum."""
     n = fixed_batch(graph) or 2
     values = graph.looked_at(n)
     zero: set[str] = set()
     nodes: list[Node] = []
+    scales: dict[str, str] = {}  # of values that are zero
+    deviations: dict[str, str] = {}
     for node in graph.nodes:
         is_zero = [name in zero for name in node.inputs]
         is_noise = node.op in ("full", "full_like") and node.attributes.get("value") == 0
         if is_noise or (node.op == "mul" and any(is_zero)) or (node.op in KEEP_ZERO and is_zero[0]):
             zero.update(node.outputs)
+            if node.op == "mul" and is_zero.count(True) == 1 and node.inputs[is_zero.index(True)] not in scales:
+                scales[node.outputs[0]] = node.inputs[is_zero.index(False)]
+            elif node.op in KEEP_ZERO and node.inputs[0] in scales:
+                scales[node.outputs[0]] = scales[node.inputs[0]]
         elif node.op == "add" and len(node.inputs) == 2 and any(is_zero) and not all(is_zero):
-            other = node.inputs[is_zero.index(False)]
+            other, noise = node.inputs[is_zero.index(False)], node.inputs[is_zero.index(True)]
+            if noise in scales:
+                deviations |= dict.fromkeys((other, node.outputs[0]), scales[noise])
             if values[other].shape == values[node.outputs[0]].shape:
                 node = replace(node, op="identity", inputs=(other,), attributes={})
         nodes.append(node)
-    return replace(graph, nodes=tuple(nodes))
+    return replace(graph, nodes=tuple(nodes)), deviations
 
 
 KEEP_ZERO = ("neg", "reshape", "identity", "cast", "cast_like", "unsqueeze", "squeeze", "expand")
