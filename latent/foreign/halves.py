@@ -521,13 +521,14 @@ def joined(encoder: Halves, decoder: Halves) -> Halves:
     assert decoder.decoder_image is not None
     if math.prod(encoder.code) != math.prod(decoder.code):
         raise CheckpointError(
-            f"is an encoder to {math.prod(encoder.code)} numbers, while the decoder takes {math.prod(decoder.code)}"
+            f"is one of two files that do not fit: the encoder gives {math.prod(encoder.code)} numbers, the decoder "
+            f"takes {math.prod(decoder.code)}"
         )
     image, picture = encoder.encoder_image, decoder.decoder_image
     if math.prod(image.sizes) != math.prod(picture.sizes):
         raise CheckpointError(
-            f"is an encoder of images of {' × '.join(map(str, image.image))}, while the decoder gives "
-            f"{' × '.join(map(str, picture.image))}"
+            f"is one of two files that do not fit: the encoder takes images of {' × '.join(map(str, image.image))}, "
+            f"the decoder gives {' × '.join(map(str, picture.image))}"
         )
     if image.image != picture.image:
         picture = replace(picture, image=image.image)

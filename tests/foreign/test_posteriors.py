@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from latent import checkpoint, inference
 from latent.data import evaluation_digits
+from latent.errors import CheckpointError
 from latent.space import LatentSpace
 from tests.support import keras_styles
 
@@ -165,6 +166,14 @@ def test_in_two_files_the_mean_is_told_by_names_or_by_the_images(tmp_path, in_on
     remarks = " ".join(model.description.halves.remarks)
     assert ("by the error on the images in use" in remarks) == (not mean_first and (in_one or not named))
     assert ("Of the 16 channels" in remarks) == in_one
+
+
+def test_two_files_that_do_not_fit_are_refused_by_what_each_takes_and_gives(tmp_path):
+    (first, _), (_, second) = principal(5), principal(8)
+    (tmp_path / "encoder.onnx").write_bytes(onnx(first, torch.rand(2, 784), ["x"], None))
+    (tmp_path / "decoder.onnx").write_bytes(onnx(Decoder(second), torch.rand(2, 8), ["z"], None))
+    with pytest.raises(CheckpointError, match="the encoder gives 5 numbers, the decoder takes 8"):
+        LatentSpace.open(tmp_path / "decoder.onnx", other=tmp_path / "encoder.onnx")
 
 
 @pytest.mark.parametrize(("name", "power"), [("z_log_var", 0.5), ("z_log_sigma", 1.0), ("z_sigma", None)])
