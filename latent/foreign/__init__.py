@@ -1,7 +1,7 @@
 """Other people's files: what they hold, and how what they hold is run as an autoencoder.
 
     file -> container (formats, readers, pickles, hdf5) -> weights by name -> layers -> chains -> geometry -> reading
-         -> search (by one clock) -> certainty, network
+         -> search (by one clock) -> certainty -> lowering to graphs -> network
     file that says what it is -> container -> graph (onnx_graph, keras_graph, exported_program and torchscript_graph,
          both by aten_graph) -> rewriting -> halves -> described
 

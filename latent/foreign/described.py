@@ -290,6 +290,8 @@ class Described(nn.Module):
 def in_parts(half: Half, x: Tensor, label: Tensor | None) -> Tensor:
     """What a half makes of ``x``, so many at once as its file allows and memory is meant for."""
     n = half.batch or half.most_at_once
+    if len(x) == n or (len(x) < n and half.batch is None):
+        return half.run(x, label)
     parts = []
     for start in range(0, len(x), n):
         part = x[start : start + n]

@@ -9,7 +9,6 @@ is run on shapes alone, and refused where a value or the work would be larger th
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -74,6 +73,14 @@ class Graph:
     def producers(self) -> dict[str, Node]:
         """The node that gives each value."""
         return {name: node for node in self.nodes for name in node.outputs if name}
+
+    @cached_property
+    def let_go(self) -> list[tuple[str, ...]]:
+        """For each node the values that it takes and no later one does."""
+        last = {name: place for place, node in enumerate(self.nodes) for name in node.inputs}
+        return [
+            tuple(name for name in set(node.inputs) if last[name] == place) for place, node in enumerate(self.nodes)
+        ]
 
     def check(self) -> None:
         """Raise `CheckpointError` for what is no graph of known operations: one sentence without its subject."""
@@ -149,23 +156,12 @@ class Graph:
         Raises `CheckpointError` where an operation fails on numbers, as for a place outside of a table.
         """
         outputs = self.outputs if outputs is None else outputs
+        kept = set(outputs)
         values: dict[str, Tensor] = {**self.tensors, **given}
-        waiting = Counter(name for node in self.nodes for name in node.inputs)
-        waiting.update(outputs)
-        for node in self.nodes:
-            inputs = [values.get(name) for name in node.inputs]
-            try:
-                values.update(zip(node.outputs, results(node, inputs)))
-            except torch.OutOfMemoryError:
-                raise
-            except (IndexError, RuntimeError) as error:
-                raise CheckpointError(
-                    f"The model cannot be run: its operation {node.op} (node {label(node.name)}) fails on these "
-                    "numbers."
-                ) from error
-            for name in node.inputs:  # what nobody waits for any more is let go
-                waiting[name] -= 1
-                if not waiting[name]:
+        for node, done in zip(self.nodes, self.let_go):
+            values.update(zip(node.outputs, run_on(node, [values.get(name) for name in node.inputs])))
+            for name in done:
+                if name not in kept:
                     values.pop(name, None)
         return [values[name] for name in outputs]
 
@@ -216,6 +212,18 @@ def results(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
     """What the operation of a node gives."""
     found = OPERATIONS[node.op].torch(*inputs, **node.attributes)
     return tuple(found) if isinstance(found, tuple | list) else (found,)
+
+
+def run_on(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
+    """What the operation of a node gives for these numbers. Raises `CheckpointError` where it fails on them."""
+    try:
+        return results(node, inputs)
+    except torch.OutOfMemoryError:
+        raise
+    except (IndexError, RuntimeError) as error:
+        raise CheckpointError(
+            f"The model cannot be run: its operation {node.op} (node {label(node.name)}) fails on these numbers."
+        ) from error
 
 
 @dataclass

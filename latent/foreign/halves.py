@@ -293,7 +293,12 @@ def half_of(graph: Graph, into: str, out: str, classes: Classes | None, given: I
         )
     batch = fixed_batch(graph)
     largest = max(value.numel() for value in part.looked_at(batch or 1).values() if value.is_meta)
-    return Half(part, into, out, used, batch, max(1, MOST_NUMBERS // largest))
+    return Half(part, into, out, used, batch, at_once(largest))
+
+
+def at_once(largest: int) -> int:
+    """How many images a computer has memory for, by the numbers in the largest value of one."""
+    return max(1, MOST_NUMBERS // largest)
 
 
 def classes_taken(graph: Graph, values: Mapping[str, Tensor], name: str) -> int | None:

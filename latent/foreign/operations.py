@@ -102,15 +102,20 @@ class Output:
 
 @dataclass(frozen=True)
 class View:
-    """How a network sees images.
+    """How a network sees images: ``inverted``, white for black, or ``transposed``, rows for columns.
 
-    ``torch`` makes its images (n, channels, side, side) in [0, 1] of those that people see, and those of its own.
     ``framed`` says that the image stands in the middle of a larger one, instead of being resized to it.
     """
 
     name: str
-    torch: Callable[[Tensor], Tensor]
+    inverted: bool = False
+    transposed: bool = False
     framed: bool = False
+
+    def torch(self, x: Tensor) -> Tensor:
+        """The network's images (n, channels, side, side) in [0, 1] of those that people see, and those of its own."""
+        x = x.transpose(2, 3) if self.transposed else x
+        return 1 - x if self.inverted else x
 
 
 class Named(Protocol):
@@ -174,11 +179,11 @@ PIXELS = by_name(
 )
 
 VIEWS = by_name(
-    View(USUAL_VIEW, lambda x: x),
-    View(INVERTED_VIEW, lambda x: 1 - x),
-    View(PADDED_VIEW, lambda x: x, framed=True),
-    View("transposed", lambda x: x.transpose(2, 3)),
-    View("inverted and transposed", lambda x: 1 - x.transpose(2, 3)),
+    View(USUAL_VIEW),
+    View(INVERTED_VIEW, inverted=True),
+    View(PADDED_VIEW, framed=True),
+    View("transposed", transposed=True),
+    View("inverted and transposed", inverted=True, transposed=True),
 )
 
 OUTPUTS = by_name(

@@ -23,14 +23,15 @@ from latent.foreign.chains import (
 )
 from latent.foreign.geometry import SAME, Geometry, Step, geometries
 from latent.foreign.layers import TABLE, Layer, in_torch_layout, layers_of
+from latent.foreign.node_operations import largest_of_four, nearest
 from latent.foreign.normalisations import FEATURE_NORMS, NORMALISATIONS
 from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS, USUAL_VIEW, VIEWS
 
-SPLITS: dict[str, Callable[[Tensor], Tensor]] = {
-    "first half": lambda h: h.chunk(2, dim=1)[0],
-    "second half": lambda h: h.chunk(2, dim=1)[1],
-    "even places": lambda h: h[:, 0::2],
-    "odd places": lambda h: h[:, 1::2],
+SPLITS: dict[str, Callable[[int], slice]] = {  # which of so many numbers are the half that is meant
+    "first half": lambda n: slice(0, -(-n // 2), 1),
+    "second half": lambda n: slice(-(-n // 2), n, 1),
+    "even places": lambda n: slice(0, n, 2),
+    "odd places": lambda n: slice(1, n, 2),
 }
 OTHER_HALF = {
     "first half": "second half", "second half": "first half", "even places": "odd places", "odd places": "even places"
@@ -401,17 +402,21 @@ class Reading:
             h = h.flatten(1)
         h = self.run(range(self.code), h, label)
         if self.chain.links[self.code].joint == Joint.HALVE:
-            h = SPLITS[self.split](h)
+            h = h[:, SPLITS[self.split](h.shape[1])]
         return self.pooled(self.code - 1, ACTIVATIONS[self.code_activation].torch(h))
 
     def posterior(self, x: Tensor, label: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """The code of images, as `encode` gives it, and what stands beside it: the other half of a double head, or the
-        output of the first unused layer like the head; None where there is none."""
-        mu = self.encode(x, label)
+        """The code of images, as `encode` gives it, and what stands `beside` it; None where there is nothing."""
+        beside = self.beside()
+        return self.encode(x, label), None if beside is None else beside.encode(x, label)
+
+    def beside(self) -> Reading | None:
+        """The reading whose code is what stands beside this one's: the other half of a double head, or the output of
+        the first unused layer like the head; None where there is none."""
         if self.chain.links[self.code].joint == Joint.HALVE:
-            return mu, replace(self, split=OTHER_HALF[self.split], code_activation="none").encode(x, label)
+            return replace(self, split=OTHER_HALF[self.split], code_activation="none")
         twins = self.twins_of_the_head() if self.variational else []
-        return mu, with_head(replace(self, code_activation="none"), twins[0]).encode(x, label) if twins else None
+        return with_head(replace(self, code_activation="none"), twins[0]) if twins else None
 
     def twins_of_the_head(self) -> list[Layer]:
         """The heads beside the layer that gives the code."""
@@ -425,8 +430,7 @@ class Reading:
         if book is None:
             return z
         vectors = z.movedim(1, -1)
-        nearest = torch.cdist(vectors.reshape(-1, vectors.shape[-1]), book).argmin(dim=1)
-        return book[nearest].reshape(vectors.shape).movedim(-1, 1)
+        return book[nearest(vectors.reshape(-1, vectors.shape[-1]), book)].reshape(vectors.shape).movedim(-1, 1)
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """Codes to what the last layer puts out, (n, channels, side, side), before `OUTPUTS`."""
@@ -560,15 +564,6 @@ def numbers_of_label(label: Tensor, layer: Layer | None) -> Tensor:
     if numbers_taken(layer):
         return F.linear(label, layer.weight, layer.tensors.get("bias"))
     return label @ layer.weight[: label.shape[1]]
-
-
-def largest_of_four(h: Tensor, stride: int) -> Tensor:
-    """`F.max_pool2d` with a window of 2 × 2 pixels, on a processor in a tenth of its time: it also notes where the
-    largest one was. `RuntimeError` where the maps are smaller."""
-    if min(h.shape[2:]) < 2:
-        raise RuntimeError("a map is smaller than what its pixels are pooled by")
-    rows = torch.maximum(h[:, :, :-1:stride], h[:, :, 1::stride])
-    return torch.maximum(rows[..., :-1:stride], rows[..., 1::stride])
 
 
 def cropped(h: Tensor, side: int, begin: int) -> Tensor:

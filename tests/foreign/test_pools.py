@@ -9,7 +9,7 @@ from torch import nn
 
 from latent.foreign.chains import chains
 from latent.foreign.layers import layers_of
-from latent.foreign.reading import largest_of_four
+from latent.foreign.node_operations import largest_of_four
 from latent.foreign.search import first_readings, with_activation
 from tests.support.authors import mapped
 
