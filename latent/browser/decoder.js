@@ -4,13 +4,16 @@
  * Feature maps lie in memory as rows, columns, channels, so that the innermost loops read numbers side by side.
  * Every array is made once; a picture allocates nothing.
  *
- * @typedef {{op: string, shape: number[], weight?: number[], bias?: number[], name?: string, kernel?: number[],
- *   stride?: number, padding?: number, factor?: number, mode?: string, first?: boolean, groups?: number,
- *   eps?: number, classes?: number}} Layer
+ * @typedef {{op: string, of?: number[], shape: number[], weight?: number[], bias?: number[], name?: string,
+ *   kernel?: number[], stride?: number, padding?: number, mode?: string, groups?: number, eps?: number,
+ *   widths?: number[], low?: number, high?: number}} Layer
+ *   `of` says of which layers it takes what they put out, -1 being the code; it is missing where that is the one before.
  *   `shape` is that of what the layer puts out; `weight` and `bias` say where theirs begin and end among the weights.
  * @typedef {{layers: Layer[], latent_dim: number, picture: number[]}} Program `picture` is [height, width, channels].
- * @typedef {{layer: Layer, input: Float32Array, from: number[], output: Float32Array, weight: Float32Array,
- *   bias: Float32Array, label: Float32Array}} Place What a layer works on; `from` is the shape of its input.
+ * @typedef {{data: Float32Array, shape: number[]}} Value
+ * @typedef {{layer: Layer, input: Float32Array, from: number[], others: Value[], output: Float32Array,
+ *   weight: Float32Array, bias: Float32Array, told: {label: number}}} Place
+ *   What a layer works on; `from` is the shape of its first input, `others` are what else it takes.
  */
 
 import { ACTIVATIONS } from "./activations.js" // which `live.py` writes
@@ -25,25 +28,32 @@ import { ACTIVATIONS } from "./activations.js" // which `live.py` writes
  */
 export function decoder(program, weights) {
   const code = new Float32Array(program.latent_dim)
-  const label = new Float32Array(Math.max(0, ...program.layers.map(({ classes = 0 }) => classes)))
-  let [output, from] = [code, [code.length]]
-  const steps = program.layers.map((layer) => {
-    const input = output
-    if (!IN_PLACE.includes(layer.op)) output = new Float32Array(layer.shape.reduce((a, b) => a * b))
+  const told = { label: 0 }
+  const values = [{ data: code, shape: [code.length] }] // and behind it what each layer puts out
+  const sources = program.layers.map(({ of }, index) => (of ?? [index - 1]).map((layer) => layer + 1))
+  const taken = sources.flat()
+  const steps = program.layers.map((layer, index) => {
+    const [first, ...others] = sources[index].map((place) => values[place])
+    const { data: input, shape: from } = first ?? { data: new Float32Array(0), shape: [] }
+    const overwrites = IN_PLACE.includes(layer.op)
+    const shared = taken.filter((place) => place === sources[index][0]).length > 1 // another layer needs it as it is
+    const output = overwrites && !shared ? input : new Float32Array(layer.shape.reduce((a, b) => a * b))
+    values.push({ data: output, shape: layer.shape })
     const [weight, bias] = [layer.weight, layer.bias].map(([start, end] = [0, 0]) => weights.subarray(start, end))
-    const step = LAYERS[layer.op]({ layer, input, from, output, weight, bias, label })
-    from = layer.shape
-    return step
+    const step = LAYERS[layer.op]({ layer, input, from, others, output, weight, bias, told })
+    return overwrites && shared ? () => { output.set(input); step() } : step
   })
+  const picture = values[values.length - 1].data
   return (z, asked = 0) => {
     code.set(z)
-    label.fill(0)[asked] = 1
+    told.label = asked
     for (const step of steps) step()
-    return output
+    return picture
   }
 }
 
-const IN_PLACE = ["reshape", "activation", "clamp", "affine", "prelu", "group_norm"]
+/** What layers do to the numbers where they lie; they get a copy where these are still needed as they are. */
+const IN_PLACE = ["reshape", "activation", "clamp", "affine", "prelu", "group_norm", "add", "mul"]
 
 /** @type {Record<string, (place: Place) => Step>} For each kind of layer what makes its step. */
 const LAYERS = {
@@ -54,8 +64,8 @@ const LAYERS = {
       for (let i = 0; i < output.length; i++) output[i] = f(output[i])
     }
   },
-  clamp: ({ output }) => () => {
-    for (let i = 0; i < output.length; i++) output[i] = Math.min(1, Math.max(0, output[i]))
+  clamp: ({ layer: { low, high }, output }) => () => {
+    for (let i = 0; i < output.length; i++) output[i] = Math.min(high, Math.max(low, output[i]))
   },
   affine: ({ output, weight, bias }) => () => {
     for (let i = 0; i < output.length; i++) output[i] = output[i] * weight[i % weight.length] + bias[i % bias.length]
@@ -63,9 +73,22 @@ const LAYERS = {
   prelu: ({ output, weight }) => () => {
     for (let i = 0; i < output.length; i++) if (output[i] < 0) output[i] *= weight[i % weight.length]
   },
-  label: ({ layer, input, output, label }) => () => {
-    output.set(label, layer.first ? 0 : input.length)
-    output.set(input, layer.first ? label.length : 0)
+  add: ({ output, others: [{ data }] }) => () => {
+    for (let i = 0; i < output.length; i++) output[i] += data[i]
+  },
+  mul: ({ output, others: [{ data }] }) => () => {
+    for (let i = 0; i < output.length; i++) output[i] *= data[i]
+  },
+  label: ({ output, weight, told }) => () => {
+    const start = (told.label * output.length) % weight.length // there is a row for every label, or one for all
+    output.set(weight.subarray(start, start + output.length))
+  },
+  concat,
+  gather: ({ input, output, weight }) => {
+    const places = Int32Array.from(weight, (place) => place - 1) // 0 stands for a zero
+    return () => {
+      for (let i = 0; i < output.length; i++) output[i] = places[i] < 0 ? 0 : input[places[i]]
+    }
   },
   linear: ({ input, output, weight, bias }) => () => {
     output.set(bias)
@@ -74,6 +97,7 @@ const LAYERS = {
   group_norm: groupNorm,
   conv,
   conv_transpose: convTranspose,
+  pool,
   upsample: (place) => (place.layer.mode === "nearest" ? repeat(place) : interpolate(place)),
   channels_last: ({ layer, input, output }) => () => turn(layer.shape, (first, last) => (output[last] = input[first])),
   channels_first: ({ from, input, output }) => () => turn(from, (first, last) => (output[first] = input[last])),
@@ -194,26 +218,65 @@ function groupNorm({ layer: { shape, groups, eps }, output, weight, bias }) {
   }
 }
 
-/** Upsample, nearest. @param {Place} place */
-function repeat({ layer: { shape: [height, width, n], factor }, input, output }) {
+/**
+ * What lies behind one another in each of the inputs, so many numbers at a time as `widths` says.
+ * @param {Place} place
+ */
+function concat({ layer: { widths }, input, others, output }) {
+  const parts = [input, ...others.map(({ data }) => data)]
+  const whole = widths.reduce((a, b) => a + b)
+  return () => {
+    let start = 0
+    parts.forEach((part, index) => {
+      const width = widths[index]
+      for (let from = 0, to = start; from < part.length; from += width, to += whole) copy(part, from, output, to, width)
+      start += width
+    })
+  }
+}
+
+/** The largest number under each window, or the mean of them, channel by channel. @param {Place} place */
+function pool({ layer: { shape: [height, width, n], kernel: [tall, wide], stride, name }, from: [, columns], input, output }) {
+  const largest = name === "max"
   return () => {
     for (let y = 0, to = 0; y < height; y++) {
-      for (let x = 0; x < width; x++, to += n) {
-        copy(input, (Math.floor(y / factor) * (width / factor) + Math.floor(x / factor)) * n, output, to, n)
+      for (let x = 0; x < width; x++) {
+        for (let c = 0; c < n; c++, to++) {
+          let found = largest ? -Infinity : 0
+          for (let ky = 0; ky < tall; ky++) {
+            for (let kx = 0; kx < wide; kx++) {
+              const number = input[((y * stride + ky) * columns + x * stride + kx) * n + c]
+              found = largest ? Math.max(found, number) : found + number
+            }
+          }
+          output[to] = largest ? found : found / (tall * wide)
+        }
       }
     }
   }
 }
 
-/** Upsample, bilinear, corners not aligned. @param {Place} place */
-function interpolate({ layer: { shape: [height, width, n], factor }, from: [rows, columns], input, output }) {
+/** Upsample, nearest: each pixel again and again. @param {Place} place */
+function repeat({ layer: { shape: [height, width, n] }, from: [rows, columns], input, output }) {
+  const [tall, wide] = [height / rows, width / columns]
+  return () => {
+    for (let y = 0, to = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, to += n) {
+        copy(input, (Math.floor(y / tall) * columns + Math.floor(x / wide)) * n, output, to, n)
+      }
+    }
+  }
+}
+
+/** Resized, bilinear, corners not aligned. @param {Place} place */
+function interpolate({ layer: { shape: [height, width, n] }, from: [rows, columns], input, output }) {
   /** For every place the two that it lies between, and how far it is from the first to the second. */
-  const between = (/** @type {number} */ length, /** @type {number} */ last) =>
+  const between = (/** @type {number} */ length, /** @type {number} */ before) =>
     Array.from({ length }, (_, place) => {
-      const exact = Math.max(0, (place + 0.5) / factor - 0.5)
-      return [Math.floor(exact), Math.min(Math.floor(exact) + 1, last), exact % 1]
+      const exact = Math.max(0, (place + 0.5) * (before / length) - 0.5)
+      return [Math.floor(exact), Math.min(Math.floor(exact) + 1, before - 1), exact % 1]
     })
-  const [down, across] = [between(height, rows - 1), between(width, columns - 1)]
+  const [down, across] = [between(height, rows), between(width, columns)]
   return () => {
     let to = 0
     for (const [top, bottom, v] of down) {

@@ -17,13 +17,10 @@ from latent.browser import joined, source
 from latent.browser.graphs import add_graph
 from latent.browser.inbox import parcel
 from latent.errors import DecoderError
-from latent.foreign.chains import Link
 from latent.foreign.described import Described
-from latent.foreign.geometry import SAME, Step
 from latent.foreign.network import Network
 from latent.foreign.normalisations import NORMALISATIONS, batch_norm_as_affine
-from latent.foreign.operations import ACTIVATIONS, INVERTED_VIEW, OUTPUTS, PADDED_VIEW, PIXELS, USUAL_VIEW
-from latent.foreign.reading import Reading
+from latent.foreign.operations import ACTIVATIONS
 from latent.images import png_bytes
 from latent.model import Autoencoder, LatentModel
 from latent.pixels import all_resized, size_of_area
@@ -32,6 +29,7 @@ MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
 SPRITE_COLUMNS = 100
 MOST_PIXELS = 10_000_000  # of all real images together
+WEIGHTED = ("linear", "conv", "conv_transpose")
 
 Weights = NDArray[np.float64]
 
@@ -69,9 +67,7 @@ def compile(model: LatentModel) -> Program:
     builder = Builder(model.signature.latent_dim)
     if isinstance(model, Autoencoder):
         add_modules(builder, model.decoder)
-    elif isinstance(model, Network):
-        add_reading(builder, model.reading)
-    elif isinstance(model, Described):
+    elif isinstance(model, Network | Described):
         add_graph(builder, model.description)
     else:
         raise DecoderError(f"Expected a network of known layers, found a {type(model).__name__}.")
@@ -190,20 +186,37 @@ def activations() -> str:
 
 @dataclass
 class Builder:
-    """Layers are added in the order in which they run; ``shape`` is (n,) of numbers or (height, width, channels)."""
+    """Layers are added in the order in which they run; ``shape`` is (n,) of numbers or (height, width, channels).
+
+    Each takes what the layer ``at`` puts out, -1 standing for the code, by default the one that was added last.
+    ``shared`` are those whose output others need as it is, so that nothing may be folded into them.
+    """
 
     latent_dim: int
     layers: list[dict[str, Any]] = field(default_factory=list)
     arrays: list[dict[str, Weights]] = field(default_factory=list)  # of each layer
     multiplications: int = 0
+    at: int = -1
+    shared: set[int] = field(default_factory=set)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return tuple(self.layers[-1]["shape"]) if self.layers else (self.latent_dim,)
+        return tuple(self.layers[self.at]["shape"]) if self.at >= 0 else (self.latent_dim,)
 
-    def add(self, op: str, shape: tuple[int, ...], arrays: Mapping[str, Weights] | None = None, **choices: Any) -> None:
-        self.layers.append({"op": op, "shape": list(shape), **choices})
+    def add(
+        self,
+        op: str,
+        shape: tuple[int, ...],
+        arrays: Mapping[str, Weights] | None = None,
+        of: Sequence[int] | None = None,
+        **choices: Any,
+    ) -> None:
+        """A layer that puts out ``shape``; ``of`` the layers whose outputs it takes, where that is not the one `at`."""
+        sources = [self.at] if of is None else list(of)
+        told = {} if sources == [len(self.layers) - 1] else {"of": sources}
+        self.layers.append({"op": op, "shape": list(shape), **choices, **told})
         self.arrays.append(dict(arrays or {}))
+        self.at = len(self.layers) - 1
 
     def activation(self, name: str) -> None:
         """An activation, by its name. Raises `DecoderError` for one that is not written in JavaScript."""
@@ -215,12 +228,14 @@ class Builder:
 
     def affine(self, scale: Weights, offset: Weights) -> None:
         """Times ``scale`` plus ``offset``, for each channel its own or one for all; folded into weights before it."""
-        if self.layers and self.layers[-1]["op"] in ("linear", "conv", "conv_transpose"):
-            arrays = self.arrays[-1]
-            arrays["weight"] = arrays["weight"] * scale[:, None]  # channels out are the last axis but one
-            arrays["bias"] = arrays["bias"] * scale + offset
-        else:
+        op = "" if self.at < 0 or self.at in self.shared else self.layers[self.at]["op"]
+        if op not in (*WEIGHTED, "affine") or not {scale.size, offset.size} <= {1, self.shape[-1]}:
             self.add("affine", self.shape, {"weight": scale, "bias": offset})
+            return
+        arrays = self.arrays[self.at]
+        by_channel = scale[:, None] if op in WEIGHTED else scale  # channels out are the last axis but one
+        arrays["weight"] = arrays["weight"] * by_channel
+        arrays["bias"] = arrays["bias"] * scale + offset
 
     def per_channel(self, op: str, tensors: Mapping[str, Tensor]) -> None:
         """An operation with a number per channel in each of its arrays, or one for all channels."""
@@ -265,12 +280,29 @@ class Builder:
         arrays = {"weight": as_numpy(weight.permute(2, 3, 1, 0)), "bias": bias_of(bias, n_out)}
         self.add("conv_transpose", (height, width, n_out), arrays, kernel=kernel, stride=stride, padding=before)
 
-    def upsample(self, factor: int, mode: str) -> None:
-        height, width, channels = self.shape
-        self.add("upsample", (height * factor, width * factor, channels), factor=factor, mode=mode)
+    def upsample(self, height: int, width: int, mode: str) -> None:
+        """A map of another size: whole times larger where it is "nearest", of any size where it is "bilinear"."""
+        self.add("upsample", (height, width, self.shape[-1]), mode=mode)
 
-    def label(self, n: int, first: bool) -> None:
-        self.add("label", (self.shape[0] + n,), first=first, classes=n)
+    def pool(self, mode: str, kernel: Sequence[int], stride: int) -> None:
+        """The largest number ("max") or the mean of each window of a map that lies inside it."""
+        height, width = ((n - k) // stride + 1 for n, k in zip(self.shape, kernel))
+        self.add("pool", (height, width, self.shape[-1]), name=mode, kernel=list(kernel), stride=stride)
+
+    def label(self, rows: Weights, shape: tuple[int, ...]) -> None:
+        """Numbers that depend on the label alone: a row (labels, numbers) for each, or one for all."""
+        self.add("label", shape, {"weight": rows}, of=())
+
+    def clamp(self, low: float = 0.0, high: float = 1.0) -> None:
+        self.add("clamp", self.shape, low=low, high=high)
+
+    def gather(self, places: Weights, shape: tuple[int, ...]) -> None:
+        """Numbers from the places in which they lie now, the first being 1; 0 stands for a zero."""
+        self.add("gather", shape, {"weight": places})
+
+    def concat(self, layers: Sequence[int], widths: Sequence[int], shape: tuple[int, ...]) -> None:
+        """What these layers put out, so many numbers of each at a time."""
+        self.add("concat", shape, of=layers, widths=list(widths))
 
     def unflatten(self, shape: tuple[int, int, int], channels_last: bool = False) -> None:
         """Numbers to a map of ``shape`` (channels, height, width)."""
@@ -328,79 +360,6 @@ def add_modules(builder: Builder, decoder: nn.Sequential) -> None:
                 builder.conv_transpose(module.weight, module.bias, module.stride[0], padding, padding - more)
             case _:
                 raise DecoderError(f"The browser cannot run {type(module).__name__} layers.")
-
-
-def add_reading(builder: Builder, reading: Reading) -> None:
-    """The layers of somebody else's network, from the code on, as `Reading.run` runs them.
-
-    Raises `DecoderError` for what the browser cannot run.
-    """
-    links = reading.chain.links
-    if any(skip.last >= reading.code for skip in reading.skips):
-        raise DecoderError("The browser cannot run residual blocks.")
-    if len(reading.code_shape) == 3:
-        channels, height, width = reading.code_shape
-        builder.unflatten((channels, height, width))
-    for index in range(reading.code, len(links)):
-        link, step = links[index], reading.geometry.steps[index]
-        if index not in (0, reading.code):
-            builder.activation(reading.activations[index])
-        if link.is_conv and len(builder.shape) == 1:
-            side = round((builder.shape[0] / link.n_in) ** 0.5)
-            builder.unflatten((link.n_in, side, side), reading.channels_last)
-        elif not link.is_conv and len(builder.shape) == 3:
-            builder.flatten(reading.channels_last)
-        for norm in link.before:
-            builder.normalisation(norm.kind, norm.tensors)
-        if link.label:
-            raise DecoderError(f"The browser cannot run {link.label.name}, which labels go through.")
-        if link.condition:
-            builder.label(link.condition, reading.label_first)
-        if step and not step.transposed and step.padding > 0 and reading.padding != "zeros":
-            raise DecoderError(f"The browser cannot run {reading.padding} padding.")
-        add_layer(builder, link, step, reading.upsampling)
-        for norm in link.after:
-            builder.activation(reading.norm_activation)
-            builder.normalisation(norm.kind, norm.tensors)
-    if len(builder.shape) == 1:
-        builder.unflatten((reading.channels, reading.side, reading.side))
-    if builder.shape[0] != reading.side:
-        raise DecoderError("The browser cannot bring the last map to the size of the image.")
-    if reading.view not in (USUAL_VIEW, INVERTED_VIEW, PADDED_VIEW):
-        raise DecoderError(f"The browser cannot show images {reading.view}.")
-    output = OUTPUTS[reading.output]
-    scale = PIXELS[output.pixels]
-    builder.activation(output.activation)
-    if (scale.factor, scale.offset) != (1, 0):
-        builder.affine(np.array([scale.factor]), np.array([scale.offset]))
-    if reading.view == INVERTED_VIEW:
-        builder.affine(np.array([-1.0]), np.array([1.0]))
-    builder.add("clamp", builder.shape)
-
-
-def add_layer(builder: Builder, link: Link, step: Step | None, upsampling: str) -> None:
-    """The link's own layer, as `reading.run_layer` runs it."""
-    weight, bias = link.layer.weight, link.layer.tensors.get("bias")
-    if step is None:
-        builder.linear(weight, bias)
-        return
-    if step.pool:
-        raise DecoderError(f"The browser cannot run the pooling after {link.layer.name}.")
-    if step.upsample > 1:
-        builder.upsample(step.upsample, upsampling)
-    before = behind = step.padding
-    side, kernel = builder.shape[0], link.layer.kernel[0]
-    if step.transposed:
-        behind -= step.output_padding
-        if step.padding == SAME:
-            before = max(0, kernel - step.stride) // 2
-            behind = kernel - step.stride - before
-        builder.conv_transpose(weight, bias, step.stride, before, behind)
-    else:
-        if step.padding == SAME:
-            total = max((-(-side // step.stride) - 1) * step.stride + kernel - side, 0)
-            before, behind = total // 2, total - total // 2
-        builder.conv(weight, bias, step.stride, before, behind)
 
 
 def as_numpy(tensor: Tensor) -> Weights:

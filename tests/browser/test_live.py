@@ -37,6 +37,11 @@ def test_every_shipped_checkpoint_draws_in_javascript_what_torch_draws(modules):
     assert max(largest_differences(modules, models, list(map(real_codes, models)))) <= ALLOWED
 
 
+STREAMED = {  # whose normalisations of features the browser has not
+    "LayerNorm", "LayerNorm, GELU", "LayerNorm of maps", "GroupNorm 1", "GroupNorm 8", "InstanceNorm",
+}  # fmt: skip
+
+
 def in_the_browser(reading: Reading) -> Network | None:
     """The network of a reading, None where it cannot be run, or not in the browser; then it is refused."""
     try:
@@ -55,7 +60,7 @@ def test_whatever_the_reader_can_read_draws_in_javascript_what_torch_draws(modul
     for name, state in states.items():
         networks = map(in_the_browser, some_readings(state, rng))
         found += [(name, network) for network in networks if network is not None]
-    assert len({name for name, _ in found}) > len(states) / 2  # the others are streamed, and say why
+    assert set(states) - {name for name, _ in found} == STREAMED  # and say why
     models = [model for _, model in found]
     codes = [rng.standard_normal((10, model.signature.latent_dim)).astype(np.float32) for model in models]
     differences = largest_differences(modules, models, codes)
@@ -76,12 +81,10 @@ def test_multiplications_are_those_that_torch_counts(name):
 
 def test_multiplications_of_every_kind_of_layer_are_those_that_torch_counts():
     rng = np.random.default_rng(1)
-    found: list[tuple[int, int]] = []
     for name in ("upsampled", "all convolution", "conditional", "functional"):
-        models = map(in_the_browser, some_readings(lively(AUTHORS[name].build()), rng, 9))
-        found += [(live.compile(model).multiplications, counted(model)) for model in models if model]
-    assert len(found) > 4
-    assert all(multiplications == right for multiplications, right in found)
+        for reading in some_readings(lively(AUTHORS[name].build()), rng, 3):
+            model = Network([Scored(reading, 0.0)])
+            assert live.compile(model).multiplications == counted(model)
 
 
 def counted(model) -> int:
