@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -68,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise ArgumentError(f"--port must be from 0 to {LARGEST_PORT}, got {given.port}.")
     ready = environment(given.model, given.images)
     server = subprocess.Popen(server_command(given.port, given.headless), env=ready)
+    signal.signal(signal.SIGTERM, lambda *_: server.terminate())  # else the server would outlive the command
     while True:
         with suppress(KeyboardInterrupt):  # goes to the server, too, which ends with it
             return server.wait()

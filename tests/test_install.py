@@ -1,6 +1,7 @@
 """The package installed as a wheel, outside of this folder: imported, and the page opened on a model from anywhere."""
 
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,8 @@ def test_the_page_opens_on_a_model_and_its_images_from_anywhere(installed, tmp_p
         expect(page.get_by_role("combobox", name="Images")).to_have_value("photos")
         expect(page.get_by_role("heading", name="Originals and reconstructions")).to_be_visible(timeout=60_000)
         expect(page.get_by_test_id("stException")).to_have_count(0)
+    with socket.socket() as again:  # the server has ended with the command
+        assert again.connect_ex(("127.0.0.1", port)) != 0
 
 
 def test_a_path_that_does_not_exist_is_refused_before_a_server_starts(tmp_path, capsys):
