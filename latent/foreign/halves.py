@@ -19,7 +19,14 @@ from latent.files import label
 from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Input, Node
 from latent.foreign.node_operations import OPERATIONS
-from latent.foreign.rewriting import fixed_batch, for_any_batch, settled, with_own_batch, without_zeros
+from latent.foreign.rewriting import (
+    fixed_batch,
+    for_any_batch,
+    settled,
+    with_its_batch,
+    with_own_batch,
+    without_zeros,
+)
 
 LEAST_PIXELS = 64  # of an image
 LEAST_VARIANCE = 1e-12
@@ -162,7 +169,7 @@ def halves_of(graph: Graph) -> Halves:
     """The autoencoder, or half of one, that a graph is. Raises `CheckpointError`, a sentence without its subject."""
     graph.check()
     graph, remark = with_sizes(graph)
-    graph, deviations = without_zeros(settled(for_any_batch(graph)))
+    graph, deviations = without_zeros(settled(for_any_batch(with_its_batch(graph))))
     deviations = deviations if has_noise(graph) else {}
     remarks = (*graph.remarks, *([remark] if remark else []))
     n = fixed_batch(graph) or 2

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from latent.errors import CheckpointError
-from latent.foreign.graph import Graph, Input, Node
+from latent.foreign.graph import MISFIT, Graph, Input, Node
 
 Values = dict[str, Tensor]
+BATCHES = (1, 2, 3, 4, 8, 16, 32, 64)  # tried where a network was traced with a number of images that stands in it
 
 
 def sizes_open(graph: Graph) -> bool:
@@ -21,6 +22,30 @@ def fixed_batch(graph: Graph) -> int | None:
     """How many images the graph takes at once, where it takes no other number."""
     found = {each.sizes[0] for each in graph.inputs.values() if each.sizes}
     return next((size for size in found if size is not None), None)
+
+
+def with_its_batch(graph: Graph) -> Graph:
+    """The graph with the number of images that it was written with, where its inputs say any number and its shapes hold
+    one: a number that PyTorch met as a plain one while it traced the network."""
+    if fixed_batch(graph) is not None:
+        return graph
+    try:
+        graph.looked_at(2)
+        graph.looked_at(3)
+        return graph
+    except CheckpointError as error:
+        if not str(error).startswith(MISFIT):
+            return graph
+    for n in BATCHES:
+        inputs = {name: replace(each, sizes=(n, *each.sizes[1:])) for name, each in graph.inputs.items()}
+        try:
+            tried = replace(graph, inputs=inputs)
+            values = tried.looked_at(n)
+        except CheckpointError:
+            continue
+        if any(values[name].shape[:1] == (n,) for name in graph.outputs):
+            return tried
+    return graph
 
 
 def for_any_batch(graph: Graph) -> Graph:

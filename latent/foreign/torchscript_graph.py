@@ -23,12 +23,12 @@ from latent.foreign.chains import MOST_CLASSES, USUAL_CLASSES
 from latent.foreign.graph import Graph, Input, TooMuchError
 from latent.foreign.halves import CHANNELS, CLASS_NAMES, LEAST_PIXELS, SIDES, Halves, halves_of, is_mean
 from latent.foreign.pickles import Record
+from latent.foreign.rewriting import BATCHES
 from latent.foreign.torchscript_code import Code, DamagedError
 from latent.foreign.torchscript_follower import Budget, ExhaustedError, Fields, Follower, Module
 
 MAP_SIDES = (1, 2, 4, 7, 8, 14, 16, 32)  # of codes that are maps
 OTHER_SIDES = (16, 20, 24, 40, 48, 56, 80, 96, 100, 112, 160, 192, 200, 224)  # of images, beside the usual ones
-BATCHES = (1, 2, 3, 4, 8, 16, 32, 64)  # tried where a network was traced with a number of images that stands in it
 LABELS = (Input((None,), torch.int64), Input((None, USUAL_CLASSES)), Input((None, 1), torch.int64))
 PROBED = 3  # numbers of a code that is tried to learn what the first layer takes
 SAME_FAILURES = 4  # for several sizes, after which no others are tried
