@@ -244,9 +244,9 @@ class Described(nn.Module):
         """``x`` (n, channels, height, width) in [0, 1] -> ``z`` (n, latent_dim)."""
         halves = self.description.halves
         assert halves.encoder is not None
-        return self.beside_images(halves.encoder, x, label)
+        return self.of_images(halves.encoder, x, label)
 
-    def beside_images(self, half: Half, x: Tensor, label: Tensor | None) -> Tensor:
+    def of_images(self, half: Half, x: Tensor, label: Tensor | None) -> Tensor:
         """What a graph gives for images, flat as codes are."""
         halves = self.description.halves
         assert halves.encoder_image is not None
@@ -262,7 +262,7 @@ class Described(nn.Module):
         spread = self.description.halves.spread
         if spread is None:
             return self.encode(x, label), None
-        return self.encode(x, label), SPREADS[spread.kind](self.beside_images(spread.half, x, label))
+        return self.encode(x, label), SPREADS[spread.kind](self.of_images(spread.half, x, label))
 
     def decode(self, z: Tensor, label: Tensor | None = None) -> Tensor:
         """``z`` (n, latent_dim) -> ``x_hat`` (n, channels, height, width) in [0, 1]."""

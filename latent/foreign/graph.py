@@ -27,12 +27,15 @@ LARGEST_VALUE = 2**25  # numbers in one value, for one image
 MOST_WORK = 4e10  # multiplications of weights for one image: seconds on a processor
 LARGEST_KNOWN = 2**16  # numbers of a value that is computed while only shapes are looked at: sizes, axes and the like
 MOST_KNOWN = 2**22  # numbers of all such values
-MISFIT = "does not fit together"
 TOO_MANY_MADE = f"asks for too much memory: it makes more than {MOST_KNOWN:,} numbers of its own"
 
 
 class TooMuchError(CheckpointError):
     """A network that makes more numbers than any does."""
+
+
+class MisfitError(CheckpointError):
+    """Operations that cannot take the sizes that come to them."""
 
 
 @dataclass(frozen=True)
@@ -267,8 +270,9 @@ class Look:
             raise
         except Exception as error:  # torch has many kinds for sizes and attributes that do not fit
             described = ", ".join("nothing" if each is None else str(list(each.shape)) for each in inputs)
-            raise CheckpointError(
-                f"{MISFIT}: the operation {node.op} (node {label(node.name)}) cannot take sizes {described}"
+            raise MisfitError(
+                f"does not fit together: the operation {node.op} (node {label(node.name)}) cannot take sizes "
+                f"{described}"
             ) from error
         return found
 

@@ -290,10 +290,11 @@ def half_of(graph: Graph, into: str, out: str, classes: Classes | None, given: I
     """The part of the graph from one value to another. Raises `CheckpointError` where it needs more than that."""
     start = {into: given or graph.inputs[into]}
     part = graph.part(start, [out])
-    if len(part.inputs) > 1:
+    given_too = {into} if classes is None else {into, classes.name}
+    if not given_too.issuperset(part.inputs):
         part = with_own_batch(graph, into).part(start, [out])
     used = classes if classes is not None and classes.name in part.inputs else None
-    extra = [name for name in part.inputs if name != into and (used is None or name != used.name)]
+    extra = [name for name in part.inputs if name not in given_too]
     if extra:
         raise CheckpointError(
             f"makes its images of {label(into)} and of {label(extra[0])} too, so there is no code alone"

@@ -559,9 +559,13 @@ def transpose(t: Translation, call: Call) -> None:
 
 @translates("Squeeze", "Unsqueeze")
 def squeeze(t: Translation, call: Call) -> None:
+    t.give(call, call.op.lower(), call.input(0), axes_of(t, call))
+
+
+def axes_of(t: Translation, call: Call) -> str:
+    """The name of the axes of a call, an input or, in older models, an attribute; empty where it names none."""
     axes = call.get("axes")
-    name = call.input(1) or (t.known(axes) if axes is not None else "")
-    t.give(call, call.op.lower(), call.input(0), name)
+    return call.input(1) or (t.known(axes) if axes is not None else "")
 
 
 @translates("Slice")
@@ -687,25 +691,16 @@ REDUCTIONS = {
 }  # fmt: skip
 
 
-@translates(*REDUCTIONS)
+@translates(*REDUCTIONS, "ReduceLogSum")
 def reduce(t: Translation, call: Call) -> None:
-    axes = call.get("axes")
-    name = call.input(1) or (t.known(axes) if axes is not None else "")
-    t.give(
-        call, REDUCTIONS[call.op], call.input(0), name, keep=bool(call.get("keepdims", 1)),
-        empty_is_none=bool(call.get("noop_with_empty_axes", 0)),
-    )  # fmt: skip
-
-
-@translates("ReduceLogSum")
-def reduce_log_sum(t: Translation, call: Call) -> None:
-    axes = call.get("axes")
-    name = call.input(1) or (t.known(axes) if axes is not None else "")
-    total = t.add(
-        call, "sum", call.input(0), name, keep=bool(call.get("keepdims", 1)),
-        empty_is_none=bool(call.get("noop_with_empty_axes", 0)),
-    )  # fmt: skip
-    t.give(call, "log", total)
+    x, axes = call.input(0), axes_of(t, call)
+    choices: dict[str, Any] = {
+        "keep": bool(call.get("keepdims", 1)), "empty_is_none": bool(call.get("noop_with_empty_axes", 0)),
+    }  # fmt: skip
+    if call.op == "ReduceLogSum":
+        t.give(call, "log", t.add(call, "sum", x, axes, **choices))
+    else:
+        t.give(call, REDUCTIONS[call.op], x, axes, **choices)
 
 
 @translates("ArgMax", "ArgMin")

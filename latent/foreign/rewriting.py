@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from latent.errors import CheckpointError
-from latent.foreign.graph import MISFIT, Graph, Input, Node
+from latent.foreign.graph import Graph, Input, MisfitError, Node
 
 Values = dict[str, Tensor]
 BATCHES = (1, 2, 3, 4, 8, 16, 32, 64)  # tried where a network was traced with a number of images that stands in it
@@ -33,9 +33,8 @@ def with_its_batch(graph: Graph) -> Graph:
         graph.looked_at(2)
         graph.looked_at(3)
         return graph
-    except CheckpointError as error:
-        if not str(error).startswith(MISFIT):
-            return graph
+    except MisfitError:
+        pass
     for n in BATCHES:
         inputs = {name: replace(each, sizes=(n, *each.sizes[1:])) for name, each in graph.inputs.items()}
         try:
