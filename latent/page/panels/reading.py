@@ -59,7 +59,7 @@ def show_description(space: LatentSpace) -> None:
     assert description is not None
     found = description.describe()
     st.subheader("Network in the file")
-    st.markdown("Run exactly as the file describes it; nothing but the scale of the pixels is inferred.")
+    st.markdown("Run exactly as the file describes it. What it leaves open is inferred and said here.")
     operations, rest = st.columns([3, 2])
     with operations:
         st.code("\n".join(found["operations"]), language=None, wrap_lines=True)
