@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +26,7 @@ from latent.space import LatentSpace
 
 Draw = Callable[[LatentSpace], None]
 Need = Literal["encoder"]
+Opened = LatentSpace | LatentError  # the space of the chosen model, or why there is none
 USUAL_CLASS = 3  # that a conditional model is asked for, where it knows as many
 WHERE_MISSING: dict[Need, str] = {"encoder": "This section needs an encoder."}
 
@@ -84,37 +84,41 @@ class Page:
             session.section = value_of("section", self.sections, first)
             if session.section == first and not session.has_seen_pictures:
                 # It measures nothing, and the list of sections alone would hold up its pictures in a fresh browser.
-                space = None
-                with suppress(LatentError):  # the sidebar says what is wrong
-                    space = open_model(offered_files())
                 try:
-                    self.show_main(space)
+                    opened: Opened = open_model(offered_files())
+                except LatentError as error:
+                    opened = error
+                try:
+                    self.show_main(opened)
                 finally:  # whatever happens in a section, there is a way to the others
                     self.show_sidebar()
             else:
-                space = self.show_sidebar()
-                self.show_main(space)
-        session.complete = space is not None
+                opened = self.show_sidebar()
+                self.show_main(opened)
+        session.complete = isinstance(opened, LatentSpace)
 
-    def show_main(self, space: LatentSpace | None) -> None:
-        """The section that is chosen; nothing where no model can be opened."""
-        if space is not None:
-            section = self.sections[state().section]
-            st.header(section.name, anchor=False)
-            st.caption(section.question)
-            show_section(space, section)
+    def show_main(self, opened: Opened) -> None:
+        """The section that is chosen; why there is none where no model can be opened, since on a phone the sidebar is
+        closed."""
+        if isinstance(opened, LatentError):
+            show_error(opened)
+            st.caption("In the sidebar, open a file or choose another model.")
+            return
+        section = self.sections[state().section]
+        st.header(section.name, anchor=False)
+        st.caption(section.question)
+        show_section(opened, section)
 
-    def show_sidebar(self) -> LatentSpace | None:
-        """What is global: the model and the opener for other files, the list of sections, the link and the shelf; the
-        space of the model, None where it cannot be opened."""
+    def show_sidebar(self) -> Opened:
+        """What is global: the model and the opener for other files, the list of sections, the link and the shelf."""
         with st.sidebar:
-            space = show_model()
+            opened = show_model()
             st.radio("Section", self.sections, key="section", bind="query-params", label_visibility="collapsed")
             widgets.copy_link()
             widgets.reconnect()
-            if space is not None:
-                show_shelf(space)
-        return space
+            if isinstance(opened, LatentSpace):
+                show_shelf(opened)
+        return opened
 
     def first_of_groups(self) -> tuple[int, ...]:
         """The places, from 1 up, of the sections in the list that begin a group, but for the first."""
@@ -136,14 +140,14 @@ def default_class(space: LatentSpace) -> int:
     return min(USUAL_CLASS, space.signature.n_classes - 1)
 
 
-def show_model() -> LatentSpace | None:
-    """The model picker and the opener for other files; the space of the model, or a sentence where there is none."""
-    space = None
+def show_model() -> Opened:
+    """The model picker and the opener for other files."""
+    opened: Opened
     try:
         files = offered_files()
         show_picker(files)
         try:
-            space = open_model(files)
+            opened = space = open_model(files)
         finally:  # whatever is wrong with these images, there is a way to others
             datasets.show_picker()
         if certainty := space.checkpoint.certainty:
@@ -151,9 +155,9 @@ def show_model() -> LatentSpace | None:
         if space.signature.conditional:
             choose_class(space.classes_of_model, "Class", "digit", default_class(space), width="stretch")
     except LatentError as error:
-        show_error(error)
+        opened = error
     datasets.show_mistake()
-    if complaint := cached.device_complaint() or (space.complaint if space else ""):
+    if complaint := cached.device_complaint() or (opened.complaint if isinstance(opened, LatentSpace) else ""):
         st.text(complaint)
     if opener := lazy_expander("Open a file", "open_file"):
         opener.file_uploader(
@@ -165,7 +169,7 @@ def show_model() -> LatentSpace | None:
         )  # fmt: skip
         with opener:
             datasets.show_opener()
-    return space
+    return opened
 
 
 @fragment_in_turn
