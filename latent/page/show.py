@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from latent import arrow, charts, images, support
+from latent import arrow, charts, document, images, support
 from latent.arrays import Code, Codes, Labels, Pictures, Rows
 from latent.arrow import Columns
 from latent.errors import LatentError
@@ -163,6 +163,13 @@ def show_table(rows: Any, columns: Mapping[str, Any], alt_text: str, *, place: A
     columns = {name: of_width(columns.get(name), name, rows[name]) for name in rows}
     place.dataframe(
         arrow.to_table(rows), hide_index=True, column_config=columns, alt=alt_text, placeholder="–", **choices
+    )
+
+
+def show_texts(alt_text: str, titles: Sequence[str], rows: Sequence[Sequence[str]], *, place: Any = st) -> None:
+    """A few rows of texts under their titles, all in sight: in a narrow window they break instead of scrolling."""
+    place.html(
+        f'<div class="latent-texts" role="group" aria-label="{escape(alt_text)}">{document.table(titles, rows)}</div>'
     )
 
 

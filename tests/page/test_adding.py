@@ -22,7 +22,7 @@ from latent.page.take_away import take_away
 from latent.sampling import SAMPLERS, LearnedNormals
 from latent.space import LatentSpace
 from tests.support.models import ROOT, tiny
-from tests.support.page import SECTIONS, healthy, opened, sheets, shown, unfold
+from tests.support.page import SECTIONS, healthy, opened, sheets, shown, tables, unfold
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL)
 
@@ -110,6 +110,5 @@ def test_a_format_is_named_by_the_opener(monkeypatch):
 def test_a_measure_is_in_the_table_of_compare_runs(folder, monkeypatch):
     (record,) = [each for each in EXAMPLES if '"pixels": Measure(' in each]
     monkeypatch.setitem(SCORES, "pixels", eval("{" + record + "}", {"Measure": Measure})["pixels"])
-    table = opened("Compare runs", checkpoint="first").dataframe[0].value
-    (row,) = table[table["score"] == "Pixels"].to_dict("records")
-    assert (row["a"], row["b"]) == ("784", "784")
+    (row,) = [row for row in tables(opened("Compare runs", checkpoint="first"))[0] if row["Score"] == "Pixels"]
+    assert list(row.values()) == ["Pixels", "784", "784", ""]

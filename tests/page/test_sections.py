@@ -33,6 +33,7 @@ from tests.support.page import (
     parts,
     sheets,
     shown,
+    tables,
     unfold,
 )
 
@@ -367,8 +368,7 @@ class TestCompareRuns:
         store.store_of_process.cache_clear()
 
     def scores(self, app):
-        table = app.dataframe[0].value.set_index("score")
-        return {name: row.tolist() for name, row in table.iterrows()}
+        return {name: values for name, *values in (row.values() for row in tables(app)[0])}
 
     def test_at_first_it_compares_with_one_of_the_same_kind_and_size(self, folder):
         checkpoint.save(folder / "first-vae.pt", tiny("vae", seed=3))

@@ -80,6 +80,19 @@ def facts(app):
     return {unescape(name): unescape(value) for name, value in re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", texts)}
 
 
+def tables(app):
+    """Every table of texts on the page: its rows, each by the titles of its columns."""
+    found = []
+    for element in app.main.get("html"):
+        if "latent-texts" in element.proto.body:
+            head, *rows = [
+                [unescape(cell) for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", row)]
+                for row in re.findall(r"<tr>(.*?)</tr>", element.proto.body)
+            ]
+            found.append([dict(zip(head, row)) for row in rows])
+    return found
+
+
 def parts(app, name):
     """What our own components of this name are given, by the key they have on the page."""
     found = {}

@@ -24,7 +24,7 @@ from latent.page.panels.neighbours import show_neighbours
 from latent.page.panels.selected import SELECTION
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.selecting import put_in_link, selected_in
-from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_table
+from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_texts
 from latent.page.snippet import Snippet, opening, snippet
 from latent.page.state import state
 from latent.space import LatentSpace
@@ -102,11 +102,8 @@ def draw_scores(place: Any, both: Comparison, now: tuple[str, str] | None = None
         winner = score.winner(values[0], values[1], *intervals)
         known[score.name] = values
         rows.append([score.name, *texts, winner.upper()])
-    table = {name: np.array(column) for name, column in zip(("score", "a", "b", "better"), zip(*rows))}
-    columns = {"a": f"A: {both.a.space.name}", "b": f"B: {both.b.space.name}", "score": "", "better": "better"}
-    height = 35 * (len(rows) + 1) + 3  # all rows, without a scroll bar
-    text = "Metrics of both models, and which is better"
-    show_table(table, columns, text, place=place, height=height)
+    titles = ["Score", f"A: {both.a.space.name}", f"B: {both.b.space.name}", "Better"]
+    show_texts("Metrics of both models, and which is better", titles, rows, place=place)
     of_a, of_b = np.array(list(known.values())).T
     return {"score": np.array(list(known)), "A": of_a, "B": of_b}
 
