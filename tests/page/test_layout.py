@@ -62,8 +62,8 @@ def test_every_section_shows_its_controls_and_a_picture_at_once(page, address, s
 @pytest.mark.parametrize(
     ("section", "query"),
     few_rows_of(
-        [("Sampler lab", ""), ("Compare runs", ""), ("Diagnose", ""), ("Diagnose", "&checkpoint=vae-16")],
-        [("Compare runs", "")],
+        [("Sampler lab", ""), ("Diagnose", ""), ("Diagnose", "&checkpoint=vae-16")],
+        [("Sampler lab", "")],
     ),
 )
 def test_no_column_of_a_table_is_cut_off(page, address, section, query):
@@ -73,6 +73,16 @@ def test_no_column_of_a_table_is_cut_off(page, address, section, query):
     tables = page.locator("[data-testid=stMain] [data-testid=stDataFrame] .dvn-scroller")
     expect(tables.first).to_be_attached()
     assert set(tables.evaluate_all("tables => tables.map(table => table.scrollWidth - table.clientWidth)")) == {0}
+
+
+def test_the_scores_of_two_models_fit_a_phone(page, address):
+    page.set_viewport_size(PHONE)
+    open_section(page, address, "Compare runs")
+    table = page.locator(".latent-texts table")
+    expect(table.get_by_text("Better")).to_be_visible()
+    box = table.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
 
 
 def test_the_number_of_every_finding_is_seen(page, address):
