@@ -269,8 +269,8 @@ def samplers_section(space: LatentSpace) -> None:
         st.info(evidence.size_refusal)
         return
     topics.have_judge(evidence)
-    if evidence.refusal:
-        samplers.show_unjudged(space, evidence, n, seed)
+    if why := samplers.why_not_measured(evidence):
+        samplers.show_unjudged(space, evidence, why, n, seed)
         return
     shown, table = samplers.show_measured(space, evidence, n, seed)
     drawn = {name: each.z[:n] for name, each in shown.items() if name in evidence.samplers}

@@ -461,10 +461,7 @@ def show_samplers(view: View) -> Iterator[Exhibit]:
 
 
 def advice(evidence: Evidence, fidelities: Mapping[str, Fidelity]) -> str:
-    """Which sampler to use; where a gate has closed that, why nothing can be said."""
-    evidence.health()  # by which the gates are known
-    if not evidence.is_open("samplers"):
-        return " ".join(gate.text for gate in evidence.gates if "samplers" in gate.closes)
+    """Which sampler to use."""
     return findings.advice(fidelities, has_prior=evidence.space.signature.kind == "vae").text
 
 

@@ -16,6 +16,7 @@ from latent import charts, checkpoint, data, drawing, figures, images, shelf, st
 from latent.figures import ChartFigure, SheetFigure
 from latent.measure import properties, smoothness
 from latent.page import heap
+from latent.sampling import SAMPLERS
 from latent.space import LatentSpace
 from tests.support.authors import network_of
 from tests.support.exhaustive import few_of
@@ -356,6 +357,14 @@ class TestCheckpointFolder:
         app = opened(section)
         gate = any("Not trained" in element.value for element in app.markdown)  # is all that Diagnose says of these
         assert len(shown(app)) >= 2 or (section == "Diagnose" and gate)
+
+
+def test_samplers_of_an_untrained_model_are_drawn_and_not_measured(folder):
+    app = opened("Sampler lab", checkpoint="first")
+    assert any(info.value.startswith("Not trained") for info in app.info)
+    assert not app.dataframe
+    assert not app.get("vega_lite_chart")
+    assert {f"samplers_{name}" for name in SAMPLERS} <= sheets(app).keys()
 
 
 @pytest.mark.few_digits

@@ -19,9 +19,15 @@ from latent.page.take_away import take_away
 from latent.space import LatentSpace
 
 
-def show_unjudged(space: LatentSpace, evidence: Evidence, n: int, seed: int) -> None:
+def why_not_measured(evidence: Evidence) -> str:
+    """Why samplers have no measures: nobody can judge them, or a gate is closed; empty where they have."""
+    evidence.health()  # by which the gates are known
+    return evidence.refusal or " ".join(gate.text for gate in evidence.gates if "samplers" in gate.closes)
+
+
+def show_unjudged(space: LatentSpace, evidence: Evidence, why: str, n: int, seed: int) -> None:
     """What each sampler draws, without the measures, and why there are none."""
-    st.info(f"{evidence.refusal} Samples only.")
+    st.info(f"{plain_markdown(why)} Samples only.")
     drawn = {name: sampling.sample(evidence.fitted_sampler(name), n, seed=seed) for name in evidence.samplers}
     pictures = {name: images.to_uint8(cached.pictures_of(space, z)) for name, z in drawn.items()}
     for name in drawn:
