@@ -185,16 +185,37 @@ HALVES = re.compile(
 
 
 def other_half(path: str | Path) -> Path | None:
-    """The decoder that lies beside an encoder, or the encoder beside a decoder, by their names; None where none does.
+    """The decoder that lies beside an encoder, or the encoder beside a decoder, by their names; None where none does,
+    and where either is a whole model for all that it is called.
 
     >>> other_half("nowhere/vae_encoder.onnx") is None
     True
     """
-    name = name_of_other_half(Path(path).name)
-    with suppress(OSError, ValueError):
-        other = Path(path).with_name(name)
-        return other if other.is_file() else None
+    path = Path(path)
+    with suppress(OSError, ValueError, CheckpointError):
+        other = path.with_name(name_of_other_half(path.name))
+        if other.is_file() and not any(is_whole_file(str(each), files.stamp(each)) for each in (path, other)):
+            return other
     return None
+
+
+@lru_cache(maxsize=4096)
+def is_whole_file(path: str, stamp: tuple[int, ...]) -> bool:
+    """`is_whole` for the file of this path; looked at again where its stamp is another. Raises `CheckpointError`."""
+    return is_whole((os.path.basename(path), files.read(Path(path))))
+
+
+def is_whole(file: File) -> bool:
+    """Whether a file says that it holds a whole model: one of our own format, or a description that encodes and
+    decodes. Weights alone say nothing of it."""
+    name, content = file
+    with suppress(CheckpointError):
+        opened = container.parse(content, name)
+        if opened.graph is not None:
+            halves = halves_in(opened)
+            return halves.encoder is not None and halves.decoder is not None
+        return is_of_our_format(opened)
+    return False
 
 
 def name_of_other_half(name: str) -> str:
@@ -355,16 +376,20 @@ def examples_of(images: Dataset | None) -> Examples | None:
 
 def is_own(path: str | Path) -> bool:
     """Whether a file is of our own format. Raises `CheckpointError` where it cannot be read."""
-    values = container.open_container(Path(path)).content
-    return isinstance(values, dict) and values.get("format") == FORMAT
+    return is_of_our_format(container.open_container(Path(path)))
+
+
+def is_of_our_format(opened: Container) -> bool:
+    """The same for a file that is open."""
+    return isinstance(opened.content, dict) and opened.content.get("format") == FORMAT
 
 
 def parse(content: bytes, name: str, images: Dataset | None = None) -> Checkpoint:
     """The checkpoint in the bytes of a file, as `load` does; ``name`` is for sentences about it."""
     opened = container.parse(content, name)
-    values, sha256 = opened.content, hashlib.sha256(content).hexdigest()
-    if isinstance(values, dict) and values.get("format") == FORMAT:
-        return own(values, name, sha256)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if is_of_our_format(opened):
+        return own(opened.content, name, sha256)
     if opened.graph is not None:
         description = Description.of(halves_in(opened), examples_of(images))
         return Checkpoint(None, description.tensors(), sha256=sha256, described=description, container=opened.format)

@@ -153,8 +153,9 @@ def content_of(file: UploadedFile) -> File:
 
 def are_halves(first: UploadedFile, second: UploadedFile) -> bool:
     """Whether two uploads are the encoder and the decoder of one model: by their names, or by the graphs they hold."""
-    named = checkpoint.name_of_other_half(first.name) == second.name
-    return named or {half_in(first), half_in(second)} == {"encoder", "decoder"}
+    if checkpoint.name_of_other_half(first.name) == second.name:
+        return not any(checkpoint.is_whole(content_of(each)) for each in (first, second))
+    return {half_in(first), half_in(second)} == {"encoder", "decoder"}
 
 
 def half_in(file: UploadedFile) -> str:

@@ -89,6 +89,17 @@ def test_no_name_keeps_the_folder_from_being_listed(tmp_path_factory, names):
     assert all(name.isprintable() for name in offered)
 
 
+def test_whole_models_that_are_called_halves_are_two_models(tmp_path):
+    paths = [tmp_path / "constant-decoder.pt", tmp_path / "constant-encoder.pt"]
+    for seed, path in enumerate(paths):
+        checkpoint.save(path, tiny(seed=seed))
+    assert checkpoint.find(tmp_path) == paths
+    for seed, path in enumerate(paths):
+        loaded, right = checkpoint.load(path), tiny(seed=seed)
+        assert all(torch.equal(loaded.state[name], weight) for name, weight in right.state.items())
+        assert loaded.sha256 == checkpoint.fingerprint(path)
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(CheckpointError, match="nowhere"):
         checkpoint.find(tmp_path / "nowhere")

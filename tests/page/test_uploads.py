@@ -94,6 +94,14 @@ def test_several_models_are_all_there_and_the_last_is_chosen(folder):
     assert app.selectbox(key="checkpoint").value == "mine-1.pt (uploaded)"
 
 
+def test_whole_models_that_are_called_halves_are_two_models(folder):
+    app = unfold(opened("Model"), "open_file")
+    contents = [(folder / name).read_bytes() for name in ("first.pt", "second.pt")]
+    names = ["my-encoder.pt", "my-decoder.pt"]
+    drop(app, [(name, content, "application/octet-stream") for name, content in zip(names, contents)])
+    assert app.selectbox(key="checkpoint").options[2:] == [f"{name} (uploaded)" for name in names]
+
+
 def test_two_encoders_are_two_models(folder):
     app = unfold(opened("Model"), "open_file")
     drop(app, files(("a.onnx", "encoder"), ("b.onnx", "encoder"), ("c.onnx", "decoder")))
