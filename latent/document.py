@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import html
-import io
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latent import images
+from latent import charts, images
+from latent.figures import chart_svg
 from latent.images import Sheet
 
 if TYPE_CHECKING:  # it is loaded with the first chart
     import altair as alt
 
 BEGINS = b"<!doctype html>"
-CHART_WIDTH = 640  # pixels
 STYLE = """
 :root { color-scheme: light; --ink: #1c2330; --paper: #fff; --quiet: #5b6575; --line: #d5dae2; --pale: #eceff3 }
 @media screen and (prefers-color-scheme: dark) {
@@ -70,10 +69,8 @@ def lead(title: str, rest: str = "") -> str:
 
 def figure(chart: alt.Chart | alt.LayerChart, caption: str, text: str = "") -> str:
     """A chart as vector graphics, with a caption; ``text`` says what it shows where the caption does not."""
-    drawing = io.StringIO()
-    chart.properties(width=CHART_WIDTH).configure(background="white").save(drawing, format="svg")
     label = f' role="img" aria-label="{html.escape(text)}"' if text else ""
-    return f"<figure><div{label}>{drawing.getvalue()}</div>{figcaption(caption)}</figure>"
+    return f"<figure><div{label}>{chart_svg(charts.packed(chart))}</div>{figcaption(caption)}</figure>"
 
 
 def picture(sheet: Sheet, caption: str, text: str = "") -> str:

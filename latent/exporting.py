@@ -9,7 +9,6 @@ functions themselves compute.
 from __future__ import annotations
 
 import functools
-import hashlib
 import inspect
 import operator
 import warnings
@@ -98,8 +97,7 @@ def exported(
     condition: str | None,
     keep_images: bool = True,
 ) -> Checkpoint:
-    """The model that `export` writes, checked; without a file, a `LatentSpace` of it and of the ``judged`` images is
-    what the file would open as."""
+    """The model that `export` writes, checked, and not saved yet."""
     if tuple(pixels) not in SCALES:
         raise ExportError(f"pixels must be one of {', '.join(map(str, SCALES))}, got {pixels!r}.")
     if condition is not None and condition not in WAYS:
@@ -112,15 +110,14 @@ def exported(
     with evaluated(encode, decode):
         network = Network.of(encode, decode, judged, scale, shape, condition)
         description, graphs = network.described()
-        saved = Checkpoint(None, description.tensors(), described=description, images=judged if keep_images else None)
+        saved = Checkpoint(None, description.tensors(), described=description)
         model = checkpoint.parse(checkpoint.to_bytes(saved), "The file").model()
         assert isinstance(model, Described)
         difference = network.check(model, graphs)
     remarks = [f"Compared with its network on {len(network.x)} images; the largest difference is {difference:.1g}."]
     if not keep_images:
         remarks.append(f"Exported with {label(judged.name)}, not in the file, of SHA-256 {judged.sha256}.")
-    saved = replace(saved, described=description.remarked(*remarks))
-    return replace(saved, sha256=hashlib.sha256(checkpoint.to_bytes(saved)).hexdigest())
+    return replace(saved, described=description.remarked(*remarks), images=judged if keep_images else None)
 
 
 def as_dataset(images: Images, labels: Any, classes: Sequence[str], name: str) -> Dataset:

@@ -11,7 +11,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Protocol
 
 from latent import images
-from latent.document import CHART_WIDTH
 from latent.lazy import Lazily
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ LONGEST_FILE_NAME = 60  # characters
 MOST_NAMED = 30  # images whose names stand in a caption
 ENLARGED = 2  # pixels of a PNG file for one of the page
 PAPER = {"background": "white"}
+CHART_WIDTH = 640  # pixels
 
 
 class Figure(Protocol):
@@ -54,10 +54,7 @@ class ChartFigure:
         return self.shows
 
     def svg(self) -> str:
-        spec = dict(self.spec())
-        spec["datasets"] = {name: plain_rows(rows) for name, rows in spec.get("datasets", {}).items()}
-        drawn: str = vl_convert.vegalite_to_svg({"width": CHART_WIDTH} | spec, config=PAPER)  # where it has no width
-        return drawn
+        return chart_svg(self.spec())
 
 
 @dataclass(frozen=True)
@@ -84,6 +81,14 @@ class SheetFigure:
             f'<image width="{width}" height="{height}" style="image-rendering: pixelated" '
             f'href="{images.data_uri(self.sheet.png())}"/></svg>'
         )
+
+
+def chart_svg(spec: Mapping[str, Any]) -> str:
+    """A chart as vector graphics: its Vega-Lite specification, with its rows as Arrow or as they are."""
+    datasets = {name: plain_rows(rows) for name, rows in spec.get("datasets", {}).items()}
+    whole = {"width": CHART_WIDTH} | dict(spec) | {"datasets": datasets}  # some have a width of their own
+    drawn: str = vl_convert.vegalite_to_svg(whole, config=PAPER)
+    return drawn
 
 
 def plain_rows(rows: Any) -> list[dict[str, Any]]:

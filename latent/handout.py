@@ -14,13 +14,14 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from latent import images, report, sampling
+from latent import images, report
 from latent.arrays import Codes, Rows
 from latent.browser import given, joined, live, scoped, source
 from latent.browser.inbox import parcel
@@ -29,8 +30,8 @@ from latent.commands import command
 from latent.dataset import add_option
 from latent.document import BEGINS, document, paragraph, section
 from latent.files import check_output, label, write_atomically
-from latent.measure import findings
 from latent.measure.evidence import SEED, Evidence
+from latent.measure.samples import Samples, fitted_to_all
 from latent.projection import Plane
 from latent.sampling import SAMPLERS
 from latent.space import LatentSpace
@@ -194,22 +195,11 @@ def sheets_of(evidence: Evidence) -> Iterator[tuple[str, Shown]]:
         names, asked = [name_of(space, row) for row in rows], [asked_of(space, row) for row in rows]
         alt, how = f"{len(rows)} originals over their reconstructions", "Top: originals. Bottom: reconstructions."
         yield "reconstructions", Shown(sheet, np.tile(z, (2, 1)), names * 2, alt, how, asked * 2, [*rows] * 2)
-    name, z, drawn = samples_of(evidence)
-    names = [f"sample {i + 1}" for i in range(len(z))]
-    alt, how = f"{len(z)} samples: {SAMPLERS[name].noun}", f"Images decoded from random codes. Sampler: {name}."
-    yield "samples", Shown(images.sheet(drawn, IN_A_ROW, zoom=3), z, names, alt, how, [space.asked] * len(z))
-
-
-def samples_of(evidence: Evidence) -> tuple[str, Codes, NDArray[np.uint8]]:
-    """The sampler to use, as far as samplers are measured, or else the usual one; its first codes and their images."""
-    space = evidence.space
-    if evidence.complete("sampler") and evidence.is_open("samplers"):
-        name = findings.recommended(evidence.fidelities())
-        sampled = evidence.sampler(name, SEED)
-        return name, sampled.z[:N_SAMPLES], sampled.pictures[:N_SAMPLES]
-    name = findings.usual_sampler(evidence)
-    z = sampling.sample(sampling.fit(name, space.z, labels=space.labels), N_SAMPLES, seed=SEED)
-    return name, z, images.to_uint8(space.decode(z))
+    drawn = Samples.of(evidence, N_SAMPLES, partial(fitted_to_all, space), space.decode)
+    n, noun = len(drawn.z), SAMPLERS[drawn.sampler].noun
+    how = f"Images decoded from random codes. Sampler: {drawn.sampler}."
+    names, sheet = [f"sample {i + 1}" for i in range(n)], images.sheet(drawn.pictures, IN_A_ROW, zoom=3)
+    yield "samples", Shown(sheet, drawn.z, names, f"{n} samples: {noun}", how, [space.asked] * n)
 
 
 def name_of(space: LatentSpace, row: int) -> str:

@@ -18,7 +18,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latent import charts, codes, handout, interpolation, sampling, traversal
+from latent import charts, checkpoint, codes, handout, interpolation, sampling, traversal
 from latent import images as sheets
 from latent.arrays import Codes, Pictures
 from latent.dataset import Dataset
@@ -87,7 +87,7 @@ def explore(
     from latent import exporting  # where used: tracing needs much of torch that nothing else here does
 
     judged = exporting.as_dataset(images, labels, classes, "images of the network")
-    saved = exporting.exported(encode, decode, judged, pixels, shape, condition)
+    saved = checkpoint.identified(exporting.exported(encode, decode, judged, pixels, shape, condition))
     return shown(LatentSpace.of("network", saved, judged))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latent import arrow, charts, figures, images
+from latent import arrow, charts, document, figures, images
 from latent.figures import ChartFigure, SheetFigure
 from latent.page import fragment
 from latent.page.state import State
@@ -53,6 +53,14 @@ def test_a_chart_is_drawn_with_all_its_rows_whichever_way_it_holds_them():
         "encoding": {"x": {"field": "step", "type": "quantitative"}, "y": {"field": "change", "type": "quantitative"}},
     }  # fmt: skip
     assert ChartFigure("Steps", lambda: spec).svg().count('aria-roledescription="point"') == 3
+
+
+def test_a_chart_is_drawn_as_altair_itself_saves_it():
+    right = io.StringIO()
+    chart = charts.history_chart(HISTORY).properties(width=figures.CHART_WIDTH).configure(background="white")
+    chart.save(right, format="svg")
+    assert CHART.svg() == right.getvalue()
+    assert right.getvalue() in document.figure(charts.history_chart(HISTORY), "")
 
 
 def test_the_images_of_a_sheet_are_in_the_figure_pixel_by_pixel():

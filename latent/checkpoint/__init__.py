@@ -478,6 +478,11 @@ def save(path: str | Path, checkpoint: Checkpoint) -> Checkpoint:
     return replace(checkpoint, sha256=hashlib.sha256(content).hexdigest())
 
 
+def identified(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with the SHA-256 that its file would have, which no file need be written for."""
+    return replace(checkpoint, sha256=hashlib.sha256(to_bytes(checkpoint)).hexdigest())
+
+
 def to_bytes(checkpoint: Checkpoint) -> bytes:
     """The checkpoint as a file of our own format."""
     values: dict[str, Any] = {"format": FORMAT} | {name: getattr(checkpoint, name) for name in PARTS}

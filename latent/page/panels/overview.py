@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import streamlit as st
-from numpy.typing import NDArray
 
-from latent import images, sampling
-from latent.arrays import Codes
+from latent import images
 from latent.measure import findings
-from latent.measure.evidence import SEED, Evidence
+from latent.measure.evidence import Evidence
+from latent.measure.samples import Samples
 from latent.page import cached
 from latent.page.panels import code_map
 from latent.page.panels.findings import show_finding
@@ -56,20 +56,12 @@ def show_reconstructions(space: LatentSpace) -> Shown:
 
 def show_samples(space: LatentSpace, evidence: Evidence) -> None:
     """Pictures of the sampler to use, as far as the samplers were measured already, or else of the usual one."""
-    if evidence.complete("sampler") and evidence.is_open("samplers"):
-        fidelities = evidence.fidelities()
-        name = findings.recommended(fidelities)
-        sampled = evidence.sampler(name, SEED)
-        z: Codes = sampled.z[:N_SAMPLES]
-        pictures: NDArray[Any] = sampled.pictures[:N_SAMPLES]
-        text = f"Sampler “{name}”, the least Fréchet distance of those that draw new codes."
-    else:
-        name = findings.usual_sampler(evidence)
-        z = sampling.sample(cached.fitted(space, name), N_SAMPLES, seed=SEED)
-        pictures = images.to_uint8(cached.pictures_of(space, z))
-        text = f"Sampler “{name}”; Sampler lab measures which is best."
+    drawn = Samples.of(evidence, N_SAMPLES, partial(cached.fitted, space), partial(cached.pictures_of, space))
+    name, z = drawn.sampler, drawn.z
+    best = ", the least Fréchet distance of those that draw new codes."
+    text = f"Sampler “{name}”{best if drawn.measured else '; Sampler lab measures which is best.'}"
     title_with_door("Samples", "Generate", generate_distribution=name)
-    sheet = images.sheet(pictures, IN_A_ROW, zoom=3)
+    sheet = images.sheet(drawn.pictures, IN_A_ROW, zoom=3)
     names = [f"sample {i + 1}" for i in range(len(z))]
     show_codes("overview_samples", space, sheet, z, names, f"{len(z)} samples: {SAMPLERS[name].noun}", stretch=True)
     st.caption(text)
