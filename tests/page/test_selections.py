@@ -28,6 +28,8 @@ def folders(tmp_path_factory):
     (base / "models").mkdir()
     images, labels = data.evaluation_digits()
     np.savez(base / "images" / "few.npz", images=images[:N], labels=labels[:N])
+    named = {"images": images[:N], "labels": np.arange(N) % 2, "classes": ["round", "straight"]}
+    np.savez(base / "images" / "own_classes.npz", **named)
     checkpoint.save(base / "models" / "first.pt", tiny())
     checkpoint.save(base / "models" / "second.pt", tiny(latent_dim=3, seed=1))
     with own_folders(base):
@@ -160,6 +162,14 @@ def test_a_selection_as_csv_has_the_numbers_and_classes_of_its_images(space):
     with np.load(io.BytesIO(selection_npz(space, selection))) as file:
         assert np.array_equal(file["z"], space.z[[2, 61]])
         assert file["images"].tolist() == [2, 61]
+
+
+def test_the_map_as_csv_has_the_classes_by_the_same_names_as_the_selection():
+    app = found(opened("Map", images="own_classes"), "number", map_find_numbers=("text_input", "2"))
+    text = app.session_state["latent"].downloads["CSV"]()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["class"] for row in rows[:3]] == ["round", "straight", "round"]
+    assert [row["image"] for row in rows if row["selected"] == "True"] == ["2"]
 
 
 def test_compare_runs_shows_the_selection_and_whose_neighbours_changed(space):

@@ -228,7 +228,7 @@ def show_clicked(space: LatentSpace, shown: Projection, drawn: dict[str, Any]) -
     columns: dict[str, NDArray[Any]] = {"image": np.arange(len(places))}
     columns |= dict(zip("xyz", places.T))
     if space.has_classes:
-        columns["class"] = space.labels
+        columns["class"] = space.class_names(np.arange(len(places)))
     python = snippet_of(space, shown, dot, at)
     if selection is not None:
         arrays["selected"] = selection.rows
