@@ -52,6 +52,7 @@ from latent.page.panels import (
     distributions,
     findings,
     live_decoder,
+    many_codes,
     model_file,
     overview,
     own_image,
@@ -173,20 +174,21 @@ def statistics_section(space: LatentSpace) -> None:
 def map_section(space: LatentSpace) -> None:
     """All codes at a glance. Click a point to inspect it, drag to select."""
     with controls():
-        shown = code_map.choose_projection(space)
-        colouring = code_map.choose_colouring(space)
-        selected.offer_search(space, colouring)
-        tiles = 0
-        if shown.is_plane and st.toggle(
-            "Decoded images in the background", value=space.latent_dim <= 2, key="map_atlas", bind="query-params"
-        ):
-            tiles = st.slider("Images per row", 8, 40, 24, 4, key="map_tiles", bind="query-params")
+        file = codes_file.choose_codes(space, "map_codes") if space.latent_dim > 1 else None
+        if file is None:
+            shown = code_map.choose_projection(space)
+            colouring = code_map.choose_colouring(space)
+            selected.offer_search(space, colouring)
+            tiles = code_map.choose_tiles(space) if shown.is_plane else 0
 
+    if file is not None:
+        many_codes.show_codes_of(space, file)
+        return
     if growing := shown.growing(space):
         code_map.show_growing(space, shown, colouring, growing)
         return
     code_map.take_old_box(space, shown)
-    dot, at = code_map.clicked_place(shown.places(space), plane_is_shown=shown.is_plane)
+    dot, at = shown.clicked(space)
     drawn = code_map.map_data(space, shown, colouring, tiles) | {"chosen": dot, "at": at.tolist()}
     code_map.show_clicked(space, shown, drawn)
 

@@ -14,6 +14,7 @@ from latent.projection import Plane
 from latent.streaming import Moments, finite_rows
 
 CELLS = (80, 120)  # rows and columns
+MOST_DOTS = 10_000  # codes of a window that are named one by one
 REACH = 6  # standard deviations from the mean: what lies farther out would leave the rest a spot
 
 
@@ -53,7 +54,7 @@ class Density:
         high = np.where(high > low, high, low + 1.0)  # a direction in which all codes are the same
         counts = np.zeros(cells, np.int64)
         for z in file.blocks():
-            counts += counted(finite_rows(plane.project(z)), low, high, cells)
+            counts += counted(plane.project(z), low, high, cells)
         whole = float(moments_of(file).m2.sum())
         return cls(
             plane=plane,
@@ -66,11 +67,43 @@ class Density:
             exact=file.latent_dim <= EXACT,
         )
 
+    def window(self, file: Encoded, low: NDArray[np.float64], high: NDArray[np.float64]) -> Window:
+        """What lies in a part of the plane, from ``low`` (2,) to ``high`` (2,): the file is read once, in blocks."""
+        cells = (self.counts.shape[0], self.counts.shape[1])
+        counts, start = np.zeros(cells, np.int64), 0
+        rows, places = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.float32)]
+        for z in file.blocks():
+            block = self.plane.project(z)
+            counts += counted(block, low, high, cells)
+            if counts.sum() <= MOST_DOTS:
+                inside = np.flatnonzero(within(block, low, high))
+                rows.append(start + inside)
+                places.append(block[inside])
+            start += len(z)
+        named = slice(None if counts.sum() <= MOST_DOTS else 0)
+        return Window(counts, low, high, np.concatenate(rows)[named], np.concatenate(places)[named])
+
     @property
     def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Where the cells begin and end along the first axis (columns + 1,) and the second (rows + 1,)."""
         rows, columns = self.counts.shape
         return np.linspace(self.low[0], self.high[0], columns + 1), np.linspace(self.low[1], self.high[1], rows + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """What lies in a part of a plane: ``counts`` (rows, columns) of even cells between ``low`` (2,) and ``high`` (2,),
+    the first row the lowest.
+
+    Where there are at most `MOST_DOTS` codes, ``rows`` (m,) are their rows in the file and ``places`` (m, 2) where they
+    lie; else both are empty.
+    """
+
+    counts: NDArray[np.int64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    places: NDArray[np.float32]
 
 
 def principal_plane(file: Encoded) -> Plane:
@@ -101,6 +134,13 @@ def counted(
 ) -> NDArray[np.int64]:
     """How many places (n, 2) lie in each of ``cells`` (rows, columns) even cells between ``low`` and ``high``."""
     rows, columns = cells
-    inside = places[((places >= low) & (places <= high)).all(axis=1)]
+    inside = places[within(places, low, high)]
     at = np.minimum(((inside - low) / (high - low) * (columns, rows)).astype(np.int64), (columns - 1, rows - 1))
     return np.bincount(at[:, 1] * columns + at[:, 0], minlength=rows * columns).reshape(cells)
+
+
+def within(places: NDArray[np.float32], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which places (n, 2) lie between ``low`` and ``high``; none of NaN does."""
+    x, y = places.T
+    found: NDArray[np.bool_] = (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
+    return found

@@ -234,7 +234,7 @@ def script_text() -> str:
         "deliver": source("inbox.js"),
         "live": live.live_component()["js"],
         "strip": live.strip_component()["js"],
-        "map": source("map.js"),
+        "map": given.map_script(),
         "grid": joined(source("sheet.js"), source("grid.js")),
         "shelfList": source("shelf.js"),
     }

@@ -82,13 +82,35 @@ def test_the_plane_of_very_many_dimensions_is_of_a_sample_and_says_so(tmp_path, 
     assert found.explained == pytest.approx((1 + 0.7**2) / (0.49 ** np.arange(6)).sum(), abs=0.03)
 
 
+def test_a_window_has_the_counts_of_numpy_and_names_its_codes_where_they_are_few(tmp_path, small_blocks, monkeypatch):
+    z = stretched(3000, 6)
+    z[1234] = np.nan
+    file = saved(tmp_path, z)
+    found = Density.of(file, cells=(5, 8))
+    places = found.plane.project(z)
+    low, high = np.nanquantile(places, (0.4, 0.6), axis=0)
+    inside = np.flatnonzero(((places >= low) & (places <= high)).all(axis=1))
+    assert 50 < len(inside) < 500
+    columns, rows = (np.linspace(low[axis], high[axis], cells + 1) for axis, cells in ((0, 8), (1, 5)))
+    counts = np.histogram2d(places[inside, 1], places[inside, 0], [rows, columns])[0]
+    for most in (len(inside), len(inside) - 1):
+        monkeypatch.setattr(density, "MOST_DOTS", most)
+        window = found.window(file, low, high)
+        assert np.array_equal(window.counts, counts)
+        named = inside[: len(inside) * (most == len(inside))]
+        assert np.array_equal(window.rows, named)
+        assert np.array_equal(window.places, places[named])
+
+
 def test_memory_does_not_grow_with_the_number_of_codes(tmp_path, monkeypatch):
+    monkeypatch.setattr(density, "MOST_DOTS", 1000)
     monkeypatch.setattr(encoded, "NUMBERS_A_BLOCK", 2**14)
     peaks = []
     for n in (20_000, 20_001, 200_000):  # the first warms up what is made once
         file = saved(tmp_path, np.random.default_rng(0).standard_normal((n, 4), np.float32))
         tracemalloc.start()
-        Density.of(file)
+        found = Density.of(file)
+        found.window(file, found.low, found.high)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[2] < peaks[1] + 100_000

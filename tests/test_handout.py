@@ -21,6 +21,7 @@ from latent.space import LatentSpace
 from tests.support.browser import chromium
 from tests.support.javascript import ALLOWED
 from tests.support.models import CHECKPOINTS, FOREIGN, ROOT, tiny
+from tests.support.touch import swipe, within
 
 LARGEST = 8_000_000  # bytes, with 2,000 images
 SOONEST = 2  # seconds until it can be used
@@ -190,6 +191,15 @@ def screen(chromium, file) -> Iterator[Screen]:
     screen.page.close()
 
 
+@pytest.fixture
+def fingers(chromium, file) -> Iterator[Screen]:
+    """The file on a phone."""
+    screen = Screen(chromium, viewport={"width": 400, "height": 800}, has_touch=True, is_mobile=True)
+    screen.open(file)
+    yield screen
+    screen.page.close()
+
+
 @pytest.mark.browser
 class TestInBrowser:
     def test_it_opens_soon(self, chromium, file):
@@ -290,6 +300,58 @@ class TestInBrowser:
         assert min(brightness[:3]) == 255, "paper is white"
         assert not screen.complaints
         screen.page.close()
+
+    def test_fingers_tap_scroll_select_zoom_and_move_the_map(self, fingers):
+        page, canvas = fingers.page, fingers.page.locator("#map-host canvas")
+        canvas.evaluate("it => it.scrollIntoView({ block: 'center' })")
+        selected, view = page.locator(".latent-map .selected"), "document.querySelector('.latent-map').map.view"
+        x, y = place_of_a_dot(page)
+        page.touchscreen.tap(x, y)
+        expect(page.locator("#chosen-name")).to_contain_text("image")
+        assert page.locator("#chosen-name").inner_text() != "Class 7, image 0"
+
+        before, whole = page.evaluate("scrollY"), page.evaluate(view)
+        swipe(page, within(canvas, (0.5, 0.8), (0.5, 0.4)))
+        page.wait_for_function("before => scrollY > before + 50", arg=before)
+        expect(selected).to_be_hidden()
+        canvas.evaluate("it => it.scrollIntoView({ block: 'center' })")
+
+        swipe(page, within(canvas, (0.3, 0.4), (0.7, 0.6)))
+        expect(selected).to_contain_text("selected")
+        assert page.evaluate(view) == whole
+
+        swipe(page, within(canvas, (0.4, 0.5), (0.2, 0.5)), within(canvas, (0.6, 0.5), (0.8, 0.5)))
+        zoomed = page.evaluate(view)
+        assert zoomed[2] - zoomed[0] == pytest.approx((whole[2] - whole[0]) / 3, rel=0.1)
+        assert page.evaluate("visualViewport.scale") == 1
+
+        page.locator(".latent-map").get_by_role("button", name="Move").tap()
+        before = page.evaluate("scrollY")
+        swipe(page, within(canvas, (0.5, 0.3), (0.5, 0.6)))
+        moved = page.evaluate(view)
+        assert moved[3] - zoomed[3] == pytest.approx(0.3 * (zoomed[3] - zoomed[1]), rel=0.15)
+        assert page.evaluate("scrollY") == before
+        assert not fingers.complaints
+
+    def test_fingers_scrub_a_strip_and_drag_the_point_of_the_plane(self, fingers):
+        page, rows = fingers.page, fingers.page.locator("#strip-host .rows")
+        rows.evaluate("it => it.scrollIntoView({ block: 'center' })")
+        page.wait_for_timeout(100)
+        before = fingers.picture("#strip-host .picture")
+        swipe(page, within(rows, (0.5, 0.5), (0.95, 0.5)))
+        assert fingers.picture("#strip-host .picture") != before
+        at = page.evaluate("scrollY")
+        swipe(page, within(rows, (0.5, 0.9), (0.5, -4)))
+        page.wait_for_function("at => scrollY > at + 20", arg=at)
+
+        pad = page.locator("#live-host .pad")
+        pad.evaluate("it => it.scrollIntoView({ block: 'center' })")
+        at, code = page.evaluate("scrollY"), page.evaluate("latent.chosen().code")
+        swipe(page, within(pad, (0.3, 0.3), (0.6, 0.8)))
+        expect(page.locator("#chosen-name")).to_have_text("The code of the decoder")
+        assert page.evaluate("latent.chosen().code") != code
+        assert page.evaluate("scrollY") == at
+        assert not fingers.complaints
 
     def test_images_without_classes_and_in_colours_open_too(self, chromium, colours, tmp_path):
         path = tmp_path / "colours.html"

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from latent import charts, images, support, traversal
 from latent.arrays import Labels, Rows
-from latent.browser import live
+from latent.browser import joined, live, source
+from latent.density import Window
 from latent.errors import DecoderError
 from latent.images import Sheet
 from latent.pixels import Pixels, resized, size_within
@@ -80,6 +81,11 @@ def stage_of(
 # The map.
 
 
+def map_script() -> str:
+    """The JavaScript of the map."""
+    return joined(source("density.js"), source("map.js"))
+
+
 def places_on_plane(space: LatentSpace, plane: Plane) -> NDArray[np.float32]:
     """Where the code of every image is on the plane, (n, 2)."""
     places = plane.project(space.z)
@@ -98,6 +104,15 @@ def dots(places: NDArray[np.float32], labels: Labels, rows: Rows) -> dict[str, A
     numbers = np.asarray(rows, "<u2")
     return {
         "places": places.ravel(), "dimensions": places.shape[1], "labels": np.asarray(labels, "<u2"), "numbers": numbers
+    }  # fmt: skip
+
+
+def window(found: Window) -> dict[str, Any]:
+    """What lies in a part of the plane, as `density.js` takes it."""
+    return {
+        "counts": found.counts.ravel().astype(np.float32), "columns": found.counts.shape[1],
+        "box": [*found.low.tolist(), *found.high.tolist()],
+        "places": found.places.ravel(), "numbers": found.rows.astype("<u4"),
     }  # fmt: skip
 
 
@@ -143,17 +158,17 @@ def thumbnails(pictures: Pixels) -> dict[str, Any]:
 
 
 def map_data(
-    space: LatentSpace, axes: Sequence[str], alt_text: str, *, dots: str, colours: str, thumbnails: str = "",
-    atlas: str = "", selected: str = "",
+    space: LatentSpace, axes: Sequence[str], alt_text: str, *, dots: str = "", colours: str = "",
+    thumbnails: str = "", atlas: str = "", selected: str = "", windows: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """What the map takes, by the names of the parcels that hold what it draws (`dots`, …)."""
     return {
         "dots": dots, "colours": colours, "atlas": atlas, "thumbnails": thumbnails,
-        "selected": selected, "group": "", "lines": [],
+        "selected": selected, "windows": list(windows), "view": None, "group": "", "lines": [],
         "classes": list(space.classes), "isReal": space.signature.has_encoder,
         "axes": list(axes),
         "chosen": None, "at": None, "marks": [],
-        "opacity": 0.45 if atlas else 0.8,
+        "opacity": 0.45 if atlas else 1.0,
         "height": 620,
         "alt": alt_text,
     }  # fmt: skip

@@ -30,7 +30,7 @@ export function unpack(bytes) {
   const copy = new Uint8Array(bytes) // it begins at 0, so that numbers of several bytes can be read in place
   const { values, length } = head(copy)
   const { arrays, ...unpacked } = values
-  const types = { float32: Float32Array, uint16: Uint16Array, uint8: Uint8Array }
+  const types = { float32: Float32Array, uint32: Uint32Array, uint16: Uint16Array, uint8: Uint8Array }
   for (const [name, [type, start, size]] of Object.entries(arrays)) {
     unpacked[name] = new types[type](copy.buffer, length + start, size)
   }

@@ -11,8 +11,9 @@ import numpy as np
 def parcel(name: str, *, stays: bool = False, **values: Any) -> bytes:
     """A parcel; ``name`` stands for the content, and one that ``stays`` is not taken in a second time.
 
-    Bytes and arrays of uint8, uint16 or floats (as float32) go as they are, all else as JSON. In this order: how long
-    the JSON is (uint32), the JSON, which says where each array begins behind it, the arrays, each at a multiple of 4.
+    Bytes and arrays of uint8, uint16, uint32 or floats (as float32) go as they are, all else as JSON. In this order:
+    how long the JSON is (uint32), the JSON, which says where each array begins behind it, the arrays, each at a
+    multiple of 4.
     """
     plain: dict[str, Any] = {"name": name, "stays": stays, "arrays": {}}
     blocks: list[bytes] = []

@@ -1,6 +1,9 @@
+import { densityPicture, holds, mostOf, opacities } from "./density.js"
+
 /**
- * A map of many codes as dots: zoom with the wheel, hover for the image, click a place, select by a box or a lasso. One
- * of three dimensions is turned.
+ * A map of many codes as dots: zoom with the wheel or two fingers, hover for the image, click a place, select by a box
+ * or a lasso. One of three dimensions is turned. Of more codes than can be drawn, it shows the density, and the dots of
+ * what is zoomed into.
  *
  * Everything but a click and a selection happens here; nothing is sent while the hand moves.
  *
@@ -26,6 +29,9 @@
  * @property {string} thumbnails that of the small pictures of all images ({picture, type, size: width, height}), 100 in
  *   a row, or ""
  * @property {string} selected that of the images that are selected ({numbers: Uint16Array}), or ""
+ * @property {string[]} windows of more codes than can be drawn, in place of `dots` and `colours`: the parcels of the
+ *   Windows (density.js) of all of them and of what was zoomed into
+ * @property {number[] | null} view where one looks at first: the angles of a turn, or the box of a window
  * @property {string} group maps of one group are of the same images: what is pointed at or selected on one is so on all;
  *   "" where there is one map
  * @property {{numbers: number[], colour: string}[]} lines from the chosen dot to those of these images, in a colour
@@ -54,9 +60,11 @@ const STEP = 0.1; // and for an arrow key
 const START = [0.6, 0.35]; // how far a map of three dimensions is turned at first, around the upright axis and the level one
 const AXIS = 30; // pixels of an axis in the corner
 const FARTHEST = 0.25; // opacity of the dots at the back
+const LEAST = 1e-5; // of a place: the smallest box that is looked at, below which float32 does not tell places apart
+const AT_REST = 250; // milliseconds without a move after which it is told where one looks
 
 /** What a drag with a tool does. */
-const TOOLS = { box: "Drag to select by a box", lasso: "Drag to select by a line around", turn: "Drag to turn" };
+const TOOLS = { move: "Drag to move the map", box: "Drag to select by a box", lasso: "Drag to select by a line around", turn: "Drag to turn" };
 
 /** @param {{data: MapData, parentElement: HTMLElement, setTriggerValue: (name: string, value: unknown) => void}} component */
 export default function ({ data, parentElement, setTriggerValue }) {
@@ -135,6 +143,10 @@ class LatentMap {
     this.hint = root.querySelector(".hint");
     this.thumbnail = this.hint.querySelector("i");
     this.drag = null;
+    /** @type {Map<number, [number, number]>} where the fingers or the mouse are, by pointer */
+    this.hands = new Map();
+    this.windows = [];
+    this.only = new Set(); // the entries of the legend whose dots alone are shown
     this.pointed = -1; // the dot that is pointed at, on this map or on one of its group
     /** @type {Uint8Array | null} which dots are selected */
     this.mask = null;
@@ -142,7 +154,7 @@ class LatentMap {
     this.canvas.onpointerdown = (event) => this.press(event);
     this.canvas.onpointermove = (event) => this.move(event);
     this.canvas.onpointerup = (event) => this.release(event);
-    this.canvas.onpointercancel = () => this.draw((this.drag = null));
+    this.canvas.onpointercancel = (event) => this.letGo(event);
     this.canvas.onpointerleave = () => this.point(-1, true);
     this.canvas.ondblclick = () => this.home();
     this.canvas.onkeydown = (event) => this.key(event);
@@ -159,22 +171,23 @@ class LatentMap {
     root.querySelector("[data-do=clear]").onclick = () => this.select(null, "");
     for (const button of root.querySelectorAll("[data-tool]")) {
       button.title = TOOLS[button.dataset.tool];
-      button.onclick = () => this.takeUp(button.dataset.tool);
+      button.onclick = () => this.takeUp(button.dataset.tool, true);
     }
     this.takeUp("box");
   }
 
-  /** What a drag does from now on. */
-  takeUp(tool) {
+  /** What a drag does from now on. A finger that moves up or down scrolls the page, until a tool is `pressed`. */
+  takeUp(tool, pressed = false) {
     this.tool = tool;
     for (const button of this.root.querySelectorAll("[data-tool]")) {
       button.setAttribute("aria-pressed", String(button.dataset.tool === tool));
     }
-    this.canvas.style.touchAction = tool === "box" ? "" : "none"; // a finger that draws does not scroll the page
-    this.canvas.style.cursor = tool === "turn" ? "grab" : "";
+    this.canvas.style.touchAction = pressed ? "none" : "";
+    this.canvas.style.cursor = tool === "turn" || tool === "move" ? "grab" : "";
   }
 
   forget() {
+    clearTimeout(this.rest);
     this.resized.disconnect();
     window.removeEventListener("latent-inbox", this.arrived);
     window.removeEventListener("latent-map", this.heard);
@@ -192,7 +205,8 @@ class LatentMap {
   /** Take what is there of the inbox; the rest when it comes. */
   take() {
     const inbox = window.latentInbox ?? new Map();
-    const { dots, colours, atlas, thumbnails, selected } = this.data;
+    const { dots, colours, atlas, thumbnails, selected, windows } = this.data;
+    if (windows.length) this.open(windows.map((name) => inbox.get(name) ?? this.windows.find((one) => one.name === name)));
     if (inbox.has(dots) && dots !== this.dots) this.lay(inbox.get(dots), dots);
     if (this.places && selected !== this.marked && (!selected || inbox.has(selected))) {
       this.mark(selected ? inbox.get(selected).numbers : null);
@@ -219,12 +233,54 @@ class LatentMap {
     this.draw();
   }
 
+  /** Take the windows that are there. @param {(import("./density.js").Window | undefined)[]} windows */
+  open(windows) {
+    const isFirst = !this.windows.length;
+    this.windows = windows.filter(Boolean);
+    if (!this.windows.length) return;
+    const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    pen.fillStyle = getComputedStyle(this.root).getPropertyValue("--st-primary-color") || "#2f6bc4";
+    pen.fillRect(0, 0, 1, 1);
+    this.colour = pen.getImageData(0, 0, 1, 1).data.slice(0, 3);
+    for (const name of ["box", "lasso"]) this.root.querySelector(`[data-tool=${name}]`).hidden = true;
+    if (!isFirst) return this.look();
+    this.takeUp("move");
+    this.view = this.data.view ?? this.whole();
+    this.look();
+  }
+
+  /** Show the window that is looked into: the last one that holds all of the view. */
+  look() {
+    const window = this.windows.findLast(({ box }) => holds(box, this.view)) ?? this.windows[0];
+    if (window === this.window) return;
+    const { places, numbers, name } = (this.window = window);
+    const colours = new Uint8Array(3 * numbers.length).map((_, part) => this.colour[part % 3]);
+    this.lay({ places, numbers, labels: [], dimensions: 2 }, name);
+    Object.assign(this, { colours, values: [], categories: [], painted: name, density: densityPicture(window, this.colour) });
+    const said = numbers.length
+      ? `${numbers.length.toLocaleString("en")} codes, each a dot`
+      : `Density: at most ${mostOf(window.counts).toLocaleString("en")} codes per cell; opacity is logarithmic`;
+    this.root.querySelector(".legend").replaceChildren(said);
+  }
+
+  /** Where one looks, or how far the dots are turned, is another one: told when it stays so. */
+  tellView() {
+    clearTimeout(this.rest);
+    const view = Array.from(this.solid ? this.turned : this.view);
+    if ((!this.solid && !this.windows.length) || String(view) === this.told) return;
+    this.rest = setTimeout(() => {
+      this.told = String(view);
+      this.tell("viewed", { view });
+    }, AT_REST);
+  }
+
   /** Other dots. @param {Dots} dots @param {string} name */
   lay({ places, labels, numbers, dimensions }, name) {
     Object.assign(this, { labels, numbers, pointed: -1, dots: name });
     const isSolid = dimensions === 3;
     if (isSolid !== Boolean(this.solid)) this.takeUp(isSolid ? "turn" : "box");
     this.root.querySelector("[data-tool=turn]").hidden = !isSolid;
+    this.root.querySelector("[data-tool=move]").hidden = isSolid;
     this.solid = isSolid ? places : null;
     this.places = isSolid ? new Float32Array((places.length / 3) * 2) : places;
     this.dotOf = new Map(Array.from(numbers, (number, dot) => [number, dot]));
@@ -233,10 +289,11 @@ class LatentMap {
       for (let i = 0; i < places.length; i += 3) {
         this.reach = Math.max(this.reach, Math.hypot(places[i], places[i + 1], places[i + 2]));
       }
+      this.turned = [...(this.data.view ?? START)];
       this.turn(0, 0);
     }
     this.marked = undefined; // what is selected has other dots now
-    this.view = this.whole();
+    if (!this.windows.length) this.view = this.whole();
   }
 
   /** Turn the dots by two angles: places as they are seen from the front, and the order from the back to the front. */
@@ -274,7 +331,7 @@ class LatentMap {
 
   /** Whether a dot is among those that are shown. */
   isShown(dot) {
-    return !this.only?.size || this.only.has(this.categories[dot]);
+    return !this.only.size || this.only.has(this.categories[dot]);
   }
 
   /** Take the small pictures of n images. */
@@ -293,6 +350,7 @@ class LatentMap {
 
   /** All dots, with a little room around them. */
   whole() {
+    if (this.windows.length) return Array.from(this.windows[0].box);
     if (this.solid) {
       const [width, height] = this.plot();
       const [x, y] = [Math.max(1, width / height), Math.max(1, height / width)].map((part) => part * this.reach);
@@ -315,20 +373,34 @@ class LatentMap {
       this.turned = [...START];
       this.turn(0, 0);
     }
-    this.view = this.whole();
-    this.draw();
+    this.see(this.whole());
   }
 
   middle() {
     return [this.canvas.clientWidth / 2, this.canvas.clientHeight / 2];
   }
 
+  /** Look at a box, where it is as large as numbers can tell. */
+  see(view) {
+    if (!(view[2] - view[0] > LEAST * Math.max(...view.map(Math.abs)))) return;
+    this.view = view;
+    this.tellView();
+    this.draw();
+  }
+
+  /** Move what is seen by some pixels. */
+  pan(across, down) {
+    const [left, bottom, right, top] = this.view;
+    const [width, height] = this.plot();
+    const [x, y] = [(across / width) * (right - left), (-down / height) * (top - bottom)];
+    this.see([left - x, bottom - y, right - x, top - y]);
+  }
+
   /** Zoom so that the place under a pixel stays there. */
   zoom(factor, px, py) {
     const [x, y] = this.placeOf(px, py);
     const [left, bottom, right, top] = this.view;
-    this.view = [x - (x - left) * factor, y - (y - bottom) * factor, x + (right - x) * factor, y + (top - y) * factor];
-    this.draw();
+    this.see([x - (x - left) * factor, y - (y - bottom) * factor, x + (right - x) * factor, y + (top - y) * factor]);
   }
 
   wheel(event) {
@@ -343,6 +415,7 @@ class LatentMap {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
     if (step && this.solid) {
       this.turn(step[0] * STEP, -step[1] * STEP);
+      this.tellView();
     } else if (step) {
       const from = this.cross ?? this.data.at ?? [(left + right) / 2, (bottom + top) / 2];
       this.cross = [from[0] + (step[0] * (right - left)) / 50, from[1] + (step[1] * (top - bottom)) / 50];
@@ -398,27 +471,49 @@ class LatentMap {
 
   press(event) {
     this.canvas.setPointerCapture(event.pointerId);
-    this.drag = [[event.offsetX, event.offsetY]];
+    this.hands.set(event.pointerId, [event.offsetX, event.offsetY]);
+    this.drag = this.hands.size === 1 ? [[event.offsetX, event.offsetY]] : null; // two fingers zoom
   }
 
   move(event) {
     const at = [event.offsetX, event.offsetY];
+    if (this.hands.size === 2) return this.pinch(event.pointerId, at);
     if (!this.drag) return this.point(this.dotAt(...at), true);
     const [x, y] = this.drag.at(-1);
     if (Math.hypot(at[0] - x, at[1] - y) < 2) return;
     this.drag.push(at);
     this.point(-1, true);
     if (this.tool === "turn") this.turn(TURN * (at[0] - x), TURN * (at[1] - y));
+    if (this.tool === "move") this.pan(at[0] - x, at[1] - y);
     this.draw();
   }
 
-  release() {
-    if (!this.drag) return;
+  /** Let the places under two fingers stay there when one of them moves. */
+  pinch(id, at) {
+    const [, still] = [...this.hands].find(([other]) => other !== id);
+    const before = this.hands.get(id);
+    const apart = (from) => Math.max(1, Math.hypot(from[0] - still[0], from[1] - still[1]));
+    const middle = [0, 1].map((axis) => (before[axis] + still[axis]) / 2);
+    this.zoom(apart(before) / apart(at), ...middle);
+    this.pan((at[0] - before[0]) / 2, (at[1] - before[1]) / 2);
+    this.hands.set(id, at);
+  }
+
+  release(event) {
     const line = this.drag;
+    this.letGo(event);
+    if (!line) return;
     const [x, y] = line[0];
-    this.drag = null;
     if (Math.max(...line.map(([px, py]) => Math.hypot(px - x, py - y))) < CLICK) this.click(x, y);
-    else if (this.tool !== "turn") this.select(this.dotsWithin(this.outline(line)), this.tool);
+    else if (this.tool === "turn") this.tellView();
+    else if (this.tool !== "move") this.select(this.dotsWithin(this.outline(line)), this.tool);
+    this.draw();
+  }
+
+  /** A hand is off the map, or the browser has taken its move for a scroll of the page. */
+  letGo(event) {
+    this.hands.delete(event.pointerId);
+    this.drag = null;
     this.draw();
   }
 
@@ -483,7 +578,7 @@ class LatentMap {
     this.cross = null;
     this.data.at = dot < 0 ? this.placeOf(px, py) : [this.places[2 * dot], this.places[2 * dot + 1]];
     this.data.chosen = dot < 0 ? null : dot;
-    this.tell("clicked", { at: this.data.at, dot: this.data.chosen });
+    this.tell("clicked", { at: this.data.at, dot: this.data.chosen, number: dot < 0 ? null : this.numbers[dot] });
     this.draw();
   }
 
@@ -502,7 +597,8 @@ class LatentMap {
     }
     const value = this.values.length ? ` · ${this.value} ${Number(this.values[dot].toPrecision(3))}` : "";
     const ofClass = this.labels.length ? `class ${this.data.classes[this.labels[dot]]} · ` : "";
-    const what = this.data.isReal ? `${ofClass}test image ${this.numbers[dot]}` : `random code ${this.numbers[dot]}`;
+    const noun = this.windows.length ? "code" : this.data.isReal ? "test image" : "random code";
+    const what = `${ofClass}${noun} ${this.numbers[dot]}`;
     this.hint.querySelector("span").textContent = what + value;
     const [px, py] = this.pixelOf(this.places[2 * dot], this.places[2 * dot + 1]);
     const right = px > this.canvas.clientWidth / 2;
@@ -519,6 +615,7 @@ class LatentMap {
   paint() {
     const ratio = window.devicePixelRatio || 1;
     const { clientWidth, clientHeight } = this.canvas;
+    if (this.windows.length) this.look();
     if (!clientWidth || !this.places || !this.colours) return;
     this.canvas.width = clientWidth * ratio;
     this.canvas.height = clientHeight * ratio;
@@ -530,7 +627,8 @@ class LatentMap {
     pen.beginPath();
     pen.rect(MARGIN.left, MARGIN.top, width, height);
     pen.clip();
-    if (this.data.atlas && this.atlas?.complete) this.paintAtlas(pen);
+    if (this.data.atlas && this.atlas?.complete) this.paintPicture(pen, this.atlas, this.atlasBox, false);
+    if (this.window && !this.numbers.length) this.paintPicture(pen, this.density, this.window.box, true);
     pen.globalAlpha = this.data.opacity;
     pen.drawImage(this.dotsLayer(clientWidth, clientHeight, ratio), 0, 0, clientWidth, clientHeight);
     pen.globalAlpha = 1;
@@ -545,12 +643,12 @@ class LatentMap {
     this.canvas.dataset.painted = String(this.places.length / 2);
   }
 
-  paintAtlas(pen) {
-    const [left, bottom, right, top] = this.atlasBox;
+  /** A picture of a part of the plane, between left, bottom, right, top. */
+  paintPicture(pen, picture, [left, bottom, right, top], isSmooth) {
     const [x0, y0] = this.pixelOf(left, top);
     const [x1, y1] = this.pixelOf(right, bottom);
-    pen.imageSmoothingEnabled = false;
-    pen.drawImage(this.atlas, x0, y0, x1 - x0, y1 - y0);
+    pen.imageSmoothingEnabled = isSmooth;
+    pen.drawImage(picture, x0, y0, x1 - x0, y1 - y0);
   }
 
   /** All dots on a canvas of their own, drawn again only where they or the view are others. */
@@ -567,15 +665,23 @@ class LatentMap {
     const size = Math.max(1, Math.round(ratio * Math.max(2, Math.min(9, 2.6 * zoomed))));
     const [left, bottom, right, top] = this.view;
     const [across, up] = this.plot().map((length, axis) => length / (axis ? top - bottom : right - left)); // pixels a unit
+    const n = this.numbers.length;
+    const x = Float32Array.from({ length: n }, (_, dot) => ratio * (MARGIN.left + (this.places[2 * dot] - left) * across));
+    const y = Float32Array.from({ length: n }, (_, dot) => ratio * (MARGIN.top + (top - this.places[2 * dot + 1]) * up));
+    const [columns, rows] = [image.width, image.height].map((length) => Math.ceil(length / size));
     for (const isSelected of this.mask ? [0, 1] : [1]) {
-      for (let i = 0; i < this.numbers.length; i++) {
+      const cells = Int32Array.from({ length: n }, (_, dot) => {
+        if (!this.isShown(dot) || (this.mask && this.mask[dot] !== isSelected)) return -1;
+        const [column, row] = [Math.floor(x[dot] / size), Math.floor(y[dot] / size)];
+        return column < 0 || row < 0 || column >= columns || row >= rows ? -1 : row * columns + column;
+      });
+      const opaque = opacities(cells, columns * rows);
+      for (let i = 0; i < n; i++) {
         const dot = this.solid ? this.order[i] : i;
-        if (!this.isShown(dot) || (this.mask && this.mask[dot] !== isSelected)) continue;
+        if (!opaque[dot]) continue;
         const near = this.solid ? (this.depth[dot] / this.reach + 1) / 2 : 1;
-        const opacity = (isSelected ? 1 : PALE) * (FARTHEST + (1 - FARTHEST) * near);
-        const x = MARGIN.left + (this.places[2 * dot] - left) * across;
-        const y = MARGIN.top + (top - this.places[2 * dot + 1]) * up;
-        dab(image, x * ratio, y * ratio, size, this.colours, 3 * dot, opacity);
+        const opacity = opaque[dot] * (isSelected ? 1 : PALE) * (FARTHEST + (1 - FARTHEST) * near);
+        dab(image, x[dot], y[dot], size, this.colours, 3 * dot, opacity);
       }
     }
     this.layer.getContext("2d").putImageData(image, 0, 0);
@@ -613,7 +719,7 @@ class LatentMap {
       }
       pen.lineWidth = 1;
     };
-    if (this.drag?.length > 1 && this.tool !== "turn") {
+    if (this.drag?.length > 1 && (this.tool === "box" || this.tool === "lasso")) {
       pen.beginPath();
       for (const [x, y] of this.outline(this.drag)) pen.lineTo(x, y);
       pen.closePath();

@@ -43,7 +43,7 @@ from latent.arrow import Columns
 from latent.browser import given, joined, live, source
 from latent.compare import Comparison
 from latent.dataset import Dataset
-from latent.density import Density
+from latent.density import Density, Window
 from latent.encoded import Encoded
 from latent.errors import CheckpointError, DataError
 from latent.files import stamp as file_stamp
@@ -204,6 +204,14 @@ def sample_of(file: Encoded) -> Codes:
 def density_of(file: Encoded) -> Density:
     """How densely all codes of a file lie on their principal plane."""
     return Density.of(file)
+
+
+@st.cache_resource(max_entries=32, hash_funcs=BY_FILE, show_spinner=False)
+def window_of(file: Encoded, box: tuple[float, float, float, float] | None = None) -> Window:
+    """What of a file lies in a part of that plane (left, bottom, right, top), or in all of it."""
+    found = density_of(file)
+    low, high = (found.low, found.high) if box is None else (np.array(box[:2]), np.array(box[2:]))
+    return found.window(file, low, high)
 
 
 @st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner=False)
@@ -464,6 +472,8 @@ def component(name: str) -> Callable[..., Any]:
             parts = live.strip_component()
         case "grid":
             parts = {"html": source("grid.html"), "js": joined(source("sheet.js"), source("grid.js"))}
+        case "map":
+            parts = {"html": source("map.html"), "js": given.map_script()}
         case _:
             parts = {"html": source(f"{name}.html"), "js": source(f"{name}.js")}
     mounted: Callable[..., Any] = st.components.v2.component(

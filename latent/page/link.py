@@ -13,8 +13,8 @@ from latent.page.state import state
 from latent.space import LatentSpace
 
 PARAMETERS = (
-    "custom", "kept", "map_at", "map_dot", "map_box", "selected", "left_out", "drawn", "reading", "dimensions_at",
-    "interpolate_at", "runs_image",
+    "custom", "kept", "map_at", "map_dot", "map_box", "map_view", "selected", "left_out", "drawn", "reading",
+    "dimensions_at", "interpolate_at", "runs_image",
 )  # fmt: skip
 LONGEST_SHELF = 4000  # characters
 MOST_NAMED = 5  # of what is left out of the address, being too long

@@ -73,6 +73,7 @@ class State:
     ``selections`` are what is selected, by what the numbers are of (`Selection.dataset`); ``left_out`` names what the
     link that was opened had no room for; ``image`` is the number of the one whose neighbours are compared. ``places``
     are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
+    ``view`` is where one looks on the map: the two angles of one that is turned, or a box of one that is zoomed into.
     ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
     ``downloads`` make the newest files of the section. ``taken`` are the uploads that were added, by the name that
     Streamlit has for each, and which half of a model each describes, None where nobody asked. What else is None was not
@@ -97,6 +98,7 @@ class State:
     shelf_mistake: str = ""
     mistake: str = ""
     click: Click | None = None
+    view: tuple[float, ...] | None = None
     selections: dict[str, Selection] | None = None
     left_out: list[str] | None = None
     image: str | None = None

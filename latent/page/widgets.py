@@ -37,9 +37,14 @@ def strip(
     )  # fmt: skip
 
 
-def scatter(key: str, data: dict[str, Any], *, on_clicked: Callback, on_selected: Callback) -> None:
-    """The map; the session holds what was "clicked", {dot, at}, and "selected", {numbers, how}."""
-    component("map")(key=key, data=data, on_clicked_change=on_clicked, on_selected_change=on_selected)
+def scatter(
+    key: str, data: dict[str, Any], *, on_clicked: Callback, on_selected: Callback, on_viewed: Callback
+) -> None:
+    """The map; the session holds what was "clicked", {dot, number, at}, "selected", {numbers, how}, and "viewed",
+    {view}."""
+    component("map")(
+        key=key, data=data, on_clicked_change=on_clicked, on_selected_change=on_selected, on_viewed_change=on_viewed
+    )  # fmt: skip
 
 
 def training_film(key: str, data: dict[str, Any]) -> None:

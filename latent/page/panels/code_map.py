@@ -47,7 +47,7 @@ from latent.page.show import (
 from latent.page.snippet import Snippet, snippet
 from latent.page.state import Click, state
 from latent.page.take_away import take_away
-from latent.page.told import told_by
+from latent.page.told import LARGEST, told_by
 from latent.selection import Selection, inside
 from latent.space import LatentSpace
 
@@ -64,8 +64,9 @@ class Projection:
     """A map: what gives the ``places`` of all codes, (n, 2 or 3), what its ``axes`` are called, and the ``python`` that
     gives the places.
 
-    Where it is the plane, any place on it can be decoded. Of a space of fewer than ``least_dim`` dimensions there is no
-    such map. ``hint`` says what a drag does, and ``growing`` gives the search for one that takes long, while it does.
+    Where it is the plane, any place on it can be decoded; where it is not ``is_flat``, it is turned. Of a space of
+    fewer than ``least_dim`` dimensions there is no such map. ``hint`` says what a drag does, and ``growing`` gives the
+    search for one that takes long, while it does.
     """
 
     name: str
@@ -74,9 +75,15 @@ class Projection:
     axes: Callable[[LatentSpace], Sequence[str]]
     python: Snippet
     is_plane: bool = False
+    is_flat: bool = True
     least_dim: int = 1
     growing: Callable[[LatentSpace], Growing | None] = lambda space: None
     hint: str = "drag to select"
+
+    def clicked(self, space: LatentSpace) -> tuple[int | None, Code]:
+        """The dot that was clicked, if any, and the place (2,)."""
+        places = self.places(space)
+        return clicked_place(len(places), lambda dot: places[dot, :2], plane_is_shown=self.is_plane)
 
 
 def tsne_places(space: LatentSpace) -> Places:
@@ -143,6 +150,7 @@ SOLID = Projection(
         for i, part in enumerate(cached.solid_of(space)[0].share)
     ],
     python=snippet("places = PrincipalAxes.of(space.z, 3).project(space.z)", PrincipalAxes),
+    is_flat=False,
     least_dim=3,
     hint="drag to turn, or press Box or Lasso and drag to select",
 )  # fmt: skip
@@ -194,6 +202,15 @@ def choose_colouring(space: LatentSpace) -> Colouring:
     return Colouring(by)
 
 
+def choose_tiles(space: LatentSpace) -> int:
+    """How many decoded images per row lie under the dots; 0 for none."""
+    text = "Decoded images in the background"
+    if not st.toggle(text, value=space.latent_dim <= 2, key="map_atlas", bind="query-params"):
+        return 0
+    tiles: int = st.slider("Images per row", 8, 40, 24, 4, key="map_tiles", bind="query-params")
+    return tiles
+
+
 @fragment_in_turn
 def show_clicked(space: LatentSpace, shown: Projection, drawn: dict[str, Any]) -> None:
     """The map and what was clicked or selected on it.
@@ -201,11 +218,12 @@ def show_clicked(space: LatentSpace, shown: Projection, drawn: dict[str, Any]) -
     The map marks a click by itself, so that what it is given stays the same and need not be sent again.
     """
     places = shown.places(space)
-    dot, at = clicked_place(places, plane_is_shown=shown.is_plane)
+    dot, at = shown.clicked(space)
     selection = selected_in(space)
     left, right = st.columns([3, 2])
     with left:
-        mount_map("map", space, shown, drawn | {"selected": deliver_selection(space)})
+        view = None if shown.is_flat else looked_at(2)
+        mount_map("map", space, shown, drawn | {"selected": deliver_selection(space), "view": view})
         st.caption(
             f"Hover for the image, click to inspect, {shown.hint}. After a click the wheel zooms. By keyboard: arrow "
             "keys and Enter; + and − zoom."
@@ -239,9 +257,9 @@ def show_clicked(space: LatentSpace, shown: Projection, drawn: dict[str, Any]) -
     take_away(space, python, arrays, png=sheet.png, csv=lambda: columns)
 
 
-def show_place(space: LatentSpace, at: Code, z: Code, sheet: Sheet) -> None:
+def show_place(space: LatentSpace, at: Code, z: Code, sheet: Sheet, title: str = "Point on the plane") -> None:
     """The picture of a place on the plane, and how close to real codes it lies."""
-    st.subheader("Point on the plane")
+    st.subheader(title)
     with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(width="content"):
             name = f"map at {at[0]:.2f}, {at[1]:.2f}"
@@ -256,8 +274,8 @@ def snippet_of(space: LatentSpace, shown: Projection, dot: int | None, at: Code)
     return snippet(f"{shown.python}\nz = {z}\npicture = space.decode(z)", np, shown.python)
 
 
-def clicked_place(places: Places, *, plane_is_shown: bool) -> tuple[int | None, Code]:
-    """The dot that was clicked, if any, and the place; at first the first test image."""
+def clicked_place(n: int, place_of: Callable[[int], Code], *, plane_is_shown: bool) -> tuple[int | None, Code]:
+    """Which of ``n`` dots was clicked, if any, and the place (2,); at first the first dot."""
     session = state()
     link = session.run.link
     link.pop("map_at", None)
@@ -273,9 +291,9 @@ def clicked_place(places: Places, *, plane_is_shown: bool) -> tuple[int | None, 
     dot = 0
     with suppress(TypeError, ValueError):
         dot = int(session.click.dot or 0)
-    dot = dot if 0 <= dot < len(places) else 0
+    dot = dot if 0 <= dot < n else 0
     link["map_dot"] = [str(dot)]
-    return dot, places[dot, :2]
+    return dot, place_of(dot)
 
 
 def map_data(
@@ -335,7 +353,29 @@ def mount_map(
             show_details(SELECTION)
             then()
 
-    widgets.scatter(key, drawn, on_clicked=take_click, on_selected=take_selection)
+    widgets.scatter(key, drawn, on_clicked=take_click, on_selected=take_selection, on_viewed=partial(take_view, key, 2))
+
+
+def looked_at(n: int) -> tuple[float, ...] | None:
+    """The ``n`` numbers of where one looks, in the session or at first in the address, which says so then; None where
+    nobody chose, or on a map of another kind."""
+    session = state()
+    if session.view is None:
+        session.view = ()
+        with suppress(ValueError):
+            session.view = tuple(float(number) for number in st.query_params.get("map_view", "").split(","))
+    view = session.view
+    if len(view) != n or not np.isfinite(view).all() or np.abs(view).max() > LARGEST:
+        session.run.link.pop("map_view", None)
+        return None
+    session.run.link["map_view"] = [",".join(f"{number:.5g}" for number in view)]
+    return view
+
+
+def take_view(key: str, n: int) -> None:
+    """Take where one looks on the map of this key into the session, as ``n`` numbers."""
+    with told_by(key, "viewed") as told:
+        state().view = tuple(told["view"].numbers(n))
 
 
 def take_old_box(space: LatentSpace, shown: Projection) -> None:
