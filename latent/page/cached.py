@@ -36,6 +36,7 @@ from latent import (
     inference,
     projection,
     sampling,
+    store,
     traversal,
 )
 from latent.arrays import Codes, Labels, Pictures
@@ -336,6 +337,22 @@ def solid_of(space: LatentSpace) -> tuple[components.PrincipalAxes, NDArray[np.f
 def growing_tsne(space: LatentSpace) -> Growing:
     """The search for the map by t-SNE, which begins when it is first asked for, for all sessions."""
     return Growing(evidence_of(space).tsne)
+
+
+@st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
+def growing_umap(space: LatentSpace) -> Growing:
+    """The same for the map by UMAP, which says nothing of how far it is."""
+    return Growing(lambda tell: umap_places(space))
+
+
+def umap_places(space: LatentSpace) -> NDArray[np.float32]:
+    """The places of all codes by UMAP, (n, 2), found where they are not in the store."""
+    return store.stored(lambda: projection.umap(space.z), *umap_key(space))
+
+
+def umap_key(space: LatentSpace) -> tuple[object, ...]:
+    """What these places are stored under."""
+    return "UMAP", *space.identity.of_codes
 
 
 @st.cache_data(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)

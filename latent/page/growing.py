@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -19,16 +20,22 @@ class Stopped(Exception):
 
 
 class Growing:
-    """The search for a map, begun at once: the ``share`` that is done, the ``places`` (n, 2) so far or None, and why it
-    failed, ``mistake``, empty where it did not."""
+    """The search for a map, begun at once: the ``share`` that is done, None where the search does not say it, the
+    ``places`` (n, 2) so far or None, and why it failed, ``mistake``, empty where it did not."""
 
     def __init__(self, find: Callable[[Tell], Places]) -> None:
-        self.share = 0.0
+        self.began = time.monotonic()
+        self.share: float | None = None
         self.places: Places | None = None
         self.mistake = ""
         self.find = find
         self.thread = threading.Thread(target=self.run, name="growing map")
         self.thread.start()
+
+    @property
+    def seconds(self) -> float:
+        """How long it has gone on."""
+        return time.monotonic() - self.began
 
     @property
     def is_done(self) -> bool:

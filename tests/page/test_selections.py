@@ -196,7 +196,8 @@ def test_what_a_link_has_no_room_for_is_named_to_who_opens_it():
     assert "left_out" not in app.query_params
 
 
-def test_a_map_that_takes_long_is_seen_while_it_grows_and_then_with_all_beside_it(monkeypatch):
+@pytest.mark.parametrize("name", ["t-SNE", "UMAP"])
+def test_a_map_that_takes_long_is_seen_while_it_grows_and_then_with_all_beside_it(monkeypatch, name):
     go_on = threading.Event()
     last = np.random.default_rng(0).standard_normal((N, 2)).astype(np.float32)
 
@@ -206,9 +207,13 @@ def test_a_map_that_takes_long_is_seen_while_it_grows_and_then_with_all_beside_i
         return last
 
     monkeypatch.setattr(projection, "tsne", tsne)
+    monkeypatch.setattr(projection, "umap", lambda z: tsne(z, lambda share, places: None))
+    monkeypatch.setattr(projection, "has_umap", lambda: True)
     monkeypatch.setattr(code_map, "FEW", N - 1)
-    app = opened("Map", images="few", map_projection="t-SNE")
+    app = opened("Map", images="few", map_projection=name)
     assert set(parts(app, "map")) == {"map_growing"}
+    if name == "UMAP":  # which does not say how far it is
+        assert any("s so far" in each.value for each in app.text)
     assert not app.subheader
     go_on.set()
     for thread in threading.enumerate():

@@ -111,21 +111,28 @@ def show_growing(space: LatentSpace, shown: Projection, colouring: Colouring, gr
     share, places = growing.share, growing.places
     if places is None:
         places = cached.places_on_plane(space)  # from which it starts
-    st.progress(share, f"{shown.name} of {len(space.z):,} codes, once per model file: {share:.0%}")
+    what = f"{shown.name} of {len(space.z):,} codes, once per model file"
+    if share is None:
+        st.text(f"{what}: {growing.seconds:.0f} s so far")
+    else:
+        st.progress(share, f"{what}: {share:.0%}")
     if growing.mistake:
         st.error("No map:")
         st.text(growing.mistake)
-    drawn = map_data(space, replace(shown, places=lambda space: places), colouring, step=share)
+    drawn = map_data(space, replace(shown, places=lambda space: places), colouring, step=share or 0.0)
     mount_map("map_growing", space, shown, drawn | {"selected": deliver_selection(space)})
-    st.caption("The map grows from the plane of PCA: points move until it is complete. Hover for the image.")
+    until = "The plane of PCA until then" if share is None else "Points move from the plane of PCA to their places"
+    st.caption(f"{until}. Hover for the image; other sections can be used meanwhile.")
     if growing.is_done and not growing.mistake:
         st.rerun()
 
 
-def umap_places(space: LatentSpace) -> Places:
-    """The places by UMAP, found now where they are not known yet."""
-    with st.spinner(f"UMAP of {len(space.z):,} codes, once per model file …"):
-        return store.stored(lambda: projection.umap(space.z), "UMAP", *space.identity.of_codes)
+def growing_umap(space: LatentSpace) -> Growing | None:
+    """The search for a map by UMAP that is under way, None where the map is known."""
+    if store.has(*cached.umap_key(space)):
+        return None
+    growing = cached.growing_umap(space)
+    return None if growing.is_done and not growing.mistake else growing
 
 
 PLANE = Projection(
@@ -156,9 +163,10 @@ SOLID = Projection(
 )  # fmt: skip
 UMAP = Projection(
     "UMAP", "Keeps neighbours together, and groups apart; axes and distances have no meaning.",
-    places=umap_places,
+    places=cached.umap_places,
     axes=lambda space: ("UMAP: axes and distances have no meaning", ""),
     python=snippet("places = projection.umap(space.z)", projection),
+    growing=growing_umap,
 )  # fmt: skip
 PROJECTIONS = {each.name: each for each in (PLANE, SOLID, TSNE, UMAP)}
 BY: tuple[By, ...] = get_args(By)
