@@ -3,6 +3,10 @@
 import io
 import json
 import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,7 +15,7 @@ from PIL import Image
 
 from latent import checkpoint, data, encode, files, parquet
 from latent.projection import Plane
-from tests.support.models import tiny
+from tests.support.models import ROOT, tiny
 
 DIGITS, _ = data.evaluation_digits()
 
@@ -167,6 +171,21 @@ def test_a_full_disk_is_a_sentence_and_leaves_no_part(options, monkeypatch, caps
 def test_thumbnails_are_small_and_of_a_kind_that_a_png_has(shape, shown):
     assert opened(parquet.thumbnail(np.full(shape, 90, np.uint8))).shape == shown
     assert (opened(parquet.thumbnail(np.full(shape, 90, np.uint8))) == 90).all()
+
+
+def test_what_the_guide_writes_for_tensorboard_has_every_code_and_image(options, monkeypatch):
+    assert run(*options) == 0
+    monkeypatch.chdir(options[-1].parent)
+    guide = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (program,) = (each for each in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "projector" in each)
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert np.allclose(np.loadtxt("vectors.tsv", delimiter="\t"), np.load(options[4]), atol=1e-6)
+    names = [line.split("\t") for line in Path("metadata.tsv").read_text().splitlines()]
+    assert names[0] == ["image", "file"]
+    assert names[121] == ["120", "b.png"]
+    sprite = np.asarray(Image.open("sprite.png"))
+    assert sprite.shape == (11 * 28, 11 * 28, 3)
+    assert np.array_equal(sprite[10 * 28 :, 10 * 28 :, 0], DIGITS[120])  # the last of 121 in rows of 11
 
 
 def test_the_table_says_what_it_was_made_from(options):

@@ -34,6 +34,7 @@ from tests.support.browser import (
 )
 from tests.support.exhaustive import few_of
 from tests.support.models import ROOT
+from tests.support.touch import swipe, within
 
 pytestmark = pytest.mark.browser
 
@@ -435,3 +436,37 @@ def test_a_map_of_three_dimensions_is_turned_and_selected_from_as_it_is_seen(pag
     canvas.focus()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("before => document.querySelector('.latent-map canvas').toDataURL() !== before", arg=before)
+    page.wait_for_url("**map_view=**")
+    turned = "document.querySelector('.latent-map').map.turned"
+    page.goto(page.url)
+    drawn_map(page)
+    assert page.evaluate(turned) == pytest.approx([0.7, 0.35], abs=1e-3)
+
+
+@pytest.mark.exhaustive  # the handout's parts are touched in every run, and are the same
+def test_fingers_scroll_the_page_zoom_the_map_and_scrub_a_strip(browser, address):
+    page = browser.new_page(viewport={"width": 400, "height": 800}, has_touch=True, is_mobile=True)
+    top = "document.querySelector('[data-testid=stMain]').scrollTop"
+    view = "document.querySelector('.latent-map').map.view"
+    page.goto(f"{address}/?section=Map")
+    canvas = drawn_map(page)
+    settled(page)
+    canvas.evaluate("it => it.scrollIntoView({ block: 'center' })")
+    at, whole = page.evaluate(top), page.evaluate(view)
+    swipe(page, within(canvas, (0.5, 0.8), (0.5, 0.4)))
+    page.wait_for_function(f"at => {top} > at + 50", arg=at)
+    canvas.evaluate("it => it.scrollIntoView({ block: 'center' })")
+    swipe(page, within(canvas, (0.4, 0.5), (0.2, 0.5)), within(canvas, (0.6, 0.5), (0.8, 0.5)))
+    zoomed = page.evaluate(view)
+    assert zoomed[2] - zoomed[0] == pytest.approx((whole[2] - whole[0]) / 3, rel=0.1)
+    assert page.evaluate("visualViewport.scale") == 1
+    swipe(page, within(canvas, (0.3, 0.4), (0.7, 0.6)))
+    page.wait_for_url("**selected=**")
+    open_section(page, address, "Dimensions")
+    rows = page.locator(".latent-strip .rows").first
+    rows.evaluate("it => it.scrollIntoView({ block: 'center' })")
+    changed = "before => document.querySelector('.latent-strip .picture').toDataURL() !== before"
+    before = page.locator(".latent-strip .picture").first.evaluate("canvas => canvas.toDataURL()")
+    swipe(page, within(rows, (0.5, 0.5), (0.95, 0.5)))
+    page.wait_for_function(changed, arg=before)
+    page.close()
