@@ -14,6 +14,8 @@ from latent.projection import Plane
 from latent.streaming import Moments, finite_rows
 
 CELLS = (80, 120)  # rows and columns
+Edges = tuple[NDArray[np.float64], NDArray[np.float64]]
+
 MOST_DOTS = 10_000  # codes of a window that are named one by one
 REACH = 6  # standard deviations from the mean: what lies farther out would leave the rest a spot
 
@@ -84,10 +86,9 @@ class Density:
         return Window(counts, low, high, np.concatenate(rows)[named], np.concatenate(places)[named])
 
     @property
-    def edges(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def edges(self) -> Edges:
         """Where the cells begin and end along the first axis (columns + 1,) and the second (rows + 1,)."""
-        rows, columns = self.counts.shape
-        return np.linspace(self.low[0], self.high[0], columns + 1), np.linspace(self.low[1], self.high[1], rows + 1)
+        return edges_of(self.counts, self.low, self.high)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +105,17 @@ class Window:
     high: NDArray[np.float64]
     rows: NDArray[np.int64]
     places: NDArray[np.float32]
+
+    @property
+    def edges(self) -> Edges:
+        """As those of `Density`."""
+        return edges_of(self.counts, self.low, self.high)
+
+
+def edges_of(counts: NDArray[np.int64], low: NDArray[np.float64], high: NDArray[np.float64]) -> Edges:
+    """Where even cells between ``low`` and ``high`` begin and end along the first axis and the second."""
+    rows, columns = counts.shape
+    return np.linspace(low[0], high[0], columns + 1), np.linspace(low[1], high[1], rows + 1)
 
 
 def principal_plane(file: Encoded) -> Plane:

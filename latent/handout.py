@@ -286,7 +286,7 @@ def map_part(space: LatentSpace, stage: live.Stage, n_images: int) -> Iterator[s
     colour = "Press classes in the legend to show only these." if by_class else f"Colour: dimension {stage.order[0]}."
     yield paragraph(
         f"{of}, each a dot: its code, on the plane of largest variance. {hover}, click to inspect it, use the wheel "
-        f"after a click to zoom. {colour}", "how",
+        f"after a click or two fingers to zoom. {colour}", "how",
     )  # fmt: skip
     yield f"""<div class="beside"><div id="map-host">{source("map.html")}</div><div aria-live="polite">
       <h3 id="chosen-name"></h3><div class="pair">

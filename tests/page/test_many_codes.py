@@ -1,5 +1,7 @@
 """The map of a file of codes: its density, the codes of what is zoomed into, and the view in the link."""
 
+import io
+
 import numpy as np
 import pytest
 from playwright.sync_api import expect
@@ -61,6 +63,18 @@ def test_all_codes_are_a_density_and_those_of_a_small_window_dots(z, monkeypatch
 @pytest.mark.parametrize("view", ["", "1,2", "2,0,1,1", "nan,0,1,1", "0,0,1e300,1", "x"])
 def test_a_view_that_is_none_shows_all_codes(z, view):
     assert len(windows(opened("Map", map_codes="many", map_view=view))) == 1
+
+
+def test_the_python_at_the_end_gives_the_same_window(z):
+    app = opened("Map", python=True, map_codes="many", map_view="-1,-1,1,2")
+    given = {}
+    exec(app.code[0].value, given)
+    right = np.histogram2d(z[:-1, 1], z[:-1, 0], [np.linspace(-1, 2, 81), np.linspace(-1, 1, 121)])[0]
+    assert np.array_equal(given["counts"], right)
+    made = app.session_state["latent"].downloads["NPZ"]()
+    with np.load(io.BytesIO(made)) as file:
+        assert np.array_equal(file["counts"], right)
+    assert "Figures" in app.session_state["latent"].downloads
 
 
 def test_a_missing_code_is_said_to_be(z):

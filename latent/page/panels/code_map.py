@@ -233,8 +233,8 @@ def show_clicked(space: LatentSpace, shown: Projection, drawn: dict[str, Any]) -
         view = None if shown.is_flat else looked_at(2)
         mount_map("map", space, shown, drawn | {"selected": deliver_selection(space), "view": view})
         st.caption(
-            f"Hover for the image, click to inspect, {shown.hint}. After a click the wheel zooms. By keyboard: arrow "
-            "keys and Enter; + and − zoom."
+            f"Hover for the image, click to inspect, {shown.hint}. The wheel after a click and two fingers zoom. By "
+            "keyboard: arrow keys and Enter; + and − zoom."
         )
     z = cached.plane_of(space).lift(at[None])[0] if shown.is_plane else space.z[dot]
     picture = space.decode(z)

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from latent import encoded, images
+from latent import charts, encoded, images
 from latent.arrays import Code
 from latent.browser import given
 from latent.browser.inbox import parcel
 from latent.density import MOST_DOTS, Density
 from latent.encoded import Encoded
+from latent.figures import ChartFigure
 from latent.page import cached, widgets
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.code_map import clicked_place, looked_at, show_place, take_view
 from latent.page.panels.codes_file import describe_plane
-from latent.page.show import show_code_chart
+from latent.page.show import note_figure, show_code_chart
 from latent.page.snippet import from_project, snippet
 from latent.page.state import Click, state
 from latent.page.take_away import take_away
@@ -81,6 +82,9 @@ def mount(space: LatentSpace, file: Encoded, found: Density, box: Box | None, at
             row = None if told["number"].value is None else told["number"].index(file.n)
             state().click = Click(row, None if row is not None else f"{x:.5g},{y:.5g}")
 
+    shown = cached.window_of(file, box)
+    chart = partial(charts.density_chart, shown.counts, shown.edges, found.plane.names)
+    note_figure(ChartFigure("Density of the codes in view", lambda: charts.packed(chart())))
     windows = [deliver_window(file, part) for part in dict.fromkeys((None, box))]
     text = f"Map of {found.n:,} codes by PCA: their density, and dots where few are in view"
     data: dict[str, Any] = given.map_data(space, found.plane.names, text, windows=windows)
