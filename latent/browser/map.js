@@ -651,6 +651,13 @@ class LatentMap {
     pen.drawImage(picture, x0, y0, x1 - x0, y1 - y0);
   }
 
+  /** How large dots are, in pixels, on so many pixels: the larger the more one has zoomed in, or the fewer they are. */
+  sizeOfDots(area) {
+    if (this.windows.length) return 0.4 * Math.sqrt(area / this.numbers.length);
+    const whole = this.whole();
+    return 2.6 * Math.sqrt((whole[2] - whole[0]) / (this.view[2] - this.view[0]));
+  }
+
   /** All dots on a canvas of their own, drawn again only where they or the view are others. */
   dotsLayer(width, height, ratio) {
     const turned = this.solid ? this.turned : [];
@@ -660,9 +667,7 @@ class LatentMap {
     this.layer ??= document.createElement("canvas");
     Object.assign(this.layer, { width: Math.round(width * ratio), height: Math.round(height * ratio) });
     const image = new ImageData(this.layer.width, this.layer.height);
-    const whole = this.whole();
-    const zoomed = Math.sqrt((whole[2] - whole[0]) / (this.view[2] - this.view[0]));
-    const size = Math.max(1, Math.round(ratio * Math.max(2, Math.min(9, 2.6 * zoomed))));
+    const size = Math.max(1, Math.round(ratio * Math.max(2, Math.min(9, this.sizeOfDots(width * height)))));
     const [left, bottom, right, top] = this.view;
     const [across, up] = this.plot().map((length, axis) => length / (axis ? top - bottom : right - left)); // pixels a unit
     const n = this.numbers.length;
