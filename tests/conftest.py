@@ -96,9 +96,8 @@ def fashion_folder(tmp_path_factory) -> Path:
 def modules(tmp_path_factory) -> Path:
     """The JavaScript where Node takes it for modules."""
     folder = tmp_path_factory.mktemp("modules")
-    scripts = "special_functions.js", "decoder.js", "stage.js", "sheet.js", "live.js", "strip.js", "inbox.js"
-    for name in scripts:
-        shutil.copy(ROOT / "latent" / "browser" / name, folder)
+    for name in ["special_functions", "decoder", "stage", "sheet", "live", "strip", "inbox", "density"]:
+        shutil.copy(ROOT / "latent" / "browser" / f"{name}.js", folder)
     (folder / "activations.js").write_text(live.activations())
     (folder / "package.json").write_text('{"type": "module"}')
     return folder

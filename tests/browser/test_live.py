@@ -144,17 +144,18 @@ def test_what_cannot_run_in_the_browser_is_refused_in_one_sentence_that_says_why
 @needs_node
 def test_a_parcel_brings_what_was_put_in(modules):
     """Names of two bytes a letter and arrays of odd lengths, so that what follows has to be aligned."""
+    whole = np.array([70_000], np.uint32)
     values = {"text": "größer ✓", "nothing": None, "bytes": b"abc", "floats": np.array([1.5, -2], np.float64)}
-    (modules / "odd.parcel").write_bytes(parcel("näme", **values, last=np.arange(5, dtype=np.uint8)))
+    (modules / "odd.parcel").write_bytes(parcel("näme", **values, whole=whole, last=np.arange(5, dtype=np.uint8)))
     script = """
         import { readFileSync } from "node:fs"
         import { unpack } from "./inbox.js"
-        const { bytes, floats, last, ...rest } = unpack(readFileSync("odd.parcel"))
-        console.log(JSON.stringify([[...bytes], [...floats], [...last], rest]))
+        const { bytes, floats, last, whole, ...rest } = unpack(readFileSync("odd.parcel"))
+        console.log(JSON.stringify([[...bytes], [...floats], [...last], [...whole], rest]))
     """
     found = json.loads(node(modules, "--input-type=module", "--eval", script))
     rest = {"name": "näme", "stays": False, "text": "größer ✓", "nothing": None}
-    assert found == [[97, 98, 99], [1.5, -2], [0, 1, 2, 3, 4], rest]
+    assert found == [[97, 98, 99], [1.5, -2], [0, 1, 2, 3, 4], [70_000], rest]
 
 
 def called(modules: Path, name: str, calls: list) -> list:
