@@ -29,8 +29,8 @@ export function opacities(cells, n) {
   const counts = new Uint32Array(n);
   let most = 1;
   for (const cell of cells) if (cell >= 0) most = Math.max(most, ++counts[cell]);
-  const ofPile = Float32Array.from({ length: most + 1 }, (_, pile) => 1 - (1 - opacityOf(pile || 1, most)) ** (1 / (pile || 1)));
-  return Float32Array.from(cells, (cell) => (cell < 0 ? 0 : Math.min(ofPile[counts[cell]], OPAQUE)));
+  const shares = Float32Array.from({ length: most }, (_, i) => 1 - (1 - opacityOf(i + 1, most)) ** (1 / (i + 1)));
+  return Float32Array.from(cells, (cell) => (cell < 0 ? 0 : Math.min(shares[counts[cell] - 1], OPAQUE)));
 }
 
 /** The picture of a window, a pixel for a cell, in a colour ([red, green, blue]). @param {Window} window */
