@@ -314,6 +314,7 @@ class TestInBrowser:
         swipe(page, within(canvas, (0.5, 0.8), (0.5, 0.4)))
         page.wait_for_function("before => scrollY > before + 50", arg=before)
         expect(selected).to_be_hidden()
+        page.wait_for_timeout(300)  # in which the page comes to rest
         canvas.evaluate("it => it.scrollIntoView({ block: 'center' })")
 
         swipe(page, within(canvas, (0.3, 0.4), (0.7, 0.6)))
@@ -334,7 +335,15 @@ class TestInBrowser:
         assert not fingers.complaints
 
     def test_fingers_scrub_a_strip_and_drag_the_point_of_the_plane(self, fingers):
-        page, rows = fingers.page, fingers.page.locator("#strip-host .rows")
+        page, pad = fingers.page, fingers.page.locator("#live-host .pad")
+        pad.evaluate("it => it.scrollIntoView({ block: 'center' })")
+        at, code = page.evaluate("scrollY"), page.evaluate("latent.chosen().code")
+        swipe(page, within(pad, (0.3, 0.3), (0.6, 0.8)))
+        expect(page.locator("#chosen-name")).to_have_text("The code of the decoder")
+        assert page.evaluate("latent.chosen().code") != code
+        assert page.evaluate("scrollY") == at
+
+        rows = page.locator("#strip-host .rows")
         rows.evaluate("it => it.scrollIntoView({ block: 'center' })")
         page.wait_for_timeout(100)
         before = fingers.picture("#strip-host .picture")
@@ -343,14 +352,6 @@ class TestInBrowser:
         at = page.evaluate("scrollY")
         swipe(page, within(rows, (0.5, 0.9), (0.5, -4)))
         page.wait_for_function("at => scrollY > at + 20", arg=at)
-
-        pad = page.locator("#live-host .pad")
-        pad.evaluate("it => it.scrollIntoView({ block: 'center' })")
-        at, code = page.evaluate("scrollY"), page.evaluate("latent.chosen().code")
-        swipe(page, within(pad, (0.3, 0.3), (0.6, 0.8)))
-        expect(page.locator("#chosen-name")).to_have_text("The code of the decoder")
-        assert page.evaluate("latent.chosen().code") != code
-        assert page.evaluate("scrollY") == at
         assert not fingers.complaints
 
     def test_images_without_classes_and_in_colours_open_too(self, chromium, colours, tmp_path):
