@@ -41,6 +41,7 @@ NAMES = {
     "pca_curve": "PCA errors up to",
     "tsne": "t-SNE",
     "reconstruction": "test MSE",
+    "likelihood_bounds": "the log-likelihood",
     "pca_errors": "the PCA baseline",
     "dimensions": "metrics per dimension",
     "property_correlations": "properties per dimension",
@@ -81,9 +82,11 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     """All that is measured as plain values, ready for JSON; a part that cannot be measured here is None.
 
     ``health`` (`health.Health`) and ``gates``, the names of those that are closed; ``reconstruction`` {mse, pca_mse,
-    mean_picture_mse, by_class}, mean squared errors a pixel, pixels in [0, 1]; ``samplers`` name -> {frechet,
-    pixel_frechet, precision, recall, density, coverage, class_counts, entropy (bits), confidence, duplicates,
-    near_copies, novelty, intervals}, the references among them (`fidelity.Fidelity`); ``dimensions`` a list of
+    mean_picture_mse, by_class}, mean squared errors a pixel, pixels in [0, 1]; ``likelihood`` {pixels, n_samples, elbo,
+    importance_weighted, mean_image}, the last three as {mean, interval} in nats (`bounds.LikelihoodBounds`);
+    ``samplers`` name -> {frechet, pixel_frechet, precision, recall, density, coverage, class_counts, entropy (bits),
+    confidence, duplicates, near_copies, novelty, intervals}, the references among them (`fidelity.Fidelity`);
+    ``dimensions`` a list of
     {dimension, variance (squared latent units), effect (RMS a pixel), class_information (bits), kl (nats, or None),
     active, stands_for (property, or None), correlation, follow}; ``effective_rank``; ``disentanglement``
     (`disentanglement.Disentanglement`); ``smoothness`` kind -> {path_length, evenness, off_data}, means over the paths;
@@ -98,7 +101,7 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
     if (certainty := space.checkpoint.certainty) is not None:
         found["certainty"] = {"level": certainty.level.value, "doubts": certainty.reasons()}
     found |= dict.fromkeys(("reconstruction", "samplers", "dimensions", "effective_rank", "smoothness"))
-    found |= dict.fromkeys(("probe", "clusters", "neighbours", "disentanglement", "health"))
+    found |= dict.fromkeys(("probe", "clusters", "neighbours", "disentanglement", "health", "likelihood"))
     found["gates"] = [gate.name for gate in evidence.gates]
     if complete("health"):
         found["health"] = asdict(evidence.health())
@@ -109,6 +112,8 @@ def numbers(evidence: Evidence) -> dict[str, Any]:
         found["reconstruction"] = {
             "mse": space.test_error, "pca_mse": pca[-1], "mean_picture_mse": pca[0], "by_class": errors.by_class
         }  # fmt: skip
+    if complete("likelihood_bounds") and (bounds := evidence.likelihood_bounds()) is not None:
+        found["likelihood"] = bounds.to_dict()
     if complete("sampler"):
         found["samplers"] = {name: each.to_dict() for name, each in evidence.fidelities().items()}
     if complete("dimensions") and (complete("property_correlations") or not evidence.is_open("properties")):

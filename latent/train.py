@@ -214,8 +214,7 @@ def epoch_line(row: dict[str, float], epochs: int) -> str:
 class Objective:
     """The loss: mean squared error a pixel; for a VAE plus ``beta`` times the KL divergence in nats, over the pixels.
 
-    Times the number of pixels it is the negative ELBO of a Gaussian decoder with variance 1/2, up to a
-    constant, with the KL term weighted (Higgins et al. 2017, beta-VAE).
+    A beta-VAE (Higgins et al. 2017); what its loss implies of the pixels is `likelihood.of_weighted_error`.
     """
 
     kind: Kind

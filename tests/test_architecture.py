@@ -17,9 +17,9 @@ LEVELS = [
     ["errors", "arrays", "files", "commands"],
     [  # leaves, which know arrays
         "arrow", "augment", "charts", "clustering", "codes", "components", "directions", "document", "drawing",
-        "figures", "film", "images", "interpolation", "labels", "lazy", "neighbours", "pictures", "piles", "pixels",
-        "plain", "projection", "sampling", "selection", "shelf", "snapshots", "stacks", "statistics", "streaming",
-        "support", "traversal",
+        "figures", "film", "images", "interpolation", "labels", "lazy", "likelihood", "neighbours", "pictures", "piles",
+        "pixels", "plain", "projection", "sampling", "selection", "shelf", "snapshots", "stacks", "statistics",
+        "streaming", "support", "traversal",
     ],
     ["data", "dataset", "density", "encoded", "inference", "model", "parquet", "sources", "store"],
     ["foreign"],

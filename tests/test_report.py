@@ -10,7 +10,7 @@ import pytest
 
 from latent import checkpoint, data, report, results
 from latent.document import cell
-from latent.measure import smoothness
+from latent.measure import bounds, smoothness
 from latent.measure.evidence import JUDGE, Evidence
 from latent.measure.exhibits import Figure, PictureSheet, SideBySide, Table
 from latent.measure.findings import findings
@@ -34,6 +34,7 @@ def few():
     digits, labels = data.evaluation_digits()
     patch.setattr(data, "evaluation_digits", lambda: (digits[:500], labels[:500]))
     patch.setattr(smoothness, "N_PAIRS", 20)
+    patch.setattr(bounds, "N_IMAGES", 50)
     yield
     patch.undo()
 
@@ -73,6 +74,9 @@ def test_the_numbers_are_strict_json_with_every_part(measured):
     assert set(found["smoothness"]) == set(smoothness.KINDS)
     assert 0 <= found["probe"]["codes"] <= 1
     assert set(found["clusters"]) == {"accuracy", "nmi", "interval"}
+    low, high = found["likelihood"]["importance_weighted"]["interval"]
+    assert low < found["likelihood"]["importance_weighted"]["mean"] < high
+    assert found["likelihood"]["pixels"] == "normal pixels of variance 0.25"
     assert set(found["disentanglement"]) >= {"mig", "sap", "disentanglement", "completeness", "informativeness"}
     assert found["gates"] == []
     assert found["health"]["mse"] < found["health"]["mean_image_mse"]

@@ -32,6 +32,7 @@ from latent.foreign.halves import Halves, halves_of, joined
 from latent.foreign.network import Network
 from latent.foreign.reading import Reading
 from latent.foreign.search import Examples, Scored
+from latent.likelihood import Likelihood, of_weighted_error
 from latent.model import Autoencoder, AutoencoderConfig
 from latent.snapshots import Snapshots
 
@@ -55,7 +56,7 @@ class Checkpoint:
     training run, where one was kept; ``sha256`` of the file, empty before it is saved; ``container`` the kind of
     file, for people; ``path`` where it is, if it came from a file;
     ``left_aside`` the parts of the file that hold tensors and are not the model; ``images`` those to judge the model
-    by, where the file has them.
+    by, where the file has them; ``said_likelihood`` what a configuration beside the file says of its loss.
     """
 
     config: AutoencoderConfig | None
@@ -72,11 +73,19 @@ class Checkpoint:
     path: Path | None = None
     left_aside: tuple[str, ...] = ()
     images: Dataset | None = field(default=None, repr=False)
+    said_likelihood: Likelihood | None = None
 
     @property
     def certainty(self) -> Certainty | None:
         """How sure the reading is; None for our own networks, and where a person has chosen another reading."""
         return self.scored[0].certainty if self.scored else None
+
+    @property
+    def likelihood(self) -> Likelihood | None:
+        """What a VAE's loss implies of the pixels, where the file or a configuration beside it says the loss."""
+        if self.config is not None and self.config.kind == "vae":
+            return of_weighted_error(self.recipe.get("beta"))
+        return self.said_likelihood
 
     def overruled(self, reading: Reading) -> Checkpoint:
         """The same file, read another way; its error is not known yet (NaN)."""
@@ -298,7 +307,8 @@ def told_by_config(loaded: Checkpoint, path: Path, within: Path | None) -> Check
     signature = loaded.model().signature
     doubt = config.doubt(signature.image_shape, signature.latent_dim)
     scored = [with_doubt(loaded.scored[0], doubt), *loaded.scored[1:]] if doubt else loaded.scored
-    return replace(loaded, scored=scored, container=f"{loaded.container} of pythae ({config.describe()})")
+    container = f"{loaded.container} of pythae ({config.describe()})"
+    return replace(loaded, scored=scored, container=container, said_likelihood=config.likelihood)
 
 
 def parse_both(first: File, second: File, images: Dataset | None = None) -> Checkpoint:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from latent.errors import CheckpointError
 from latent.files import label
+from latent.likelihood import Bernoulli, Likelihood
 
 MODEL, CONFIG = "model.pt", "model_config.json"
 # What lies between encoder and decoder, or in them, and no weights tell.
@@ -25,11 +26,12 @@ MORE_THAN_WEIGHTS = {
 @dataclass(frozen=True)
 class Config:
     """What a configuration says: the ``name`` of the model, ``input_dim`` of its images (channels, height, width), and
-    how many numbers a code has."""
+    how many numbers a code has. ``loss`` is that of the reconstruction, empty where it does not say."""
 
     name: str
     input_dim: tuple[int, ...]
     latent_dim: int
+    loss: str = ""
 
     @classmethod
     def parse(cls, content: bytes, name: str) -> Config:
@@ -37,12 +39,19 @@ class Config:
         try:
             values = json.loads(content.decode("utf-8"))
             sizes = tuple(int(size) for size in values["input_dim"] or ())
-            return cls(str(values["name"]).removesuffix("Config"), sizes, int(values["latent_dim"]))
+            loss = str(values.get("reconstruction_loss", ""))
+            return cls(str(values["name"]).removesuffix("Config"), sizes, int(values["latent_dim"]), loss)
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise CheckpointError(
                 f"{label(name)}, which lies beside the model, is not a configuration of pythae: expected name, "
                 "input_dim and latent_dim."
             ) from error
+
+    @property
+    def likelihood(self) -> Likelihood | None:
+        """What the loss implies of the pixels, where that is certain: the squared error has another weight in every
+        version of pythae, and other models than the plain VAE weight the KL divergence."""
+        return Bernoulli() if self.name == "VAE" and self.loss == "bce" else None
 
     def describe(self) -> str:
         sizes = " × ".join(map(str, self.input_dim))

@@ -19,7 +19,8 @@ from latent.clustering import Clusters
 from latent.errors import ArgumentError, CheckpointError
 from latent.files import read
 from latent.images import to_uint8
-from latent.measure import alignment, dimensions, gates, judge, kept, knowledge, properties
+from latent.measure import alignment, bounds, dimensions, gates, judge, kept, knowledge, properties
+from latent.measure.bounds import LikelihoodBounds
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.disentanglement import Disentanglement
 from latent.measure.fidelity import MEASURES, Fidelity, PixelComponents, Reference, halves
@@ -49,7 +50,7 @@ VERSION = 2  # of the measures: raise it with every change to what one of them s
 SUBJECTS: dict[str, Subject] = {
     "dimensions": "activity", "property_correlations": "properties", "disentanglement": "properties",
     "neighbours": "overlap", "knowledge": "classes", "sampler": "samplers", "smoothness": "paths",
-    "predictions": "reconstruction",
+    "predictions": "reconstruction", "likelihood_bounds": "reconstruction",
 }  # fmt: skip
 
 JUDGE: Part = ("judge",)  # among the parts while it is to be trained
@@ -128,8 +129,8 @@ def together(verdicts: Sequence[Judgement]) -> Judgement:
 
 
 KEPT_RECORDS = (
-    Clusters, Dimensions, Disentanglement, Fidelity, Health, Knowledge, Predictions, PropertyCorrelations,
-    Reconstruction, Sampled, Smoothness,
+    Clusters, Dimensions, Disentanglement, Fidelity, Health, Knowledge, LikelihoodBounds, Predictions,
+    PropertyCorrelations, Reconstruction, Sampled, Smoothness,
 )  # fmt: skip
 
 
@@ -552,6 +553,19 @@ class Evidence:
         return store.stored(errors, "pca errors", most, *of)
 
     @measured_once
+    def likelihood_bounds(self) -> LikelihoodBounds | None:
+        """Bounds of a VAE's log-likelihood on images spread evenly over all; None where it is not known which loss it
+        was trained with, or how far its posteriors spread."""
+        space, likelihood = self.space, self.space.checkpoint.likelihood
+        rows = np.unique(np.linspace(0, len(space.images) - 1, bounds.N_IMAGES).astype(np.intp))
+        images, labels = space.images[rows], space.labels[rows]
+        logvar = inference.log_variances(space.model, images, labels)
+        if logvar is None or likelihood is None:
+            return None
+        decode = lambda z, of: space.decode(z, labels[of])  # noqa: E731
+        return LikelihoodBounds.of((images / 255).astype(np.float32), space.z[rows], logvar, decode, likelihood)
+
+    @measured_once
     def smoothness(self, kind: str) -> Smoothness:
         """What happens on paths of one of `KINDS` between random pairs of real images."""
         self.asked_judge()
@@ -578,6 +592,8 @@ class Evidence:
         if encodes:
             parts += [("reconstruction",), ("pca_errors",), ("dimensions",), ("property_correlations",)]
             parts += [("disentanglement",)]
+            is_vae = self.space.signature.kind == "vae"
+            parts += [("likelihood_bounds",)] if is_vae and self.space.checkpoint.likelihood else []
             parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)] if not self.class_refusal else []
         parts += [] if self.has_judge else [JUDGE]
         if judges:

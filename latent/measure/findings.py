@@ -132,6 +132,30 @@ def worst_reconstructed_class(evidence: Evidence) -> Iterator[Finding]:
     yield Finding(text, changed, "reconstruction")
 
 
+@rule("reconstruction", "likelihood_bounds")
+def log_likelihood(evidence: Evidence) -> Iterator[Finding]:
+    found = evidence.likelihood_bounds()
+    if found is None:
+        return
+    bound = float(found.importance_weighted.mean())
+    cost = f", so the encoder's posterior costs at least {found.gap[0]:.1f} nats" * (found.gap[0] > 0)
+    yield Finding(
+        f"The log-likelihood is at least {bound:.1f} nats per image{nats(mean_interval(found.importance_weighted))}, "
+        f"against {found.mean_image.mean():.1f} for the mean image: importance-weighted bound of {found.n_samples} "
+        f"samples, {found.likelihood}, as in training. The ELBO is {found.elbo.mean():.1f}{cost}.",
+        bound, "reconstruction",
+    )  # fmt: skip
+
+
+def nats(interval: Interval) -> str:
+    """An interval of nats in brackets.
+
+    >>> nats((-2.61, 3.0))
+    ' (-2.6 to 3.0)'
+    """
+    return f" ({interval[0]:.1f} to {interval[1]:.1f})"
+
+
 def classes(chosen: Sequence[int], values: NDArray[np.float64], names: Sequence[str]) -> str:
     """Classes with their mean squared errors, as a sentence names them."""
     words = [f"{names[each]} ({values[each]:.4f})" for each in sorted(chosen)]

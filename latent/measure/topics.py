@@ -383,12 +383,49 @@ def show_reconstruction(view: View) -> Iterator[Exhibit]:
         for place, part in enumerate(np.array_split(rows, 2)):
             text = f"{len(part)} originals of the {extreme} MSE over their reconstructions"
             yield originals_and_reconstructions(view, part, f"diagnose_{name}_{place}", text)
+    if evidence.complete("likelihood_bounds"):
+        yield from log_likelihood(evidence)
     if predicts(evidence):
         a, b = (view.space.classes[place % len(view.space.classes)] for place in (4, 9))
         text = f"“{a} > {b}”: the predicted class changes from {a} to {b}."
         if len(evidence.predictions().taught):
             text += " Images that the classifier was trained on have no predicted class here."
         yield Exhibit(caption=text)
+
+
+def log_likelihood(evidence: Evidence) -> Iterator[Exhibit]:
+    """The bounds of a VAE's log-likelihood, where they are known."""
+    found = evidence.likelihood_bounds()
+    if found is None:
+        return
+    rows = {
+        f"importance-weighted, {found.n_samples} samples": found.importance_weighted,
+        "ELBO": found.elbo,
+        "ELBO of always decoding the mean image": found.mean_image,
+    }
+    yield Heading(title="Log-likelihood")
+    yield Table(
+        columns=LIKELIHOOD_COLUMNS,
+        rows=[
+            {"bound": name, "nats": values.mean(), "interval": "{:.1f} to {:.1f}".format(*mean_interval(values))}
+            for name, values in rows.items()
+        ],
+        alt="Lower bounds of the log-likelihood with their intervals",
+        caption=f"Of {len(found.elbo):,} images, with {found.likelihood}, as in training. The "
+        "difference of the first two is at most what the Gaussian posterior costs (Burda et al. 2016).",
+    )
+
+
+LIKELIHOOD_COLUMNS = (
+    Column("bound", "lower bound", "text"),
+    Column("nats", "nats per image", "number", ".1f"),
+    Column("interval", "95% interval", "text"),
+)
+
+
+def parts_of_reconstruction(topic: Topic, view: View) -> list[Part]:
+    """The errors, and the bounds of the log-likelihood where there are any."""
+    return [part for part in view.evidence.parts() if part[0] in (*topic.needs, "likelihood_bounds")]
 
 
 def predicts(evidence: Evidence) -> bool:
@@ -814,7 +851,7 @@ TOPICS: dict[str, Topic] = {
         ),
         Topic(
             "reconstruction", "Reconstruction", ("reconstruction", "pca_errors"), show_reconstruction,
-            files_of_reconstruction, subject="reconstruction", always=True,
+            files_of_reconstruction, subject="reconstruction", always=True, measures=parts_of_reconstruction,
         ),
         Topic(
             "samplers", "Samplers", ("sampler",), show_samplers, files_of_samplers, "Sampler lab", subject="samplers"

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from latent import checkpoint
+from latent.checkpoint.pythae import Config
 from latent.data import evaluation_digits
 from latent.errors import CheckpointError
 from latent.foreign.certainty import Level
+from latent.likelihood import Bernoulli
 
 
 def components(latent_dim: int = 16) -> dict[str, Tensor]:
@@ -42,6 +44,15 @@ def pythae(tmp_path):
 def change(folder, **values) -> None:
     path = folder / "model_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def test_the_likelihood_is_known_where_the_configuration_says_binary_cross_entropy_of_a_plain_vae(pythae):
+    sizes = {"input_dim": [1, 28, 28], "latent_dim": 16}
+    for name, loss in (("VAE", "mse"), ("VAE", None), ("BetaVAE", "bce"), ("AE", "bce")):
+        config = {"name": f"{name}Config", **sizes, "reconstruction_loss": loss}
+        assert Config.parse(json.dumps(config).encode(), "model_config.json").likelihood is None
+    change(pythae, name="VAEConfig", reconstruction_loss="bce")
+    assert checkpoint.load(pythae / "model.pt").likelihood == Bernoulli()
 
 
 def test_a_folder_of_pythae_is_offered_as_one_model(pythae):

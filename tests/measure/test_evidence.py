@@ -160,3 +160,15 @@ def test_a_variational_space_has_its_kl(space):
     vae = Evidence(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt")))
     assert vae.dimensions().kl.min() > 0.1
     assert Evidence(small(space)).dimensions().kl is None
+
+
+def test_the_log_likelihood_is_bounded_where_the_file_says_by_which_loss_it_was_trained(space):
+    vae = Evidence(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt"), 40))
+    found = vae.likelihood_bounds()
+    assert ("likelihood_bounds",) in vae.parts()
+    assert found.likelihood == "normal pixels of variance 0.05", "trained with a weight of 0.1"
+    assert found.mean_image.mean() < found.elbo.mean() < found.importance_weighted.mean()
+    untold = replace(vae.space, checkpoint=replace(vae.space.checkpoint, recipe={}))
+    for other in (space, untold):
+        assert ("likelihood_bounds",) not in Evidence(small(other, 40)).parts()
+        assert Evidence(small(other, 40)).likelihood_bounds() is None

@@ -8,6 +8,7 @@ import pytest
 
 from latent import sampling
 from latent.measure import judge
+from latent.measure.bounds import LikelihoodBounds
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.disentanglement import Disentanglement
 from latent.measure.evidence import CODES, JUDGE, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Predictions, Sampled
@@ -227,6 +228,23 @@ def test_classes_whose_errors_are_not_told_apart_are_named_together(planted):
     assert "MSE is highest" not in " ".join(texts(planted))
 
 
+def test_the_log_likelihood_comes_with_its_interval_and_what_the_posterior_costs(planted):
+    vae = replace(tiny("vae", latent_dim=12), recipe={"beta": 0.1})
+    evidence = replace(planted, space=LatentSpace.of("vae", vae, planted.space.dataset))
+    spread = np.tile([-1.0, 1.0], 50)
+    evidence.found["likelihood_bounds",] = LikelihoodBounds(
+        "normal pixels of variance 0.05", 16, 10 + spread, 12 + spread, -80 + spread
+    )
+    (said,) = [text for text in texts(evidence) if "log-likelihood" in text]
+    assert said == (
+        "The log-likelihood is at least 12.0 nats per image (11.8 to 12.2), against -80.0 for the mean image: "
+        "importance-weighted bound of 16 samples, normal pixels of variance 0.05, as in training. The ELBO is 10.0, so "
+        "the encoder's posterior costs at least 2.0 nats."
+    )
+    evidence.found["likelihood_bounds",] = None
+    assert not any("log-likelihood" in text for text in texts(evidence))
+
+
 def test_behind_a_closed_gate_nothing_else_is_said(planted):
     planted.found["health",] = Health(0.09, 0.08, (-0.02, -0.01), 0.28, 0.2, 0.2, 0.3, 1.0, 0.4)
     said = texts(planted)
@@ -263,7 +281,8 @@ def test_a_space_of_one_dimension_and_one_without_represented_properties_have_th
 
 
 def test_every_rule_needs_something_that_there_is_to_measure(planted):
-    known = {part[0] for part in planted.parts()}
+    vae = Evidence(LatentSpace.of("vae", replace(tiny("vae"), recipe={"beta": 1.0})))
+    known = {part[0] for each in (planted, vae) for part in each.parts()}
     assert all(known.issuperset(rule.needs) and rule.needs for rule in RULES)
     assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.SAMPLERS}
 
