@@ -30,6 +30,7 @@ ROWS: dict[str, Callable[[Path], list[Row]]] = {
     "dataset": dataset.opening_images,
     "mixture": computing.mixing,
     "samples": fidelity.sampling_by_mixtures,
+    "flow": fidelity.sampling_by_a_flow,
     "training": training.training,
     "collection": memory.freezing,
     "controls": page.moving,

@@ -1,7 +1,8 @@
 """Keep what takes long to measure beside a model file: ``python -m latent.results MODEL …``.
 
 It writes MODEL's name with the suffix ``.results`` beside each. The page takes the results from there instead of
-measuring them, as long as they are of that very file, of the test images in use, and of these measures.
+measuring them, as long as they are of that very file, of the test images in use, and of these measures. What such a
+file holds already is not measured again, but with ``--anew``.
 """
 
 from __future__ import annotations
@@ -44,24 +45,28 @@ def measure(evidence: Evidence, progress: Callable[[float, str], object] = lambd
         ("active",): evidence.active(),
         ("picture_units",): evidence.picture_units(),
     }
-    found |= {("score", name): score.of(evidence) for name, score in scores.SCORES.items()}
-    return found | {
-        ("interval", name): score.interval(evidence)
-        for name, score in scores.SCORES.items()
-        if score.interval is not None
-    }
+    for name, score in scores.SCORES.items():
+        measures: dict[Part, Callable[[Evidence], Any]] = {("score", name): score.of}
+        if score.interval is not None:
+            measures["interval", name] = score.interval
+        found |= {part: evidence.kept[part] if part in evidence.kept else of(evidence) for part, of in measures.items()}
+    return found
 
 
-def keep(path: Path, progress: Callable[[float, str], object] = lambda share, name: None) -> Path:
+def keep(
+    path: Path, progress: Callable[[float, str], object] = lambda share, name: None, *, anew: bool = False
+) -> Path:
     """Measure a model file on the images that ship and write its file of results.
 
-    Raises `CheckpointError` where the model cannot be read or the results cannot be written.
+    What is kept beside it already is taken from there, unless all is to be measured ``anew``. Raises `CheckpointError`
+    where the model cannot be read or the results cannot be written.
     """
     if os.path.isdir(path):
         raise CheckpointError(f"{label(str(path))} is a folder: name a model file.")
     check_output(kept.beside(path), [path], begins=kept.BEGINS)
     space = LatentSpace.open(path)
-    content = kept.to_bytes(measure(Evidence(space), progress), subject_of(space))
+    evidence = Evidence(space) if anew else Evidence.with_kept(space)
+    content = kept.to_bytes(measure(evidence, progress), subject_of(space))
     write_atomically(kept.beside(path), content)
     return kept.beside(path)
 
@@ -73,11 +78,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "python -m latent.results", description="Save what takes long to measure beside model files."
     )
     parser.add_argument("models", type=Path, nargs="+", metavar="MODEL")
+    parser.add_argument("--anew", action="store_true", help="measure also what is saved already")
+    options = parser.parse_args(arguments)
     status = 0
-    for path in parser.parse_args(arguments).models:
+    for path in options.models:
         try:
             tell = lambda share, name: print(f"{share:4.0%}  {name} …", file=sys.stderr, flush=True)  # noqa: E731
-            written = keep(path, tell)
+            written = keep(path, tell, anew=options.anew)
             print(f"{label(written.name)}: {written.stat().st_size:,} bytes")
         except LatentError as error:
             print(error, file=sys.stderr)

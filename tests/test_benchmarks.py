@@ -1,9 +1,12 @@
 """The table that the benchmarks write into the page of figures."""
 
+import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
-from benchmarks import table
+from benchmarks import shipped, table
 from benchmarks.comparison import Row
+from latent import checkpoint
 
 OLD = "| old | peer | 1.00, 2.00 ms | 0.50 | at most 1 | then |\n"
 PAGE = f"Before.\n\n{table.BEGIN}{table.HEAD}{OLD}{table.END}\nAfter.\n"
@@ -36,3 +39,22 @@ def test_a_page_without_a_place_for_it_is_refused():
 def test_the_page_of_figures_has_a_place_for_it():
     text = table.PAGE.read_text(encoding="utf-8")
     assert table.renewed(text, [], "now") == text
+
+
+def test_the_page_of_shipped_models_has_its_table_and_names_every_file():
+    text = shipped.PAGE.read_text(encoding="utf-8")
+    written = text.partition(shipped.BEGIN)[2].partition(shipped.END)[0].removeprefix(shipped.HEAD)
+    assert shipped.renewed(text, [written]) == text
+    names = [row.split("`")[1] for row in written.splitlines()]
+    assert names == [path.name for path in checkpoint.find(shipped.FOLDER)]
+    with pytest.raises(ValueError, match="needs a line"):
+        shipped.renewed("Nothing.", [])
+
+
+def test_the_baseline_of_shipped_models_is_scikit_learns():
+    training, test = np.random.default_rng(0).integers(0, 256, (2, 60, 4, 5), np.uint8)
+    found = shipped.pca_errors(training, test, [2, 7])
+    x, y = (each.reshape(60, -1) / 255 for each in (training, test))
+    for size, error in found.items():
+        peer = PCA(size).fit(x)
+        assert error == pytest.approx(np.square(peer.inverse_transform(peer.transform(y)) - y).mean(), rel=1e-4)

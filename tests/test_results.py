@@ -121,6 +121,23 @@ def test_the_command_writes_what_is_then_taken_and_says_why_it_cannot(tiny_file,
     assert not kept.beside(damaged).exists()
 
 
+def test_what_is_kept_already_is_measured_again_only_anew(tiny_file, monkeypatch):
+    parts = [("health",)]
+    monkeypatch.setattr(results, "parts_to_keep", lambda evidence: parts)
+    monkeypatch.setattr(scores, "SCORES", {"latent_dim": scores.SCORES["latent_dim"]})
+    results.keep(tiny_file)
+    measured = []
+    own = Evidence.measure
+    monkeypatch.setattr(Evidence, "measure", lambda each, *part: measured.append(each.has(*part)) or own(each, *part))
+    parts.append(("judges_real_images",))
+    results.keep(tiny_file)
+    assert measured == [True, False]
+    assert Evidence.with_kept(LatentSpace.open(tiny_file)).has("judges_real_images")
+    measured.clear()
+    results.keep(tiny_file, anew=True)
+    assert measured == [False, False]
+
+
 def test_the_page_measures_nothing_that_is_kept(monkeypatch):
     st.cache_resource.clear()  # other tests open the same model where no results lie beside it
     st.cache_data.clear()

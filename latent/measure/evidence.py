@@ -54,7 +54,12 @@ SUBJECTS: dict[str, Subject] = {
 }  # fmt: skip
 
 JUDGE: Part = ("judge",)  # among the parts while it is to be trained
-SEED = 0  # of the samples that findings and reports speak of
+SEED = 0  # by which findings, reports and results are drawn
+# The parts that no seed moves.
+UNMOVED = {
+    JUDGE[0], "disentanglement", "had_judge", "judges_real_images", "originals", "pixel_components", "predictions",
+    "properties", "reconstruction", "seen_again",
+}  # fmt: skip
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
 MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
 
@@ -141,13 +146,19 @@ class Evidence:
     Every part is measured when it is first asked for and then ``found``, whichever section, report or thread asks; what
     was ``kept`` beside the file is not measured again. What depends on the judge raises `ArgumentError` where
     ``refusal`` says why it cannot be asked, and what depends on codes of real images where the file holds a decoder
-    alone.
+    alone. All that is drawn at random is drawn by ``seed``.
     """
 
     space: LatentSpace
     kept: Mapping[Part, Any] = field(default_factory=dict, repr=False)
     found: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    seed: int = SEED
+
+    def drawn_by(self, seed: int) -> Evidence:
+        """The evidence of the same space by another seed; what no seed moves and is found already is shared."""
+        shared = {part: value for part, value in self.found.items() if part[0] in UNMOVED}
+        return Evidence(self.space, found=shared, seed=seed)
 
     @classmethod
     def with_kept(cls, space: LatentSpace) -> Evidence:
@@ -239,7 +250,7 @@ class Evidence:
         rows = np.unique(np.linspace(0, len(space.images) - 1, N_IMAGES).astype(np.intp))
         labels, encodes = space.labels[rows], space.signature.has_encoder
         z = space.encode(space.images[rows], labels) if encodes else space.z[rows]
-        return Health.of(space.images[rows], z, labels, space.decode, has_encoder=encodes)
+        return Health.of(space.images[rows], z, labels, space.decode, has_encoder=encodes, seed=self.seed)
 
     @property
     def gates(self) -> list[Gate]:
@@ -333,7 +344,7 @@ class Evidence:
         """Two random halves of the evaluation images, without those that the judge was taught: the known ones, to whose
         codes samplers are fitted, and those held out to measure against."""
         rows = self.judge().judged(len(self.space.z))
-        known, held_out = halves(len(rows))
+        known, held_out = halves(len(rows), self.seed)
         return rows[known], rows[held_out]
 
     @measured_once
@@ -355,9 +366,9 @@ class Evidence:
         known, _ = self.halves()
         return sampling.fit(name, self.space.z[known], labels=self.space.labels[known])
 
-    def fidelities(self, seed: int = SEED) -> dict[str, Fidelity]:
+    def fidelities(self) -> dict[str, Fidelity]:
         """The fidelity of each of ``rows``, the references first."""
-        return {name: self.sampler(name, SEED if name in REFERENCES else seed).fidelity for name in self.rows}
+        return {name: self.sampler(name, self.seed).fidelity for name in self.rows}
 
     @measured_once
     def sampler(self, name: str, seed: int) -> Sampled:
@@ -394,7 +405,7 @@ class Evidence:
         space = self.space
         if space.latent_dim > MOST_MEASURED:
             return (space.statistics.std > 0).astype(np.float64)
-        bases = dimensions.base_codes(space.z[self.one_class()], space.latent_dim)
+        bases = dimensions.base_codes(space.z[self.one_class()], space.latent_dim, self.seed)
         return traversal.effects(space.decode, bases, space.statistics.std).astype(np.float64)
 
     @measured_once
@@ -452,7 +463,7 @@ class Evidence:
         """How each of the diagnosed dimensions is related to measured properties of pictures."""
         space, chosen = self.space, self.diagnosed_dimensions()
         return PropertyCorrelations.of(
-            space.z, self.properties(), space.decode, self.measure_properties, chosen, bases=self.one_class()
+            space.z, self.properties(), space.decode, self.measure_properties, chosen, self.seed, self.one_class()
         )
 
     @measured_once
@@ -503,7 +514,7 @@ class Evidence:
             rows = self.scaled_codes if features == CODES else knowledge.pixels(space.images)
             if features == PCA:
                 rows = components.principal_components(rows, space.latent_dim)
-            return np.array(astuple(Knowledge.of(rows, space.labels)), np.float64)
+            return np.array(astuple(Knowledge.of(rows, space.labels, self.seed)), np.float64)
 
         if features == CODES and not space.checkpoint.sha256:  # of no file: there is nothing to know it by
             return Knowledge(*measure().tolist())
@@ -512,7 +523,8 @@ class Evidence:
             PCA: (space.dataset.sha256, space.latent_dim, *seen),
         }
         key = of.get(features, (space.dataset.sha256, *seen))  # what the features are made of
-        return Knowledge(*store.stored(measure, "knowledge", VERSION, features, key).tolist())
+        by = () if self.seed == SEED else (self.seed,)
+        return Knowledge(*store.stored(measure, "knowledge", VERSION, features, key, *by).tolist())
 
     @measured_once
     def clusters(self, method: str, n: int, seed: int) -> Clusters:
@@ -543,7 +555,7 @@ class Evidence:
     @measured_once
     def pca_errors(self) -> NDArray[np.float64]:
         """The error of principal components as codes, from none (the mean picture) to as many as dimensions."""
-        return dimensions.pca_errors(self.space.images, self.space.latent_dim)
+        return dimensions.pca_errors(self.space.images, self.space.latent_dim, self.seed)
 
     @measured_once
     def pca_curve(self, most: int) -> NDArray[np.float64]:
@@ -563,7 +575,9 @@ class Evidence:
         if logvar is None or likelihood is None:
             return None
         decode = lambda z, of: space.decode(z, labels[of])  # noqa: E731
-        return LikelihoodBounds.of((images / 255).astype(np.float32), space.z[rows], logvar, decode, likelihood)
+        return LikelihoodBounds.of(
+            (images / 255).astype(np.float32), space.z[rows], logvar, decode, likelihood, seed=self.seed
+        )
 
     @measured_once
     def smoothness(self, kind: str) -> Smoothness:
@@ -577,7 +591,7 @@ class Evidence:
         space = self.space
         of_class = space.labels if space.signature.conditional else None
         seen = lambda pictures: self.judge()(pictures).features  # noqa: E731
-        return Paths.of(space.z, space.decode, seen, units=self.picture_units(), labels=of_class)
+        return Paths.of(space.z, space.decode, seen, units=self.picture_units(), labels=of_class, seed=self.seed)
 
     def parts(self) -> list[Part]:
         """All that there is to measure of this space, in a good order: the names and arguments of its measures.
@@ -597,7 +611,7 @@ class Evidence:
             parts += [("neighbours",), ("knowledge", CODES), ("knowledge", PCA)] if not self.class_refusal else []
         parts += [] if self.has_judge else [JUDGE]
         if judges:
-            parts += [("sampler", name, SEED) for name in self.rows]
+            parts += [("sampler", name, self.seed) for name in self.rows]
         if judges and encodes:
             parts += [("predictions",)] if self.names_classes else []
             parts += [("smoothness", kind) for kind in KINDS]

@@ -180,10 +180,11 @@ def inactive_dimensions(evidence: Evidence) -> Iterator[Finding]:
             len(inactive), "dimensions", inactive[0], defect=True,
         )  # fmt: skip
     elif n > 1:
-        row, mean = int(found.effect.argmin()), float(found.effect.mean())
-        weakest, share = int(found.dimensions[row]), float(found.effect[row] / mean)
-        text = f"All dimensions affect the image; the weakest, {weakest}, has {share:.0%} of the average effect."
-        yield Finding(text, share, "dimensions", weakest)
+        shares = found.effect / found.effect.mean()
+        text = (
+            f"All {n} dimensions affect the image, with {shares.min():.0%} to {shares.max():.0%} of the average effect."
+        )
+        yield Finding(text, float(shares.min()), "dimensions")
 
 
 @rule("properties", "dimensions")
@@ -290,9 +291,7 @@ def advice(fidelities: Mapping[str, Fidelity], *, has_prior: bool = False) -> Fi
             f"{noun(against)} ({references})."
         )
     if at_the_floor(fidelities):
-        text += (
-            " Reconstructions are not found nearer: the decoder is the limit, and a better sampler would gain nothing."
-        )
+        text += " Reconstructions are not found nearer to real images, so the decoder is the limit."
     return Finding(text, ratio, "samplers")
 
 
@@ -374,15 +373,18 @@ def usual_sampler(evidence: Evidence) -> str:
 
 @rule("overlap", "neighbours")
 def overlapping_classes(evidence: Evidence) -> Iterator[Finding]:
-    shares = np.nan_to_num(evidence.neighbours())
+    shares, counts = np.nan_to_num(evidence.neighbours()), np.bincount(evidence.space.labels)
     np.fill_diagonal(shares, 0)
-    a, b = (int(each) for each in np.unravel_index(shares.argmax(), shares.shape))
-    share, classes = float(shares[a, b]), evidence.space.classes
+    order = [divmod(int(place), len(shares)) for place in np.argsort(-shares, axis=None, kind="stable")]
+    # The neighbours of an image are no independent witnesses: each image counts once.
+    intervals = [share_interval(shares[a, b], max(int(counts[a]), 1)) for a, b in order]
+    others = sum(not apart(each, intervals[0]) for each in intervals[1:])
+    (a, b), classes = order[0], evidence.space.classes
+    unlike = f"; no difference found from {others} other pair{'s' * (others > 1)} of classes" if others else ""
     yield Finding(
-        f"Least separated: {share:.1%} of the neighbours of class {classes[a]} are class {classes[b]}.",
-        share,
-        "overlap",
-    )
+        f"Least separated: {shares[a, b]:.1%} of the neighbours of class {classes[a]} are class {classes[b]}{unlike}.",
+        float(shares[a, b]), "overlap",
+    )  # fmt: skip
 
 
 @rule("classes", "knowledge")

@@ -198,7 +198,8 @@ def of(values: dict[str, Any]) -> Judge:
         classifier = Classifier()
     state = {name: t.float() if t.is_floating_point() else t for name, t in values["state"].items()}
     classifier.load_state_dict(state, assign=True)
-    classifier.requires_grad_(False).eval().to(best_device())
+    # Channels last: a tenth faster on a processor.
+    classifier.requires_grad_(False).eval().to(best_device()).to(memory_format=torch.channels_last)
     return Judge(classifier, values["temperature"], values["recipe"]["dataset"], values["scores"])
 
 

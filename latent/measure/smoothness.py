@@ -237,9 +237,10 @@ def shortest_paths(graph: csr_array, pairs: NDArray[np.intp]) -> Iterator[NDArra
     """The nodes on the shortest path of each of ``pairs`` (n_pairs, 2), its ends included."""
     from scipy.sparse.csgraph import dijkstra
 
+    both_ways = graph.maximum(graph.T).tocsr()  # once: it is what an undirected search does anew for every pair
     for start, end in pairs:
         # From the end, so that following the predecessors from the start gives the nodes in order.
-        _, before = dijkstra(graph, directed=False, indices=end, return_predecessors=True)
+        _, before = dijkstra(both_ways, indices=end, return_predecessors=True)
         stops = [start]
         while stops[-1] != end:
             stops.append(before[stops[-1]])

@@ -245,6 +245,15 @@ def test_the_log_likelihood_comes_with_its_interval_and_what_the_posterior_costs
     assert not any("log-likelihood" in text for text in texts(evidence))
 
 
+def test_of_pairs_of_classes_that_are_not_told_apart_none_is_called_the_least_separated_alone(planted):
+    overlap = planted.found["neighbours",] = np.eye(10)
+    overlap[4, 9] = 0.6
+    sentence = "Least separated: 60.0% of the neighbours of class 4 are class 9"
+    assert f"{sentence}." in texts(planted)
+    overlap[3, 5] = overlap[5, 3] = 0.5
+    assert f"{sentence}; no difference found from 2 other pairs of classes." in texts(planted)
+
+
 def test_behind_a_closed_gate_nothing_else_is_said(planted):
     planted.found["health",] = Health(0.09, 0.08, (-0.02, -0.01), 0.28, 0.2, 0.2, 0.3, 1.0, 0.4)
     said = texts(planted)
@@ -277,7 +286,7 @@ def test_a_space_of_one_dimension_and_one_without_represented_properties_have_th
     planted.found["dimensions",] = Dimensions(
         np.arange(3), np.ones(3), np.array([1, 2, 0.5]), np.ones(3), None, np.eye(3), 3.0
     )
-    assert any("the weakest, 2, has 43% of the average effect" in text for text in texts(planted))
+    assert "All 3 dimensions affect the image, with 43% to 171% of the average effect." in texts(planted)
 
 
 def test_every_rule_needs_something_that_there_is_to_measure(planted):
