@@ -61,9 +61,19 @@ class Disentanglement:
         values = np.array(scores_of(codes, factors, *bins))
         groups = leave_out(len(codes), N_GROUPS)
         without = np.array([scores_of(codes[r], factors[r], bins[0][r], bins[1][r]) for r in groups])
-        intervals = {name: jackknife(values[place], without[:, place]) for place, name in enumerate(SCORES)}
+        intervals = {name: within_0_and_1(jackknife(values[i], without[:, i])) for i, name in enumerate(SCORES)}
         named = dict(zip(SCORES, values.tolist(), strict=True))
         return cls(tuple(varying), **named, intervals=intervals, information=mutual_information(*bins)[0])
+
+
+def within_0_and_1(interval: Interval) -> Interval:
+    """An interval of a score, which is never outside.
+
+    >>> within_0_and_1((-0.02, 0.04))
+    (0.0, 0.04)
+    """
+    low, high = (min(max(bound, 0.0), 1.0) for bound in interval)
+    return low, high
 
 
 def scores_of(codes: Table, factors: Table, z_bins: NDArray[np.intp], factor_bins: NDArray[np.intp]) -> list[float]:

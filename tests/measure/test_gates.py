@@ -17,6 +17,9 @@ from latent.space import LatentSpace
 from tests.support.models import CHECKPOINTS, ROOT, tiny
 
 PLANTED = ROOT.parent / "shared" / "cases" / "planted-models"
+CONDITIONAL = (
+    ROOT.parent / "shared" / "foreign_checkpoints" / "ah-afshin__generative_digit_clustering__cvae_autoencoder.pth"
+)
 VAE = Signature("vae", 16, (1, 28, 28), (16,))
 
 
@@ -49,6 +52,18 @@ def bias(weight):
 def all_findings(evidence):
     list(gather(evidence))
     return findings(evidence)
+
+
+def inverted(state, code, first):
+    """Black and white change places in what the decoder makes."""
+    last = [key for key in state if key.startswith("decoder.") and key.endswith("weight")][-1]
+    state[last] *= -1
+    state[bias(last)] *= -1
+
+
+def widened(state, code, first):
+    """The posterior's standard deviations are twenty times what they were; its means stay."""
+    state[bias(code)][len(state[code]) // 2 :] += 2 * np.log(20)
 
 
 def dark(state, code, first):
@@ -201,3 +216,31 @@ def test_planted_models_have_exactly_their_findings(name, beginnings):
     found = [each.text for each in all_findings(few(LatentSpace.open(PLANTED / name)))]
     assert len(found) == len(beginnings)
     assert all(text.startswith(beginning) for text, beginning in zip(found, beginnings))
+
+
+def test_inverted_reconstructions_are_the_only_finding():
+    (found,) = all_findings(changed("ae-16", inverted))
+    assert found.text.startswith("Not trained, or not on such images: reconstructions have nothing in common")
+
+
+@pytest.mark.exhaustive
+def test_posteriors_that_are_too_wide_lower_the_bounds_and_change_no_other_finding():
+    healthy, wide = (all_findings(changed("vae-16", change)) for change in (lambda *given: None, widened))
+    (of_healthy,), (of_wide,) = ([each for each in found if "log-likelihood" in each.text] for found in (healthy, wide))
+    assert of_wide.value < of_healthy.value - 100
+    assert [each.text for each in wide if each is not of_wide] == [
+        each.text for each in healthy if each is not of_healthy
+    ]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not CONDITIONAL.exists(), reason="the shared cases are not beside this checkout")
+def test_a_strangers_conditional_model_has_what_holds_beside_a_class_and_no_word_of_classes_in_the_code():
+    found = [each.text for each in all_findings(few(LatentSpace.open(CONDITIONAL)))]
+    assert found[0].startswith("The class is an input of this model beside the code")
+    assert any(
+        "codes that hold nothing of the class, which is given beside them, would reach" in text for text in found
+    )
+    assert any(" within a class. On linear paths" in text for text in found)
+    for words in ("Least separated", "Samples from", "log-likelihood", "5-NN"):
+        assert not any(text.startswith(words) or words in text for text in found)
