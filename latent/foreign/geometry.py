@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from heapq import nsmallest
+from itertools import product
+from operator import itemgetter
 
 from latent.foreign.chains import Chain, Joint, Link, image_shape, side_of
 from latent.foreign.clock import Clock
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
 MOST_ABOVE_CHEAPEST = 2.5, 5.0  # in cost, in a narrow and in a wide search
-COST_BOUNDS = (1.0, 2.0, 3.5, 5.0, 7.0)  # tried in turn
 SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
-MOST_WAYS = 2_000  # of the ways through one half, the cheapest
-MOST_RUNS = 60_000  # steps of the search for the ways through one half
+MOST_WAYS = 32, 80  # of the ways to a map of one side, the cheapest, in a narrow and in a wide search
+FARTHEST_BEHIND = 3.0, 5.0  # in cost, behind the cheapest way to any side
+LOPSIDED_COST, UNLIKE_COST = 0.4, 0.2  # where maps grow over other sides than they shrank, and in other layers
 LARGER_COST, SMALLER_COST = 0.8, 1.5  # of a last map that has to be cut or brought to the image's side
 MOST_TO_FIT = 8  # pixels by which it may be larger or smaller
 POOLED_COST = 1.0  # of maps that are averaged to the side that a dense layer takes
@@ -87,41 +90,44 @@ def geometries(
     ``wide`` to look further; ``same_padding`` for files of a library that pads to keep the side. When the clock has
     run out, those that were found.
     """
-    found: list[Geometry] = []
     clock = clock or Clock(5.0)
-    for bound in COST_BOUNDS:
-        more = sorted(geometries_up_to(bound, chain, known, same_padding, clock), key=lambda geometry: geometry.cost)
-        found = more if len(more) > len(found) else found
-        if clock.has_run_out:
-            break
-        enough = len(found) >= MOST_GEOMETRIES[wide] or (found and bound >= found[0].cost + MOST_ABOVE_CHEAPEST[wide])
-        if enough or not any(link.is_conv for link in chain.links):
-            break
+    found = sorted(all_geometries(chain, known, wide, same_padding, clock), key=lambda geometry: geometry.cost)
     return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + MOST_ABOVE_CHEAPEST[wide]]
 
 
-def geometries_up_to(
-    bound: float, chain: Chain, known: Mapping[str, Known], same_padding: bool, clock: Clock
+def all_geometries(
+    chain: Chain, known: Mapping[str, Known], wide: bool, same_padding: bool, clock: Clock
 ) -> Iterator[Geometry]:
-    """Every geometry up to a cost: each way from the image joined with each way back from where it ends."""
-    for side in image_sides(chain):
-        extra = side_cost(side, chain) if len(image_sides(chain)) > 1 else 0.0
+    """Every likely geometry: each way from the image joined with each way back from where it ends."""
+    sides = image_sides(chain)
+    for side in sides:
+        extra = side_cost(side, chain) if len(sides) > 1 else 0.0
         for turn in turns(chain):
             start = side if chain.has_encoder else 1
-            backs: dict[int, list[Half]] = {}
-            for there in halves(chain, range(turn), start, known, bound - extra, same_padding, clock):
-                end = there.sides[-1] if there.sides else start
-                if end not in backs:
-                    ways = halves(chain, range(turn, len(chain.links)), end, known, bound - extra, same_padding, clock)
-                    backs[end] = [way for way in ways if abs((way.sides[-1] or side) - side) <= MOST_TO_FIT]
+            split = turn + (not chain.links[turn].is_conv)  # behind a dense layer it no longer matters what came to it
+            there = halves(chain, range(split), start, known, wide, same_padding, clock)
+            for end, ways in there.items():
+                back = halves(chain, range(split, len(chain.links)), end, known, wide, same_padding, clock)
                 if clock.has_run_out:
                     return
-                for back in backs[end]:
-                    if extra + there.cost + back.cost > bound:
-                        break
-                    cost = extra + there.cost + back.cost + fitting_cost(back.sides[-1] or side, side)
-                    if cost <= bound:
-                        yield Geometry(side, turn, there.steps + back.steps, there.sides + back.sides, cost)
+                near = [way for last, each in back.items() if abs((last or side) - side) <= MOST_TO_FIT for way in each]
+                most = ways[0].cost + min((way.cost for way in near), default=0.0) + MOST_ABOVE_CHEAPEST[wide]
+                for first, second in product(ways, near):
+                    if (cost := first.cost + second.cost) <= most:
+                        cost += extra + fitting_cost(second.sides[-1] or side if second.sides else side, side)
+                        cost += symmetry_cost(start, first, second)
+                        yield Geometry(side, turn, first.steps + second.steps, first.sides + second.sides, cost)
+
+
+def symmetry_cost(start: int, first: Half, second: Half) -> float:
+    """What it costs that maps do not grow as they shrank, over the same sides and in the same layers: most authors
+    write a decoder that mirrors the encoder."""
+    shrinking = [start, *(side for side in first.sides if side)][::-1]
+    growing = [shrinking[0], *(side for side in second.sides if side)]
+    if len(shrinking) == 1 or len(growing) == 1:
+        return 0.0
+    unlike = UNLIKE_COST * (shrinking != growing)
+    return unlike + LOPSIDED_COST * (list(dict.fromkeys(shrinking)) != list(dict.fromkeys(growing)))
 
 
 def fitting_cost(found: int, side: int) -> float:
@@ -159,62 +165,75 @@ def turns(chain: Chain) -> list[int]:
     if len(changes) == 1:
         return changes
     transposed = [index for index, link in enumerate(links) if link.transposed]
-    return transposed[:1] or list(range(1, len(links)))
+    return transposed[:1] or sorted(range(1, len(links)), key=lambda turn: abs(2 * turn - len(links)))
 
 
 def halves(
-    chain: Chain,
-    places: range,
-    start: int,
-    known: Mapping[str, Known],
-    bound: float,
-    same_padding: bool,
-    clock: Clock,
-) -> list[Half]:
-    """Every way, up to a cost, to run the links in these places on a map of side ``start``, until time runs out."""
+    chain: Chain, places: range, start: int, known: Mapping[str, Known], wide: bool, same_padding: bool, clock: Clock
+) -> dict[int, list[Half]]:
+    """The cheapest ways to run the links in these places on a map of side ``start``, by the side of the last map,
+    cheapest first; none where time runs out.
+
+    Link by link, and of the ways to a side only the cheapest: what a dearer one could become, they can as well.
+    """
+    so_far, links = {start: [Half()]}, chain.links
+    for index in places:
+        if clock.has_run_out:
+            return {}
+        moves = [
+            (coming, step, after, cost, so_far[side])
+            for side in so_far
+            for coming in [side_coming(chain, index, side)]
+            for step, after, cost in moves_through(chain, index, places, coming, known, same_padding)
+        ]
+        dearest = min((ways[0].cost + cost for *_, cost, ways in moves), default=0.0) + FARTHEST_BEHIND[wide]
+        further: dict[int, list[tuple[float, Half, Step | None]]] = {}
+        for side, step, after, cost, ways in moves:
+            for way in ways:
+                if way.cost + cost > dearest:
+                    break
+                more = cost_in_place(links[places.start : index], way.steps, links[index], step, side) if step else cost
+                further.setdefault(after, []).append((way.cost + more, way, step))
+        so_far = {
+            after: [
+                Half((*way.steps, step), (*way.sides, after), cost)
+                for cost, way, step in nsmallest(MOST_WAYS[wide], found, key=itemgetter(0))
+            ]
+            for after, found in further.items()
+        }
+    return so_far
+
+
+def side_coming(chain: Chain, index: int, side: int) -> int:
+    """The side of the map that comes to a link behind one of ``side``: another one where a vector becomes a map."""
+    link = chain.links[index]
+    return (side_of(chain.links[index - 1].n_out // link.n_in) or 0) if link.joint == Joint.UNFLATTEN else side
+
+
+def moves_through(
+    chain: Chain, index: int, places: range, side: int, known: Mapping[str, Known], same_padding: bool
+) -> Iterator[tuple[Step | None, int, float]]:
+    """What a link can do to a map of a side: the step, None for a dense layer, the side behind it, 0 for a vector, and
+    what it costs by itself."""
     links = chain.links
-    kept = {index for skip in chain.skips if not skip.projection for index in range(skip.first, skip.last + 1)}
-    largest = max(start, *chain.image_sides) + 8
-    found: list[Half] = []
-    budget = [MOST_RUNS]
-
-    def run(index: int, side: int, half: Half) -> None:
-        budget[0] -= 1
-        if budget[0] < 0 or (not budget[0] % 200 and clock.has_run_out):
-            return
-        if index == places.stop:
-            found.append(half)
-            return
-        link = links[index]
-        if not link.is_conv:
-            last = links[index - 1] if index else None
-            cost = half.cost
-            if last and last.is_conv and side * side * last.n_out != link.n_in - link.condition:
-                taken = side_of((link.n_in - link.condition) // last.n_out) or side
-                cost += POOLED_COST
-                if taken >= side or cost > bound:
-                    return
-            run(index + 1, 0, Half((*half.steps, None), (*half.sides, 0), cost))
-            return
-        if link.joint == Joint.UNFLATTEN:
-            side = side_of(links[index - 1].n_out // link.n_in) or 0
-        growing = index >= places.start > 0 or not chain.has_encoder
-        before, behind = modules_before(chain, index), modules_before(chain, index + 1)
-        steps = likely_steps(link.layer.kernel[0], link.transposed, growing, before, behind, same_padding)
-        if link.layer.name in known:
-            steps = steps_as_known(steps, known[link.layer.name], link)
-        for step in steps:
-            if half.cost > bound:
-                break
-            total = half.cost + cost_in_place(links[places.start : index], half.steps, link, step, side)
-            after = step.side(side, link.layer.kernel[0])
-            if index in kept and after != side:
-                continue  # what goes round it could not be added
-            if total <= bound and 1 <= after <= largest:
-                run(index + 1, after, Half((*half.steps, step), (*half.sides, after), total))
-
-    run(places.start, start, Half())
-    return sorted(found, key=lambda half: half.cost)[:MOST_WAYS]
+    link, last = links[index], links[index - 1] if index else None
+    if not link.is_conv:
+        if not last or not last.is_conv or side * side * last.n_out == link.n_in - link.condition:
+            yield None, 0, 0.0
+        elif (side_of((link.n_in - link.condition) // last.n_out) or side) < side:
+            yield None, 0, POOLED_COST
+        return
+    largest = max(side, *chain.image_sides) + 8
+    kept = any(skip.first <= index <= skip.last for skip in chain.skips if not skip.projection)
+    growing = index >= places.start > 0 or not chain.has_encoder
+    before, behind = modules_before(chain, index), modules_before(chain, index + 1)
+    steps = likely_steps(link.layer.kernel[0], link.transposed, growing, before, behind, same_padding)
+    if link.layer.name in known:
+        steps = steps_as_known(steps, known[link.layer.name], link)
+    for step in steps:
+        after = step.side(side, link.layer.kernel[0])
+        if 1 <= after <= largest and (after == side or not kept):  # else what goes round it could not be added
+            yield step, after, step.cost
 
 
 def modules_before(chain: Chain, index: int) -> int | None:
