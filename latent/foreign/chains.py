@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import islice
+from itertools import islice, pairwise
 from math import isqrt
 from types import MappingProxyType
 
@@ -79,6 +79,11 @@ class Link:
     def is_conv(self) -> bool:
         return self.layer.kind == "conv"
 
+    @property
+    def activated_late(self) -> bool:
+        """Whether the activation before it stands between it and the normalisations before it."""
+        return bool(self.before) and (self.layer.modules_before or 0) > 0
+
 
 @dataclass(frozen=True)
 class Skip:
@@ -121,6 +126,15 @@ class Chain:
     @property
     def has_encoder(self) -> bool:
         return self.links[0].joint != Joint.CODE
+
+    @property
+    def normalised_late(self) -> bool:
+        """Whether the file shows that activations stand before the normalisations: each has a module before it, and the
+        next layer none."""
+        norms = [norm for link in self.links for norm in link.after]
+        behind = [then.layer for link, then in pairwise(self.links) if link.after]
+        late = [norm.modules_before for norm in norms] + [None if layer.modules_before else 1 for layer in behind]
+        return bool(norms) and all(late)
 
     @property
     def used(self) -> set[str]:
@@ -184,6 +198,8 @@ def placed_normalisations(
             after.setdefault(free[0].name, []).append(norm)
         elif later and n in (later[0].shape[0], later[0].shape[1]):
             before.setdefault(later[0].name, []).append(norm)
+        elif n > 1 and (lone := [m for m in earlier if fits_after(m, n) and m.name not in after]):
+            after[lone[0].name] = [norm]  # in a list of normalisations, say, behind a list of layers
     return before, after
 
 

@@ -164,7 +164,8 @@ class Tracer:
             came = self.value
             self.where = reading.chain.links[index].layer.name
             if index not in (0, reading.code):
-                self.activate(reading.activations[index])
+                if not reading.chain.links[index].activated_late:
+                    self.activate(reading.activations[index])
                 self.pool(index - 1)
             for skip in reading.skips:
                 if skip.first == index:
@@ -189,6 +190,8 @@ class Tracer:
         self.arrange(link)
         for norm in link.before:
             self.normalise(norm)
+        if link.activated_late and index not in (0, reading.code):
+            self.activate(reading.activations[index])
         if link.condition:
             self.tell(link.label)
         self.layer(link, reading.geometry.steps[index])

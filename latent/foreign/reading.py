@@ -440,6 +440,13 @@ class Reading:
             h = FITS[self.fit](h, self.side)
         return h.reshape(len(h), self.channels, self.side, self.side)
 
+    @property
+    def as_encoder(self) -> Reading:
+        """All that its codes hang on: readings whose encoders are alike have the same one, whatever their decoders."""
+        steps, sides = self.geometry.steps[: self.code], self.geometry.sides[: self.code]
+        geometry = replace(self.geometry, turn=0, steps=steps, sides=sides, cost=0.0)
+        return replace(self, geometry=geometry, activations=self.activations[: self.code], output="", fit="")
+
     def picture(self, y: Tensor) -> Tensor:
         """What the last layer puts out as pixels in [0, 1]."""
         return VIEWS[self.view].torch(OUTPUTS[self.output].torch(y).clamp(0, 1))
@@ -450,14 +457,18 @@ class Reading:
         for index in places:
             came = h
             if index not in (0, self.code):
-                h = self.pooled(index - 1, ACTIVATIONS[self.activations[index]].torch(h))
-                came = self.pooled(index - 1, came)
+                early = h if self.chain.links[index].activated_late else self.activated(index, h)
+                h, came = self.pooled(index - 1, early), self.pooled(index - 1, came)
             begun |= {skip: h if self.skip_activated else came for skip in self.skips if skip.first == index}
             h = self.run_link(index, h, label)
             for skip in self.skips:
                 if skip.last == index and skip in begun:
                     h = h + self.run_projection(skip, begun[skip], h)
         return h
+
+    def activated(self, index: int, h: Tensor) -> Tensor:
+        """What the activation before a link makes of what comes; nothing else before the first one, and the code."""
+        return h if index in (0, self.code) else ACTIVATIONS[self.activations[index]].torch(h)
 
     def pooled(self, index: int, h: Tensor) -> Tensor:
         """Maps behind the pool of a link, where it has one.
@@ -486,6 +497,8 @@ class Reading:
             h = (h.movedim(1, 3) if self.channels_last else h).flatten(1)
         for norm in link.before:
             h = self.normalised(norm, h)
+        if link.activated_late:
+            h = self.activated(index, h)
         if link.condition and label is not None:
             joined = numbers_of_label(label, link.label)
             h = torch.cat([joined, h] if self.label_first else [h, joined], dim=1)
@@ -610,10 +623,14 @@ def possible_splits(reading: Reading) -> list[str]:
 
 
 def with_activation(reading: Reading, activation: str, where: Callable[[int], bool] = lambda index: True) -> Reading:
-    """The reading with this activation in every place that has one; with ``where``, only before the links meant."""
+    """The reading with this activation in every place that has one; with ``where``, only before the links meant.
+
+    Where the file shows that it stands before the normalisations, that is such a place.
+    """
     before = enumerate(reading.activations)
     changed = tuple(activation if each != "none" and where(index) else each for index, each in before)
-    return replace(reading, activations=changed)
+    late = reading.chain.normalised_late
+    return replace(reading, activations=changed, norm_activation=activation if late else reading.norm_activation)
 
 
 def with_activation_before(reading: Reading, index: int, activation: str) -> Reading:

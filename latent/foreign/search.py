@@ -59,18 +59,20 @@ CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 SMALLEST_SIDE = 8  # of images in use whose side is tried on networks, too
-FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 8, 16, 24, 64, 500
+FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 4, 16, 24, 64, 500
 MOST_MULTIPLICATIONS = 1.5e9  # of one run: fewer images for large networks
 FEWEST_IMAGES = 4
+MOST_ENCODED = 200  # encoders whose codes are kept
 FALLEN_BACK = 0.5  # in the logarithm of the error, on the first few images: not worth running on the others
 STYLED = 4  # bases that are tried with every style of normalisation
 FIRST_KEPT = 8  # bases by what they achieve, and as many by what they cost
-KEPT, REFINED, JUDGED = 8, 4, 6  # readings after the coarse and the full round, in the fine one, and on most images
+KEPT, REFINED, JUDGED = 8, 4, 4  # readings after the coarse and the full round, in the fine one, and on most images
 KEPT_ALIKE = 3  # readings of those with the same sizes of image and code
 FAR_BEHIND = 1.0  # in the logarithm of the error
-TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
+TOO_FAR_BEHIND = 0.3  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 DECODER_ODDITY_PRICE = 0.12  # the same where there is no encoder, and the error says less
+PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
 GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
 WORSE_THAN_MEAN_PRICE = 2.5  # of a reading whose pictures are farther from the images than the mean image is
@@ -242,10 +244,10 @@ def check_result(
     if results:
         best = results[0]
         raise CheckpointError(
-            f"no interpretation beats the mean image (MSE {best.error:.3f} against {best.mean_error:.3f}); it may be "
-            "untrained, of another kind, or trained on other images"
+            f"no interpretation that was tried beats the mean image (MSE {best.error:.3f} against "
+            f"{best.mean_error:.3f}); it may be untrained, of another kind, or trained on other images"
         )
-    raise CheckpointError("no strides of its convolutions lead from an image to an image of the same side")
+    raise CheckpointError("no strides that were tried lead its convolutions from an image to an image of the same side")
 
 
 def known_convolutions(modules: Mapping[str, Record]) -> dict[str, Known]:
@@ -295,9 +297,10 @@ def first_readings(
     activations = tuple(
         "none" if surely_no_activation(chain, index) else USUAL_ACTIVATION for index in range(len(chain.links))
     )
+    norm_activation = USUAL_ACTIVATION if chain.normalised_late else "none"
     for geometry in geometries(chain, known, wide, same_padding=channels_last, clock=clock):
         code = code_position(chain, geometry)
-        yield Reading(chain, geometry, code, activations, channels_last=channels_last)
+        yield Reading(chain, geometry, code, activations, norm_activation, channels_last=channels_last)
 
 
 def surely_no_activation(chain: Chain, index: int) -> bool:
@@ -341,6 +344,7 @@ class Search:
         self.examples = examples
         self.found: dict[tuple[Reading, int], Scored] = {}
         self.different: dict[tuple[Reading, Reading], bool] = {}
+        self.encoded: dict[tuple[Reading, int], Tensor] = {}
 
     def run(self, bases: list[Reading], clock: Clock) -> list[Scored]:
         """The best readings, best first."""
@@ -349,26 +353,32 @@ class Search:
         bases = self.first_of(bases, clock.share(COARSE_SHARE))
         kept = self.best_of(coarse_readings(bases), COARSE_IMAGES, clock.share(COARSE_SHARE))
         kept = self.best_of(full_readings([scored.reading for scored in kept]), FULL_IMAGES, clock.share(FULL_SHARE))
-        kept = sorted(kept, key=final_cost)[:REFINED]
-        fine = clock.share(FINE_SHARE)
-        for scored in kept:
-            if final_cost(scored) <= final_cost(kept[0]) + TOO_FAR_BEHIND:
+        fine, leader = clock.share(FINE_SHARE), inf
+        for scored in sorted(kept, key=final_cost)[:REFINED]:
+            if final_cost(scored) <= leader + TOO_FAR_BEHIND:
                 self.refine(scored.reading, fine)
+                leader = min(map(final_cost, [scored, *self.all_on(FINE_IMAGES)]))
         return self.judged(FINE_IMAGES, clock) or kept
 
     def first_of(self, bases: list[Reading], clock: Clock) -> list[Reading]:
-        """The bases that do best as authors mostly write them, and the likeliest whatever they do."""
+        """The bases that do best as authors mostly write them, and the likeliest whatever they do, each in its best
+        style."""
         ranked = sorted(bases, key=lambda base: base.geometry.cost + base.chain.cost)
-        best: dict[Reading, float] = {}
-        for base in ranked:
-            for reading in (base, *styles_of(base)):
-                for pixels in tried_in(Round.COARSE, PIXELS):
-                    with suppress(RuntimeError):
-                        outcome = self.with_each_output(replace(reading, pixels=pixels), FIRST_IMAGES)
-                        best[base] = min([best.get(base, inf), *map(early_cost, outcome)])
-            if clock.has_run_out:
-                break
-        return list(dict.fromkeys([*sorted(best, key=lambda base: best[base])[:FIRST_KEPT], *ranked[:FIRST_KEPT]]))
+        looked_at = [found for base in ranked if (found := self.first_look([base, *orders_of(base)], clock))]
+        good = sorted(looked_at, key=early_cost)[: 2 * FIRST_KEPT]
+        styled = [self.first_look([each.reading, *styles_of(each.reading)], clock) or each for each in good]
+        best = sorted(styled, key=early_cost)[:FIRST_KEPT]
+        return list(dict.fromkeys([*(scored.reading for scored in best), *ranked[:FIRST_KEPT]]))
+
+    def first_look(self, readings: Iterable[Reading], clock: Clock) -> Scored | None:
+        """The best of these readings on the first few images, in each usual scale of the pixels; None where their sizes
+        do not meet after all, or the clock has run out."""
+        found: list[Scored] = []
+        for reading in readings:
+            for pixels in () if clock.has_run_out else tried_in(Round.COARSE, PIXELS):
+                with suppress(RuntimeError):
+                    found += self.with_each_output(replace(reading, pixels=pixels), FIRST_IMAGES)
+        return min(found, key=early_cost, default=None)
 
     def judged(self, n: int, clock: Clock) -> list[Scored]:
         """The best of what was run on ``n`` images, on as many images as there are."""
@@ -427,18 +437,32 @@ class Search:
 
     def with_each_output(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
-        many = affordable(reading, n)
-        images, labels = self.examples.batch(reading, many)
-        mean_error, price = self.examples.mean_error(reading, many), price_of_sizes(reading)
-        z = reading.unquantised(images, labels)
-        y = reading.decode(reading.quantised(z), labels)
-        found = []
-        for output in OUTPUTS:
-            each = reading.with_output(output)
-            error = float(torch.dist(each.picture(y), images)) ** 2 / images.numel()
-            self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price)
-            found.append(self.found[each, n])
-        return found
+        readings = [reading.with_output(output) for output in OUTPUTS]
+        if (readings[0], n) not in self.found:
+            many = affordable(reading, n)
+            images, labels = self.examples.batch(reading, many)
+            mean_error, price = self.examples.mean_error(reading, many), price_of_sizes(reading)
+            y = reading.decode(self.codes(reading, many), labels)
+            activated = {name: ACTIVATIONS[name].torch(y) for name in {each.activation for each in OUTPUTS.values()}}
+            seen = VIEWS[reading.view].torch(images)
+            for each in readings:
+                output = OUTPUTS[each.output]
+                pixels = PIXELS[output.pixels].to_unit(activated[output.activation]).clamp(0, 1)
+                error = float(torch.dist(pixels, seen)) ** 2 / seen.numel()
+                self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price)
+        return [self.found[each, n] for each in readings]
+
+    def codes(self, reading: Reading, n: int) -> Tensor:
+        """The codes of the first ``n`` images, kept for the readings that differ in what stands behind the code."""
+        key = reading.as_encoder, n
+        if key not in self.encoded:
+            if len(self.encoded) == MOST_ENCODED:
+                self.encoded.clear()
+            codes = reading.encode(*self.examples.batch(reading, n))
+            if n > FINE_IMAGES:
+                return codes
+            self.encoded[key] = codes
+        return self.encoded[key]
 
     def refine(self, reading: Reading, clock: Clock) -> None:
         """Go through the choices one by one and make every change that helps, for as long as one helps."""
@@ -595,7 +619,9 @@ def oddity(reading: Reading) -> float:
     """How many unusual choices a reading makes."""
     usual_ones = tried_in(Round.FULL, ACTIVATIONS)
     used = {index: name for index, name in enumerate(reading.activations) if index not in (0, reading.code)}
-    names = list(used.values())
+    late = reading.chain.normalised_late
+    names = [name for index, name in used.items() if not (late and surely_no_activation(reading.chain, index))]
+    names += [reading.norm_activation] * late
     main = max(dict.fromkeys(names), key=names.count, default=USUAL_ACTIVATION)  # of equally many the first
     odd: float = sum(name != main and not surely_no_activation(reading.chain, index) for index, name in used.items())
     odd += reading.code_activation != "none"
@@ -605,9 +631,9 @@ def oddity(reading: Reading) -> float:
     odd += reading.pixels not in tried_in(Round.FULL, PIXELS)
     odd += reading.pixels not in OUTPUTS[reading.output].likely_for
     odd += reading.label_first
-    odd += reading.norm_activation != "none"
+    odd += reading.norm_activation != ("none" if not late else main)
     odd += reading.view != USUAL_VIEW
-    odd += (reading.padding != "zeros") + (reading.pooling != "max") + (not reading.residual)
+    odd += PADDINGS_ODDITY[reading.padding] + (reading.pooling != "max") + (not reading.residual)
     odd += reading.norm_style in ("root mean square", "each place")
     if not reading.chain.has_encoder:
         odd += main != USUAL_ACTIVATION
@@ -616,33 +642,36 @@ def oddity(reading: Reading) -> float:
 
 
 def coarse_readings(bases: list[Reading]) -> Iterator[Reading]:
-    """Each base, the best first, with a few activations and pixel scales, views and normalisations.
+    """Each base, the best first, and what differs from it by activation and pixel scale, view or normalisation.
 
-    Where the code is a stack of feature maps, they may well have gone through the activation, too.
+    Where the code is a stack of feature maps, it may well have gone through the activation, too.
     """
     activations, scales = tried_in(Round.COARSE, ACTIVATIONS), tried_in(Round.COARSE, PIXELS)
     for place, base in enumerate(bases):
-        styles = [base, *styles_of(base)]
-        for style in styles:
+        yield base
+        for activation in activations:
             for pixels in scales:
-                for activation in activations:
-                    yield replace(with_activation(style, activation), pixels=pixels)
-            for view in views_of(base):
-                yield replace(style, view=view)
-            for norm_style in norm_styles(base) if place < STYLED else ():
-                yield replace(style, norm_style=norm_style)
+                yield replace(with_activation(base, activation), pixels=pixels)
+        for view in views_of(base):
+            yield replace(base, view=view)
+        for norm_style in norm_styles(base) if place < STYLED else ():
+            yield replace(base, norm_style=norm_style)
         if len(base.code_shape) > 1:
             yield replace(base, pixels=scales[0], code_activation=USUAL_ACTIVATION)
 
 
-def styles_of(reading: Reading) -> Iterator[Reading]:
-    """The reading as other authors run such a network: what cannot be found choice by choice, since all else hangs
-    on it."""
+def orders_of(reading: Reading) -> Iterator[Reading]:
+    """The reading with numbers in other places: in wrong ones nothing works."""
     for split in possible_splits(reading):
         if split != reading.split:
             yield replace(reading, split=split)
     if reading.conditional:
         yield replace(reading, label_first=not reading.label_first)
+
+
+def styles_of(reading: Reading) -> Iterator[Reading]:
+    """The reading as other authors run such a network: what cannot be found choice by choice, since all else hangs
+    on it."""
     for layer in reading.codebooks():
         yield replace(reading, codebook=layer.name)
     for index, link in enumerate(reading.chain.links):
