@@ -3,10 +3,11 @@
 import torch
 from torch import nn
 
-from latent.foreign.chains import chains
+from latent.foreign.chains import Expected, chains
 from latent.foreign.clock import Clock
+from latent.foreign.geometry import geometries
 from latent.foreign.layers import layers_of
-from tests.support.authors import Dense, Embedded, Quantised, Residual, mlp, residual_maps
+from tests.support.authors import Dense, Embedded, Listed, Quantised, Residual, behind_activations, mlp, residual_maps
 
 
 def layers(*parts: nn.Module, **named: nn.Module):
@@ -76,3 +77,33 @@ def test_the_clock_is_shared_out():
     assert Clock(0).has_run_out
     assert Clock(-1).left == 0
     assert torch.tensor(clock.left) > 9
+
+
+def test_normalisations_in_a_list_of_their_own_stand_behind_the_layers_that_they_fit():
+    chain, *_ = chains(layers(Listed(norm=True)))
+    behind = {link.layer.name: [norm.name for norm in link.after] for link in chain.links if link.after}
+    assert behind == {"enc_layers.0": ["norms.0"], "enc_layers.1": ["norms.1"]}
+
+
+def test_the_numbers_of_a_sequential_tell_normalisations_behind_activations():
+    late, *_ = chains(layers(behind_activations(nn.ReLU, nn.BatchNorm1d, nn.Sigmoid)))
+    early, *_ = chains(layers(Dense(nn.BatchNorm1d)))
+    assert late.normalised_late
+    assert not early.normalised_late
+
+
+def test_strides_of_every_other_layer_are_found_in_a_deep_network():
+    def down(n_in: int, n_out: int) -> list[nn.Module]:
+        return [nn.Conv2d(n_in, n_out, 3, 2, 1), nn.GELU(), nn.Conv2d(n_out, n_out, 3, 1, 1), nn.GELU()]
+
+    def up(n_in: int, n_out: int) -> list[nn.Module]:
+        return [nn.ConvTranspose2d(n_in, n_out, 3, 2, 1, 1), nn.GELU(), nn.Conv2d(n_out, n_out, 3, 1, 1), nn.GELU()]
+
+    encoder = nn.Sequential(
+        *down(1, 8), *down(8, 16), nn.Conv2d(16, 16, 3, 2, 1), nn.GELU(), nn.Flatten(), nn.Linear(256, 9)
+    )
+    decoder = nn.Sequential(*up(16, 16), *up(16, 8), nn.ConvTranspose2d(8, 1, 3, 2, 1, 1), nn.Tanh())
+    parts = layers(encoder=encoder, linear=nn.Linear(9, 256), decoder=decoder)
+    chain, *_ = chains(parts, expected=Expected(sides=(32,)))
+    found = geometries(chain, {})
+    assert found[0].sides == (16, 16, 8, 8, 4, 0, 0, 8, 8, 16, 16, 32)

@@ -502,6 +502,123 @@ def residual_maps(projected: bool) -> nn.Module:
     )  # fmt: skip
 
 
+class Denoising(nn.Module):
+    """Three convolutions and two pools, one for all, down; two transposed convolutions of kernel 2 back."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 32, 3, padding=1), nn.Conv2d(32, 16, 3, padding=1)
+        self.conv3, self.pool = nn.Conv2d(16, 4, 3, padding=1), nn.MaxPool2d(2, 2)
+        self.t_conv1, self.t_conv2 = nn.ConvTranspose2d(4, 16, 2, stride=2), nn.ConvTranspose2d(16, 1, 2, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.pool(F.relu(self.conv1(x)))
+        x = F.relu(self.conv3(self.pool(F.relu(self.conv2(x)))))
+        return torch.sigmoid(self.t_conv2(F.relu(self.t_conv1(x))))
+
+
+class Listed(nn.Module):
+    """Layers in lists; ``norm`` puts normalisations into a list of their own behind them."""
+
+    def __init__(self, norm: bool = False) -> None:
+        super().__init__()
+        sizes = [784, 256, 64, 10]
+        self.enc_layers = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(sizes))
+        self.dec_layers = nn.ModuleList(nn.Linear(n, m) for n, m in pairwise(sizes[::-1]))
+        self.norms = nn.ModuleList(nn.BatchNorm1d(n) for n in sizes[1:-1]) if norm else [nn.Identity()] * 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = x.flatten(1)
+        for layer, norm in zip(self.enc_layers, self.norms, strict=False):
+            h = F.relu(norm(layer(h)))
+        h = self.enc_layers[-1](h)
+        for layer in self.dec_layers[:-1]:
+            h = F.relu(layer(h))
+        return torch.sigmoid(self.dec_layers[-1](h)).view_as(x)
+
+
+class ConditionalMaps(nn.Module):
+    """A label, one-hot, stands behind what the convolutions give, and behind the code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(
+            nn.Conv2d(1, 16, 4, 2, 1), nn.ReLU(), nn.Conv2d(16, 32, 4, 2, 1), nn.ReLU(), nn.Flatten()
+        )
+        self.fc_mu, self.fc_logvar, self.fc = nn.Linear(1578, 8), nn.Linear(1578, 8), nn.Linear(18, 1568)
+        self.deconv = nn.Sequential(
+            nn.ConvTranspose2d(32, 16, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(16, 1, 4, 2, 1), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        h = torch.cat([self.conv(x), label], dim=1)
+        mu, logvar = self.fc_mu(h), self.fc_logvar(h)
+        self.kl = kl(mu, logvar)
+        z = mu + torch.randn_like(mu) * torch.exp(logvar / 2) if self.training else mu
+        return self.deconv(F.relu(self.fc(torch.cat([z, label], dim=1))).view(-1, 32, 7, 7))
+
+
+def behind_activations(
+    act: Callable[[], nn.Module], norm: Callable[[int], nn.Module], last: Callable[[], nn.Module]
+) -> nn.Module:
+    """Dense layers with normalisations behind their activations."""
+
+    def hidden(n_in: int, n_out: int) -> list[nn.Module]:
+        return [nn.Linear(n_in, n_out), act(), norm(n_out)]
+
+    return Flat(
+        nn.Sequential(*hidden(784, 256), *hidden(256, 64), nn.Linear(64, 10)),
+        nn.Sequential(*hidden(10, 64), *hidden(64, 256), nn.Linear(256, 784), last()),
+    )
+
+
+def with_dropout(act: Callable[[], nn.Module], drop: Callable[[], nn.Module]) -> nn.Module:
+    """Dense layers with dropout behind their activations, which leaves gaps in the numbers of a Sequential."""
+
+    def hidden(n_in: int, n_out: int) -> list[nn.Module]:
+        return [nn.Linear(n_in, n_out), act(), drop()]
+
+    return Flat(
+        nn.Sequential(*hidden(784, 256), *hidden(256, 64), nn.Linear(64, 16)),
+        nn.Sequential(*hidden(16, 64), *hidden(64, 256), nn.Linear(256, 784), nn.Sigmoid()),
+    )
+
+
+def three_levels() -> nn.Module:
+    """Three pools down and three times upsampled, normalised, on images of 32."""
+
+    def conv(n_in: int, n_out: int) -> list[nn.Module]:
+        return [nn.Conv2d(n_in, n_out, 3, 1, 1), nn.BatchNorm2d(n_out), nn.ReLU()]
+
+    def down(n_in: int, n_out: int) -> list[nn.Module]:
+        return [*conv(n_in, n_out), nn.MaxPool2d(2)]
+
+    up = nn.Upsample(scale_factor=2)
+    return Conv(
+        nn.Sequential(*down(1, 8), *down(8, 16), *down(16, 16)),
+        nn.Sequential(up, *conv(16, 16), up, *conv(16, 8), up, nn.Conv2d(8, 1, 3, 1, 1), nn.Sigmoid()),
+    )
+
+
+def tanh_maps() -> nn.Module:
+    """Two convolutions with tanh, a dense code, no activation at the end."""
+    return Conv(
+        nn.Sequential(nn.Conv2d(1, 8, 3, 2, 1), nn.Tanh(), nn.Conv2d(8, 16, 3, 2, 1), nn.Tanh(), nn.Flatten(), nn.Linear(784, 10)),
+        nn.Sequential(
+            nn.Linear(10, 784), nn.Tanh(), nn.Unflatten(1, (16, 7, 7)), nn.ConvTranspose2d(16, 8, 3, 2, 1, 1), nn.Tanh(),
+            nn.ConvTranspose2d(8, 1, 3, 2, 1, 1),
+        ),
+    )  # fmt: skip
+
+
+def normalised_code() -> nn.Module:
+    """A normalisation without scales is the last layer of the encoder."""
+    return Flat(
+        nn.Sequential(*mlp([784, 128, 16], nn.ReLU), nn.BatchNorm1d(16, affine=False)),
+        mlp([16, 128, 784], nn.ReLU, nn.Sigmoid()),
+    )
+
+
 def residual_dense() -> nn.Module:
     def block(n: int) -> nn.Module:
         return Residual(nn.Sequential(nn.Linear(n, n), nn.ReLU(), nn.Linear(n, n)), last=False)
@@ -535,6 +652,11 @@ def averaged(prefix: str, own: str = "") -> Callable[[nn.Module], dict[str, Tens
         return {f"{prefix}.{n}": w for n, w in noisy.items()} | {own + n: w for n, w in weights.items()}
 
     return state
+
+
+def prefixed(prefix: str) -> Callable[[nn.Module], dict[str, Tensor]]:
+    """The weights with a name before theirs, as those of a network that was wrapped in another one."""
+    return lambda network: {f"{prefix}.{name}": weight for name, weight in network.state_dict().items()}
 
 
 def keras(network: nn.Module) -> dict[str, Tensor]:
@@ -640,6 +762,25 @@ AUTHORS: dict[str, Author] = {
     "inverted maps": Author(lambda: Seen(ConvCode(channels=8), lambda x: 1 - x), epochs=2, state=lambda network: network.network.state_dict()),
     "transposed": Author(lambda: Seen(ConvCode(channels=8), lambda x: x.transpose(2, 3)), epochs=2, state=lambda network: network.network.state_dict()),
     "padded": Author(lambda: ConvCode(channels=8, side=32), side=32, epochs=2, framed=True),
+    # names and orders of layers
+    "in parallel": Author(lambda: Heads(F.relu), state=prefixed("module")),
+    "in a wrapper of its trainer": Author(lambda: DoubleHead(False), state=prefixed("model.net")),
+    "dropout": Author(lambda: with_dropout(nn.ReLU, lambda: nn.Dropout(0.05))),
+    "dropout, SELU": Author(lambda: with_dropout(nn.SELU, lambda: nn.AlphaDropout(0.05))),
+    "LayerNorm behind SiLU": Author(lambda: behind_activations(nn.SiLU, nn.LayerNorm, nn.Sigmoid)),
+    "BatchNorm behind LeakyReLU 0.2": Author(
+        lambda: behind_activations(lambda: nn.LeakyReLU(0.2), nn.BatchNorm1d, nn.Tanh), SYMMETRIC
+    ),
+    "lists": Author(Listed),
+    "lists, normalisations in one of their own": Author(lambda: Listed(True)),
+    "a normalised code": Author(normalised_code),
+    "standardised, ELU, deep": Author(
+        lambda: Flat(mlp([784, 200, 50, 8], nn.ELU), mlp([8, 50, 200, 784], nn.ELU)), STANDARDISED
+    ),
+    "standardised maps, tanh": Author(tanh_maps, STANDARDISED),
+    "denoising": Author(Denoising),
+    "conditional maps": Author(ConditionalMaps, conditional=True),
+    "three levels": Author(three_levels, side=32),
     # as other libraries write
     "Keras": Author(lambda: Flat(mlp([784, 100, 10], nn.ReLU), mlp([10, 100, 784], nn.ReLU, nn.Sigmoid())), state=keras),
     "matrices": Author(
@@ -720,7 +861,8 @@ SLOW = {
     "spectral norm of maps, as it was", "reflected", "replicated", "bilinear", "interpolated to the image", "trimmed",
     "cut", "residual", "residual, projected", "quantised", "quantised, residual", "inverted maps", "transposed", "padded",
     "a classifier of codes", "an average with prefixes", "a flow first", "LayerNorm, GELU", "tied, without biases",
-    "label through a table of 10", "label through a table, decoder alone",
+    "label through a table of 10", "label through a table, decoder alone", "standardised maps, tanh", "denoising",
+    "conditional maps", "three levels",
 }  # fmt: skip
 
 
