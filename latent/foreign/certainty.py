@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 SURE_ADVANTAGE, LIKELY_ADVANTAGE = 1.04, 1.015  # over the best reading that draws different pictures
+SURE_MARGIN = 1.0  # times its error: no reading that draws different pictures reconstructs better
 SURE_ERROR, LIKELY_ERROR = 0.67, 0.85  # of the mean image's error
 DIFFERENT = 0.01  # of the variance of the pictures: from this mean squared difference on, they are others
 
@@ -45,9 +46,14 @@ class Certainty:
     def level(self) -> Level:
         if self.decoder_alone or self.advantage < LIKELY_ADVANTAGE or self.relative_error > LIKELY_ERROR:
             return Level.GUESS
-        sure = self.advantage >= SURE_ADVANTAGE and self.relative_error <= SURE_ERROR
+        sure = self.unrivalled and self.relative_error <= SURE_ERROR
         doubted = self.not_run or self.open_size or not self.in_time or self.doubt
         return Level.CERTAIN if sure and not doubted else Level.LIKELY
+
+    @property
+    def unrivalled(self) -> bool:
+        """Whether no reading that draws different pictures comes near, in its error alone or with prices."""
+        return self.advantage >= SURE_ADVANTAGE and self.margin >= SURE_MARGIN
 
     def reasons(self) -> list[str]:
         """What speaks against the reading, each in a sentence; empty where it is certain."""
@@ -63,7 +69,7 @@ class Certainty:
             found.append(
                 f"Its error is {self.relative_error:.0%} of the mean image's: it may have been trained on other images."
             )
-        if self.advantage < SURE_ADVANTAGE:
+        if not self.unrivalled:
             found.append(f"A reading that draws other images has {self.margin:.2f} times its error.")
         if self.open_size:
             found.append("The file does not say how large its images are, or has colours that the images in use lack.")

@@ -17,7 +17,6 @@ MOST_ABOVE_CHEAPEST = 2.5, 5.0  # in cost, in a narrow and in a wide search
 SIDE_COSTS = {28: 0.0, 32: 0.5, 64: 1.5}  # where the layers leave it open
 MOST_WAYS = 32, 80  # of the ways to a map of one side, the cheapest, in a narrow and in a wide search
 FARTHEST_BEHIND = 3.0, 5.0  # in cost, behind the cheapest way to any side
-LOPSIDED_COST, UNLIKE_COST = 0.4, 0.2  # where maps grow over other sides than they shrank, and in other layers
 LARGER_COST, SMALLER_COST = 0.8, 1.5  # of a last map that has to be cut or brought to the image's side
 MOST_TO_FIT = 8  # pixels by which it may be larger or smaller
 POOLED_COST = 1.0  # of maps that are averaged to the side that a dense layer takes
@@ -115,19 +114,7 @@ def all_geometries(
                 for first, second in product(ways, near):
                     if (cost := first.cost + second.cost) <= most:
                         cost += extra + fitting_cost(second.sides[-1] or side if second.sides else side, side)
-                        cost += symmetry_cost(start, first, second)
                         yield Geometry(side, turn, first.steps + second.steps, first.sides + second.sides, cost)
-
-
-def symmetry_cost(start: int, first: Half, second: Half) -> float:
-    """What it costs that maps do not grow as they shrank, over the same sides and in the same layers: most authors
-    write a decoder that mirrors the encoder."""
-    shrinking = [start, *(side for side in first.sides if side)][::-1]
-    growing = [shrinking[0], *(side for side in second.sides if side)]
-    if len(shrinking) == 1 or len(growing) == 1:
-        return 0.0
-    unlike = UNLIKE_COST * (shrinking != growing)
-    return unlike + LOPSIDED_COST * (list(dict.fromkeys(shrinking)) != list(dict.fromkeys(growing)))
 
 
 def fitting_cost(found: int, side: int) -> float:

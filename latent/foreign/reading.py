@@ -440,13 +440,6 @@ class Reading:
             h = FITS[self.fit](h, self.side)
         return h.reshape(len(h), self.channels, self.side, self.side)
 
-    @property
-    def as_encoder(self) -> Reading:
-        """All that its codes hang on: readings whose encoders are alike have the same one, whatever their decoders."""
-        steps, sides = self.geometry.steps[: self.code], self.geometry.sides[: self.code]
-        geometry = replace(self.geometry, turn=0, steps=steps, sides=sides, cost=0.0)
-        return replace(self, geometry=geometry, activations=self.activations[: self.code], output="", fit="")
-
     def picture(self, y: Tensor) -> Tensor:
         """What the last layer puts out as pixels in [0, 1]."""
         return VIEWS[self.view].torch(OUTPUTS[self.output].torch(y).clamp(0, 1))

@@ -59,17 +59,16 @@ CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 SMALLEST_SIDE = 8  # of images in use whose side is tried on networks, too
-FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 4, 16, 24, 64, 500
+FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 8, 16, 24, 64, 500
 MOST_MULTIPLICATIONS = 1.5e9  # of one run: fewer images for large networks
 FEWEST_IMAGES = 4
-MOST_ENCODED = 200  # encoders whose codes are kept
 FALLEN_BACK = 0.5  # in the logarithm of the error, on the first few images: not worth running on the others
 STYLED = 4  # bases that are tried with every style of normalisation
 FIRST_KEPT = 8  # bases by what they achieve, and as many by what they cost
-KEPT, REFINED, JUDGED = 8, 4, 4  # readings after the coarse and the full round, in the fine one, and on most images
+KEPT, REFINED, JUDGED = 8, 4, 6  # readings after the coarse and the full round, in the fine one, and on most images
 KEPT_ALIKE = 3  # readings of those with the same sizes of image and code
 FAR_BEHIND = 1.0  # in the logarithm of the error
-TOO_FAR_BEHIND = 0.3  # of the second and later readings: not worth a fine round
+TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 DECODER_ODDITY_PRICE = 0.12  # the same where there is no encoder, and the error says less
 PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
@@ -344,7 +343,6 @@ class Search:
         self.examples = examples
         self.found: dict[tuple[Reading, int], Scored] = {}
         self.different: dict[tuple[Reading, Reading], bool] = {}
-        self.encoded: dict[tuple[Reading, int], Tensor] = {}
 
     def run(self, bases: list[Reading], clock: Clock) -> list[Scored]:
         """The best readings, best first."""
@@ -353,32 +351,26 @@ class Search:
         bases = self.first_of(bases, clock.share(COARSE_SHARE))
         kept = self.best_of(coarse_readings(bases), COARSE_IMAGES, clock.share(COARSE_SHARE))
         kept = self.best_of(full_readings([scored.reading for scored in kept]), FULL_IMAGES, clock.share(FULL_SHARE))
-        fine, leader = clock.share(FINE_SHARE), inf
-        for scored in sorted(kept, key=final_cost)[:REFINED]:
-            if final_cost(scored) <= leader + TOO_FAR_BEHIND:
+        kept = sorted(kept, key=final_cost)[:REFINED]
+        fine = clock.share(FINE_SHARE)
+        for scored in kept:
+            if final_cost(scored) <= final_cost(kept[0]) + TOO_FAR_BEHIND:
                 self.refine(scored.reading, fine)
-                leader = min(map(final_cost, [scored, *self.all_on(FINE_IMAGES)]))
         return self.judged(FINE_IMAGES, clock) or kept
 
     def first_of(self, bases: list[Reading], clock: Clock) -> list[Reading]:
-        """The bases that do best as authors mostly write them, and the likeliest whatever they do, each in its best
-        style."""
+        """The bases that do best as authors mostly write them, and the likeliest whatever they do."""
         ranked = sorted(bases, key=lambda base: base.geometry.cost + base.chain.cost)
-        looked_at = [found for base in ranked if (found := self.first_look([base, *orders_of(base)], clock))]
-        good = sorted(looked_at, key=early_cost)[: 2 * FIRST_KEPT]
-        styled = [self.first_look([each.reading, *styles_of(each.reading)], clock) or each for each in good]
-        best = sorted(styled, key=early_cost)[:FIRST_KEPT]
-        return list(dict.fromkeys([*(scored.reading for scored in best), *ranked[:FIRST_KEPT]]))
-
-    def first_look(self, readings: Iterable[Reading], clock: Clock) -> Scored | None:
-        """The best of these readings on the first few images, in each usual scale of the pixels; None where their sizes
-        do not meet after all, or the clock has run out."""
-        found: list[Scored] = []
-        for reading in readings:
-            for pixels in () if clock.has_run_out else tried_in(Round.COARSE, PIXELS):
-                with suppress(RuntimeError):
-                    found += self.with_each_output(replace(reading, pixels=pixels), FIRST_IMAGES)
-        return min(found, key=early_cost, default=None)
+        best: dict[Reading, float] = {}
+        for base in ranked:
+            for reading in (base, *styles_of(base)):
+                for pixels in tried_in(Round.COARSE, PIXELS):
+                    with suppress(RuntimeError):
+                        outcome = self.with_each_output(replace(reading, pixels=pixels), FIRST_IMAGES)
+                        best[base] = min([best.get(base, inf), *map(early_cost, outcome)])
+            if clock.has_run_out:
+                break
+        return list(dict.fromkeys([*sorted(best, key=lambda base: best[base])[:FIRST_KEPT], *ranked[:FIRST_KEPT]]))
 
     def judged(self, n: int, clock: Clock) -> list[Scored]:
         """The best of what was run on ``n`` images, on as many images as there are."""
@@ -437,32 +429,18 @@ class Search:
 
     def with_each_output(self, reading: Reading, n: int) -> list[Scored]:
         """The reading with each way to make pixels of what it puts out: they share all the work before."""
-        readings = [reading.with_output(output) for output in OUTPUTS]
-        if (readings[0], n) not in self.found:
-            many = affordable(reading, n)
-            images, labels = self.examples.batch(reading, many)
-            mean_error, price = self.examples.mean_error(reading, many), price_of_sizes(reading)
-            y = reading.decode(self.codes(reading, many), labels)
-            activated = {name: ACTIVATIONS[name].torch(y) for name in {each.activation for each in OUTPUTS.values()}}
-            seen = VIEWS[reading.view].torch(images)
-            for each in readings:
-                output = OUTPUTS[each.output]
-                pixels = PIXELS[output.pixels].to_unit(activated[output.activation]).clamp(0, 1)
-                error = float(torch.dist(pixels, seen)) ** 2 / seen.numel()
-                self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price)
-        return [self.found[each, n] for each in readings]
-
-    def codes(self, reading: Reading, n: int) -> Tensor:
-        """The codes of the first ``n`` images, kept for the readings that differ in what stands behind the code."""
-        key = reading.as_encoder, n
-        if key not in self.encoded:
-            if len(self.encoded) == MOST_ENCODED:
-                self.encoded.clear()
-            codes = reading.encode(*self.examples.batch(reading, n))
-            if n > FINE_IMAGES:
-                return codes
-            self.encoded[key] = codes
-        return self.encoded[key]
+        many = affordable(reading, n)
+        images, labels = self.examples.batch(reading, many)
+        mean_error, price = self.examples.mean_error(reading, many), price_of_sizes(reading)
+        z = reading.unquantised(images, labels)
+        y = reading.decode(reading.quantised(z), labels)
+        found = []
+        for output in OUTPUTS:
+            each = reading.with_output(output)
+            error = float(torch.dist(each.picture(y), images)) ** 2 / images.numel()
+            self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price)
+            found.append(self.found[each, n])
+        return found
 
     def refine(self, reading: Reading, clock: Clock) -> None:
         """Go through the choices one by one and make every change that helps, for as long as one helps."""
@@ -642,36 +620,33 @@ def oddity(reading: Reading) -> float:
 
 
 def coarse_readings(bases: list[Reading]) -> Iterator[Reading]:
-    """Each base, the best first, and what differs from it by activation and pixel scale, view or normalisation.
+    """Each base, the best first, with a few activations and pixel scales, views and normalisations.
 
-    Where the code is a stack of feature maps, it may well have gone through the activation, too.
+    Where the code is a stack of feature maps, they may well have gone through the activation, too.
     """
     activations, scales = tried_in(Round.COARSE, ACTIVATIONS), tried_in(Round.COARSE, PIXELS)
     for place, base in enumerate(bases):
-        yield base
-        for activation in activations:
+        styles = [base, *styles_of(base)]
+        for style in styles:
             for pixels in scales:
-                yield replace(with_activation(base, activation), pixels=pixels)
-        for view in views_of(base):
-            yield replace(base, view=view)
-        for norm_style in norm_styles(base) if place < STYLED else ():
-            yield replace(base, norm_style=norm_style)
+                for activation in activations:
+                    yield replace(with_activation(style, activation), pixels=pixels)
+            for view in views_of(base):
+                yield replace(style, view=view)
+            for norm_style in norm_styles(base) if place < STYLED else ():
+                yield replace(style, norm_style=norm_style)
         if len(base.code_shape) > 1:
             yield replace(base, pixels=scales[0], code_activation=USUAL_ACTIVATION)
-
-
-def orders_of(reading: Reading) -> Iterator[Reading]:
-    """The reading with numbers in other places: in wrong ones nothing works."""
-    for split in possible_splits(reading):
-        if split != reading.split:
-            yield replace(reading, split=split)
-    if reading.conditional:
-        yield replace(reading, label_first=not reading.label_first)
 
 
 def styles_of(reading: Reading) -> Iterator[Reading]:
     """The reading as other authors run such a network: what cannot be found choice by choice, since all else hangs
     on it."""
+    for split in possible_splits(reading):
+        if split != reading.split:
+            yield replace(reading, split=split)
+    if reading.conditional:
+        yield replace(reading, label_first=not reading.label_first)
     for layer in reading.codebooks():
         yield replace(reading, codebook=layer.name)
     for index, link in enumerate(reading.chain.links):
