@@ -90,7 +90,7 @@ def geometries(
     run out, those that were found.
     """
     clock = clock or Clock(5.0)
-    found = sorted(all_geometries(chain, known, wide, same_padding, clock), key=lambda geometry: geometry.cost)
+    found = sorted(all_geometries(chain, known, wide, same_padding, clock), key=likeliest_first)
     return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + MOST_ABOVE_CHEAPEST[wide]]
 
 
@@ -115,6 +115,14 @@ def all_geometries(
                     if (cost := first.cost + second.cost) <= most:
                         cost += extra + fitting_cost(second.sides[-1] or side if second.sides else side, side)
                         yield Geometry(side, turn, first.steps + second.steps, first.sides + second.sides, cost)
+
+
+def likeliest_first(geometry: Geometry) -> tuple[float, bool]:
+    """What sorts geometries: by their cost, and of equal ones first those in which maps grow as they shrank, since most
+    authors write a decoder that mirrors the encoder."""
+    shrinking = [geometry.side, *(side for side in geometry.sides[: geometry.turn] if side)][::-1]
+    growing = [shrinking[0], *(side for side in geometry.sides[geometry.turn :] if side)]
+    return round(geometry.cost, 6), growing != shrinking
 
 
 def fitting_cost(found: int, side: int) -> float:
