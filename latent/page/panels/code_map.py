@@ -421,4 +421,4 @@ def show_image(space: LatentSpace, index: int) -> None:
         if len(nearest):
             show_real("map_neighbours", space, nearest, f"The {len(nearest)} nearest neighbours", 2)
     st.markdown("**Code**")
-    show_code_chart(space, space.z[index], "The code as bars", height=160)
+    show_code_chart(space, space.z[index], "The code as bars", height=200)  # room for the title of the axis

@@ -107,4 +107,4 @@ def show_decoded(space: LatentSpace, row: int | None, at: Code, z: Code) -> None
     """The decoded image of a place or of the code of a row, how close to real codes it lies, and its numbers."""
     title = "Point on the plane" if row is None else f"Code {row:,}"
     show_place(space, at, z, images.sheet(space.decode(z), 1, zoom=5), title)
-    show_code_chart(space, z, "The code as bars", height=160)
+    show_code_chart(space, z, "The code as bars", height=200)  # room for the title of the axis
