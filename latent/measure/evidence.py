@@ -264,7 +264,11 @@ class Evidence:
 
     def is_open(self, subject: Subject) -> bool:
         """Whether something can be said of a subject, as far as is known by now."""
-        return all(subject not in gate.closes for gate in self.gates)
+        return not self.closing(subject)
+
+    def closing(self, subject: Subject | None) -> list[Gate]:
+        """The closed gates that close a subject, as far as is known by now; none where there is no subject."""
+        return [gate for gate in self.gates if subject in gate.closes]
 
     @measured_once
     def judges_real_images(self) -> bool:

@@ -107,7 +107,7 @@ class Topic:
         ``sampler``, one of `Evidence.samplers`, is by default the usual one. Raises `ArgumentError` where the judge is
         needed and cannot be asked.
         """
-        closed = [Exhibit(title=gate.text) for gate in evidence.gates if self.subject in gate.closes]
+        closed = [Exhibit(title=gate.text) for gate in evidence.closing(self.subject)]
         if closed and not self.always:
             return iter(closed)
         return chain(closed, self.show(View(evidence, sampler or findings.usual_sampler(evidence), decode)))
@@ -124,7 +124,7 @@ class Topic:
 
     def files(self, evidence: Evidence, *, sampler: str = "") -> Files:
         """The numbers behind the exhibits, to take away; behind a closed gate, what closed it."""
-        closed = [gate for gate in evidence.gates if self.subject in gate.closes]
+        closed = evidence.closing(self.subject)
         if closed and not self.always:
             table = {"gate": [gate.name for gate in closed], "text": [gate.text for gate in closed]}
             return Files({"gain": np.array(evidence.health().gain)}, "gain = evidence.health().gain", table)

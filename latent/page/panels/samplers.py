@@ -22,7 +22,7 @@ from latent.space import LatentSpace
 def why_not_measured(evidence: Evidence) -> str:
     """Why samplers have no measures: nobody can judge them, or a gate is closed; empty where they have."""
     evidence.health()  # by which the gates are known
-    return evidence.refusal or " ".join(gate.text for gate in evidence.gates if "samplers" in gate.closes)
+    return evidence.refusal or " ".join(gate.text for gate in evidence.closing("samplers"))
 
 
 def show_unjudged(space: LatentSpace, evidence: Evidence, why: str, n: int, seed: int) -> None:
