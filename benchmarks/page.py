@@ -9,21 +9,34 @@ from typing import Any
 
 from benchmarks.chromium import chromium, fresh_page, open_until_drawn, settle
 from benchmarks.comparison import Row, at_95_percent, paired
-from benchmarks.sections import OVERVIEW, SECTIONS, Section
-from benchmarks.serving import BARE, BARE_TORCH, PAGE, serve
+from benchmarks.sections import CHART, OVERVIEW, SECTIONS, Section
+from benchmarks.serving import BARE, BARE_CHART, BARE_TORCH, PAGE, Server, serve
 
 MOVES = 20  # of each control, after one that does not count
 STRETCH = 8  # moves to one side before turning round
 COLD_STARTS, OPENINGS = 3, 7
 BARE_PICTURE = "[data-testid=stImage] img"
-AGAINST = "bare page: a slider, an image"
+AGAINST, AGAINST_CHART = "bare page: a slider, an image", "bare page: a slider, a chart"
 
 
 def moving(checkpoint: Path, sections: tuple[Section, ...] = SECTIONS) -> list[Row]:
-    """From a control to the new picture, in every section."""
+    """From a control to the new picture, in every section; beside a bare page with a picture of that kind."""
+    pictures = [section for section in sections if not section.shows_chart]
+    drawn = [section for section in sections if section.shows_chart]
+    with serve(PAGE) as ours, chromium() as browser:
+        return [
+            *beside(BARE, BARE_PICTURE, AGAINST, ours, browser, checkpoint, pictures),
+            *beside(BARE_CHART, CHART, AGAINST_CHART, ours, browser, checkpoint, drawn),
+        ]
+
+
+def beside(
+    script: str, bare_picture: str, against: str, ours: Server, browser: Any, checkpoint: Path, sections: list[Section]
+) -> list[Row]:
+    """The rows of some sections, each in turn with the slider of a bare page."""
     rows = []
-    with serve(PAGE) as ours, serve(BARE) as bare, chromium() as browser, fresh_page(browser) as empty:
-        open_until_drawn(empty, bare.address, BARE_PICTURE)
+    with serve(script) as bare, fresh_page(browser) as empty:
+        open_until_drawn(empty, bare.address, bare_picture)
         settle(empty)
         slide: Callable[[int], None] = lambda turn: empty.get_by_role("slider").press("ArrowRight")  # noqa: E731
         for section in sections:
@@ -32,12 +45,12 @@ def moving(checkpoint: Path, sections: tuple[Section, ...] = SECTIONS) -> list[R
                 settle(page)
                 act = action(page, section)
                 times = [
-                    (answer(page, section.picture, act, turn), answer(empty, BARE_PICTURE, slide, turn))
+                    (answer(page, section.picture, act, turn), answer(empty, bare_picture, slide, turn))
                     for turn in range(MOVES + 1)
                 ]
             mine, theirs = zip(*times[1:])
-            rows.append(paired(f"control to picture: {section.name}", AGAINST, 1.3, mine, theirs))
-            rows.append(at_95_percent(f"   95 % within: {section.name}", AGAINST, 1.0, mine, theirs))
+            rows.append(paired(f"control to picture: {section.name}", against, 1.3, mine, theirs))
+            rows.append(at_95_percent(f"   95 % within: {section.name}", against, 1.0, mine, theirs))
             empty.reload()  # its slider starts afresh
             settle(empty)
     return rows

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+CHART = "[data-testid=stVegaLiteChart] svg"
+
 
 @dataclass(frozen=True)
 class Section:
@@ -18,11 +20,16 @@ class Section:
     how: Literal["keys", "click", "stroke"] = "keys"
     query: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def shows_chart(self) -> bool:
+        """Whether the picture that changes is a chart, which Vega draws in the browser."""
+        return self.picture == CHART
+
 
 OVERVIEW = ".st-key-overview_images img"  # the first picture of the section that opens first, which has no control
 SECTIONS = (
     Section("Model", "model_digits", ".st-key-model_grid img"),
-    Section("Statistics", "statistics_images", "[data-testid=stVegaLiteChart] svg"),
+    Section("Statistics", "statistics_images", CHART),
     Section("Map", "map", ".st-key-map_place img", how="click"),
     Section("Clusters", "clusters_n", ".st-key-clusters_members img"),
     Section("Generate", "generate_pictures", ".st-key-generate_grid img"),
@@ -37,7 +44,7 @@ SECTIONS = (
     ),
     Section("Real vs generated", "compare_pictures", ".st-key-compare_generated img"),
     Section("Interpolate", "interpolate_steps", ".st-key-interpolate_linear img"),
-    Section("Diagnose", "diagnose_topic", "[data-testid=stVegaLiteChart] svg"),
+    Section("Diagnose", "diagnose_topic", CHART),
     Section("Compare runs", "runs_pictures", ".st-key-runs_same img", query={"runs_pictures": "20"}),
 )
 MEASURED = ("Clusters", "Sampler lab", "Diagnose", "Compare runs")  # take up to minutes on a checkpoint's first visit

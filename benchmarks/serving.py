@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PAGE = "streamlit_app.py"
 BARE = "benchmarks/bare_page.py"  # one slider, one picture, nothing imported
+BARE_CHART = "benchmarks/bare_chart_page.py"  # one slider, one chart, nothing imported
 BARE_TORCH = "benchmarks/bare_torch_page.py"  # torch imported, one picture
 NAIVE = "benchmarks/naive_page.py"  # torch imported, 64 pictures and a chart as one writes them at first
 PATIENCE = 60.0  # seconds that a server has to come up
