@@ -182,12 +182,18 @@ def halves(
             for step, after, cost in moves_through(chain, index, places, coming, known, same_padding)
         ]
         dearest = min((ways[0].cost + cost for *_, cost, ways in moves), default=0.0) + FARTHEST_BEHIND[wide]
+        habits: dict[tuple[int, bool], Habit] = {}
         further: dict[int, list[tuple[float, Half, Step | None]]] = {}
         for side, step, after, cost, ways in moves:
             for way in ways:
                 if way.cost + cost > dearest:
                     break
-                more = cost_in_place(links[places.start : index], way.steps, links[index], step, side) if step else cost
+                more = cost
+                if step:
+                    key = id(way), step.transposed
+                    if key not in habits:
+                        habits[key] = Habit.of(links[places.start : index], way.steps, links[index], step.transposed)
+                    more = cost_in_place(habits[key], links[index], step, side)
                 further.setdefault(after, []).append((way.cost + more, way, step))
         so_far = {
             after: [
@@ -290,8 +296,27 @@ def steps_as_known(steps: list[Step], known: Known, link: Link) -> list[Step]:
     return agreeing or [Step(0.0, bool(link.transposed), *known)]
 
 
-def cost_in_place(links: Sequence[Link], steps: Sequence[Step | None], link: Link, step: Step, side: int) -> float:
-    """The cost of a step on maps of a side, behind the ``steps`` of these ``links``.
+@dataclass(frozen=True)
+class Habit:
+    """What a way did with its earlier convolutions of one kernel that go the same way: the ``steps``, and whether one
+    of them tells something, since it is not the plainest there is."""
+
+    steps: frozenset[Step]
+    is_telling: bool
+
+    @classmethod
+    def of(cls, links: Sequence[Link], steps: Sequence[Step | None], link: Link, transposed: bool) -> Habit:
+        """The habit before a ``link``, of the ``steps`` of the ``links`` before it."""
+        earlier = frozenset(
+            step
+            for other, step in zip(links, steps, strict=False)
+            if step is not None and step.transposed == transposed and other.layer.kernel == link.layer.kernel
+        )
+        return cls(earlier, any(step.stride > 1 or step.padding or step.pool > 0 for step in earlier))
+
+
+def cost_in_place(habit: Habit, link: Link, step: Step, side: int) -> float:
+    """The cost of a step on maps of a side, for an author of this habit.
 
     A kernel as large as its map is there to close it to a point, and a transposed one opens a point: nothing is
     likelier. Otherwise authors repeat themselves: a step unlike those of earlier convolutions with the same kernel
@@ -301,11 +326,4 @@ def cost_in_place(links: Sequence[Link], steps: Sequence[Step | None], link: Lin
     if (step.transposed and side == 1) or (not step.transposed and kernel[0] == side >= 4):
         plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
         return 0.0 if plain else step.cost + 1.5
-    telling = False
-    for other, before in zip(links, steps, strict=False):
-        if before is None or before.transposed != step.transposed or other.layer.kernel != kernel:
-            continue
-        if before == step:
-            return step.cost
-        telling = telling or before.stride > 1 or bool(before.padding) or before.pool > 0
-    return step.cost + 0.5 * telling
+    return step.cost if step in habit.steps else step.cost + 0.5 * habit.is_telling
