@@ -25,7 +25,6 @@ from latent.sampling import SAMPLERS
 COPIES = 0.75  # novelty below which a sampler repeats the codes it was fitted to rather than drawing new ones
 CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
 RARE = 0.1  # of the share of a class among real images: a class that samples show less often is nearly missing
-SCARCE = 0.8  # of that share: a class that samples show less often is said with its share
 MOST_NAMED = 6  # of many dimensions
 FOREMOST = ("reconstruction", "samplers", "overlap")  # the topics that say how good a model is, the first first
 
@@ -239,17 +238,15 @@ def disentangled_properties(evidence: Evidence) -> Iterator[Finding]:
 def sampler_to_use(evidence: Evidence) -> Iterator[Finding]:
     fidelities = evidence.fidelities()
     found = advice(fidelities, has_prior=evidence.space.signature.kind == "vae")
-    best = fidelities[recommended(fidelities)]
     for name in evidence.samplers:
         each = fidelities[name]
-        lower = each.frechet < best.frechet and apart(each.interval("frechet"), best.interval("frechet"))
-        if copies(each, fidelities[REAL]) and lower:  # why it is not the one to use
+        if copies(each, fidelities[REAL]):  # why it is not the one to use, however near it comes
             share = "" if np.isnan(each.near_copies) else f"{each.near_copies:.0%} near-copies, "
             unseen = "" if np.isnan(each.near_copies) else f"{fidelities[REAL].near_copies:.0%} and "
             found = replace(
                 found,
-                text=f"{found.text} Lower still, {each.frechet:.2f}, with {noun(name)}, but these repeat the codes "
-                f"they were fitted to ({share}novelty {each.novelty:.2f}; unseen images: {unseen}1).",
+                text=f"{found.text} Not compared: {noun(name)} ({each.frechet:.2f}), which repeat the codes they were "
+                f"fitted to ({share}novelty {each.novelty:.2f}; unseen images: {unseen}1).",
             )
     yield found
 
@@ -347,23 +344,18 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
     of_real = real.class_counts / max(int(real.class_counts.sum()), 1)
     seen = np.flatnonzero(of_real)
     relative = {int(each): float(drawn.class_counts[each] / n / of_real[each]) for each in seen}
-    most = {each: share_interval(drawn.class_counts[each] / n, n)[1] / of_real[each] for each in relative}
-    rare = [each for each in relative if most[each] < RARE]
-    scarce = [each for each in relative if RARE <= most[each] < SCARCE]
-    said = []
-    if rare:
-        said.append(f"hardly show class{'es' * (len(rare) > 1)} {enumeration([names[each] for each in rare])}")
-    if scarce:
-        shares = enumeration([f"{names[each]} at {relative[each]:.0%}" for each in scarce])
-        said.append(
-            f"show class{'es' * (len(scarce) > 1)} {shares} of {'its' if len(scarce) == 1 else 'their'} real frequency"
-        )
-    if not said:
+    intervals = {
+        each: tuple(end / of_real[each] for end in share_interval(drawn.class_counts[each] / n, n)) for each in relative
+    }
+    if rare := [each for each in relative if intervals[each][1] < RARE]:
+        said = f"hardly show class{'es' * (len(rare) > 1)} {enumeration([names[each] for each in rare])}"
+    else:
         rarest = min(relative, key=relative.__getitem__)
-        said.append(f"show every class; the rarest, {names[rarest]}, at {relative[rarest]:.0%} of its real frequency")
+        low, high = intervals[rarest]
+        share = f"{relative[rarest]:.0%} ({low:.0%} to {high:.0%})"
+        said = f"show every class; the rarest, {names[rarest]}, at {share} of its real frequency"
     bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
-    text = f"Samples from {noun(name)} {enumeration(said)}. Entropy {bits}."
-    yield Finding(text, drawn.entropy, "collapse", defect=bool(rare))
+    yield Finding(f"Samples from {noun(name)} {said}. Entropy {bits}.", drawn.entropy, "collapse", defect=bool(rare))
 
 
 def usual_sampler(evidence: Evidence) -> str:
