@@ -8,6 +8,7 @@ from functools import cache
 from heapq import nsmallest
 from itertools import product
 from operator import itemgetter
+from typing import NamedTuple
 
 from latent.foreign.chains import Chain, Joint, Link, image_shape, side_of
 from latent.foreign.clock import Clock
@@ -22,6 +23,8 @@ MOST_TO_FIT = 8  # pixels by which it may be larger or smaller
 POOLED_COST = 1.0  # of maps that are averaged to the side that a dense layer takes
 
 SAME = -1  # as a padding: whatever keeps the side, divided or multiplied by the stride (TensorFlow's "same")
+
+ALIKE = 1e-6  # costs that differ by less are sums of the same in another order
 
 Known = tuple[int, int, int]  # the stride, padding and output padding of a convolution
 
@@ -89,14 +92,30 @@ def geometries(
     ``wide`` to look further; ``same_padding`` for files of a library that pads to keep the side. When the clock has
     run out, those that were found.
     """
-    clock = clock or Clock(5.0)
-    found = sorted(all_geometries(chain, known, wide, same_padding, clock), key=likeliest_first)
+    joined = list(joined_halves(chain, known, wide, same_padding, clock or Clock(5.0)))
+    dearest = max(nsmallest(MOST_GEOMETRIES[wide], (each.cost for each in joined)), default=0.0)
+    found = sorted((each.geometry() for each in joined if each.cost <= dearest + ALIKE), key=likeliest_first)
     return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + MOST_ABOVE_CHEAPEST[wide]]
 
 
-def all_geometries(
+class Joined(NamedTuple):
+    """A way from an image of a side, and one back behind the link at ``turn``: a geometry that is not written out yet,
+    since of most of many thousands nothing but the ``cost`` is asked for."""
+
+    cost: float
+    side: int
+    turn: int
+    there: Half
+    back: Half
+
+    def geometry(self) -> Geometry:
+        there, back = self.there, self.back
+        return Geometry(self.side, self.turn, there.steps + back.steps, there.sides + back.sides, self.cost)
+
+
+def joined_halves(
     chain: Chain, known: Mapping[str, Known], wide: bool, same_padding: bool, clock: Clock
-) -> Iterator[Geometry]:
+) -> Iterator[Joined]:
     """Every likely geometry: each way from the image joined with each way back from where it ends."""
     sides = image_sides(chain)
     for side in sides:
@@ -114,7 +133,7 @@ def all_geometries(
                 for first, second in product(ways, near):
                     if (cost := first.cost + second.cost) <= most:
                         cost += extra + fitting_cost(second.sides[-1] or side if second.sides else side, side)
-                        yield Geometry(side, turn, first.steps + second.steps, first.sides + second.sides, cost)
+                        yield Joined(cost, side, turn, first, second)
 
 
 def likeliest_first(geometry: Geometry) -> tuple[float, bool]:
@@ -122,7 +141,7 @@ def likeliest_first(geometry: Geometry) -> tuple[float, bool]:
     authors write a decoder that mirrors the encoder."""
     shrinking = [geometry.side, *(side for side in geometry.sides[: geometry.turn] if side)][::-1]
     growing = [shrinking[0], *(side for side in geometry.sides[geometry.turn :] if side)]
-    return round(geometry.cost, 6), growing != shrinking
+    return round(geometry.cost / ALIKE), growing != shrinking
 
 
 def fitting_cost(found: int, side: int) -> float:

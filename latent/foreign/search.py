@@ -54,13 +54,14 @@ from latent.foreign.reading import (
 )
 
 SECONDS = 16.0  # of computing for the search; what is left of it then is not tried
-SECONDS_ON_IMAGES = 48.0  # where somebody gave images of their own, mostly larger and in colour
+SECONDS_ON_IMAGES = 24.0  # where somebody gave images of their own, mostly larger and in colour: parts have shares
 CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 SMALLEST_SIDE = 8  # of images in use whose side is tried on networks, too
 FIRST_IMAGES, COARSE_IMAGES, FULL_IMAGES, FINE_IMAGES, JUDGING_IMAGES = 8, 16, 24, 64, 500
-MOST_MULTIPLICATIONS = 1.5e9  # of one run: fewer images for large networks
+# Of one run: fewer images for large networks, of which many readings are tried and few are judged.
+MOST_MULTIPLICATIONS, MOST_IN_JUDGING = 4e8, 1.5e9
 FEWEST_IMAGES = 4
 FALLEN_BACK = 0.5  # in the logarithm of the error, on the first few images: not worth running on the others
 STYLED = 4  # bases that are tried with every style of normalisation
@@ -555,7 +556,8 @@ def affordable(reading: Reading, n: int) -> int:
     multiplications = 0
     for link, side in zip(reading.chain.links, reading.geometry.sides, strict=True):
         multiplications += link.layer.weight.numel() * max(1, side * side)
-    return max(FEWEST_IMAGES, min(n, int(MOST_MULTIPLICATIONS / multiplications)))
+    most = MOST_IN_JUDGING if n >= JUDGING_IMAGES else MOST_MULTIPLICATIONS
+    return max(FEWEST_IMAGES, min(n, int(most / multiplications)))
 
 
 def early_cost(scored: Scored) -> float:
