@@ -74,6 +74,7 @@ def test_stitching_with_a_turned_copy_is_exact(comparison):
     assert comparison.stitching.n == len(comparison.alignment.held_out) == 1000
 
 
+@pytest.mark.exhaustive
 def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(comparison):
     other = LatentSpace.of("untrained", tiny(latent_dim=8), comparison.a.space.dataset)
     found = Comparison(Evidence(other), comparison.a)
@@ -127,6 +128,7 @@ class TestScores:
         assert mse.winner(np.nan, 0.1) == size.winner(1, 2) == ""
         assert mse.text(np.nan) == "–"
 
+    @pytest.mark.exhaustive
     def test_a_score_is_measured_once_and_known_without_the_file(self, tiny_space, monkeypatch):
         evidence, key = Evidence(tiny_space), scores.key_of(tiny_space)
         assert scores.known(key, "probe") is None
@@ -149,6 +151,7 @@ class TestScores:
         fashion = replace(space.checkpoint, recipe={"dataset": "FashionMNIST"})
         assert np.isnan(scores.score(Evidence(replace(space, checkpoint=fashion)), "frechet"))
 
+    @pytest.mark.exhaustive
     def test_the_saved_error_is_taken_only_where_it_is_of_these_digits(self):
         saved = tiny()
         assert scores.score(Evidence(LatentSpace.of("mnist", saved)), "mse") == 0.1

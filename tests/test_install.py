@@ -50,6 +50,7 @@ def test_an_installed_package_brings_the_digits_the_judge_and_the_models_along(i
     assert facts == ["16", "10000", "True"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_the_page_opens_on_a_model_and_its_images_from_anywhere(installed, tmp_path):
     checkpoint.save(tmp_path / "mine.pt", tiny(latent_dim=3, image_shape=(1, 8, 8)))

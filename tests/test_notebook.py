@@ -73,6 +73,7 @@ def test_a_custom_vector_may_be_a_list_an_array_or_text(default_checkpoint):
         notebook.decode_custom_vector([1.0] * 8)
 
 
+@pytest.mark.exhaustive
 def test_arithmetic_comparison_and_statistics(default_checkpoint):
     pictures = notebook.latent_arithmetic_demo()
     assert {"average", "difference", "sum"} < set(pictures)
@@ -135,6 +136,7 @@ def test_in_its_frame_the_explorer_is_alive(default_checkpoint, tmp_path):
         assert complaints == []
 
 
+@pytest.mark.exhaustive
 def test_the_notebook_runs_and_shows_its_pictures():
     path = ROOT / "notebooks" / "latent_exploration.ipynb"
     committed = nbformat.read(path, as_version=4)

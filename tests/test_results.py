@@ -105,6 +105,7 @@ def test_results_beside_another_model_are_not_taken(tmp_path):
     assert Evidence.with_kept(LatentSpace.open(tmp_path / "mine.pt")).kept
 
 
+@pytest.mark.exhaustive
 def test_the_command_writes_what_is_then_taken_and_says_why_it_cannot(tiny_file, monkeypatch, capsys):
     monkeypatch.setattr(results, "parts_to_keep", lambda evidence: [("judges_real_images",), ("reconstruction",)])
     monkeypatch.setattr(scores, "SCORES", {"latent_dim": scores.SCORES["latent_dim"]})

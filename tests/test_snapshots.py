@@ -65,6 +65,7 @@ def test_every_epoch_of_a_run_like_the_shipped_ones_is_kept():
     assert noise(64, 2).n_images == N_IMAGES
 
 
+@pytest.mark.exhaustive
 def test_of_a_long_run_the_early_epochs_are_kept_closer_together():
     gaps = np.diff(noise(2, 80).epochs)
     assert (gaps[:5] == 1).all()

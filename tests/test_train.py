@@ -37,6 +37,7 @@ def test_training_lowers_the_test_error_and_writes_a_whole_file(tmp_path, kind):
     assert loaded.scores["test_mse"] == pytest.approx(loaded.history[-1]["test_mse"], rel=1e-5)
 
 
+@pytest.mark.exhaustive
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
     torch.manual_seed(123)
     a = run(SMALL, tmp_path / "a.pt")

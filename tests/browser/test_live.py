@@ -355,6 +355,7 @@ def test_what_is_said_about_a_code_is_what_the_real_codes_say(screen, space):
     assert np.array_equal(np.array(thumbnail.evaluate(pixels)).reshape(28, 28), space.images[nearest[0]])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_one_dimension_and_all_of_them_go_back_to_where_they_were(screen, space):
     screen.open()
@@ -366,6 +367,7 @@ def test_one_dimension_and_all_of_them_go_back_to_where_they_were(screen, space)
     assert np.array_equal(code, space.z[0])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_numbers_and_arrow_keys_move_the_code(screen, space):
     screen.open()
@@ -415,6 +417,7 @@ def test_a_code_from_the_page_is_put_into_the_hand_once_and_then_the_hand_has_it
     assert same_picture(screen.picture(), space.decode(code)[0])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_who_moves_nothing_chooses_nothing(screen):
     screen.open()
@@ -426,6 +429,7 @@ def test_who_moves_nothing_chooses_nothing(screen):
     assert screen.sent() == 0
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_playing_goes_along_the_shelf_without_a_word_to_the_page_until_it_stops(screen, space):
     screen.open()
@@ -442,6 +446,7 @@ def test_playing_goes_along_the_shelf_without_a_word_to_the_page_until_it_stops(
     assert min(np.abs(a + t * (b - a) - code).max() for (a, b), t in zip(legs, shares)) <= 1e-4
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_a_finger_moves_sliders_and_the_pad(chromium, port, space):
     context = chromium.new_context(viewport={"width": 400, "height": 900}, has_touch=True)
@@ -525,6 +530,7 @@ def test_either_way_draws_the_same_picture(screen, space):
     assert same_picture(screen.picture(), space.decode(code)[0])
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_every_control_and_picture_has_a_name(screen):
     screen.open("checkpoint=ae-32")

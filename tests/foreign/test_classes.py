@@ -131,6 +131,7 @@ def test_a_table_with_rows_to_spare_is_told_the_classes_that_the_images_have():
     assert checkpoint.parse(saved(weights), "mine.pt", images).model().signature.n_classes == 20
 
 
+@pytest.mark.exhaustive
 def test_a_saved_reading_of_another_number_of_classes_is_refused():
     module, images = trained(3, "one-hot")
     reading = checkpoint.parse(saved(module.state_dict()), "mine.pt", images).model().reading

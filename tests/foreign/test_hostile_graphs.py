@@ -281,6 +281,7 @@ print((memory.peak() - before) // 2**20)
 """
 
 
+@pytest.mark.exhaustive
 @needs_linux
 def test_hostile_graphs_cost_little_memory(tmp_path):
     for ending, graphs in ((".onnx", HOSTILE), (".keras", HOSTILE_KERAS)):

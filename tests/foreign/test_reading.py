@@ -253,6 +253,7 @@ def test_a_classifier_head_is_left_aside_and_named():
     assert reading.choices()["unused layers"] == "classifier.0, classifier.2"
 
 
+@pytest.mark.exhaustive
 def test_a_decoder_alone_draws_digits_and_cannot_encode():
     state = network_of("two heads").state_dict()
     decoder = {name: tensor for name, tensor in state.items() if name.startswith(("b.", "c."))}

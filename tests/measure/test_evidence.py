@@ -55,6 +55,7 @@ def test_every_part_is_measured_once_whoever_asks(space, monkeypatch):
     assert calls == [1]
 
 
+@pytest.mark.exhaustive
 def test_memory_of_many_seeds_is_bounded_and_what_is_used_stays(space):
     few = Evidence(small(space, 60))
     reference = few.reference()

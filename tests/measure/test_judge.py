@@ -156,6 +156,7 @@ def test_the_calibration_error_of_two_bins_worked_out_by_hand():
     assert calibration_error(judged, np.array([0, 0, 1, 1])) == pytest.approx((abs(2.7 - 2) + 0.6) / 4)
 
 
+@pytest.mark.exhaustive
 def test_the_command_trains_on_another_data_set_into_another_file(tmp_path, fashion_folder, capsys):
     out = tmp_path / "fashion.pt"
     options = ["--dataset", "FashionMNIST", "--epochs", 1, "--data", fashion_folder, "--out", out]
@@ -263,6 +264,7 @@ class TestTheJudgeOfADataSet:
         assert np.isfinite(verdict.features).all()
         assert not found.applies(images.images, images.labels)
 
+    @pytest.mark.exhaustive
     def test_the_random_network_is_always_the_same_and_tells_real_images_from_others(self, digits):
         images = replace(dataset.shipped(), labels=None, classes=())
         found = judge.judge_of(images)

@@ -58,7 +58,7 @@ def serious_violations(page: Page, *rules: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("section", few_of(SECTIONS, ["Overview", "Map", "Diagnose", "Draw"]))
+@pytest.mark.parametrize("section", few_of(SECTIONS, ["Overview", "Draw"]))
 def test_no_section_shuts_anybody_out(page, address, section):
     """In the light and in the dark by axe's rules, and none scrolls sideways in a narrow window."""
     open_section(page, address, section, f"&kept={KEPT}")
@@ -118,6 +118,7 @@ class TestKeyboard:
         expect(page.locator(".latent-shelf li")).to_have_count(1)
         assert kept_names(page) == ["sample 2"]
 
+    @pytest.mark.exhaustive
     def test_what_is_in_focus_shows(self, page, address):
         open_section(page, address, "Generate")
         self.tab_to(page, "at.ariaLabel?.startsWith('Add to shelf: ')")

@@ -177,6 +177,7 @@ class TestInTheBrowser:
         expect_another_reading(page, one)
         assert page.evaluate(WHITE) > white
 
+    @pytest.mark.exhaustive
     def test_undo_goes_back_to_the_example_and_clear_asks_for_a_stroke(self, page):
         example, shown = reading(page), page.evaluate(ON_SURFACE)
         expect(button(page, "Undo")).to_have_attribute("aria-disabled", "true")
@@ -211,6 +212,7 @@ class TestInTheBrowser:
         assert len(sent) == 1
         assert len(sent[0]) < 10_000
 
+    @pytest.mark.exhaustive
     def test_a_finger_draws_and_the_page_does_not_scroll(self, browser, address):
         context = browser.new_context(viewport={"width": 400, "height": 700}, has_touch=True, is_mobile=True)
         phone = context.new_page()
@@ -229,12 +231,14 @@ class TestInTheBrowser:
         assert phone.evaluate(WHITE) > 2000  # a line, and not a dot
         context.close()
 
+    @pytest.mark.exhaustive
     def test_a_tap_is_a_dot(self, page):
         before = reading(page)
         page.mouse.click(*at(page, 0.5, 0.5))
         expect_another_reading(page, before)
         assert 200 < page.evaluate(WHITE) < 500  # a circle of 22 pixels has 380
 
+    @pytest.mark.exhaustive
     def test_the_pen_is_as_wide_as_the_slider_says(self, page, address):
         open_section(page, address, "Draw", "&draw_width=40")
         page.wait_for_function(f"{READING}.length === 2")
@@ -263,6 +267,7 @@ class TestInTheBrowser:
         page.keyboard.press("Control+z")
         expect_the_reading(page, drawn)
 
+    @pytest.mark.exhaustive
     def test_the_text_alternative_says_what_is_on_the_surface(self, page):
         canvas = page.locator(".latent-draw canvas")
         for happens, words in [
@@ -277,6 +282,7 @@ class TestInTheBrowser:
             )
         expect(canvas).to_have_attribute("role", "application")
 
+    @pytest.mark.exhaustive
     def test_strokes_are_there_when_one_comes_back_from_another_section(self, page):
         before = reading(page)
         draw_a_seven(page)
@@ -288,6 +294,7 @@ class TestInTheBrowser:
         button(page, "Undo").click()
         expect_the_reading(page, before)
 
+    @pytest.mark.exhaustive
     def test_a_photo_is_shown_on_the_surface_and_undo_brings_back_what_was_there(self, page, tmp_path):
         before, shown = reading(page), page.evaluate(ON_SURFACE)
         photo = tmp_path / "photo.png"

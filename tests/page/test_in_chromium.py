@@ -56,7 +56,7 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize("section", few_of(MOVES, ["Generate", "Dimensions", "Draw", "Interpolate"]))
+@pytest.mark.parametrize("section", few_of(MOVES, ["Dimensions", "Draw"]))
 def test_a_section_opens_and_a_control_changes_its_picture(page, address, section):
     open_section(page, address, section)
     before = page.evaluate(PICTURES)
@@ -74,6 +74,7 @@ def test_the_page_opens_full_on_the_default_checkpoint(page, address):
     expect(page.get_by_role("combobox", name="Model file")).to_have_value("ae-16")
 
 
+@pytest.mark.exhaustive
 def test_every_section_is_reached_by_its_name_in_the_sidebar(page, address):
     page.goto(address)
     for section in MOVES:
@@ -83,6 +84,7 @@ def test_every_section_is_reached_by_its_name_in_the_sidebar(page, address):
         expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+@pytest.mark.exhaustive
 def test_the_address_of_a_view_shows_the_same_pictures_in_a_fresh_browser(page, browser, address):
     open_section(page, address, "Interpolate")
     first = page.evaluate(PICTURES)
@@ -237,6 +239,7 @@ def test_a_dot_opens_its_digit_and_a_box_selects_many(page, address):
     expect(page).not_to_have_url(re.compile("selected="))
 
 
+@pytest.mark.exhaustive
 def test_a_lasso_selects_what_it_goes_around(page, address):
     page.goto(f"{address}/?section=Map&checkpoint=ae-2&map_atlas=false")
     canvas = drawn_map(page)
@@ -267,6 +270,7 @@ def test_a_lasso_selects_what_it_goes_around(page, address):
     assert len(rows) > 100
 
 
+@pytest.mark.exhaustive
 def test_the_map_is_used_by_keyboard(page, address):
     page.goto(f"{address}/?section=Map")
     canvas = drawn_map(page)
@@ -281,6 +285,7 @@ def test_the_map_is_used_by_keyboard(page, address):
     expect(page.locator(".latent-shelf li")).to_have_count(1)
 
 
+@pytest.mark.exhaustive
 def test_hovering_over_a_dot_shows_its_digit_and_sends_nothing(page, address):
     sent = []
     page.on("websocket", lambda socket: socket.on("framesent", lambda frame: sent.append(frame)))
@@ -295,6 +300,7 @@ def test_hovering_over_a_dot_shows_its_digit_and_sends_nothing(page, address):
     assert len(sent) == before
 
 
+@pytest.mark.exhaustive
 def test_the_live_code_is_kept_is_the_custom_vector_and_is_in_the_link(page, browser, address):
     open_section(page, address, "Live")
     slider = page.get_by_role("slider", name="Dimension").first
@@ -401,6 +407,7 @@ def test_the_interpolation_moves_in_steps_and_stands_still_for_those_who_want_th
     assert moving.evaluate("it => getComputedStyle(it).animationName") == "none"
 
 
+@pytest.mark.exhaustive
 def test_a_map_of_three_dimensions_is_turned_and_selected_from_as_it_is_seen(page, address):
     page.goto(f"{address}/?section=Map&map_projection=PCA+in+3D")
     canvas = drawn_map(page)

@@ -40,6 +40,7 @@ def test_every_part_is_a_door_to_its_section(section):
     assert heading(app) == section
 
 
+@pytest.mark.exhaustive
 def test_its_samples_are_of_the_sampler_that_its_door_sets():
     app = opened("Overview")
     said = next(caption.value for caption in app.caption if caption.value.startswith("Sampler"))

@@ -158,6 +158,7 @@ def few_images(name, folder, *, train):
 
 
 class TestAFullDisk:
+    @pytest.mark.exhaustive
     def test_training_stops_with_a_sentence_and_goes_on_once_there_is_room(self, tmp_path, monkeypatch, capsys):
         whole = run(SMALL, tmp_path / "whole.pt")
         out = tmp_path / "a.pt"

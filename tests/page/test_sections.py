@@ -19,7 +19,7 @@ from latent.page import heap
 from latent.sampling import SAMPLERS
 from latent.space import LatentSpace
 from tests.support.authors import network_of
-from tests.support.exhaustive import few_of
+from tests.support.exhaustive import few_of, few_rows_of
 from tests.support.model_files import saved
 from tests.support.models import CHECKPOINTS, ROOT, tiny
 from tests.support.page import (
@@ -99,6 +99,11 @@ CONTROLS = {
 MOVES = sorted(
     ((section, *move) for section, moves in CONTROLS.items() for move in moves), key=lambda move: move[0] in MEASURED
 )
+LONG_MOVES = [
+    ("Map", "selectbox", "map_colour", "MSE"), ("Sampler lab", "slider", "samplers_pictures", 10),
+    ("Diagnose", "radio", "diagnose_topic", "reconstruction"), ("Compare runs", "selectbox", "runs_other", "ae-8"),
+    ("Compare runs", "selectbox", "runs_digits", "where A is better"),
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -151,7 +156,9 @@ def test_every_section_opens_full_and_without_an_error(section):
     assert not app.error
 
 
-@pytest.mark.parametrize(("section", "kind", "key", "value"), MOVES)
+@pytest.mark.parametrize(
+    ("section", "kind", "key", "value"), few_rows_of(MOVES, [move for move in MOVES if move not in LONG_MOVES])
+)
 def test_every_control_changes_what_is_shown(section, kind, key, value):
     app = opened(section)
     before = shown(app)
@@ -171,8 +178,13 @@ def test_every_picture_says_what_it_shows_and_what_a_click_keeps(section):
         assert all(sheet["names"])
 
 
-@pytest.mark.parametrize("section", IN_TURN)
-@pytest.mark.parametrize("name", few_of(["vae-2", "ae-32"], ["vae-2"]))
+@pytest.mark.parametrize(
+    ("name", "section"),
+    few_rows_of(
+        [(name, section) for name in ("vae-2", "ae-32") for section in IN_TURN],
+        [("vae-2", section) for section in IN_TURN if section not in MEASURED],
+    ),
+)
 def test_every_section_works_for_another_checkpoint(section, name):
     app = opened(section, checkpoint=name)
     assert app.selectbox(key="checkpoint").value == name
@@ -388,6 +400,7 @@ class TestCompareRuns:
         move(app, "selectbox", "checkpoint", "zzz")
         assert app.selectbox(key="runs_other").value == "first"
 
+    @pytest.mark.exhaustive
     def test_a_link_reproduces_what_is_compared(self, folder):
         checkpoint.save(folder / "third.pt", tiny(seed=4))
         app = move(opened("Compare runs", checkpoint="first"), "selectbox", "runs_other", "second")
@@ -408,6 +421,7 @@ class TestCompareRuns:
         assert better in ("", "A" if a_value < b_value else "B")
         assert not [button for button in healthy(app.run()).button if button.key == "runs_samplers"]
 
+    @pytest.mark.exhaustive
     def test_the_zoo_is_measured_when_asked_and_leaves_out_what_cannot_be_opened(self, folder):
         checkpoint.save(folder / "third.pt", tiny(latent_dim=4, seed=4))
         (folder / "broken.pt").write_bytes(b"not a checkpoint")
@@ -432,6 +446,7 @@ class TestCompareRuns:
         assert app.error
         assert any("second.pt" in text.value for text in app.text)
 
+    @pytest.mark.exhaustive
     def test_pictures_of_another_size_are_shown_in_their_own(self, folder):
         checkpoint.save(folder / "second.pt", tiny(latent_dim=3, image_shape=(3, 20, 24)))
         app = opened("Compare runs", checkpoint="first")
@@ -439,6 +454,7 @@ class TestCompareRuns:
         assert len(sheets(app)["runs_same"]["boxes"]) == 20
         assert len(app.main.get("image")) == 2  # B's own pictures, and the stitched ones
 
+    @pytest.mark.exhaustive
     def test_only_pictures_of_the_open_checkpoint_can_be_kept(self, folder):
         sheet = sheets(opened("Compare runs", checkpoint="first"))["runs_same"]
         assert len(sheet["boxes"]) == len(sheet["names"]) == 20
@@ -456,7 +472,8 @@ def strangers_files(tmp_path_factory):
     return folder
 
 
-SAYING_ELSE = "conditional", "decoder"  # the files of which most sections have something else to say
+ASKING = [section for section in IN_TURN if section != "Statistics"]  # which has a test of its own
+OF_CLASSES = "Model", "Map", "Generate", "Real vs generated"  # where a conditional model is told a class
 
 
 class TestStrangersFiles:
@@ -466,8 +483,13 @@ class TestStrangersFiles:
         return strangers_files
 
     @pytest.mark.few_digits
-    @pytest.mark.parametrize("section", [section for section in IN_TURN if section != "Statistics"])
-    @pytest.mark.parametrize("name", few_of(["two heads", "pooled", *SAYING_ELSE], SAYING_ELSE))
+    @pytest.mark.parametrize(
+        ("name", "section"),
+        few_rows_of(
+            [(name, section) for name in ("two heads", "pooled", "conditional", "decoder") for section in ASKING],
+            [*(("decoder", section) for section in ASKING), *(("conditional", section) for section in OF_CLASSES)],
+        ),
+    )
     def test_every_section_works_or_says_why_not(self, strangers, section, name):
         app = opened(section, checkpoint=name)
         assert app.selectbox(key="checkpoint").value == name
@@ -685,8 +707,8 @@ def test_the_python_of_every_section_gives_the_same_arrays(section, monkeypatch)
         ("Directions", {"directions_kind": "principal component", "directions_component": "3"}),
         ("Directions", {"directions_kind": "two codes", "directions_a_source": "mean"}),
         ("Draw", {"drawn": drawing.to_text(data.evaluation_digits()[0][8])}),
-        ("Model", {"checkpoint": "vae-2", "model_first": "50"}),
-        ("Compare runs", {"runs_other": "vae-2", "runs_pictures": "12"}),
+        pytest.param("Model", {"checkpoint": "vae-2", "model_first": "50"}, marks=pytest.mark.exhaustive),
+        pytest.param("Compare runs", {"runs_other": "vae-2", "runs_pictures": "12"}, marks=pytest.mark.exhaustive),
     ],
 )
 def test_the_python_follows_the_controls(section, query, monkeypatch):
@@ -769,6 +791,7 @@ class TestFindings:
         assert any("trained on FashionMNIST" in element.value for element in app.info)
         assert len(sheets(app)) == 7
 
+    @pytest.mark.exhaustive
     def test_the_seed_moves_samples_and_leaves_references(self):
         app = opened("Sampler lab")
         before = sheets(app)

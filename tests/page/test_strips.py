@@ -303,6 +303,7 @@ def test_a_drag_shows_every_place_without_a_word_and_its_end_is_in_the_address(p
     assert strip.slider().get_attribute("aria-valuenow") == str(at)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_hovering_shows_a_place_and_leaving_fixes_it(page, address, space):
     strip = Strip(page, address, "Dimensions")
@@ -315,6 +316,7 @@ def test_hovering_shows_a_place_and_leaving_fixes_it(page, address, space):
     assert strip.shows(space, expected_code(space, "Dimensions", strip.place_in_address(), 0))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_what_a_drag_has_fixed_stays_on_the_way_to_the_button_and_is_added(page, address, space):
     strip = Strip(page, address, "Interpolate")
@@ -334,6 +336,7 @@ def test_what_a_drag_has_fixed_stays_on_the_way_to_the_button_and_is_added(page,
     assert strip.shows(space, vector)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_a_click_on_a_picture_keeps_it(page, address):
     strip = Strip(page, address, "Dimensions")
@@ -365,6 +368,7 @@ def test_keys_move_the_place_in_small_and_large_steps(page, address, space):
     assert len(strip.messages) == 1
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_the_support_is_that_of_the_support_meter(page, address, space):
     strip = Strip(page, address, "Directions", "&directions_at=2")
@@ -372,6 +376,7 @@ def test_the_support_is_that_of_the_support_meter(page, address, space):
     expect(strip.whole.locator(".closer")).to_have_text(f"{quantile:.0%} of real codes lie closer")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_the_strip_of_directions_moves_with_its_slider(page, address, space):
     strip = Strip(page, address, "Directions", "&directions_at=0.7")
@@ -388,6 +393,7 @@ def test_the_strip_of_directions_moves_with_its_slider(page, address, space):
     )
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_a_finger_scrubs_in_a_narrow_window(browser, address, space):
     context = browser.new_context(viewport={"width": 400, "height": 800}, has_touch=True)
@@ -409,6 +415,7 @@ def test_a_finger_scrubs_in_a_narrow_window(browser, address, space):
     context.close()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_the_stage_goes_to_the_browser_once_for_live_and_all_strips(page, address):
     received = []
