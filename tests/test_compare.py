@@ -104,6 +104,7 @@ class TestOtherSizesAndHalves:
         assert b.shape == comparison.stitched(rows).shape == (5, 20, 24, 3)
         assert np.isfinite(comparison.stitching.stitched)
 
+    @pytest.mark.exhaustive
     def test_a_decoder_alone_has_scores_and_no_codes(self, tiny_space, monkeypatch):
         decoder = replace(tiny_space)
         signature = replace(tiny_space.signature, has_encoder=False)

@@ -53,6 +53,7 @@ def in_the_browser(reading: Reading) -> Network | None:
     return network
 
 
+@pytest.mark.exhaustive
 @needs_node
 def test_whatever_the_reader_can_read_draws_in_javascript_what_torch_draws(modules):
     rng = np.random.default_rng(0)

@@ -112,6 +112,7 @@ def same(a, b):
     return weights and a["temperature"] == b["temperature"]
 
 
+@pytest.mark.exhaustive
 def test_training_follows_the_seed_and_never_looks_at_the_test_images():
     torch.manual_seed(1)
     a = run()

@@ -13,7 +13,7 @@ from latent import checkpoint
 from tests.support.models import tiny
 
 LONGEST = 300  # seconds for any of these, on a busy machine
-ACTIONS = 15
+ACTIONS = 8
 QUICK = [section for section in SECTIONS if section.name not in MEASURED]
 
 

@@ -439,6 +439,7 @@ def address_of_refusal(tmp_path_factory) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.exhaustive
 @pytest.mark.browser
 def test_where_the_decoder_cannot_run_pictures_are_asked_for(page, address_of_refusal):
     space = LatentSpace.open(CHECKPOINTS / "ae-16.pt")
