@@ -78,6 +78,8 @@ def verdict_on(row: dict[str, Any]) -> tuple[str, str, float, int]:
     model, differences = loaded.model(), []
     if "images" in known and known["images"].shape[1:3] != model.signature.image_shape[1:]:
         return "WRONG", f"{sure}; of images {model.signature.image_shape}", seconds, megabytes
+    if "codes" in known and known["codes"].shape[1] != model.signature.latent_dim:
+        return "WRONG", f"{sure}; of {model.signature.latent_dim} dimensions", seconds, megabytes
     if "codes" in known and (loaded.described is None or loaded.described.halves.decoder is not None):
         labels = known.get("labels")
         pictures = inference.decode(model, channels_first(known["codes"], known), labels)
