@@ -54,7 +54,7 @@ from latent.foreign.reading import (
 )
 
 SECONDS = 16.0  # of computing for the search; what is left of it then is not tried
-SECONDS_ON_IMAGES = 24.0  # where somebody gave images of their own, mostly larger and in colour: parts have shares
+SECONDS_ON_IMAGES = 22.0  # where somebody gave images of their own, mostly larger and in colour: parts have shares
 CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
