@@ -353,7 +353,8 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
         rarest = min(relative, key=relative.__getitem__)
         low, high = intervals[rarest]
         share = f"{relative[rarest]:.0%} ({low:.0%} to {high:.0%})"
-        said = f"show every class; the rarest, {names[rarest]}, at {share} of its real frequency"
+        shown = f"every class; the rarest, {names[rarest]}," if relative[rarest] else f"class {names[rarest]}"
+        said = f"show {shown} at {share} of its real frequency"
     bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
     yield Finding(f"Samples from {noun(name)} {said}. Entropy {bits}.", drawn.entropy, "collapse", defect=bool(rare))
 

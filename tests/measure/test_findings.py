@@ -208,6 +208,15 @@ def test_a_class_at_a_third_of_its_share_is_neither_missing_nor_fine(planted, co
     assert f"Samples from the learned sampler {said}" in " ".join(texts(planted))
 
 
+def test_a_class_that_few_samples_lack_is_neither_called_shown_nor_missing(planted):
+    for name, class_counts in (("learned", [5, 5, 5, 0]), (REAL, np.full(4, 5))):
+        counted = fidelity(5, class_counts=class_counts)
+        planted.found["sampler", name, SEED] = Sampled(counted, np.zeros((1, 12)), None)
+    said = " ".join(texts(planted))
+    assert "Samples from the learned sampler show class 3 at 0% (0% to " in said
+    assert "every class" not in said
+
+
 @pytest.mark.parametrize("novelty", [0.4, 1.0])
 def test_a_sampler_is_left_out_of_the_comparison_only_where_it_copies(planted, novelty):
     planted.found["sampler", "around", SEED] = Sampled(fidelity(0.6, novelty=novelty), np.zeros((1, 12)), None)
