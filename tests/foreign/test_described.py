@@ -21,6 +21,7 @@ from latent.space import LatentSpace
 from tests.support.exhaustive import few_rows_of
 from tests.support.javascript import ALLOWED as ALLOWED_IN_BROWSER
 from tests.support.javascript import largest_differences, needs_node
+from tests.support.known import apart, channels_first
 from tests.support.models import FOREIGN
 
 ALLOWED = 1e-8  # of the variance
@@ -30,19 +31,6 @@ DESCRIBED = [
     for row in TRUTH
     if row["file"].endswith((".keras", ".onnx")) or "full-model" in row["truth"]
 ]  # fmt: skip
-
-
-def apart(found: np.ndarray, right: np.ndarray) -> float:
-    """Mean squared difference, as a share of the variance."""
-    return float(np.square(found - right).mean() / right.var())
-
-
-def channels_first(codes: np.ndarray, published: dict) -> np.ndarray:
-    """Flat codes as channels, height, width, where their author keeps them as height, width, channels."""
-    shape = tuple(published["code_shape"])
-    if len(shape) == 1 or str(published["code_order"]) == "chw":
-        return codes
-    return codes.reshape(-1, *shape).transpose(0, 3, 1, 2).reshape(len(codes), -1)
 
 
 @pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")

@@ -17,39 +17,21 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from math import inf
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from latent import checkpoint, dataset, inference
 from latent.dataset import Dataset
 from latent.errors import LatentError
 from tests.support import memory
+from tests.support.known import apart, channels_first
 from tests.support.models import FOREIGN
 
 ALIKE = 0.01  # of the variance of what the author's network gives
-
-
-def apart(found: NDArray[Any], known: NDArray[Any]) -> float:
-    """The mean squared difference of two arrays as a share of the variance of the second; infinite where they do not
-    have as many numbers."""
-    found, known = np.asarray(found), np.asarray(known)
-    if found.size != known.size:
-        return inf
-    return float(np.square(found.reshape(known.shape) - known).mean() / known.var())
-
-
-def channels_first(codes: NDArray[Any], known: Any) -> NDArray[Any]:
-    """Flat codes as channels, height, width, where their author keeps them as height, width, channels."""
-    shape = tuple(known["code_shape"]) if "code_shape" in known else codes.shape[1:]
-    if len(shape) == 1 or str(known["code_order"]) == "chw":
-        return codes
-    return codes.reshape(-1, *shape).transpose(0, 3, 1, 2).reshape(len(codes), -1)
 
 
 def images_for(path: Path, known: Mapping[str, Any]) -> Dataset | None:
