@@ -28,6 +28,7 @@ A_FRAME = 0.035  # seconds in which a browser draws a picture that came
 FIRST_PICTURE = 0.4  # seconds in which it fetches the code for pictures, too, and draws the first
 MARKUP = re.compile(r"([\\`*_\[\]<>$])")
 MOST_COUNTED = 10  # classes that are counted in a sentence
+LOW = 200  # pixels of a chart that stands among others, with room for the title of its axis
 MILLISECONDS = 80  # that a moving picture stays
 LETTER, CELL_PADDING, BAR = 8, 20, 104  # pixels of a table: a letter, both sides of a cell, a bar with its number
 

@@ -35,6 +35,7 @@ from latent.page.panels.selected import (
 )
 from latent.page.selecting import put_in_link, select, selected_in
 from latent.page.show import (
+    LOW,
     note_figure,
     plain_markdown,
     real_names,
@@ -421,4 +422,4 @@ def show_image(space: LatentSpace, index: int) -> None:
         if len(nearest):
             show_real("map_neighbours", space, nearest, f"The {len(nearest)} nearest neighbours", 2)
     st.markdown("**Code**")
-    show_code_chart(space, space.z[index], "The code as bars", height=200)  # room for the title of the axis
+    show_code_chart(space, space.z[index], "The code as bars", height=LOW)

@@ -20,7 +20,7 @@ from latent.page import cached, widgets
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.code_map import clicked_place, looked_at, show_place, take_view
 from latent.page.panels.codes_file import describe_plane
-from latent.page.show import note_figure, show_code_chart
+from latent.page.show import LOW, note_figure, show_code_chart
 from latent.page.snippet import from_project, snippet
 from latent.page.state import Click, state
 from latent.page.take_away import take_away
@@ -107,4 +107,4 @@ def show_decoded(space: LatentSpace, row: int | None, at: Code, z: Code) -> None
     """The decoded image of a place or of the code of a row, how close to real codes it lies, and its numbers."""
     title = "Point on the plane" if row is None else f"Code {row:,}"
     show_place(space, at, z, images.sheet(space.decode(z), 1, zoom=5), title)
-    show_code_chart(space, z, "The code as bars", height=200)  # room for the title of the axis
+    show_code_chart(space, z, "The code as bars", height=LOW)

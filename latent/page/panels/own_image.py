@@ -15,6 +15,7 @@ from latent.page import cached
 from latent.page.keeping import keep
 from latent.page.panels.code_map import PLANE, map_data, mount_map, usual_colouring
 from latent.page.show import (
+    LOW,
     counted,
     let_pictures_be_drawn,
     plain_markdown,
@@ -93,7 +94,7 @@ def show_own(space: LatentSpace, own: Own) -> None:
     drawn = map_data(space, PLANE, usual_colouring(space))
     mount_map("draw_map", space, PLANE, drawn | {"marks": [{"name": own.name, "x": x, "y": y}], "height": 400})
     st.markdown("**Code**")
-    show_code_chart(space, z[0], "The code as bars", height=200)  # room for the title of the axis
+    show_code_chart(space, z[0], "The code as bars", height=LOW)
     lines = "z = space.encode(seen)\nreconstruction = space.decode(z)\nnearest = space.nearest(z[0], 10)[0]"
     arrays = {"picture": own.picture, "z": z, "reconstruction": x_hat, "nearest": nearest}
     python = snippet(f"{own.python}\n{lines}", own.python)
