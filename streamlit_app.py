@@ -159,7 +159,7 @@ def statistics_section(space: LatentSpace) -> None:
         given = snippet(f"{opened}\nz, statistics = file.sample(), file.statistics\n", encoded)
     python = snippet(
         f"{given}mean, std = statistics.mean, statistics.std\n"
-        f"quantiles = statistics.quantiles\nactive = Evidence(space).active()",
+        f"quantiles = statistics.quantiles\nactive = Evidence.of(space).active()",
         given,
         Evidence,
     )
@@ -217,7 +217,7 @@ def clusters_section(space: LatentSpace) -> None:
     signal = show_class_signal(space)
     arrays = {"labels": found.labels, "centroids": centroids}
     lines = (
-        f"clusters = Evidence(space).clusters({method!r}, {n}, {seed})\n"
+        f"clusters = Evidence.of(space).clusters({method!r}, {n}, {seed})\n"
         "labels, centroids = clusters.labels, space.decode(clusters.centres)"
     )
     if space.has_classes:
@@ -513,7 +513,7 @@ def diagnose_section(space: LatentSpace) -> None:
     if refusal:
         return
     files = topic.files(evidence, sampler=sampler)
-    python = snippet(f"evidence = Evidence(space)\n{files.python}", Evidence)
+    python = snippet(f"evidence = Evidence.of(space)\n{files.python}", Evidence)
     take_away(space, python, files.arrays, csv=lambda: files.table)
 
 

@@ -26,7 +26,7 @@ Draw = Callable[[torch.Tensor, int, int], torch.Tensor]
 def sampling_by_mixtures(checkpoint: Path) -> list[Row]:
     """Our mixture beside pythae's."""
     samplers = quietly("pythae.samplers")
-    evidence = Evidence(LatentSpace.open(checkpoint))
+    evidence = Evidence.of(LatentSpace.open(checkpoint))
     model, config = in_pythae(evidence.space.model), samplers.GaussianMixtureSamplerConfig(n_components=N_COMPONENTS)
 
     def draw(x: torch.Tensor, n: int, seed: int) -> torch.Tensor:
@@ -50,7 +50,7 @@ def sampling_by_a_flow(checkpoint: Path) -> list[Row]:
     samplers = quietly("pythae.samplers")
     trainers = quietly("pythae.trainers")
     logging.disable(logging.INFO)
-    evidence = Evidence(LatentSpace.open(checkpoint))
+    evidence = Evidence.of(LatentSpace.open(checkpoint))
     model = in_pythae(evidence.space.model)
 
     def draw(x: torch.Tensor, n: int, seed: int) -> torch.Tensor:

@@ -115,7 +115,7 @@ def analyze_statistics(n_images: int = 1000) -> dict[str, NDArray[np.float32]]:
     space.check_encodes("analyze_statistics")
     z = space.z[:n_images]
     statistics = LatentStatistics.of(z)
-    active = Evidence(space).active()
+    active = Evidence.of(space).active()
     for chart in (charts.values_chart(z), charts.histograms_chart(z, active), charts.box_chart(statistics, active)):
         show(chart)
     return {name: getattr(statistics, name) for name in ("mean", "std", "min", "max")}

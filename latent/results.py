@@ -65,7 +65,7 @@ def keep(
         raise CheckpointError(f"{label(str(path))} is a folder: name a model file.")
     check_output(kept.beside(path), [path], begins=kept.BEGINS)
     space = LatentSpace.open(path)
-    evidence = Evidence(space) if anew else Evidence.with_kept(space)
+    evidence = Evidence.of(space) if anew else Evidence.with_kept(space)
     content = kept.to_bytes(measure(evidence, progress), subject_of(space))
     write_atomically(kept.beside(path), content)
     return kept.beside(path)

@@ -50,7 +50,7 @@ def replay(monkeypatch):
 @pytest.fixture
 def few():
     space = LatentSpace.open(CHECKPOINTS / "ae-2.pt")  # of an untrained one nothing is reported but that
-    return Evidence(space.judged_by(space.dataset.select(np.arange(300))))
+    return Evidence.of(space.judged_by(space.dataset.select(np.arange(300))))
 
 
 class TestSampler:

@@ -77,7 +77,7 @@ def test_stitching_with_a_turned_copy_is_exact(comparison):
 @pytest.mark.exhaustive
 def test_an_untrained_run_shares_little_and_cannot_be_stitched_for_free(comparison):
     other = LatentSpace.of("untrained", tiny(latent_dim=8), comparison.a.space.dataset)
-    found = Comparison(Evidence(other), comparison.a)
+    found = Comparison(Evidence.of(other), comparison.a)
     assert found.alignment.overlap < 0.5
     assert found.stitching.stitched > 2 * found.stitching.own
 
@@ -131,15 +131,15 @@ class TestScores:
 
     @pytest.mark.exhaustive
     def test_a_score_is_measured_once_and_known_without_the_file(self, tiny_space, monkeypatch):
-        evidence, key = Evidence(tiny_space), scores.key_of(tiny_space)
+        evidence, key = Evidence.of(tiny_space), scores.key_of(tiny_space)
         assert scores.known(key, "probe") is None
         measured = scores.score(evidence, "probe")
         monkeypatch.setattr(Evidence, "knowledge", lambda *given: pytest.fail("measured again"))
         store.store_of_process.cache_clear()
-        assert scores.score(Evidence(tiny_space), "probe") == scores.known(key, "probe") == measured
+        assert scores.score(Evidence.of(tiny_space), "probe") == scores.known(key, "probe") == measured
 
     def test_spaces_are_compared_by_the_same_sampler_whatever_else_was_measured(self, space):
-        few = Evidence(space.judged_by(space.dataset.select(np.arange(600))))
+        few = Evidence.of(space.judged_by(space.dataset.select(np.arange(600))))
         around = few.sampler("around", 0).fidelity.frechet
         key = scores.key_of(few.space)
         assert scores.known(key, "frechet") is None
@@ -150,14 +150,14 @@ class TestScores:
 
     def test_what_cannot_be_judged_has_no_distance(self, space):
         fashion = replace(space.checkpoint, recipe={"dataset": "FashionMNIST"})
-        assert np.isnan(scores.score(Evidence(replace(space, checkpoint=fashion)), "frechet"))
+        assert np.isnan(scores.score(Evidence.of(replace(space, checkpoint=fashion)), "frechet"))
 
     @pytest.mark.exhaustive
     def test_the_saved_error_is_taken_only_where_it_is_of_these_digits(self):
         saved = tiny()
-        assert scores.score(Evidence(LatentSpace.of("mnist", saved)), "mse") == 0.1
+        assert scores.score(Evidence.of(LatentSpace.of("mnist", saved)), "mse") == 0.1
         fashion = LatentSpace.of("fashion", replace(saved, recipe={**saved.recipe, "dataset": "FashionMNIST"}))
-        assert scores.score(Evidence(fashion), "mse") == pytest.approx(fashion.errors.mean())
+        assert scores.score(Evidence.of(fashion), "mse") == pytest.approx(fashion.errors.mean())
 
     def test_our_own_file_says_its_kind_size_and_error(self, tiny_file, tmp_path):
         sha256 = checkpoint.fingerprint(tiny_file)
@@ -173,15 +173,15 @@ class TestScores:
         assert scores.kind_and_size(stranger, "other", images) is None
 
     def test_spaces_of_no_file_are_not_confused(self):
-        one, two = (Evidence(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))
+        one, two = (Evidence.of(LatentSpace.of("", tiny(latent_dim=dim))) for dim in (2, 3))
         assert [scores.score(each, "latent_dim") for each in (one, two)] == [2, 3]
 
     def test_the_curve_of_pca_falls_and_is_kept(self, tiny_space, monkeypatch):
-        curve = Evidence(tiny_space).pca_curve(8)
+        curve = Evidence.of(tiny_space).pca_curve(8)
         assert len(curve) == 9
         assert (np.diff(curve) < 0).all()
         monkeypatch.setattr(dimensions, "pca_errors", lambda *given: pytest.fail("measured again"))
-        assert np.array_equal(Evidence(tiny_space).pca_curve(8), curve)
+        assert np.array_equal(Evidence.of(tiny_space).pca_curve(8), curve)
 
 
 class TestCommand:

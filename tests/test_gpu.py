@@ -55,7 +55,7 @@ def test_codes_pictures_and_errors_are_those_of_the_processor(pair):
 def test_a_report_tells_the_processors_numbers(pair):
     found = []
     for space in pair:
-        evidence = Evidence(space)
+        evidence = Evidence.of(space)
         for _ in report.gather(evidence):
             pass
         found.append(report.numbers(evidence))

@@ -86,7 +86,7 @@ class TestOtherModels:
             raise DecoderError("The browser cannot run such layers.")
 
         monkeypatch.setattr("latent.browser.live.compile", refuse)
-        text = handout.page(Evidence(tiny_space), 50)
+        text = handout.page(Evidence.of(tiny_space), 50)
         assert "The parts that decode are left out: The browser cannot run such layers." in text
         assert 'id="live"' not in text
         assert 'id="map"' in text
@@ -99,7 +99,7 @@ class TestOtherModels:
     def test_a_decoder_only_file_has_its_traversals_and_no_images(self, tiny_space, monkeypatch):
         alone = replace(tiny_space.signature, has_encoder=False)
         monkeypatch.setattr(type(tiny_space.model), "signature", property(lambda model: alone))
-        text = handout.page(Evidence(tiny_space), 50)
+        text = handout.page(Evidence.of(tiny_space), 50)
         assert handout.DECODER_ONLY in text
         assert 'id="sweep"' in text
         assert 'id="live"' not in text
@@ -111,7 +111,7 @@ def colours() -> Evidence:
     """A tiny model of 60 colour images without classes."""
     pictures = np.random.default_rng(0).integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
     saved = tiny(image_shape=(3, 32, 32), latent_dim=3)
-    return Evidence(LatentSpace.of("colours", saved, Dataset.of(pictures, name="noise")))
+    return Evidence.of(LatentSpace.of("colours", saved, Dataset.of(pictures, name="noise")))
 
 
 def test_rows_are_all_images_where_there_are_few_and_else_those_that_the_page_shows(space):
@@ -370,7 +370,7 @@ class TestOtherModelsInBrowser:
     def test_a_decoder_only_file_opens(self, chromium, tiny_space, monkeypatch, tmp_path):
         alone = replace(tiny_space.signature, has_encoder=False)
         monkeypatch.setattr(type(tiny_space.model), "signature", property(lambda model: alone))
-        screen = opened(chromium, handout.page(Evidence(tiny_space), 50), tmp_path)
+        screen = opened(chromium, handout.page(Evidence.of(tiny_space), 50), tmp_path)
         expect(screen.page.locator("#chosen-name")).to_have_text("Random code 0")
         screen.page.locator("#samples button").nth(2).click()
         expect(screen.page.locator("#chosen-name")).to_have_text("Sample 3")
@@ -384,7 +384,7 @@ class TestOtherModelsInBrowser:
             raise DecoderError("The browser cannot run such layers.")
 
         monkeypatch.setattr("latent.browser.live.compile", refuse)
-        screen = opened(chromium, handout.page(Evidence(tiny_space), 50), tmp_path)
+        screen = opened(chromium, handout.page(Evidence.of(tiny_space), 50), tmp_path)
         x, y = place_of_a_dot(screen.page)
         screen.page.mouse.click(x, y)
         expect(screen.page.locator("#original-figure")).to_be_visible()
@@ -397,7 +397,7 @@ class TestOtherModelsInBrowser:
     def test_a_conditional_decoder_draws_the_class_that_is_asked_for(self, chromium, tmp_path):
         space = LatentSpace.open(CONDITIONAL)
         assert space.signature.conditional
-        screen = opened(chromium, handout.page(Evidence(space), 50), tmp_path)
+        screen = opened(chromium, handout.page(Evidence.of(space), 50), tmp_path)
         for asked in (2, 7):
             expected = space.decode(space.z[0], np.array([asked])).ravel()
             assert np.abs(screen.decode(space.z[0], asked) - expected).max() <= ALLOWED

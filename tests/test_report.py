@@ -11,9 +11,10 @@ import pytest
 from latent import checkpoint, data, report, results
 from latent.document import cell
 from latent.measure import bounds, smoothness
-from latent.measure.evidence import JUDGE, Evidence
+from latent.measure.evidence import Evidence
 from latent.measure.exhibits import Figure, PictureSheet, SideBySide, Table
 from latent.measure.findings import findings
+from latent.measure.originals import JUDGE
 from latent.measure.topics import TOPICS
 from latent.plain import plain
 from latent.report import gather, main, numbers, page
@@ -43,7 +44,7 @@ def few():
 def measured(few, tmp_path_factory):
     patch = pytest.MonkeyPatch()
     patch.setenv("LATENT_CACHE", str(tmp_path_factory.mktemp("cache")))
-    evidence = Evidence(LatentSpace.of(NAME, checkpoint.load(CHECKPOINTS / "vae-2.pt")))
+    evidence = Evidence.of(LatentSpace.of(NAME, checkpoint.load(CHECKPOINTS / "vae-2.pt")))
     list(gather(evidence))
     patch.undo()
     return evidence
@@ -52,7 +53,7 @@ def measured(few, tmp_path_factory):
 def test_gathering_says_how_far_it_is_and_measures_everything_once(measured):
     assert all(measured.has(*part) for part in measured.parts())
     assert list(gather(measured)) == []
-    fresh = Evidence(measured.space)
+    fresh = Evidence.of(measured.space)
     steps = gather(fresh)
     share, name = next(steps)
     assert (share, name) == (0, "whether the model works")
@@ -84,7 +85,7 @@ def test_the_numbers_are_strict_json_with_every_part(measured):
 
 
 def test_what_is_not_measured_is_null_and_nothing_is_measured_for_it(measured):
-    found = numbers(Evidence(measured.space))
+    found = numbers(Evidence.of(measured.space))
     for part in ("reconstruction", "samplers", "dimensions", "smoothness", "probe", "clusters"):
         assert found[part] is None
     assert found["findings"] == []
@@ -112,7 +113,7 @@ def test_every_chart_in_it_is_whole(measured):
 
 def test_a_decoder_alone_and_a_model_of_other_images_have_their_report(measured):
     fashion = replace(measured.space.checkpoint, recipe={"dataset": "FashionMNIST"})
-    other = Evidence(replace(measured.space, checkpoint=fashion))
+    other = Evidence.of(replace(measured.space, checkpoint=fashion))
     list(gather(other))
     assert "trained on FashionMNIST" in page(other)
     found = numbers(other)
@@ -161,15 +162,14 @@ class TestTopics:
         assert len({len(column) for column in files.table.values()}) == 1
 
     def test_its_exhibits_ask_for_no_more_than_its_parts(self, measured, name):
-        fresh = Evidence(measured.space)
+        fresh = Evidence.of(measured.space)
         for part in TOPICS[name].parts(fresh):
             fresh.measure(*part)
         before = set(fresh.found)
         list(TOPICS[name].exhibits(fresh))
         new = {part[0] for part in set(fresh.found) - before}
         assert new <= {
-            "originals", "reconstructed", "pixel_components", "predictions", "mixed_neighbours", "judges_real_images",
-            "effects", "picture_units",
+            "reconstructed", "predictions", "mixed_neighbours", "judges_real_images", "effects", "picture_units",
         }  # fmt: skip
 
 

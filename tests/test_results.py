@@ -52,7 +52,7 @@ def shipped(path):
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_every_shipped_model_has_results_of_itself_and_they_are_complete(path):
     space = LatentSpace.open(path)
-    fresh, found = Evidence(space), Evidence.with_kept(space).kept
+    fresh, found = Evidence.of(space), Evidence.with_kept(space).kept
     assert kept.beside(path).stat().st_size <= kept.LARGEST
     assert set(results.parts_to_keep(fresh)) <= found.keys()
     assert {part[1] for part in found if part[0] == "score"} == set(scores.SCORES)
@@ -61,7 +61,7 @@ def test_every_shipped_model_has_results_of_itself_and_they_are_complete(path):
 @pytest.mark.exhaustive
 def test_all_results_of_one_model_are_what_is_measured_anew(monkeypatch):
     """But for t-SNE, which takes as long as all else: what is shipped is held to the neighbours that it keeps."""
-    evidence, found = Evidence(LatentSpace.open(WHOLE)), shipped(WHOLE)
+    evidence, found = Evidence.of(LatentSpace.open(WHOLE)), shipped(WHOLE)
     places = found["tsne",]
     monkeypatch.setattr(Evidence, "tsne", lambda evidence, progress=None: places)
     anew = results.measure(evidence)
@@ -79,7 +79,7 @@ def test_all_results_of_one_model_are_what_is_measured_anew(monkeypatch):
 
 @pytest.mark.parametrize("path", few_of(SHIPPED, [CHECKPOINTS / "vae-16.pt"]), ids=lambda path: path.stem)
 def test_some_results_of_every_model_are_what_is_measured_anew(path):
-    found, fresh = shipped(path), Evidence(LatentSpace.open(path))
+    found, fresh = shipped(path), Evidence.of(LatentSpace.open(path))
     for part in (("judges_real_images",), ("sampler", "learned", SEED), ("reconstruction",)):
         assert equal(fresh.measure(*part), found[part]), part
     assert found["score", "latent_dim"] == fresh.space.latent_dim

@@ -129,7 +129,7 @@ def test_a_saved_test_error_counts_everywhere_or_nowhere(tmp_path, monkeypatch, 
     path = tmp_path / "tiny.pt"
     checkpoint.save(path, replace(tiny(), recipe=recipe, scores={"test_mse": 0.0123}))
     space = LatentSpace.open(path)
-    evidence = Evidence(space)
+    evidence = Evidence.of(space)
     for part in ("reconstruction", "pca_errors"):
         evidence.measure(part)
     measured = np.square(space.reconstruct(space.images) - space.images / 255).mean()

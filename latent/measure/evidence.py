@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
-from functools import wraps
-from typing import Any, Concatenate, TypeVar
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +17,19 @@ from latent.clustering import Clusters
 from latent.errors import ArgumentError, CheckpointError
 from latent.files import read
 from latent.images import to_uint8
-from latent.measure import alignment, bounds, dimensions, gates, judge, kept, knowledge, properties
+from latent.measure import alignment, bounds, dimensions, gates, kept
 from latent.measure.bounds import LikelihoodBounds
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.disentanglement import Disentanglement
-from latent.measure.fidelity import MEASURES, Fidelity, PixelComponents, Reference, halves
+from latent.measure.fidelity import MEASURES, Fidelity, Reference, halves
 from latent.measure.gates import Gate, Looked, Subject
 from latent.measure.health import N_IMAGES, Health, squared_errors
 from latent.measure.judge import JUDGE_FILE, NOBODY, Judge
 from latent.measure.judgement import Judgement
 from latent.measure.kept import Part
 from latent.measure.knowledge import FOLDS, Knowledge
+from latent.measure.measured import VERSION, Measured, measured_once
+from latent.measure.originals import JUDGE, Originals
 from latent.measure.smoothness import KINDS, Paths, Smoothness
 from latent.neighbours import nearest
 from latent.sampling import Sampler
@@ -44,8 +44,6 @@ REFERENCES = (REAL, RECONSTRUCTIONS)  # what a perfect sampler, and one with the
 CODES, PCA, PIXELS = "codes", "PCA", "raw pixels"
 FEATURES = (CODES, PCA, PIXELS)  # the space's own, and the baselines
 
-VERSION = 2  # of the measures: raise it with every change to what one of them says, and results kept before are void
-
 # What the parts of the evidence are about, so that none is measured behind a closed gate.
 SUBJECTS: dict[str, Subject] = {
     "dimensions": "activity", "property_correlations": "properties", "disentanglement": "properties",
@@ -53,35 +51,10 @@ SUBJECTS: dict[str, Subject] = {
     "predictions": "reconstruction", "likelihood_bounds": "reconstruction",
 }  # fmt: skip
 
-JUDGE: Part = ("judge",)  # among the parts while it is to be trained
 SEED = 0  # by which findings, reports and results are drawn
 # The parts that no seed moves.
-UNMOVED = {
-    JUDGE[0], "disentanglement", "had_judge", "judges_real_images", "originals", "pixel_components", "predictions",
-    "properties", "reconstruction", "seen_again",
-}  # fmt: skip
+UNMOVED = {"disentanglement", "judges_real_images", "predictions", "reconstruction", "seen_again"}
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
-MOST_KEPT = 128  # parts in memory: a sampler has one for every seed
-
-T = TypeVar("T")
-
-
-def measured_once(measure: Callable[Concatenate[Evidence, ...], T]) -> Callable[Concatenate[Evidence, ...], T]:
-    """A measurement that is made when it is first asked for; whoever asks meanwhile waits for it."""
-
-    @wraps(measure)
-    def kept_or_measured(evidence: Evidence, *arguments: Hashable) -> T:
-        key = (measure.__name__, *arguments)
-        if key in evidence.kept:
-            return evidence.kept[key]
-        with evidence.lock:
-            found: T = evidence.found.pop(key) if key in evidence.found else measure(evidence, *arguments)
-            evidence.found[key] = found  # the last asked for is the last to go
-            while len(evidence.found) > MOST_KEPT:
-                evidence.found.pop(next(iter(evidence.found)))
-            return found
-
-    return kept_or_measured
 
 
 @dataclass(frozen=True)
@@ -140,37 +113,34 @@ KEPT_RECORDS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
-    """What the measures of this package say of one space.
+class Evidence(Measured):
+    """What the measures of this package say of one space, and of the ``originals`` that it is judged by.
 
-    Every part is measured when it is first asked for and then ``found``, whichever section, report or thread asks; what
-    was ``kept`` beside the file is not measured again. What depends on the judge raises `ArgumentError` where
-    ``refusal`` says why it cannot be asked, and what depends on codes of real images where the file holds a decoder
-    alone. All that is drawn at random is drawn by ``seed``.
+    What depends on the judge raises `ArgumentError` where ``refusal`` says why it cannot be asked, and what depends on
+    codes of real images where the file holds a decoder alone. All that is drawn at random is drawn by ``seed``.
     """
 
     space: LatentSpace
-    kept: Mapping[Part, Any] = field(default_factory=dict, repr=False)
-    found: dict[tuple[Hashable, ...], Any] = field(default_factory=dict, repr=False)
-    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    originals: Originals
     seed: int = SEED
+
+    @classmethod
+    def of(cls, space: LatentSpace, originals: Originals | None = None) -> Evidence:
+        """The evidence of a space; with what is known of its images already, where that is given."""
+        return cls(space, originals or Originals.of(space))
+
+    @classmethod
+    def with_kept(cls, space: LatentSpace, originals: Originals | None = None) -> Evidence:
+        """The evidence of a space, with the results that are kept beside its file, if they are of it."""
+        path, evidence = space.checkpoint.path, cls.of(space, originals)
+        if path is None or not os.path.exists(kept.beside(path)):
+            return evidence
+        return replace(evidence, kept=kept.read(kept.beside(path), subject_of(space), KEPT_RECORDS))
 
     def drawn_by(self, seed: int) -> Evidence:
         """The evidence of the same space by another seed; what no seed moves and is found already is shared."""
         shared = {part: value for part, value in self.found.items() if part[0] in UNMOVED}
-        return Evidence(self.space, found=shared, seed=seed)
-
-    @classmethod
-    def with_kept(cls, space: LatentSpace) -> Evidence:
-        """The evidence of a space, with the results that are kept beside its file, if they are of it."""
-        path = space.checkpoint.path
-        if path is None or not os.path.exists(kept.beside(path)):
-            return cls(space)
-        return cls(space, kept=kept.read(kept.beside(path), subject_of(space), KEPT_RECORDS))
-
-    def has(self, part: str, *arguments: Hashable) -> bool:
-        """Whether the part of this name was measured already."""
-        return (part, *arguments) in self.kept or (part, *arguments) in self.found
+        return Evidence(self.space, self.originals, seed, found=shared)
 
     @property
     def refusal(self) -> str:
@@ -190,22 +160,11 @@ class Evidence:
     @property
     def has_judge(self) -> bool:
         """Whether the judge of these images needs no training any more."""
-        return JUDGE in self.found or self.had_judge()
-
-    @measured_once
-    def had_judge(self) -> bool:
-        """Whether a judge was there, without training, when this was first asked."""
-        return judge.at_hand(self.space.dataset)
+        return self.originals.has_judge
 
     def judge(self, progress: Callable[[float], object] = lambda share: None) -> Judge:
-        """The judge of the images in use (`judge.judge_of`), trained for them where there is none.
-
-        ``progress`` hears the share of the training that is done.
-        """
-        with self.lock:
-            found: Judge = self.found.get(JUDGE) or judge.judge_of(self.space.dataset, progress)
-            self.found[JUDGE] = found
-            return found
+        """The judge of the images in use, trained for them where there is none (`Originals.judge`)."""
+        return self.originals.judge(progress)
 
     @property
     def names_classes(self) -> bool:
@@ -273,14 +232,7 @@ class Evidence:
     @measured_once
     def judges_real_images(self) -> bool:
         """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
-        judge = self.judge()
-        rows = judge.judged(len(self.space.images))[:BLOCK]
-        return judge.applies(self.space.images[rows], self.space.labels[rows])
-
-    @measured_once
-    def originals(self) -> Judgement:
-        """The judge's opinion of the evaluation images."""
-        return self.judge()(self.space.images)
+        return self.originals.are_named()
 
     def reconstructed(self) -> Seen:
         """What is seen of the reconstructions, and their squared errors; all images are decoded once for both."""
@@ -305,7 +257,7 @@ class Evidence:
         if not judge.names_classes:
             raise ArgumentError(judge.refusal)
         numbers = np.min_scalar_type(len(judge.classes))
-        before, after = self.originals().predicted, self.reconstructions().predicted
+        before, after = self.originals.judgement().predicted, self.reconstructions().predicted
         return Predictions(before.astype(numbers), after.astype(numbers), judge.taught)
 
     def asked_judge(self) -> Judge:
@@ -327,7 +279,7 @@ class Evidence:
         Errors are those from ``images`` (n, …), where they are given. ``judges``: whether the judge is asked.
         """
         parts = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
-        components = self.pixel_components()
+        components = self.originals.pixel_components()
         verdicts: list[Judgement] = []
         pixels, errors = [], []
         for part in parts:
@@ -356,13 +308,8 @@ class Evidence:
         """Half of the evaluation images; samplers are fitted to the codes of the other half."""
         known, held_out = self.halves()
         z = self.space.z
-        pixels = self.pixel_components()(self.space.images[held_out])
-        return Reference.of(self.originals().features[held_out], z[known], z[held_out], pixels)
-
-    @measured_once
-    def pixel_components(self) -> PixelComponents:
-        """The principal components of half of the images, in which the pixels of samples are compared with theirs."""
-        return PixelComponents.of(self.space.images[halves(len(self.space.images))[1]])
+        pixels = self.originals.pixel_components()(self.space.images[held_out])
+        return Reference.of(self.originals.judgement().features[held_out], z[known], z[held_out], pixels)
 
     @measured_once
     def fitted_sampler(self, name: str) -> Sampler:
@@ -381,8 +328,8 @@ class Evidence:
         space, reference = self.space, self.reference()
         known, held_out = self.halves()
         if name == REAL:
-            verdict, z = self.originals().select(known), space.z[known]
-            pixels = self.pixel_components()(space.images[known])
+            verdict, z = self.originals.judgement().select(known), space.z[known]
+            pixels = self.originals.pixel_components()(space.images[known])
             pictures: NDArray[Any] = space.images[known[:N_SHOWN]]
         elif name == RECONSTRUCTIONS:
             verdict, z = self.reconstructions().select(known), space.z[known]
@@ -467,23 +414,20 @@ class Evidence:
         """How each of the diagnosed dimensions is related to measured properties of pictures."""
         space, chosen = self.space, self.diagnosed_dimensions()
         return PropertyCorrelations.of(
-            space.z, self.properties(), space.decode, self.measure_properties, chosen, self.seed, self.one_class()
+            space.z,
+            self.originals.properties(),
+            space.decode,
+            self.originals.measure_properties,
+            chosen,
+            self.seed,
+            self.one_class(),
         )
-
-    @measured_once
-    def properties(self) -> dict[str, NDArray[np.float32]]:
-        """The measured properties of the images by name, (n,) each."""
-        return self.measure_properties(self.space.images)
-
-    def measure_properties(self, images: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
-        """The properties that apply to the images in use, of any pictures like these."""
-        return properties.measure_all(images, properties=properties.of(self.space.images))
 
     @measured_once
     def disentanglement(self) -> Disentanglement:
         """How far each measured property has a dimension of its own."""
         chosen = self.diagnosed_dimensions()
-        return Disentanglement.of(self.space.z[:, chosen], self.properties())
+        return Disentanglement.of(self.space.z[:, chosen], self.originals.properties())
 
     @measured_once
     def neighbours(self) -> NDArray[np.float64]:
@@ -512,23 +456,15 @@ class Evidence:
         "PCA" are principal components of the pixels, as many as the code has dimensions.
         """
         space = self.space
-        seen = knowledge.compared_shape(space.signature.image_shape)
+        if features != CODES:
+            return self.originals.knowledge(space.latent_dim if features == PCA else None, self.seed)
 
-        def measure() -> NDArray[np.float64]:
-            rows = self.scaled_codes if features == CODES else knowledge.pixels(space.images)
-            if features == PCA:
-                rows = components.principal_components(rows, space.latent_dim)
-            return np.array(astuple(Knowledge.of(rows, space.labels, self.seed)), np.float64)
+        def measure() -> Knowledge:
+            return Knowledge.of(self.scaled_codes, space.labels, self.seed)
 
-        if features == CODES and not space.checkpoint.sha256:  # of no file: there is nothing to know it by
-            return Knowledge(*measure().tolist())
-        of = {
-            CODES: space.identity.of_codes,
-            PCA: (space.dataset.sha256, space.latent_dim, *seen),
-        }
-        key = of.get(features, (space.dataset.sha256, *seen))  # what the features are made of
-        by = () if self.seed == SEED else (self.seed,)
-        return Knowledge(*store.stored(measure, "knowledge", VERSION, features, key, *by).tolist())
+        if not space.checkpoint.sha256:  # of no file: there is nothing to know it by
+            return measure()
+        return Knowledge.stored(measure, CODES, *space.identity.of_codes, self.seed)
 
     @measured_once
     def clusters(self, method: str, n: int, seed: int) -> Clusters:
@@ -559,14 +495,12 @@ class Evidence:
     @measured_once
     def pca_errors(self) -> NDArray[np.float64]:
         """The error of principal components as codes, from none (the mean picture) to as many as dimensions."""
-        return dimensions.pca_errors(self.space.images, self.space.latent_dim, self.seed)
+        return self.originals.pca_errors(self.space.latent_dim, self.seed)
 
     @measured_once
     def pca_curve(self, most: int) -> NDArray[np.float64]:
         """The error of 0 to ``most`` principal components, (most + 1,), kept on disk across restarts."""
-        of = (self.space.dataset.sha256, *self.space.signature.image_shape)
-        errors = lambda: dimensions.pca_errors(self.space.images, most)  # noqa: E731
-        return store.stored(errors, "pca errors", most, *of)
+        return self.originals.pca_curve(most)
 
     @measured_once
     def likelihood_bounds(self) -> LikelihoodBounds | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from latent import clustering
+from latent import clustering, store
 from latent.arrays import Labels
 from latent.components import centred, condensed
 from latent.errors import ArgumentError
 from latent.measure.intervals import Interval, share_interval
+from latent.measure.measured import VERSION
 from latent.pixels import all_resized, size_of_area
 
 FOLDS = 5
@@ -45,6 +47,12 @@ class Knowledge:
     clusters_low: float = np.nan
     clusters_high: float = np.nan
     n: int = 0
+
+    @classmethod
+    def stored(cls, measure: Callable[[], Knowledge], *key: object) -> Knowledge:
+        """What was kept on disk of features of this ``key``, measured where nothing was."""
+        numbers = lambda: np.array(astuple(measure()), np.float64)  # noqa: E731
+        return cls(*store.stored(numbers, "knowledge", VERSION, *key).tolist())
 
     @classmethod
     def of(cls, features: ArrayLike, labels: Labels, seed: int = 0) -> Knowledge:

@@ -14,10 +14,11 @@ from latent import checkpoint, store
 from latent.dataset import Dataset
 from latent.foreign import container
 from latent.measure import kept
-from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, VERSION, Evidence, subject
+from latent.measure.evidence import CODES, KEPT_RECORDS, PCA, SEED, Evidence, subject
 from latent.measure.fidelity import Fidelity
 from latent.measure.intervals import Interval, mean_interval
 from latent.measure.kept import Part
+from latent.measure.measured import VERSION
 from latent.measure.measures import Measure
 from latent.space import Identity, LatentSpace, saved_test_error
 

@@ -53,6 +53,7 @@ from latent.images import Sheet
 from latent.measure import kept, properties, scores
 from latent.measure.evidence import Evidence
 from latent.measure.kept import Part
+from latent.measure.originals import Originals
 from latent.page.colouring import USUAL_CLUSTERS, Colouring
 from latent.page.growing import Growing
 from latent.sampling import Sampler
@@ -70,6 +71,9 @@ BY_SHA256: dict[type | str, Callable[[Any], Any]] = {
     Dataset: lambda images: images.sha256,
 }
 BY_CHECKPOINT: dict[type | str, Callable[[Any], Any]] = {LatentSpace: lambda space: space.identity}
+BY_IMAGES: dict[type | str, Callable[[Any], Any]] = {
+    LatentSpace: lambda space: (space.dataset.name, Originals.of(space).identity)
+}
 BY_FILE: dict[type | str, Callable[[Any], Any]] = {Encoded: lambda file: file.stamp}
 BY_NAME: dict[type | str, Callable[[Any], Any]] = {FunctionType: lambda function: function.__qualname__}
 
@@ -260,10 +264,16 @@ def evidence_of(space: LatentSpace) -> Evidence:
     return replace(measured_together(space), space=space, kept=kept_beside(space, results_stamp(space)))
 
 
+@st.cache_resource(max_entries=4, hash_funcs=BY_IMAGES, show_spinner=False)
+def originals_of(space: LatentSpace) -> Originals:
+    """What is measured of the images that a space is judged by, for all models that are judged by them."""
+    return Originals.of(space)
+
+
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def measured_together(space: LatentSpace) -> Evidence:
     """What all sessions that have the same model open measure of it, under whatever name."""
-    return Evidence(space)
+    return Evidence.of(space, originals_of(space))
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_CHECKPOINT, show_spinner=False)
@@ -301,22 +311,10 @@ def kind_and_size(path: str, sha256: str, images: Dataset, within: str) -> tuple
         return None
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT, show_spinner=False)
-def properties_of(space: LatentSpace) -> list[str]:
-    """The names of the properties that apply to the images."""
-    return list(properties.of(space.images))
-
-
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of the images …")
-def measured_of(space: LatentSpace, name: str) -> NDArray[np.float32]:
-    """A property of every image, (n,)."""
-    return properties.PROPERTIES[name].measure(space.images)
-
-
-@st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner=False)
 def property_direction(space: LatentSpace, name: str) -> Codes:
     """The direction along which a measured property grows."""
-    direction: Codes = directions.of_property(space.z, measured_of(space, name), space.labels)
+    direction: Codes = directions.of_property(space.z, originals_of(space).measured(name), space.labels)
     return direction
 
 
@@ -420,7 +418,7 @@ def map_colours(space: LatentSpace, colouring: Colouring) -> dict[str, Any]:
         case "dimension":
             return given.value_colours(space.z[:, int(shown or 0)], name)
         case "property":
-            return given.value_colours(measured_of(space, str(shown)), name)
+            return given.value_colours(originals_of(space).measured(str(shown)), name)
         case "MSE":
             return given.value_colours(space.errors, colouring.by)
 

@@ -294,7 +294,7 @@ CHOOSERS: dict[str, Callable[[LatentSpace], Direction]] = {
 
 def choose_property(space: LatentSpace, label: str, key: str, default: str, width: Width = "stretch") -> str:
     """A control that chooses a property that can be measured of the images; the first where there is no ``default``."""
-    names = cached.properties_of(space)
+    names = list(cached.originals_of(space).kinds_of_properties())
     index = names.index(default) if default in names else 0
     return st.selectbox(label, names, index=index, key=key, bind="query-params", width=width)
 

@@ -9,7 +9,8 @@ import pytest
 from latent import sampling
 from latent.errors import ArgumentError
 from latent.measure import dimensions, fidelity, judge
-from latent.measure.evidence import CODES, MOST_KEPT, PCA, REAL, RECONSTRUCTIONS, Evidence
+from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, Evidence
+from latent.measure.measured import MOST_FOUND
 from latent.space import LatentSpace
 from tests.support.models import CHECKPOINTS, tiny
 
@@ -25,7 +26,7 @@ def small(space, n=600):
 
 
 def test_a_sampler_is_measured_on_the_half_that_it_was_not_fitted_to(space):
-    few = Evidence(small(space))
+    few = Evidence.of(small(space))
     known, held_out = fidelity.halves(600)
     z = sampling.sample(sampling.fit("learned", few.space.z[known]), 300, seed=3)
     verdict = judge.judge(space.decode(z))
@@ -41,7 +42,7 @@ def test_a_sampler_is_measured_on_the_half_that_it_was_not_fitted_to(space):
 
 
 def test_every_part_is_measured_once_whoever_asks(space, monkeypatch):
-    few, calls = Evidence(small(space)), []
+    few, calls = Evidence.of(small(space)), []
     of = fidelity.Reference.of
     monkeypatch.setattr(fidelity.Reference, "of", lambda *given: calls.append(1) or of(*given))
     asking = [threading.Thread(target=few.sampler, args=("normal", 0)) for _ in range(4)]
@@ -57,17 +58,17 @@ def test_every_part_is_measured_once_whoever_asks(space, monkeypatch):
 
 @pytest.mark.exhaustive
 def test_memory_of_many_seeds_is_bounded_and_what_is_used_stays(space):
-    few = Evidence(small(space, 60))
+    few = Evidence.of(small(space, 60))
     reference = few.reference()
-    for seed in range(MOST_KEPT + 10):
+    for seed in range(MOST_FOUND + 10):
         few.sampler("normal", seed)
-    assert len(few.found) == MOST_KEPT
+    assert len(few.found) == MOST_FOUND
     assert few.reference() is reference
 
 
 @pytest.mark.exhaustive
 def test_parts_cover_all_that_there_is_to_say_and_each_can_be_measured(space):
-    few = Evidence(small(LatentSpace.open(CHECKPOINTS / "ae-2.pt"), 400))
+    few = Evidence.of(small(LatentSpace.open(CHECKPOINTS / "ae-2.pt"), 400))
     parts = few.parts()
     assert len(set(parts)) == len(parts)
     assert {part[0] for part in parts} == {
@@ -91,7 +92,7 @@ def test_the_mixture_of_a_shipped_space_comes_as_near_as_reconstructions(evidenc
 
 @pytest.mark.exhaustive
 def test_a_seed_moves_the_frechet_distance_as_its_interval_says(space):
-    few = Evidence(small(space, 1200))
+    few = Evidence.of(small(space, 1200))
     found = [few.sampler("learned", seed).fidelity for seed in range(5)]
     values = np.array([each.frechet for each in found])
     low, high = found[0].interval("frechet")
@@ -100,18 +101,18 @@ def test_a_seed_moves_the_frechet_distance_as_its_interval_says(space):
 
 
 def test_what_the_codes_know_is_kept_on_disk_and_is_more_than_components_know(space):
-    few = Evidence(small(space, 2000))
+    few = Evidence.of(small(space, 2000))
     codes = few.knowledge(CODES)
-    again = Evidence(replace(few.space))
+    again = Evidence.of(replace(few.space))
     assert again.knowledge(CODES) == codes
     assert codes.neighbours > 0.9
     assert codes.probe > codes.clusters
 
 
 def test_models_of_no_file_and_other_numbers_of_images_are_not_taken_for_each_other(space):
-    first, second = (Evidence(small(LatentSpace.of("tiny", tiny(seed=seed)), 500)) for seed in (0, 1))
+    first, second = (Evidence.of(small(LatentSpace.of("tiny", tiny(seed=seed)), 500)) for seed in (0, 1))
     assert first.knowledge(CODES) != second.knowledge(CODES)
-    assert Evidence(small(space, 500)).knowledge(PCA) != Evidence(small(space, 400)).knowledge(PCA)
+    assert Evidence.of(small(space, 500)).knowledge(PCA) != Evidence.of(small(space, 400)).knowledge(PCA)
 
 
 def test_neighbours_are_mostly_of_the_same_digit_and_4_and_9_overlap(evidence):
@@ -131,7 +132,7 @@ def test_neighbour_classes_worked_out_by_hand():
 
 def test_the_judge_is_not_asked_about_another_data_set(space):
     fashion = replace(space.checkpoint, recipe={**space.checkpoint.recipe, "dataset": "FashionMNIST"})
-    other = Evidence(replace(small(space), checkpoint=fashion))
+    other = Evidence.of(replace(small(space), checkpoint=fashion))
     assert "trained on FashionMNIST" in other.refusal
     with pytest.raises(ArgumentError, match="FashionMNIST"):
         other.sampler("learned", 0)
@@ -142,13 +143,13 @@ def test_the_judge_is_not_asked_about_another_data_set(space):
 
 def test_the_judge_is_not_asked_where_it_does_not_recognise_the_images(space):
     unlike = replace(space, images=np.zeros_like(space.images))
-    assert "accuracy below 95%" in Evidence(unlike).refusal
-    assert Evidence(small(space)).refusal == ""
+    assert "accuracy below 95%" in Evidence.of(unlike).refusal
+    assert Evidence.of(small(space)).refusal == ""
 
 
 def test_of_very_many_dimensions_those_of_the_largest_effect_are_diagnosed():
     wide = LatentSpace.of("wide", tiny(latent_dim=100))
-    few = Evidence(small(wide, 300))
+    few = Evidence.of(small(wide, 300))
     chosen = few.diagnosed_dimensions()
     assert len(chosen) == 64
     effect = few.effects()
@@ -158,18 +159,18 @@ def test_of_very_many_dimensions_those_of_the_largest_effect_are_diagnosed():
 
 
 def test_a_variational_space_has_its_kl(space):
-    vae = Evidence(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt")))
+    vae = Evidence.of(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt")))
     assert vae.dimensions().kl.min() > 0.1
-    assert Evidence(small(space)).dimensions().kl is None
+    assert Evidence.of(small(space)).dimensions().kl is None
 
 
 def test_the_log_likelihood_is_bounded_where_the_file_says_by_which_loss_it_was_trained(space):
-    vae = Evidence(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt"), 40))
+    vae = Evidence.of(small(LatentSpace.open(CHECKPOINTS / "vae-16.pt"), 40))
     found = vae.likelihood_bounds()
     assert ("likelihood_bounds",) in vae.parts()
     assert found.likelihood == "normal pixels of variance 0.05", "trained with a weight of 0.1"
     assert found.mean_image.mean() < found.elbo.mean() < found.importance_weighted.mean()
     untold = replace(vae.space, checkpoint=replace(vae.space.checkpoint, recipe={}))
     for other in (space, untold):
-        assert ("likelihood_bounds",) not in Evidence(small(other, 40)).parts()
-        assert Evidence(small(other, 40)).likelihood_bounds() is None
+        assert ("likelihood_bounds",) not in Evidence.of(small(other, 40)).parts()
+        assert Evidence.of(small(other, 40)).likelihood_bounds() is None

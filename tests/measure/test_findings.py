@@ -11,11 +11,12 @@ from latent.measure import judge
 from latent.measure.bounds import LikelihoodBounds
 from latent.measure.dimensions import Dimensions, PropertyCorrelations, Reconstruction
 from latent.measure.disentanglement import Disentanglement
-from latent.measure.evidence import CODES, JUDGE, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Predictions, Sampled
+from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, SEED, Evidence, Predictions, Sampled
 from latent.measure.fidelity import Fidelity
 from latent.measure.findings import COPIES, RULES, advice, findings, foremost, recommended
 from latent.measure.health import Health
 from latent.measure.knowledge import Knowledge
+from latent.measure.originals import JUDGE
 from latent.measure.smoothness import KINDS, Smoothness
 from latent.space import LatentSpace
 from tests.support.models import tiny
@@ -40,7 +41,7 @@ def planted():
     """An evidence of 12 dimensions, every part of it made up."""
     space = LatentSpace.of("planted", tiny(latent_dim=12))
     few = replace(space.dataset.select(np.arange(N)), labels=np.arange(N, dtype=np.uint8) % 10)
-    evidence = Evidence(space.judged_by(few))
+    evidence = Evidence.of(space.judged_by(few))
     effect = np.ones(12)
     effect[[3, 9]] = 0.001
     correlation = np.eye(12)
@@ -60,7 +61,6 @@ def planted():
             ("disentanglement",): Disentanglement(
                 ("ink", "slant"), *(0.1, 0.2, 0.3, 0.4, 0.5), dict.fromkeys(scores, (0.08, 0.12)), np.zeros((12, 2))
             ),
-            JUDGE: judge.load(),
             ("judges_real_images",): True,
             ("reconstruction",): Reconstruction(errors, evidence.space.labels),
             ("pca_errors",): np.linspace(0.08, 0.0212, 13),
@@ -79,6 +79,7 @@ def planted():
             for kind in KINDS
         }
     )
+    evidence.originals.found[JUDGE] = judge.load()
     return evidence
 
 
@@ -302,7 +303,7 @@ def test_a_space_of_one_dimension_and_one_without_represented_properties_have_th
 
 
 def test_every_rule_needs_something_that_there_is_to_measure(planted):
-    vae = Evidence(LatentSpace.of("vae", replace(tiny("vae"), recipe={"beta": 1.0})))
+    vae = Evidence.of(LatentSpace.of("vae", replace(tiny("vae"), recipe={"beta": 1.0})))
     known = {part[0] for each in (planted, vae) for part in each.parts()}
     assert all(known.issuperset(rule.needs) and rule.needs for rule in RULES)
     assert set(FIDELITIES) == {REAL, RECONSTRUCTIONS, *sampling.SAMPLERS}

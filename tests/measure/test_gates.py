@@ -31,7 +31,7 @@ def own_store(tmp_path, monkeypatch):
 def few(space, n=300):
     """The same space with few images, so that all is measured quickly."""
     rows = np.linspace(0, len(space.images) - 1, n).astype(int)
-    return Evidence(space.judged_by(space.dataset.select(rows)))
+    return Evidence.of(space.judged_by(space.dataset.select(rows)))
 
 
 def changed(name, change):

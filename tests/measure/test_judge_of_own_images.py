@@ -8,7 +8,8 @@ import pytest
 from latent import report
 from latent.errors import ArgumentError
 from latent.measure import fidelity, findings, gates, judge, scores
-from latent.measure.evidence import JUDGE, REAL, RECONSTRUCTIONS, SEED, Evidence
+from latent.measure.evidence import REAL, RECONSTRUCTIONS, SEED, Evidence
+from latent.measure.originals import JUDGE
 from latent.measure.topics import TOPICS
 from latent.space import LatentSpace
 from tests.support.bars import bars
@@ -34,12 +35,12 @@ def space_of(images):
 
 @pytest.fixture(scope="module")
 def labelled():
-    return Evidence(space_of(bars(N)))
+    return Evidence.of(space_of(bars(N)))
 
 
 @pytest.fixture(scope="module")
 def unlabelled():
-    return Evidence(space_of(replace(bars(N), labels=None, classes=())))
+    return Evidence.of(space_of(replace(bars(N), labels=None, classes=())))
 
 
 def test_nothing_is_trained_before_somebody_asks(labelled):
@@ -54,7 +55,7 @@ def test_nothing_is_trained_before_somebody_asks(labelled):
     assert shares[-1] == 1
     assert labelled.refusal == ""
     assert JUDGE not in labelled.parts()
-    assert Evidence(labelled.space).has_judge, "a later evidence finds the judge in the store"
+    assert Evidence.of(labelled.space).has_judge, "a later evidence finds the judge in the store"
 
 
 def test_nobody_is_judged_on_what_it_learned(labelled):

@@ -30,7 +30,7 @@ def rescaled(factors):
     state[code.removesuffix("weight") + "bias"] = state[code.removesuffix("weight") + "bias"] * by
     state[first] = state[first] / by
     space = LatentSpace.of("rescaled", replace(saved, state=state, sha256=""))
-    return Evidence(space.judged_by(space.dataset.select(np.arange(N))))
+    return Evidence.of(space.judged_by(space.dataset.select(np.arange(N))))
 
 
 @pytest.fixture(scope="module")

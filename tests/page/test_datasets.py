@@ -281,7 +281,7 @@ class TestXrays:
         assert lines_of_digits(texts(app)) == []
 
     def test_the_report_speaks_of_these_images(self, model_of_xrays):
-        evidence = Evidence(LatentSpace.open(model_of_xrays, XRAYS))
+        evidence = Evidence.of(LatentSpace.open(model_of_xrays, XRAYS))
         for _ in report.gather(evidence):
             pass
         page = report.page(evidence)

@@ -179,7 +179,7 @@ def test_the_page_says_no_replaced_term(section):
 
 
 def test_the_report_says_no_replaced_term(few):
-    evidence = Evidence(LatentSpace.of("tiny", tiny("vae", latent_dim=3)))
+    evidence = Evidence.of(LatentSpace.of("tiny", tiny("vae", latent_dim=3)))
     list(report.gather(evidence))
     text = re.sub(r"<style>.*?</style>", " ", report.page(evidence), flags=re.DOTALL)
     said = re.findall(r'(?:alt|aria-label)="([^"]*)"', text) + re.findall(r">([^<>]+)<", text)

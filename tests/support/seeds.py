@@ -39,7 +39,7 @@ def conclusions(evidence: Evidence) -> list[str]:
 def seeds_by_conclusion(path: Path, n_seeds: int) -> dict[str, list[int]]:
     """Which of the first seeds give each conclusion about a model file."""
     found: dict[str, list[int]] = {}
-    first = Evidence(LatentSpace.open(path))
+    first = Evidence.of(LatentSpace.open(path))
     for seed in range(n_seeds):
         for each in conclusions(first if seed == 0 else first.drawn_by(seed)):
             found.setdefault(each, []).append(seed)

@@ -73,6 +73,6 @@ def show_fidelities(place: Any, evidence: Evidence, fidelities: Mapping[str, Fid
 
 def samplers_python(names: Iterable[str], how_many: str) -> Snippet:
     """The Python that draws codes as the samplers of these names do."""
-    lines = ["known, held_out = Evidence(space).halves()", "z, labels = space.z[known], space.labels[known]"]
+    lines = ["known, held_out = Evidence.of(space).halves()", "z, labels = space.z[known], space.labels[known]"]
     lines += [f"{name} = sampling.sample(sampling.fit({name!r}, z, labels=labels), {how_many}" for name in names]
     return snippet("\n".join(lines), Evidence, sampling)
