@@ -80,7 +80,7 @@ def compared(name: str, against: str, evidence: Evidence, draw: Draw, seeds: ran
     def distances() -> Iterator[float]:
         for seed in seeds:
             pictures = draw(x, len(held_out), seed)[:, 0].clamp(0, 1).numpy()
-            yield evidence.reference().measure(evidence.judge()(pictures)).frechet
+            yield evidence.reference().measure(evidence.originals.see(pictures)).frechet
 
     mine = median(evidence.sampler("mixture", seed).fidelity.frechet for seed in seeds)
     peer = median(distances())

@@ -169,7 +169,7 @@ class TestTopics:
         list(TOPICS[name].exhibits(fresh))
         new = {part[0] for part in set(fresh.found) - before}
         assert new <= {
-            "reconstructed", "predictions", "mixed_neighbours", "judges_real_images", "effects", "picture_units",
+            "predictions", "mixed_neighbours", "judges_real_images", "effects", "picture_units",
         }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latent import clustering, components, inference, projection, sampling, store, traversal
-from latent.arrays import Codes, Labels, Rows
+from latent.arrays import Codes, Labels, Pictures, Rows
 from latent.clustering import Clusters
 from latent.errors import ArgumentError, CheckpointError
 from latent.files import read
@@ -25,7 +25,7 @@ from latent.measure.fidelity import MEASURES, Fidelity, Reference, halves
 from latent.measure.gates import Gate, Looked, Subject
 from latent.measure.health import N_IMAGES, Health, squared_errors
 from latent.measure.judge import JUDGE_FILE, NOBODY, Judge
-from latent.measure.judgement import Judgement
+from latent.measure.judgement import Seen
 from latent.measure.kept import Part
 from latent.measure.knowledge import FOLDS, Knowledge
 from latent.measure.measured import VERSION, Measured, measured_once
@@ -53,7 +53,7 @@ SUBJECTS: dict[str, Subject] = {
 
 SEED = 0  # by which findings, reports and results are drawn
 # The parts that no seed moves.
-UNMOVED = {"disentanglement", "judges_real_images", "predictions", "reconstruction", "seen_again"}
+UNMOVED = {"disentanglement", "judges_real_images", "predictions", "reconstruction"}
 LEAST = 20  # images: of fewer, halves and neighbours say nothing
 
 
@@ -84,26 +84,18 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Images: the judge's opinion where it can be asked, their ``pixels`` in principal components, and ``errors``."""
+class SeenAgain:
+    """What is seen of the reconstructions: their squared ``errors`` (n,), and the pictures where they are judged."""
 
-    judged: Judgement | None = field(repr=False)
-    pixels: NDArray[np.float32] = field(repr=False)
-    errors: NDArray[np.float64] | None = field(default=None, repr=False)
+    errors: NDArray[np.float64] = field(repr=False)
+    judged: Seen | None = field(default=None, repr=False)
 
     @property
-    def judgement(self) -> Judgement:
-        """The judge's opinion. Raises `ArgumentError` where there is none."""
+    def seen(self) -> Seen:
+        """The pictures. Raises `ArgumentError` where they were not judged."""
         if self.judged is None:
             raise ArgumentError("The reference classifier was not asked about these images.")
         return self.judged
-
-
-def together(verdicts: Sequence[Judgement]) -> Judgement:
-    """The judgement of several blocks of images as one."""
-    return Judgement(
-        np.concatenate([each.features for each in verdicts]), np.concatenate([each.probabilities for each in verdicts])
-    )
 
 
 KEPT_RECORDS = (
@@ -234,18 +226,20 @@ class Evidence(Measured):
         """Whether the judge names the evaluation images rightly, in the size and colour that this model takes."""
         return self.originals.are_named()
 
-    def reconstructed(self) -> Seen:
-        """What is seen of the reconstructions, and their squared errors; all images are decoded once for both."""
-        return self.seen_again(not self.refusal)
-
     @measured_once
-    def seen_again(self, judges: bool) -> Seen:
-        """What is seen of the reconstructions, with the judge's opinion or without."""
-        return self.see(self.space.z, self.space.labels, self.space.images, judges=judges)
+    def seen_again(self, judges: bool) -> SeenAgain:
+        """What is seen of the reconstructions, with the judge's opinion or without; all images are decoded once."""
+        space, errors, seen = self.space, [], []
+        for part, pictures in self.decoded(space.z, space.labels):
+            errors.append(squared_errors(space.images[part] / np.float32(255), pictures))
+            seen += [self.originals.see(pictures)] if judges else []
+        return SeenAgain(np.concatenate(errors), Seen.together(seen) if judges else None)
 
-    def reconstructions(self) -> Judgement:
-        """The judge's opinion of the reconstructions."""
-        return self.reconstructed().judgement
+    def decoded(self, z: Codes, labels: Labels | None = None) -> Iterator[tuple[slice, Pictures]]:
+        """Codes (n, latent_dim) decoded, a part of the rows at a time, so that few pictures are in memory."""
+        for start in range(0, len(z), BLOCK):
+            part = slice(start, start + BLOCK)
+            yield part, self.space.decode(z[part], None if labels is None else labels[part])
 
     @measured_once
     def predictions(self) -> Predictions:
@@ -257,7 +251,7 @@ class Evidence(Measured):
         if not judge.names_classes:
             raise ArgumentError(judge.refusal)
         numbers = np.min_scalar_type(len(judge.classes))
-        before, after = self.originals.judgement().predicted, self.reconstructions().predicted
+        before, after = (each.judgement.predicted for each in (self.originals.seen(), self.seen_again(True).seen))
         return Predictions(before.astype(numbers), after.astype(numbers), judge.taught)
 
     def asked_judge(self) -> Judge:
@@ -266,32 +260,6 @@ class Evidence(Measured):
         if self.refusal:
             raise ArgumentError(self.refusal)
         return judge
-
-    def judge_codes(self, z: NDArray[np.float32], labels: Labels | None = None) -> Judgement:
-        """The judge's opinion of codes (n, latent_dim), decoded."""
-        return self.see(z, labels, judges=not self.refusal).judgement
-
-    def see(
-        self, z: Codes, labels: Labels | None = None, images: NDArray[np.uint8] | None = None, *, judges: bool = True
-    ) -> Seen:
-        """What is seen of codes (n, latent_dim), decoded; few images are in memory at a time.
-
-        Errors are those from ``images`` (n, …), where they are given. ``judges``: whether the judge is asked.
-        """
-        parts = [slice(start, start + BLOCK) for start in range(0, len(z), BLOCK)]
-        components = self.originals.pixel_components()
-        verdicts: list[Judgement] = []
-        pixels, errors = [], []
-        for part in parts:
-            decoded = self.space.decode(z[part], None if labels is None else labels[part])
-            pixels.append(components(decoded))
-            if judges:
-                verdicts.append(self.judge()(decoded))
-            if images is not None:
-                errors.append(squared_errors(images[part] / np.float32(255), decoded))
-        return Seen(
-            together(verdicts) if judges else None, np.concatenate(pixels), np.concatenate(errors) if errors else None
-        )
 
     # What comes out of the decoder, against real images.
 
@@ -307,9 +275,7 @@ class Evidence(Measured):
     def reference(self) -> Reference:
         """Half of the evaluation images; samplers are fitted to the codes of the other half."""
         known, held_out = self.halves()
-        z = self.space.z
-        pixels = self.originals.pixel_components()(self.space.images[held_out])
-        return Reference.of(self.originals.judgement().features[held_out], z[known], z[held_out], pixels)
+        return Reference.of(self.originals.seen().select(held_out), self.space.z[known], self.space.z[held_out])
 
     @measured_once
     def fitted_sampler(self, name: str) -> Sampler:
@@ -328,22 +294,26 @@ class Evidence(Measured):
         space, reference = self.space, self.reference()
         known, held_out = self.halves()
         if name == REAL:
-            verdict, z = self.originals.judgement().select(known), space.z[known]
-            pixels = self.originals.pixel_components()(space.images[known])
+            seen, z = self.originals.seen().select(known), space.z[known]
             pictures: NDArray[Any] = space.images[known[:N_SHOWN]]
         elif name == RECONSTRUCTIONS:
-            verdict, z = self.reconstructions().select(known), space.z[known]
-            pixels = self.reconstructed().pixels[known]
+            seen, z = self.seen_again(True).seen.select(known), space.z[known]
             pictures = space.decode(z[:N_SHOWN], space.labels[known[:N_SHOWN]])
+            self.forget_pictures()
         else:
             z = sampling.sample(self.fitted_sampler(name), len(held_out), seed=seed)
             labels = space.labels[known] if space.signature.conditional else None  # classes as often as they are
-            seen = self.see(z, labels)
-            verdict, pixels = seen.judgement, seen.pixels
+            seen = Seen.together([self.originals.see(each) for _, each in self.decoded(z, labels)])
             pictures = space.decode(z[:N_SHOWN], None if labels is None else labels[:N_SHOWN])
         drawn = name not in REFERENCES and space.signature.has_encoder
-        fidelity = reference.measure(verdict, z if drawn else None, pixels)
-        return Sampled(fidelity, z[:N_SHOWN], to_uint8(pictures))
+        return Sampled(reference.measure(seen, z if drawn else None), z[:N_SHOWN], to_uint8(pictures))
+
+    def forget_pictures(self) -> None:
+        """Let go of what is seen of the reconstructions, 5 MB of 10,000 images: what rests on it is measured first."""
+        self.reconstruction()
+        if self.names_classes:
+            self.predictions()
+        self.found.pop(("seen_again", True), None)
 
     # What the codes hold.
 
@@ -487,10 +457,10 @@ class Evidence(Measured):
 
     @measured_once
     def reconstruction(self) -> Reconstruction:
-        """The error of every evaluation image."""
-        errors = self.reconstructed().errors
-        assert errors is not None  # of the evaluation images
-        return Reconstruction(errors, self.space.labels)
+        """The error of every evaluation image; their pictures are judged meanwhile where that will be asked for."""
+        self.health()  # by which the gates are known
+        judges = not self.refusal and (self.is_open("reconstruction") or self.is_open("samplers"))
+        return Reconstruction(self.seen_again(judges).errors, self.space.labels)
 
     @measured_once
     def pca_errors(self) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from latent.components import PrincipalAxes
 from latent.errors import ArgumentError
 from latent.measure.intervals import N_GROUPS, Interval, jackknife, mean_interval, share_interval
-from latent.measure.judgement import Judgement
+from latent.measure.judgement import Judgement, Seen
 from latent.measure.measures import Measure
 from latent.neighbours import nearest, nearest_others, squared_distances
 
@@ -95,15 +95,15 @@ class Reference:
     @classmethod
     def of(
         cls,
-        features: NDArray[np.float32],
+        seen: Seen,
         known: NDArray[np.float32],
         held_out: NDArray[np.float32],
-        pixels: NDArray[np.float32] | None = None,
     ) -> Reference:
-        """``features`` (n, d) of the held-out real pictures, ``held_out`` (n, latent_dim) their codes.
+        """Of what is ``seen`` of the held-out real pictures; ``held_out`` (n, latent_dim) are their codes.
 
         Raises `ArgumentError` for fewer than `N_NEIGHBOURS` + 1 pictures.
         """
+        features = seen.judgement.features
         distances, _ = nearest_others(features, N_NEIGHBOURS)
         near = float(np.quantile(distances[:, 0], DUPLICATE_QUANTILE))
         std = known.std(axis=0, dtype=np.float64)
@@ -112,21 +112,15 @@ class Reference:
         from_known, copied = nearest(held_out / std, known / std)
         copies = float(np.mean(from_known[:, 0] < apart[copied[:, 0]]))
         unseen = float(np.median(from_known[:, 0]))
-        return cls(features, distances[:, -1], near, known, apart, std, unseen, copies, pixels)
+        return cls(features, distances[:, -1], near, known, apart, std, unseen, copies, seen.pixels)
 
-    def measure(
-        self,
-        judgement: Judgement,
-        z: NDArray[np.float32] | None = None,
-        pixels: NDArray[np.float32] | None = None,
-    ) -> Fidelity:
-        """The fidelity of n pictures, given as what the judge makes of them; without classes, those have no entropy.
+    def measure(self, seen: Seen, z: NDArray[np.float32] | None = None) -> Fidelity:
+        """The fidelity of n pictures, given as what is seen of them; without classes, those have no entropy.
 
-        ``z`` (n, latent_dim) are their codes, where they have any, ``pixels`` (n, p) principal components of their
-        pixels, as those of the reference. Take as many as the reference has: all of these measures but entropy and
-        confidence depend on how many are compared.
+        ``z`` (n, latent_dim) are their codes, where they have any. Take as many as the reference has: all of these
+        measures but entropy and confidence depend on how many are compared.
         """
-        samples = Samples(self, judgement, z, pixels)
+        samples = Samples(self, seen.judgement, z, seen.pixels)
         values = {key: measure.of(samples) for key, measure in MEASURES.items()}
         own = {key: values.pop(key) for key in tuple(values) if key in Fidelity.__dataclass_fields__}
         intervals = {key: each.interval(samples) for key, each in MEASURES.items() if each.interval is not None}

@@ -14,7 +14,7 @@ from latent.dataset import Dataset
 from latent.measure import dimensions, judge, knowledge, properties
 from latent.measure.fidelity import PixelComponents, halves
 from latent.measure.judge import Judge
-from latent.measure.judgement import Judgement
+from latent.measure.judgement import Seen
 from latent.measure.kept import Part
 from latent.measure.knowledge import Knowledge
 from latent.measure.measured import Measured, measured_once
@@ -73,10 +73,14 @@ class Originals(Measured):
         rows = judge.judged(len(self.images))[:N_LOOKED_AT]
         return labels is not None and judge.applies(self.images[rows], labels[rows])
 
+    def see(self, pictures: NDArray[Any]) -> Seen:
+        """What is seen of pictures like these images."""
+        return Seen(self.judge()(pictures), self.pixel_components()(pictures))
+
     @measured_once
-    def judgement(self) -> Judgement:
-        """The judge's opinion of the images."""
-        return self.judge()(self.images)
+    def seen(self) -> Seen:
+        """What is seen of the images themselves."""
+        return self.see(self.images)
 
     @measured_once
     def pixel_components(self) -> PixelComponents:

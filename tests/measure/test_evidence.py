@@ -10,6 +10,7 @@ from latent import sampling
 from latent.errors import ArgumentError
 from latent.measure import dimensions, fidelity, judge
 from latent.measure.evidence import CODES, PCA, REAL, RECONSTRUCTIONS, Evidence
+from latent.measure.judgement import Seen
 from latent.measure.measured import MOST_FOUND
 from latent.space import LatentSpace
 from tests.support.models import CHECKPOINTS, tiny
@@ -29,11 +30,8 @@ def test_a_sampler_is_measured_on_the_half_that_it_was_not_fitted_to(space):
     few = Evidence.of(small(space))
     known, held_out = fidelity.halves(600)
     z = sampling.sample(sampling.fit("learned", few.space.z[known]), 300, seed=3)
-    verdict = judge.judge(space.decode(z))
-    reference = fidelity.Reference.of(
-        judge.judge(space.images[held_out]).features, few.space.z[known], few.space.z[held_out]
-    )
-    expected = reference.measure(verdict, z)
+    seen, real = (Seen(judge.judge(pictures)) for pictures in (space.decode(z), space.images[held_out]))
+    expected = fidelity.Reference.of(real, few.space.z[known], few.space.z[held_out]).measure(seen, z)
     found = few.sampler("learned", 3)
     assert found.fidelity.frechet == pytest.approx(expected.frechet, rel=1e-3)
     assert found.fidelity.coverage == expected.coverage

@@ -12,7 +12,7 @@ from latent.measure.fidelity import (
     halves,
     overlap,
 )
-from latent.measure.judgement import Judgement
+from latent.measure.judgement import Judgement, Seen
 
 RNG = np.random.default_rng(0)
 
@@ -96,12 +96,12 @@ def by_definition(real, fake, k):
 
 def measure(real, samples, digits=None, z=None, known=None, held_out=None):
     reference = Reference.of(
-        real.astype(np.float32),
+        Seen(judged(real.astype(np.float32), np.zeros(len(real), int), 0.9)),
         real.astype(np.float32) if known is None else known,
         real.astype(np.float32) + 1 if held_out is None else held_out,
     )
     digits = np.arange(len(samples)) % 10 if digits is None else digits
-    return reference.measure(judged(samples, digits, 0.9), z)
+    return reference.measure(Seen(judged(samples, digits, 0.9)), z)
 
 
 def judged(features, digits, confidence):
@@ -205,11 +205,10 @@ def test_pixels_show_a_missing_style_that_features_may_overlook():
     images = (255 * (np.arange(8) < (tilt * 8)[:, None])[:, None, :].repeat(8, axis=1)).astype(np.uint8)
     components = PixelComponents.of(images[:400])
     features = random.normal(size=(400, 3)).astype(np.float32)
-    reference = Reference.of(features, features, features + 1, components(images[:400]))
+    opinion = judged(features, np.zeros(400, int), 1)
+    reference = Reference.of(Seen(opinion, components(images[:400])), features, features + 1)
     whole, middle = images[400:], images[400:][np.abs(tilt[400:] - 0.5) < 0.1]
-    near, far = (
-        reference.measure(judged(features, np.zeros(400, int), 1), None, components(each)) for each in (whole, middle)
-    )
+    near, far = (reference.measure(Seen(opinion, components(each))) for each in (whole, middle))
     assert near.frechet == far.frechet == pytest.approx(0, abs=1e-6)
     assert far.pixel_frechet > 10 * near.pixel_frechet
     assert near.interval("pixel_frechet")[1] < far.interval("pixel_frechet")[0]
@@ -217,8 +216,8 @@ def test_pixels_show_a_missing_style_that_features_may_overlook():
 
 @pytest.mark.parametrize("grey", [0.0, 0.05, 0.3, 1.0])
 def test_grey_images_are_not_precise(evidence, grey):
-    verdict = evidence.judge()(np.full((300, 28, 28), grey, np.float32))
-    assert evidence.reference().measure(verdict).precision == 0
+    seen = evidence.originals.see(np.full((300, 28, 28), grey, np.float32))
+    assert evidence.reference().measure(seen).precision == 0
 
 
 def test_halves_share_nothing_and_leave_nothing_out():

@@ -49,7 +49,7 @@ def test_nothing_is_trained_before_somebody_asks(labelled):
     parts = labelled.parts()
     assert JUDGE in parts
     assert {part[0] for part in parts}.isdisjoint({"sampler", "smoothness", "predictions"})
-    assert labelled.reconstructed().judged is None
+    assert labelled.seen_again(False).judged is None
     shares = []
     assert labelled.judge(shares.append).names_classes
     assert shares[-1] == 1

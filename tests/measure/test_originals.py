@@ -7,7 +7,7 @@ import pytest
 
 from latent import dataset
 from latent.measure import judge, knowledge, properties
-from latent.measure.evidence import PCA, Evidence
+from latent.measure.evidence import PCA, RECONSTRUCTIONS, Evidence
 from latent.measure.originals import Originals
 from latent.space import LatentSpace
 from tests.support.models import tiny
@@ -78,3 +78,21 @@ def test_what_was_kept_on_disk_is_found_by_another_evidence(digits, originals, m
     known = evidence.knowledge(PCA)
     monkeypatch.setattr(knowledge, "pixels", lambda images: pytest.fail("measured again"))
     assert replace(originals, found={}).knowledge(3, 0) == known
+
+
+def test_pictures_of_an_untrained_model_are_not_judged_for_its_errors(digits, originals):
+    evidence = Evidence.of(LatentSpace.of("tiny", tiny(), digits), originals)
+    errors = evidence.reconstruction().errors
+    assert np.allclose(errors, evidence.space.errors)
+    assert not originals.has("seen"), "no gate lets anything be said of them"
+
+
+@pytest.mark.parametrize("asked", ["predictions", "reconstruction"])
+def test_what_rests_on_pictures_is_found_when_they_are_forgotten(space, digits, originals, asked):
+    evidence = Evidence.of(space.judged_by(digits), originals)
+    before = getattr(evidence, asked)()
+    evidence.sampler(RECONSTRUCTIONS, 0)
+    assert not any(part[0] == "seen_again" for part in evidence.found)
+    assert getattr(evidence, asked)() is before
+    assert evidence.has("predictions")
+    assert evidence.has("reconstruction")
