@@ -211,7 +211,7 @@ def read(
                 results = sorted([*results, *search.run(bases, clock_of_round)], key=final_cost)
             if (results and results[0].relative < WORKING_ERROR) or clock.has_run_out:
                 break
-    check_result(results, layers, tensors, expected.sides)
+    check_result(results, layers, tensors, expected.sides, clock)
     best, *others = results
     with torch.inference_mode():
         others.sort(key=lambda other: not (clock.has_run_out or search.draw_differently(best.reading, other.reading)))
@@ -233,21 +233,28 @@ def finite(found: Sequence[Chain]) -> list[Chain]:
 
 
 def check_result(
-    results: Sequence[Scored], layers: Sequence[Layer], tensors: Mapping[str, Tensor], sides: Sequence[int]
+    results: Sequence[Scored],
+    layers: Sequence[Layer],
+    tensors: Mapping[str, Tensor],
+    sides: Sequence[int],
+    clock: Clock,
 ) -> None:
-    """Raise `CheckpointError` where no reading works, with what the file seems to be."""
+    """Raise `CheckpointError` where no reading works, with what the file seems to be, or that time ran out."""
     if results and (results[0].relative < 1 or not results[0].reading.chain.has_encoder):
         return
     refuse_others(tensors)
     if results and all(any(link.layer.name.endswith(" transposed") for link in s.reading.chain.links) for s in results):
         raise CheckpointError(what_it_seems_to_be(layers, tensors, sides))
+    tried = "could be tried in the time for the search" if clock.has_run_out else "was tried"
     if results:
         best = results[0]
         raise CheckpointError(
-            f"no interpretation that was tried beats the mean image (MSE {best.error:.3f} against "
+            f"no interpretation that {tried} beats the mean image (MSE {best.error:.3f} against "
             f"{best.mean_error:.3f}); it may be untrained, of another kind, or trained on other images"
         )
-    raise CheckpointError("no strides that were tried lead its convolutions from an image to an image of the same side")
+    raise CheckpointError(
+        f"no choice of strides that {tried} leads its convolutions from an image to an image of the same side"
+    )
 
 
 def known_convolutions(modules: Mapping[str, Record]) -> dict[str, Known]:

@@ -13,6 +13,7 @@ from latent import checkpoint
 from latent.checkpoint import Checkpoint
 from latent.checkpoint.__main__ import main
 from latent.errors import CheckpointError
+from latent.foreign import search
 from latent.foreign.certainty import Level
 from latent.space import LatentSpace
 from tests.support.authors import AUTHORS, Author, mlp, network_of, own_pictures, state_of, true_error
@@ -291,6 +292,14 @@ def test_what_is_no_autoencoder_is_refused_in_one_sentence_that_says_what_it_is(
         checkpoint.parse(saved(make()), "strange.pt")
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("strange.pt")
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.02, "could be tried in the time"), (20, "that was tried beats")])
+def test_a_refusal_says_whether_the_time_for_the_search_ran_out(monkeypatch, seconds, said):
+    monkeypatch.setattr(search, "SECONDS", seconds)
+    make, _ = REFUSED["an untrained network"]
+    with pytest.raises(CheckpointError, match=said):
+        checkpoint.parse(saved(make()), "strange.pt")
 
 
 @pytest.mark.skipif(not TRUTH, reason="the foreign checkpoints are not beside this checkout")
