@@ -73,7 +73,7 @@ from latent.page.sections import Page
 from latent.page.show import (
     columns_for,
     lazy_expander,
-    let_pictures_be_drawn,
+    let_first_be_drawn,
     plain_markdown,
     show_chart,
     show_code_chart,
@@ -103,7 +103,7 @@ def overview_section(space: LatentSpace) -> None:
         else:
             shown = overview.show_reconstructions(space)
             overview.show_samples(space, evidence)
-    let_pictures_be_drawn()  # before the map, which needs the codes of all images
+    let_first_be_drawn()  # before the map, which needs the codes of all images
     with right:
         overview.show_map(space)
     overview.show_foremost(evidence)
@@ -126,7 +126,7 @@ def model_section(space: LatentSpace) -> None:
         reading.show_description(space)
     elif space.checkpoint.scored:
         reading.show_reading(space)
-    let_pictures_be_drawn()  # and also before Altair and pandas are loaded, on a server that has just started
+    let_first_be_drawn()  # and also before Altair and pandas are loaded, on a server that has just started
     history = space.checkpoint.history
     if history:
         st.subheader("Training")

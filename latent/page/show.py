@@ -24,7 +24,8 @@ from latent.page.state import state
 from latent.page.told import told_by
 from latent.space import LatentSpace
 
-A_FRAME = 0.035  # seconds in which a browser draws a picture that came
+A_FRAME = 0.1  # seconds in which a browser draws pictures that came, also while the page around them is drawn again
+A_CHART = 0.1  # seconds in which it draws a chart
 FIRST_PICTURE = 0.4  # seconds in which it fetches the code for pictures, too, and draws the first
 MARKUP = re.compile(r"([\\`*_\[\]<>$])")
 MOST_COUNTED = 10  # classes that are counted in a sentence
@@ -103,17 +104,19 @@ def show_moving(pictures: Pictures, alt_text: str, zoom: int = 6) -> None:
     )
 
 
-def let_pictures_be_drawn() -> None:
-    """Once a run, before what takes the browser long: let it draw the pictures that it has, unless somebody else waits.
+def let_first_be_drawn() -> None:
+    """Once a run, before what takes the browser long: let it draw what it has, unless somebody else waits.
 
-    It draws at once all that came, and the picture that one waits for would be seen with the last of the charts. At
-    the beginning it also fetches the code that draws charts, for which the first picture would wait.
+    It draws at once all that came, and the picture that one waits for, or the first chart, would be seen with the last
+    of the charts. At the beginning it also fetches the code that draws charts, for which the first picture would wait.
     """
-    session = state()
-    if session.run.has_sent_pictures and not session.run.has_paused:
-        session.run.has_paused = True
-        turns().pause(A_FRAME if session.has_seen_pictures else FIRST_PICTURE)
-        session.has_seen_pictures = True
+    session, run = state(), state().run
+    if run.has_paused or not (run.has_sent_pictures or run.has_sent_charts):
+        return
+    run.has_paused = True
+    is_first = run.has_sent_pictures and not session.has_seen_pictures
+    turns().pause(FIRST_PICTURE if is_first else A_FRAME if run.has_sent_pictures else A_CHART)
+    session.has_seen_pictures = session.has_seen_pictures or run.has_sent_pictures
 
 
 def show_chart(alt_text: str, chart: Callable[..., Any], *given: Any, **choices: Any) -> None:
@@ -123,18 +126,20 @@ def show_chart(alt_text: str, chart: Callable[..., Any], *given: Any, **choices:
 
 def show_built(alt_text: str, chart: Chart) -> None:
     """A chart that is built already."""
-    let_pictures_be_drawn()
+    let_first_be_drawn()
     note_figure(ChartFigure(alt_text, lambda: chart))
     st.vega_lite_chart(chart, alt=alt_text)
+    state().run.has_sent_charts = True
 
 
 def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices: Any) -> None:
     """What such a function makes of any rows: what the chart looks like is built once, for each choice."""
-    let_pictures_be_drawn()
+    let_first_be_drawn()
     table, looks = arrow.to_table(rows), cached.chart_without_rows(chart, rows, **choices)
     spec = looks | {"data": {"name": "rows"}, "datasets": {"rows": table}}
     note_figure(ChartFigure(alt_text, lambda: spec))
     st.vega_lite_chart(table, looks, alt=alt_text)
+    state().run.has_sent_charts = True
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:

@@ -42,6 +42,7 @@ class Run:
     figures: dict[str, Figure] = field(default_factory=dict)
     part_begins: dict[str, int] = field(default_factory=dict)
     has_sent_pictures: bool = False
+    has_sent_charts: bool = False
     has_paused: bool = False
 
 

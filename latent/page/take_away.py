@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from latent import figures
-from latent.page.show import lazy_expander, let_pictures_be_drawn
+from latent.page.show import lazy_expander, let_first_be_drawn
 from latent.page.snippet import Snippet, program
 from latent.page.state import state
 from latent.space import LatentSpace
@@ -58,7 +58,7 @@ def take_away(
     files["NPZ"] = Download(npz(**arrays), ".npz", "application/octet-stream", text)
     if csv is not None:
         files["CSV"] = Download(lambda: csv_text(csv()), ".csv", "text/csv", "Numbers as a table.")
-    let_pictures_be_drawn()
+    let_first_be_drawn()
     with downloads():
         offer(name, files)
         if beside is not None:

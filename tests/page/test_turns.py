@@ -4,6 +4,8 @@ import threading
 import time
 
 import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
 
 from latent.page.turns import BEHIND, Turns
 
@@ -163,3 +165,34 @@ def test_a_pause_that_nobody_ends_is_as_long_as_it_should_be():
     with turns.one():
         turns.pause(0.05)
     assert time.monotonic() - start >= 0.05
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("image chart chart", "image pause chart chart"),
+        ("chart chart chart", "chart pause chart chart"),
+        ("chart image chart", "chart image pause chart"),
+        ("image image", "image image"),
+    ],
+)
+def test_what_comes_first_is_drawn_before_the_charts_below_it(monkeypatch, shown, expected):
+    told = []
+    monkeypatch.setattr(Turns, "pause", lambda turns, seconds: told.append("pause"))
+    monkeypatch.setattr(st, "vega_lite_chart", lambda *given, **choices: told.append("chart"))
+    monkeypatch.setattr(st, "image", lambda *given, **choices: told.append("image"))
+
+    def page(shown):  # which is run as a script of its own
+        import numpy as np
+
+        from latent import images
+        from latent.page import show
+
+        for number, each in enumerate(shown.split()):
+            if each == "chart":
+                show.show_built(f"chart {number}", {"mark": "bar"})
+            else:
+                show.show_sheet(images.sheet(np.zeros((1, 4, 4), np.uint8), 1), f"image {number}")
+
+    assert not AppTest.from_function(page, args=(shown,)).run().exception
+    assert " ".join(told) == expected

@@ -17,7 +17,7 @@ from latent.page.panels.code_map import PLANE, map_data, mount_map, usual_colour
 from latent.page.show import (
     LOW,
     counted,
-    let_pictures_be_drawn,
+    let_first_be_drawn,
     plain_markdown,
     show_code_chart,
     show_codes,
@@ -88,7 +88,7 @@ def show_own(space: LatentSpace, own: Own) -> None:
     counts = f": {counted(space.labels[nearest], space.classes)}" if space.has_classes else ""
     st.markdown(f"**{len(nearest)} nearest test images**{plain_markdown(counts)}")
     show_real("draw_nearest", space, nearest, f"The {len(nearest)} test images whose codes are nearest", 3)
-    let_pictures_be_drawn()
+    let_first_be_drawn()
     st.markdown("**Place on the map**")
     x, y = cached.plane_of(space).project(z)[0].tolist()
     drawn = map_data(space, PLANE, usual_colouring(space))

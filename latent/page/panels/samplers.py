@@ -13,7 +13,7 @@ from latent.measure.evidence import SEED, Evidence, Sampled
 from latent.measure.fidelity import Fidelity
 from latent.page import cached
 from latent.page.panels.exhibits import show_exhibit
-from latent.page.show import plain_markdown
+from latent.page.show import let_first_be_drawn, plain_markdown
 from latent.page.snippet import Snippet, snippet
 from latent.page.take_away import take_away
 from latent.space import LatentSpace
@@ -55,6 +55,7 @@ def show_measured(
         fidelities[name] = shown[name].fidelity
         z, pictures = shown[name].z[:n], shown[name].pictures[:n]
         show_exhibit(space, topics.sampler_pictures(space, name, z, pictures, fidelities[name]))
+    let_first_be_drawn()  # before the table, too
     advice.markdown(f"**{plain_markdown(topics.advice(evidence, fidelities))}**")
     show_fidelities(overview, evidence, fidelities)
     with judged.container():
