@@ -2,8 +2,9 @@
 
 Headless Chromium drags a slider for five seconds, a pointer event every frame: with the decoder in the browser,
 streamed through the server, with a plain ``st.slider``, and streamed over a network that takes 100 ms more there and
-back; and along the strip of the Dimensions section, with the decoder in the browser. A lag is the time from the
-pointer event that a picture shows to its drawing. ``--json`` prints the same for programs.
+back; and along the strip of the Dimensions section, with the decoder in the browser. Then a large decoder, of 64 × 64
+pixels in colour with four million parameters, in WebAssembly and without it. A lag is the time from the pointer event
+that a picture shows to its drawing. ``--json`` prints the same for programs.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from benchmarks.comparison import MissingPeer, Row, machine, peer
 from benchmarks.serving import PAGE, free_port, serve
 
 LIVE_PAGE = "benchmarks/live_page.py"
+LARGE, LARGE_IN_JAVASCRIPT = "large, in WebAssembly", "large, in JavaScript"
 SECONDS = 5.0
 FRAMES = 60  # a second
 SWING = 80  # frames from one end to the other
@@ -138,11 +140,13 @@ async def measured(checkpoint: str) -> list[Way]:
         raise MissingPeer("no Chromium was found; the variable CHROMIUM names one")
     with serve(LIVE_PAGE) as server, serve(PAGE) as whole:
         ways = {
-            "in the browser": (server.port, "way=browser"),
-            "strip of Dimensions": (whole.port, "section=Dimensions"),
-            "streamed": (server.port, "way=server"),
-            "plain st.slider, at its release": (server.port, "way=slider"),
-            "streamed, 100 ms away": (start_distant(server.port), "way=server"),
+            "in the browser": (server.port, f"checkpoint={checkpoint}&way=browser"),
+            "strip of Dimensions": (whole.port, f"checkpoint={checkpoint}&section=Dimensions"),
+            "streamed": (server.port, f"checkpoint={checkpoint}&way=server"),
+            "plain st.slider, at its release": (server.port, f"checkpoint={checkpoint}&way=slider"),
+            "streamed, 100 ms away": (start_distant(server.port), f"checkpoint={checkpoint}&way=server"),
+            LARGE: (server.port, "checkpoint=large&way=browser"),
+            LARGE_IN_JAVASCRIPT: (server.port, "checkpoint=large&way=browser"),
         }
         async with playwright.async_playwright() as driver:
             browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -150,8 +154,9 @@ async def measured(checkpoint: str) -> list[Way]:
             for name, (way_port, query) in ways.items():
                 page = await browser.new_page(viewport=WINDOW)
                 await page.add_init_script(STOPWATCH)
-                address = f"http://127.0.0.1:{way_port}/?checkpoint={checkpoint}&{query}"
-                found.append(await measure(page, name, address))
+                if name == LARGE_IN_JAVASCRIPT:
+                    await page.add_init_script("delete window.WebAssembly")
+                found.append(await measure(page, name, f"http://127.0.0.1:{way_port}/?{query}"))
                 await page.close()
             await browser.close()
     return found
@@ -161,7 +166,14 @@ def lagging(checkpoint: Path) -> list[Row]:
     """The lag of a drag with the decoder in the browser, over that of pictures from a distant server."""
     ways = {way.way: way for way in asyncio.run(measured(checkpoint.stem))}
     near, far = ways["in the browser"].lag_p50, ways["streamed, 100 ms away"].lag_p50
-    return [Row("live: from the pointer to the picture", "streamed, 100 ms away", "ms", near, far, near / far, 0.2)]
+    drawn, plain = (ways[way].pictures_a_second for way in (LARGE, LARGE_IN_JAVASCRIPT))
+    return [
+        Row("live: from the pointer to the picture", "streamed, 100 ms away", "ms", near, far, near / far, 0.2),
+        Row(
+            "live: 64 × 64 in colour, 4 million parameters", "the same without WebAssembly", "images/s", drawn, plain,
+            drawn, 30, at_least=True, figure_unit="images/s",
+        ),
+    ]  # fmt: skip
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """The Live section by itself: how it is mounted, and what `benchmarks.live` measures.
 
 ``python -m streamlit run benchmarks/live_page.py`` from the root; ``?checkpoint=vae-2`` opens another checkpoint,
-``?way=server`` keeps the decoder from the browser, so that every picture is asked for, and ``?way=slider`` is a plain
-page with one slider, for comparison.
+``?checkpoint=large`` one of 64 × 64 pixels in colour, ``?way=server`` keeps the decoder from the browser, so that every
+picture is asked for, and ``?way=slider`` is a plain page with one slider, for comparison.
 """
 
 import os
@@ -21,10 +21,14 @@ from numpy.typing import NDArray
 from latent import traversal
 from latent.browser import live, source
 from latent.browser.inbox import parcel
+from latent.checkpoint import Checkpoint
+from latent.dataset import Dataset
 from latent.errors import DecoderError
 from latent.images import data_uri, sheet, to_uint8
+from latent.model import AutoencoderConfig
 from latent.page import heap
 from latent.space import LatentSpace
+from latent.train import initial_model
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 MOST_SLIDERS = 128
@@ -39,10 +43,20 @@ inbox = st.components.v2.component("latent_inbox", js=source("inbox.js"))
 
 
 @st.cache_resource(max_entries=4)
-def space_of(path: str) -> LatentSpace:
-    space = LatentSpace.open(path)
+def space_of(name: str) -> LatentSpace:
+    space = large_space() if name == "large" else LatentSpace.open(CHECKPOINTS / f"{name}.pt")
     _ = space.statistics
     return space
+
+
+def large_space() -> LatentSpace:
+    """A model whose decoder has four million parameters and draws 64 × 64 pixels in colour, untrained: 140 million
+    multiplications an image, as many as after any training."""
+    config = AutoencoderConfig("ae", 64, (3, 64, 64), width=64, hidden=128)
+    saved = Checkpoint(config, initial_model(config, 0).state_dict(), sha256="large")
+    noise = np.random.default_rng(0).integers(0, 256, (500, 64, 64, 3), dtype=np.uint8)
+    classes = np.arange(len(noise), dtype=np.int64) % 10
+    return LatentSpace.of("large", saved, Dataset.of(noise, classes, tuple(map(str, range(10))), name="noise"))
 
 
 def stage_name(space: LatentSpace, streamed: bool) -> str:
@@ -142,7 +156,7 @@ def slider_section(space: LatentSpace) -> None:
 
 
 st.set_page_config("Live", layout="wide")
-space = space_of(str(CHECKPOINTS / f"{st.query_params.get('checkpoint', 'ae-16')}.pt"))
+space = space_of(st.query_params.get("checkpoint", "ae-16"))
 way = st.query_params.get("way", "browser")
 if way == "slider":
     slider_section(space)

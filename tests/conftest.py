@@ -96,9 +96,10 @@ def fashion_folder(tmp_path_factory) -> Path:
 def modules(tmp_path_factory) -> Path:
     """The JavaScript where Node takes it for modules."""
     folder = tmp_path_factory.mktemp("modules")
-    for name in ["special_functions", "decoder", "stage", "sheet", "live", "strip", "inbox", "density"]:
+    for name in ["special_functions", "products", "decoder", "stage", "sheet", "live", "strip", "inbox", "density"]:
         shutil.copy(ROOT / "latent" / "browser" / f"{name}.js", folder)
     (folder / "activations.js").write_text(live.activations())
+    (folder / "products_wasm.js").write_text(live.products_wasm())
     (folder / "package.json").write_text('{"type": "module"}')
     return folder
 

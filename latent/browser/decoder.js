@@ -1,8 +1,8 @@
 /**
- * Runs a decoder in plain JavaScript: the program and the weights that `live.py` makes of a network.
+ * Runs a decoder: the program and the weights that `live.py` makes of a network.
  *
  * Feature maps lie in memory as rows, columns, channels, so that the innermost loops read numbers side by side.
- * Every array is made once; a picture allocates nothing.
+ * Every array is taken once from the engine that computes in it (`products.js`); a picture allocates nothing.
  *
  * @typedef {{op: string, of?: number[], shape: number[], weight?: number[], bias?: number[], name?: string,
  *   kernel?: number[], stride?: number, padding?: number, mode?: string, groups?: number, eps?: number,
@@ -12,11 +12,13 @@
  * @typedef {{layers: Layer[], latent_dim: number, picture: number[]}} Program `picture` is [height, width, channels].
  * @typedef {{data: Float32Array, shape: number[]}} Value
  * @typedef {{layer: Layer, input: Float32Array, from: number[], others: Value[], output: Float32Array,
- *   weight: Float32Array, bias: Float32Array, told: {label: number}}} Place
+ *   weight: Float32Array, bias: Float32Array, told: {label: number}, engine: Engine}} Place
  *   What a layer works on; `from` is the shape of its first input, `others` are what else it takes.
+ * @typedef {import("./products.js").Engine} Engine
  */
 
 import { ACTIVATIONS } from "./activations.js" // which `live.py` writes
+import { addProducts, engine } from "./products.js"
 
 /** @typedef {() => void} Step What runs one layer. */
 
@@ -27,24 +29,36 @@ import { ACTIVATIONS } from "./activations.js" // which `live.py` writes
  * @returns {(code: ArrayLike<number>, asked?: number) => Float32Array}
  */
 export function decoder(program, weights) {
-  const code = new Float32Array(program.latent_dim)
+  /** @type {number[]} */
+  const sizes = []
+  assemble(program, weights, { take: (n) => { sizes.push(n); return NOTHING }, addProducts }) // only to learn them
+  return assemble(program, weights, engine(sizes))
+}
+
+const NOTHING = new Float32Array(0)
+
+/** @param {Program} program @param {Float32Array} given @param {Engine} engine */
+function assemble(program, given, engine) {
+  const weights = engine.take(given.length)
+  if (weights !== NOTHING) weights.set(given)
+  const code = engine.take(program.latent_dim)
   const told = { label: 0 }
-  const values = [{ data: code, shape: [code.length] }] // and behind it what each layer puts out
+  const values = [{ data: code, shape: [program.latent_dim] }] // and behind it what each layer puts out
   const sources = program.layers.map(({ of }, index) => (of ?? [index - 1]).map((layer) => layer + 1))
   const taken = sources.flat()
   const steps = program.layers.map((layer, index) => {
     const [first, ...others] = sources[index].map((place) => values[place])
-    const { data: input, shape: from } = first ?? { data: new Float32Array(0), shape: [] }
+    const { data: input, shape: from } = first ?? { data: NOTHING, shape: [] }
     const overwrites = IN_PLACE.includes(layer.op)
     const shared = taken.filter((place) => place === sources[index][0]).length > 1 // another layer needs it as it is
-    const output = overwrites && !shared ? input : new Float32Array(layer.shape.reduce((a, b) => a * b))
+    const output = overwrites && !shared ? input : engine.take(layer.shape.reduce((a, b) => a * b))
     values.push({ data: output, shape: layer.shape })
     const [weight, bias] = [layer.weight, layer.bias].map(([start, end] = [0, 0]) => weights.subarray(start, end))
-    const step = LAYERS[layer.op]({ layer, input, from, others, output, weight, bias, told })
+    const step = LAYERS[layer.op]({ layer, input, from, others, output, weight, bias, told, engine })
     return overwrites && shared ? () => { output.set(input); step() } : step
   })
   const picture = values[values.length - 1].data
-  return (z, asked = 0) => {
+  return (/** @type {ArrayLike<number>} */ z, asked = 0) => {
     code.set(z)
     told.label = asked
     for (const step of steps) step()
@@ -90,9 +104,9 @@ const LAYERS = {
       for (let i = 0; i < output.length; i++) output[i] = places[i] < 0 ? 0 : input[places[i]]
     }
   },
-  linear: ({ input, output, weight, bias }) => () => {
+  linear: ({ input, output, weight, bias, engine }) => () => {
     output.set(bias)
-    addProducts(input, 0, 0, 1, weight, 0, input.length, output.length, output, 0, 0, input.length)
+    engine.addProducts(input, 0, 0, 1, weight, 0, input.length, output.length, output, 0, 0, input.length)
   },
   group_norm: groupNorm,
   conv,
@@ -104,44 +118,14 @@ const LAYERS = {
 }
 
 /**
- * c += a·bᵀ for `m` rows of `a` and `n` rows of `b` with `k` numbers each: where nearly all the time goes.
- * Rows begin at `a0`, `b0` and `c0` and are `aStep`, `bStep` and `cStep` apart.
- *
- * Two rows meet four at a time, so that six numbers read serve eight products. At the edges the last row stands in for
- * those that are missing: computed twice, it gives the same.
- * @param {Float32Array} a @param {number} a0 @param {number} aStep @param {number} m
- * @param {Float32Array} b @param {number} b0 @param {number} bStep @param {number} n
- * @param {Float32Array} c @param {number} c0 @param {number} cStep @param {number} k
- */
-function addProducts(a, a0, aStep, m, b, b0, bStep, n, c, c0, cStep, k) {
-  for (let i = 0; i < m; i += 2) {
-    const i1 = Math.min(i + 1, m - 1)
-    const p = a0 + i * aStep, q = a0 + i1 * aStep, pc = c0 + i * cStep, qc = c0 + i1 * cStep
-    for (let j = 0; j < n; j += 4) {
-      const j1 = Math.min(j + 1, n - 1), j2 = Math.min(j + 2, n - 1), j3 = Math.min(j + 3, n - 1)
-      const r = b0 + j * bStep, s = b0 + j1 * bStep, t = b0 + j2 * bStep, u = b0 + j3 * bStep
-      let pr = c[pc + j], ps = c[pc + j1], pt = c[pc + j2], pu = c[pc + j3]
-      let qr = c[qc + j], qs = c[qc + j1], qt = c[qc + j2], qu = c[qc + j3]
-      for (let x = 0; x < k; x++) {
-        const ap = a[p + x], aq = a[q + x], br = b[r + x], bs = b[s + x], bt = b[t + x], bu = b[u + x]
-        pr += ap * br; ps += ap * bs; pt += ap * bt; pu += ap * bu
-        qr += aq * br; qs += aq * bs; qt += aq * bt; qu += aq * bu
-      }
-      c[pc + j] = pr; c[pc + j1] = ps; c[pc + j2] = pt; c[pc + j3] = pu
-      c[qc + j] = qr; c[qc + j1] = qs; c[qc + j2] = qt; c[qc + j3] = qu
-    }
-  }
-}
-
-/**
  * Conv2d, `weight` (channels out, kernel height, kernel width, channels in). Under a kernel's row, pixels and their
  * channels lie side by side, as the weights do. `padding` is what stands before the map; behind it as much as needed.
  * @param {Place} place
  */
-function conv({ layer, input, from: [rows, columns, n], output, weight, bias }) {
+function conv({ layer, input, from: [rows, columns, n], output, weight, bias, engine: { take, addProducts } }) {
   const { shape: [height, width, m], kernel: [tall, wide], stride, padding } = layer
   const step = Math.max(columns + padding, (width - 1) * stride + wide) * n
-  const padded = new Float32Array(Math.max(rows + padding, (height - 1) * stride + tall) * step)
+  const padded = take(Math.max(rows + padding, (height - 1) * stride + tall) * step)
   const side = wide * n
   return () => {
     for (let y = 0; y < rows; y++) {
@@ -165,10 +149,10 @@ function conv({ layer, input, from: [rows, columns, n], output, weight, bias }) 
  * it touches, a row at a time, then added up where it belongs.
  * @param {Place} place
  */
-function convTranspose({ layer, input, from: [rows, columns, n], output, weight, bias }) {
+function convTranspose({ layer, input, from: [rows, columns, n], output, weight, bias, engine: { take, addProducts } }) {
   const { shape: [height, width, m], kernel: [tall, wide], stride, padding } = layer
   const reach = tall * wide * m
-  const shares = new Float32Array(columns * reach)
+  const shares = take(columns * reach)
   return () => {
     spread(bias, output)
     for (let y = 0; y < rows; y++) {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,7 @@ from latent.images import png_bytes
 from latent.model import Autoencoder, LatentModel
 from latent.pixels import all_resized, size_of_area
 
-MOST_MULTIPLICATIONS = 60_000_000  # per picture: some 50 ms in a browser
+MOST_MULTIPLICATIONS = 240_000_000  # per picture: some 50 ms in a browser with WebAssembly
 MOST_BYTES = 100 * 1024**2  # of weights: Streamlit sends no message above 200 MB
 SPRITE_COLUMNS = 100
 MOST_PIXELS = 10_000_000  # of all real images together
@@ -169,8 +171,15 @@ def strip_component() -> dict[str, str]:
 
 def with_decoder(*names: str) -> str:
     """The module that runs a decoder and, behind it, these that need it, as one."""
-    scripts = source("special_functions.js"), activations(), *map(source, ("decoder.js", *names))
-    return joined(*scripts)
+    scripts = source("special_functions.js"), activations(), products_wasm()
+    return joined(*scripts, *map(source, ("products.js", "decoder.js", *names)))
+
+
+def products_wasm() -> str:
+    """The module ``products_wasm.js`` that `products.js` imports: `products.wasm` as text, which is made from
+    `products.wat` by ``wat2wasm`` (of the package wasmtime)."""
+    code = (Path(__file__).parent / "products.wasm").read_bytes()
+    return f'export const WASM = "{base64.b64encode(code).decode()}"\n'
 
 
 def activations() -> str:

@@ -21,7 +21,9 @@ DECODE = """
 import { readFileSync, writeSync } from "node:fs"
 import { decoder } from "./decoder.js"
 import { unpack } from "./inbox.js"
-for (const path of process.argv.slice(2)) {
+const [how, ...paths] = process.argv.slice(2)
+if (how === "javascript") delete globalThis.WebAssembly
+for (const path of paths) {
   const { program, weights, codes, digits } = unpack(readFileSync(path))
   const decode = decoder(program, weights)
   const n = program.latent_dim
@@ -38,8 +40,9 @@ def node(modules: Path, *arguments: object) -> bytes:
     return subprocess.run([NODE, *map(str, arguments)], cwd=modules, check=True, capture_output=True).stdout
 
 
-def largest_differences(modules: Path, models: list, codes: list) -> list[float]:
-    """For each model the largest difference of a pixel between JavaScript and torch over its codes."""
+def largest_differences(modules: Path, models: list, codes: list, how: str = "webassembly") -> list[float]:
+    """For each model the largest difference of a pixel between JavaScript and torch over its codes; ``how``
+    "javascript": in an engine without WebAssembly."""
     paths, expected = [], []
     for index, (model, z) in enumerate(zip(models, codes, strict=True)):
         program, digits = live.compile(model), np.arange(len(z)) % 10
@@ -49,7 +52,7 @@ def largest_differences(modules: Path, models: list, codes: list) -> list[float]
         paths[-1].write_bytes(parcel("test", **values))
         expected.append(inference.decode(model, z, digits).reshape(len(z), -1))
     (modules / "decode.js").write_text(DECODE)
-    found = np.frombuffer(node(modules, "decode.js", *paths), np.float32)
+    found = np.frombuffer(node(modules, "decode.js", how, *paths), np.float32)
     ends = np.cumsum([pictures.size for pictures in expected])
     assert len(found) == ends[-1]
     parts = np.split(found, ends[:-1])
