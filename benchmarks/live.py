@@ -120,7 +120,7 @@ async def measure(page: Any, way: str, address: str) -> Way:
         await page.get_by_role("img").last.wait_for(timeout=60_000)
     elif "section=Dimensions" in address:
         slider = page.locator(".st-key-dimensions_strip .line").first
-        await page.get_by_text("farther from its neighbours").wait_for(timeout=60_000)
+        await page.get_by_text("of real codes lie closer").first.wait_for(timeout=60_000)
     else:
         slider = page.get_by_role("slider", name="Dimension").first
         await page.get_by_text("nearest: class").wait_for(timeout=60_000)

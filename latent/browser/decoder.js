@@ -36,6 +36,7 @@ export function decoder(program, weights) {
 }
 
 const NOTHING = new Float32Array(0)
+const AT_ONCE = 32 // pixels
 
 /** @param {Program} program @param {Float32Array} given @param {Engine} engine */
 function assemble(program, given, engine) {
@@ -146,27 +147,27 @@ function conv({ layer, input, from: [rows, columns, n], output, weight, bias, en
 
 /**
  * ConvTranspose2d, `weight` (kernel height, kernel width, channels out, channels in): every pixel's share of all that
- * it touches, a row at a time, then added up where it belongs.
+ * it touches, `AT_ONCE` pixels or more at a time, for which the weights are read once, then added up where it belongs.
  * @param {Place} place
  */
 function convTranspose({ layer, input, from: [rows, columns, n], output, weight, bias, engine: { take, addProducts } }) {
   const { shape: [height, width, m], kernel: [tall, wide], stride, padding } = layer
   const reach = tall * wide * m
-  const shares = take(columns * reach)
+  const together = Math.min(rows, Math.ceil(AT_ONCE / columns))
+  const shares = take(together * columns * reach)
   return () => {
     spread(bias, output)
-    for (let y = 0; y < rows; y++) {
+    for (let first = 0; first < rows; first += together) {
+      const pixels = Math.min(together, rows - first) * columns
       shares.fill(0)
-      addProducts(input, y * columns * n, n, columns, weight, 0, n, reach, shares, 0, reach, n)
-      for (let ky = 0; ky < tall; ky++) {
-        const row = y * stride + ky - padding
-        if (row < 0 || row >= height) continue
-        for (let x = 0; x < columns; x++) {
-          for (let kx = 0; kx < wide; kx++) {
-            const column = x * stride + kx - padding
-            if (column < 0 || column >= width) continue
+      addProducts(input, first * columns * n, n, pixels, weight, 0, n, reach, shares, 0, reach, n)
+      for (let pixel = 0, share = 0; pixel < pixels; pixel++) {
+        const top = (first + Math.floor(pixel / columns)) * stride - padding
+        const left = (pixel % columns) * stride - padding
+        for (let row = top; row < top + tall; row++) {
+          for (let column = left; column < left + wide; column++, share += m) {
+            if (row < 0 || row >= height || column < 0 || column >= width) continue
             const to = (row * width + column) * m
-            const share = x * reach + (ky * wide + kx) * m
             for (let c = 0; c < m; c++) output[to + c] += shares[share + c]
           }
         }
