@@ -56,7 +56,8 @@ class Comparison:
     @classmethod
     def of(cls, a: LatentSpace, b: LatentSpace) -> Comparison:
         """Two spaces of the same evaluation images."""
-        return cls(Evidence.with_kept(a), Evidence.with_kept(b))
+        evidence = Evidence.with_kept(a)
+        return cls(evidence, Evidence.with_kept(b, evidence.originals.shared_with(b)))
 
     @property
     def encodes(self) -> bool:

@@ -44,7 +44,8 @@ N_SAMPLES = 20
 N_KEPT = 4  # codes that the shelf begins with
 N_STEPS = 11  # of a sweep
 MOST_SWEEPS = 64  # dimensions
-# What the browser is told to let the page do: run its own script, show pictures that are in it, and fetch nothing.
+# What the browser is told to let the page do: run its own script and what that compiles to WebAssembly, show pictures
+# that are in it, and fetch nothing.
 POLICY = "default-src 'none'; script-src '{script}' 'wasm-unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
 
 INTRODUCTION = (

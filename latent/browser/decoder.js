@@ -147,7 +147,8 @@ function conv({ layer, input, from: [rows, columns, n], output, weight, bias, en
 
 /**
  * ConvTranspose2d, `weight` (kernel height, kernel width, channels out, channels in): every pixel's share of all that
- * it touches, `AT_ONCE` pixels or more at a time, for which the weights are read once, then added up where it belongs.
+ * it touches, then added up where it belongs. `AT_ONCE` pixels or more are taken at a time, for which WebAssembly reads
+ * the weights once.
  * @param {Place} place
  */
 function convTranspose({ layer, input, from: [rows, columns, n], output, weight, bias, engine: { take, addProducts } }) {

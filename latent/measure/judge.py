@@ -53,7 +53,7 @@ TAUGHT = 1 / 3  # of the images of a set, on which its judge is trained; the oth
 FEWEST = 30  # images of a set that has a judge trained for it
 STEPS = 400  # of that training, in at most so many passes over the images
 MOST_PASSES = 100
-LOOKED_AT = 1000  # images at a time: by which a judge is chosen, and a random network normalised
+LOOKED_AT = 1000  # images by which a judge is chosen and asked for classes, and a random network normalised
 VERSION = 1  # of that training: raise it with every change, and judges that were stored are trained anew
 NOBODY: Rows = np.zeros(0, np.intp)
 

@@ -13,7 +13,7 @@ from latent import components, store
 from latent.dataset import Dataset
 from latent.measure import dimensions, judge, knowledge, properties
 from latent.measure.fidelity import PixelComponents, halves
-from latent.measure.judge import Judge
+from latent.measure.judge import LOOKED_AT, Judge
 from latent.measure.judgement import Seen
 from latent.measure.kept import Part
 from latent.measure.knowledge import Knowledge
@@ -22,7 +22,6 @@ from latent.measure.properties import Property
 from latent.space import LatentSpace
 
 JUDGE: Part = ("judge",)  # among the parts while it is to be trained
-N_LOOKED_AT = 1000  # images that a judge must name rightly to be asked for classes
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +39,11 @@ class Originals(Measured):
     def of(cls, space: LatentSpace) -> Originals:
         """The images that a space is judged by."""
         return cls(space.dataset, space.images, space.signature.framed)
+
+    def shared_with(self, space: LatentSpace) -> Originals:
+        """These, where a space is judged by the very same images, else its own."""
+        own = Originals.of(space)
+        return self if own.identity == self.identity else own
 
     @property
     def identity(self) -> tuple[Hashable, ...]:
@@ -70,7 +74,7 @@ class Originals(Measured):
     def are_named(self) -> bool:
         """Whether the judge names the classes of the images rightly, in this size and these colours."""
         judge, labels = self.judge(), self.dataset.labels
-        rows = judge.judged(len(self.images))[:N_LOOKED_AT]
+        rows = judge.judged(len(self.images))[:LOOKED_AT]
         return labels is not None and judge.applies(self.images[rows], labels[rows])
 
     def see(self, pictures: NDArray[Any]) -> Seen:
@@ -118,13 +122,13 @@ class Originals(Measured):
         return properties.of(self.images)
 
     @measured_once
-    def measured(self, name: str) -> NDArray[np.float32]:
+    def property_values(self, name: str) -> NDArray[np.float32]:
         """A property of every image, (n,)."""
         return self.kinds_of_properties()[name].measure(self.images)
 
     def properties(self) -> dict[str, NDArray[np.float32]]:
         """All properties of the images by name, (n,) each."""
-        return {name: self.measured(name) for name in self.kinds_of_properties()}
+        return {name: self.property_values(name) for name in self.kinds_of_properties()}
 
     def measure_properties(self, pictures: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
         """The properties that apply to these images, of any pictures like them."""

@@ -314,7 +314,7 @@ def kind_and_size(path: str, sha256: str, images: Dataset, within: str) -> tuple
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Measuring properties of the images …")
 def property_direction(space: LatentSpace, name: str) -> Codes:
     """The direction along which a measured property grows."""
-    direction: Codes = directions.of_property(space.z, originals_of(space).measured(name), space.labels)
+    direction: Codes = directions.of_property(space.z, originals_of(space).property_values(name), space.labels)
     return direction
 
 
@@ -418,7 +418,7 @@ def map_colours(space: LatentSpace, colouring: Colouring) -> dict[str, Any]:
         case "dimension":
             return given.value_colours(space.z[:, int(shown or 0)], name)
         case "property":
-            return given.value_colours(originals_of(space).measured(str(shown)), name)
+            return given.value_colours(originals_of(space).property_values(str(shown)), name)
         case "MSE":
             return given.value_colours(space.errors, colouring.by)
 

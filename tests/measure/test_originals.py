@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from latent import dataset
+from latent.compare import Comparison
 from latent.measure import judge, knowledge, properties
 from latent.measure.evidence import PCA, RECONSTRUCTIONS, Evidence
 from latent.measure.originals import Originals
@@ -41,7 +42,7 @@ def test_two_models_are_judged_by_images_that_were_measured_once(digits, origina
         evidence.disentanglement()
     assert sum(images is originals.images for images in looked) == 1
     assert len(looked) > 3, "reconstructions are looked at as well, of both"
-    assert originals.has("measured", "slant")
+    assert originals.has("property_values", "slant")
 
 
 def test_a_second_seed_finds_what_was_measured_of_the_images(digits, originals):
@@ -96,3 +97,12 @@ def test_what_rests_on_pictures_is_found_when_they_are_forgotten(space, digits, 
     assert getattr(evidence, asked)() is before
     assert evidence.has("predictions")
     assert evidence.has("reconstruction")
+
+
+def test_two_models_that_are_compared_share_what_is_of_the_same_images(digits):
+    a, b = (LatentSpace.of(kind, tiny(kind), digits) for kind in ("ae", "vae"))
+    both = Comparison.of(a, b)
+    assert both.a.originals is both.b.originals
+    large = LatentSpace.of("large", tiny(image_shape=(1, 32, 32)), digits)
+    other = Comparison.of(a, large)
+    assert other.b.originals.images.shape == (N, 32, 32), "of another size, they are others"

@@ -77,7 +77,7 @@ def zoo_keys(chosen: Sequence[LatentSpace]) -> tuple[dict[str, scores.Key], dict
 def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any) -> dict[str, str]:
     """Measure checkpoints one after the other, telling which; sentences about those that cannot be opened."""
     spaces, files, unread = {space.name: space for space in chosen}, offered_files(), {}
-    images = chosen[0].dataset
+    images, originals = chosen[0].dataset, cached.evidence_of(chosen[0]).originals
     for done, name in enumerate(names):
         place.progress(done / len(names), f"Measuring model file {done + 1} of {len(names)} …")
         try:
@@ -85,7 +85,8 @@ def measure_zoo(chosen: Sequence[LatentSpace], names: Sequence[str], place: Any)
                 evidence = cached.evidence_of(spaces[name])
             elif name in files:  # not from the caches, which hold what people look at
                 loaded = checkpoint.load(files[name], within=model_folder(), images=images)
-                evidence = Evidence.with_kept(LatentSpace.of(name, loaded, images))
+                space = LatentSpace.of(name, loaded, images)
+                evidence = Evidence.with_kept(space, originals.shared_with(space))
             else:
                 evidence = cached.evidence_of(open_space(name, files, images))
             for each in ("latent_dim", *MEASURED_IN_ZOO):
