@@ -17,6 +17,7 @@ from streamlit.components.v2 import manifest_scanner
 from latent import checkpoint, data
 from latent.browser import live
 from latent.measure.evidence import Evidence
+from latent.page import sections
 from latent.page.turns import Turns
 from latent.space import LatentSpace
 from tests.support.models import CHECKPOINTS, ROOT, filmed, tiny
@@ -118,6 +119,13 @@ def no_browser_to_wait_for(monkeypatch, request):
     """Pages that are run without a browser, and it is most of them, leave it no time to draw."""
     if "turns" not in request.path.name:
         monkeypatch.setattr(Turns, "pause", lambda turns, seconds: None)
+
+
+@pytest.fixture(autouse=True)
+def nobody_who_compares_later(monkeypatch, request):
+    """Pages do not open a second model for whoever goes to Compare runs after them: here nobody does."""
+    if "overview" not in request.path.name:
+        monkeypatch.setattr(sections, "open_most_alike", lambda space: None)
 
 
 def pytest_addoption(parser):

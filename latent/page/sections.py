@@ -16,6 +16,7 @@ from latent.foreign import formats
 from latent.page import cached, datasets, widgets
 from latent.page.choose import choose_class
 from latent.page.fragment import fragment_in_turn
+from latent.page.panels.runs import open_most_alike
 from latent.page.panels.shelf import show_shelf
 from latent.page.picker import chosen_model, offered_files, show_picker, take_upload
 from latent.page.renamed import open_renamed_options
@@ -96,6 +97,8 @@ class Page:
                 opened = self.show_sidebar()
                 self.show_main(opened)
         session.complete = isinstance(opened, LatentSpace)
+        if isinstance(opened, LatentSpace):
+            open_most_alike(opened)  # when all is drawn
 
     def show_main(self, opened: Opened) -> None:
         """The section that is chosen; why there is none where no model can be opened, since on a phone the sidebar is

@@ -5,6 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from latent import checkpoint
 from latent.measure.findings import findings, foremost
+from latent.page.panels import runs
 from tests.support.exhaustive import few_of
 from tests.support.models import CHECKPOINTS, ROOT, tiny
 from tests.support.page import facts, healthy, opened, parts, sheets
@@ -63,6 +64,30 @@ def test_a_model_that_nobody_measured_opens_at_once_and_says_what_is_missing(tmp
     captions = [caption.value for caption in app.caption]
     assert any("Not all is measured yet" in caption for caption in captions)
     assert any("“normal”" in caption for caption in captions), "what a VAE is usually sampled from"
+
+
+@pytest.fixture
+def opened_ahead(monkeypatch):
+    """The names of the models that were opened for whoever compares later."""
+    names = []
+    open_space = runs.open_space
+    monkeypatch.setattr(runs, "open_space", lambda name, *others: names.append(name) or open_space(name, *others))
+    runs.open_most_alike.clear()
+    return names
+
+
+def test_what_a_shipped_model_is_compared_with_is_opened_ahead_once(opened_ahead):
+    opened("Overview", checkpoint="vae-16")
+    (name,) = opened_ahead
+    app = opened("Generate", checkpoint="vae-16")
+    assert opened_ahead == [name]
+    healthy(app.radio(key="section").set_value("Compare runs").run())
+    assert app.selectbox(key="runs_other").value == name
+
+
+def test_nothing_is_opened_ahead_of_a_model_that_nobody_measured(folder, opened_ahead):
+    opened("Overview", checkpoint="first")
+    assert not opened_ahead
 
 
 def test_it_says_why_there_are_no_scores(tmp_path, monkeypatch):

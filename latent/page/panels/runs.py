@@ -68,6 +68,23 @@ def choose_run(space: LatentSpace) -> tuple[LatentSpace | None, Rows]:
     return other, np.arange(first, first + n)
 
 
+@st.cache_resource(max_entries=8, hash_funcs=cached.BY_CHECKPOINT, show_spinner=False)
+def open_most_alike(space: LatentSpace) -> None:
+    """Open what a shipped model is compared with at first, whose images are then encoded before anybody asks.
+
+    The encoding is the only part of that comparison that no file of results holds; where there are no such files, the
+    comparison takes long anyway and says so.
+    """
+    evidence = cached.evidence_of(space)
+    if not evidence.kept or evidence.missing():
+        return
+    with suppress(LatentError):
+        files = offered_files()
+        names = [name for name in files if name != space.name]
+        if names:
+            open_space(most_alike(space, names, files), files, space.dataset)
+
+
 def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Path]) -> str:
     """What to compare with at first: a checkpoint of the same kind and size where there is one, else the one whose name
     begins alike."""
