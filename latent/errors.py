@@ -9,6 +9,10 @@ class CheckpointError(LatentError):
     """A file that cannot be read as a trained autoencoder."""
 
 
+class NoReadingError(CheckpointError):
+    """Weights alone of which no interpretation works, which may have taken long to find out."""
+
+
 class UnsupportedError(CheckpointError):
     """A network that its file describes soundly, by something that is not run."""
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from latent import files
 from latent.checkpoint.pythae import Config, config_beside, is_part_of_another
 from latent.dataset import Dataset
-from latent.errors import CheckpointError, DataError
+from latent.errors import CheckpointError, DataError, NoReadingError
 from latent.files import label
 from latent.foreign import container, formats, keras_graph, search
 from latent.foreign.certainty import Certainty
@@ -346,7 +346,7 @@ def both(first: Container, second: Container, images: Dataset | None = None) -> 
     try:
         scored = search.read(tensors, modules, examples=examples_of(images))
     except CheckpointError as error:
-        raise CheckpointError(f"{label(first.name)} cannot be explored: {error}.") from error
+        raise NoReadingError(f"{label(first.name)} cannot be explored: {error}.") from error
     return Checkpoint(None, tensors, scored=scored, container=names)
 
 
@@ -407,7 +407,7 @@ def parse(content: bytes, name: str, images: Dataset | None = None) -> Checkpoin
     try:
         scored = search.read(tensors, opened.modules(), opened.unread(), examples_of(images))
     except CheckpointError as error:
-        raise CheckpointError(f"{label(name)} cannot be explored: {error}.{behind(opened)}") from error
+        raise NoReadingError(f"{label(name)} cannot be explored: {error}.{behind(opened)}") from error
     if opened.not_followed:
         scored = [with_doubt(scored[0], opened.not_followed), *scored[1:]]
     aside = opened.left_aside()

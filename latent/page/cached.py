@@ -46,7 +46,7 @@ from latent.compare import Comparison
 from latent.dataset import Dataset
 from latent.density import Density, Window
 from latent.encoded import Encoded
-from latent.errors import CheckpointError, DataError
+from latent.errors import CheckpointError, DataError, NoReadingError
 from latent.files import stamp as file_stamp
 from latent.foreign.reading import Reading
 from latent.images import Sheet
@@ -65,6 +65,7 @@ MOST_STRIPS = 32  # in the overview of the dimensions
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 
 Chart = dict[str, Any]  # as Vega-Lite has it
+Read = checkpoint.Checkpoint | str  # what a file holds, or why no interpretation of it works
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {
     checkpoint.Checkpoint: lambda saved: saved.sha256,
@@ -93,22 +94,30 @@ def fingerprint(path: str, stamp: tuple[int, ...]) -> str:
 @st.cache_resource(
     max_entries=8, hash_funcs=BY_SHA256, show_spinner="Opening the file; inferring its architecture if needed …"
 )
-def loaded(path: bytes, stamp: tuple[int, ...], within: str, images: Dataset) -> checkpoint.Checkpoint:
+def loaded(path: bytes, stamp: tuple[int, ...], within: str, images: Dataset) -> Read:
     """What a file in this folder holds, for somebody else's how it is read, judged by these images; read again where
     its stamp is another.
 
     The ``path`` is as the file system has it, since not every name is text.
     """
-    return checkpoint.load(os.fsdecode(path), within=Path(within), images=images)
+    return tried(lambda: checkpoint.load(os.fsdecode(path), within=Path(within), images=images))
 
 
 @st.cache_resource(max_entries=8, hash_funcs=BY_SHA256, show_spinner="Testing interpretations of the file …")
-def uploaded(sha256: str, name: str, _files: Sequence[checkpoint.File], images: Dataset) -> checkpoint.Checkpoint:
+def uploaded(sha256: str, name: str, _files: Sequence[checkpoint.File], images: Dataset) -> Read:
     """What an uploaded file holds, or an encoder and a decoder, judged by these images."""
     if len(_files) == 2:
         first, second = _files
-        return checkpoint.parse_both(first, second, images)
-    return checkpoint.parse(_files[0][1], name, images)
+        return tried(lambda: checkpoint.parse_both(first, second, images))
+    return tried(lambda: checkpoint.parse(_files[0][1], name, images))
+
+
+def tried(read: Callable[[], checkpoint.Checkpoint]) -> Read:
+    """What is read, or why no interpretation works, which is kept as well: to find that out may take 20 seconds."""
+    try:
+        return read()
+    except NoReadingError as error:
+        return str(error)  # the error itself would keep the weights in memory
 
 
 @st.cache_resource(show_spinner=False)

@@ -15,7 +15,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from latent import checkpoint
 from latent.checkpoint import Checkpoint, File
 from latent.dataset import Dataset
-from latent.errors import CheckpointError
+from latent.errors import CheckpointError, NoReadingError
 from latent.files import PROJECT, label, unlike
 from latent.page import cached, datasets, renamed
 from latent.page.show import show_error
@@ -116,8 +116,12 @@ def read_by(name: str, files: Mapping[str, Path], images: Dataset) -> Checkpoint
     """What a file that the picker offers holds; weights alone are read by these images."""
     if name in state().uploads:
         upload = state().uploads[name]
-        return cached.uploaded(upload.sha256, name, upload.files, images)
-    return cached.loaded(os.fsencode(files[name]), checkpoint.stamp(files[name]), str(model_folder()), images)
+        read = cached.uploaded(upload.sha256, name, upload.files, images)
+    else:
+        read = cached.loaded(os.fsencode(files[name]), checkpoint.stamp(files[name]), str(model_folder()), images)
+    if isinstance(read, str):
+        raise NoReadingError(read)
+    return read
 
 
 def open_space(name: str, files: Mapping[str, Path], images: Dataset) -> LatentSpace:

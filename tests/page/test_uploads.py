@@ -5,9 +5,11 @@ import io
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from latent import checkpoint
+from latent.foreign import search
 from latent.page import picker
 from latent.page.state import KEY, State
 from tests.support.page import facts, healthy, opened, unfold
@@ -128,3 +130,18 @@ class Uploaded(io.BytesIO):
     def __init__(self, name, content):
         super().__init__(content)
         self.name, self.size, self.file_id = name, len(content), name
+
+
+def test_weights_that_mean_nothing_are_tried_once(folder, monkeypatch):
+    tried = []
+    read = search.read
+    monkeypatch.setattr(search, "read", lambda *given: tried.append(1) or read(*given))
+    torch.save({"encoder.weight": torch.zeros(8, 784), "decoder.weight": torch.zeros(784, 8)}, folder / "zeros.pt")
+    app = unfold(opened("Model"), "open_file")
+    drop(app, [("zeros.pt", (folder / "zeros.pt").read_bytes(), "application/octet-stream")])
+    assert any("no interpretation that was tried" in text.value for text in app.text)
+    healthy(app.radio(key="section").set_value("Generate").run())
+    healthy(app.selectbox(key="checkpoint").set_value("zeros").run())
+    healthy(app.radio(key="section").set_value("Live").run())
+    assert any("no interpretation that was tried" in text.value for text in app.text)
+    assert len(tried) == 2, "once as an upload, once in the folder"
