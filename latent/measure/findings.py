@@ -26,6 +26,7 @@ COPIES = 0.75  # novelty below which a sampler repeats the codes it was fitted t
 CORRELATED = 0.6  # from this correlation two dimensions are partly redundant
 RARE = 0.1  # of the share of a class among real images: a class that samples show less often is nearly missing
 MOST_NAMED = 6  # of many dimensions
+LEAST_DIFFERENCE = 0.1  # of perceptual path lengths, relative to the smaller: less is not worth a finding
 FOREMOST = ("reconstruction", "samplers", "overlap")  # the topics that say how good a model is, the first first
 
 PATHS = {"linear": "linear paths", "spherical": "spherical paths", THROUGH_CODES: "paths through real codes"}
@@ -414,10 +415,11 @@ def smoothest_paths(evidence: Evidence) -> Iterator[Finding]:
     length = {"linear": float(linear.path_length.mean()), THROUGH_CODES: float(through.path_length.mean())}
     low, high = mean_interval(through.path_length - linear.path_length)
     best, other = ("linear", THROUGH_CODES) if low > 0 else (THROUGH_CODES, "linear")
-    if low <= 0 <= high:
+    relevant = LEAST_DIFFERENCE * length[best]
+    if low <= relevant and high >= -relevant:
         text = (
-            "Linear paths and paths through real codes: no difference found in perceptual path length "
-            f"({length['linear']:.0f})"
+            f"Linear paths and paths through real codes: no difference of {LEAST_DIFFERENCE:.0%} or more found in "
+            f"perceptual path length ({length['linear']:.0f} and {length[THROUGH_CODES]:.0f})"
         )
     else:
         text = (

@@ -228,7 +228,15 @@ def test_paths_are_ranked_only_where_the_paired_difference_is_clear(planted):
     through = planted.found["smoothness", "through codes"]
     noisy = replace(through, path_length=np.array([0, 100, 0, 100, 2.0]))
     planted.found["smoothness", "through codes"] = noisy
-    assert "no difference found in perceptual path length" in " ".join(texts(planted))
+    assert "no difference of 10% or more found in perceptual path length" in " ".join(texts(planted))
+
+
+@pytest.mark.parametrize(("longer", "said"), [(1.05, "no difference of 10%"), (1.2, "more smoothly on linear paths")])
+def test_a_difference_of_paths_that_is_clear_but_small_is_no_finding(planted, longer, said):
+    linear = planted.found["smoothness", "linear"]
+    through = replace(linear, path_length=linear.path_length * longer)
+    planted.found["smoothness", "through codes"] = through
+    assert said in " ".join(texts(planted))
 
 
 def test_classes_whose_errors_are_not_told_apart_are_named_together(planted):
