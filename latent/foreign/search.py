@@ -77,6 +77,7 @@ GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, 
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
 WORSE_THAN_MEAN_PRICE = 2.5  # of a reading whose pictures are farther from the images than the mean image is
 CODEBOOK_PRICE = 1.0  # of leaving aside a table that could be the codebook
+MOST_EXCESS_PRICE = 0.1  # some authors cut off themselves, and such networks are never told that they go beyond
 SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged
 OPEN_SIDE_PRICE = 0.4  # besides, where all is convolutions, which run at any side
 WORKING_ERROR = 0.67  # times that of the mean image: a reading with an error below this works
@@ -89,9 +90,9 @@ INVERSION_STEPS, INVERSION_RATE, INVERTED = 60, 0.15, 16  # for decoders alone; 
 class Scored:
     """A reading and its mean squared error per pixel on real images, pixels in [0, 1].
 
-    ``mean_error`` is that of the mean image as the answer to every image, ``price`` that of the reading's sizes. Of a
-    decoder alone, the error is that of the codes found for the images. ``certainty`` of the reading that was found
-    best, None for the others.
+    ``mean_error`` is that of the mean image as the answer to every image, ``price`` that of the reading's sizes and of
+    what is cut off to be pixels. Of a decoder alone, the error is that of the codes found for the images. ``certainty``
+    of the reading that was found best, None for the others.
     """
 
     reading: Reading
@@ -446,7 +447,8 @@ class Search:
         for output in OUTPUTS:
             each = reading.with_output(output)
             error = float(torch.dist(each.picture(y), images)) ** 2 / images.numel()
-            self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price)
+            more = price_of_excess(output, y, error) if isfinite(error) else 0.0
+            self.found[each, n] = Scored(each, error if isfinite(error) else inf, mean_error, price=price + more)
             found.append(self.found[each, n])
         return found
 
@@ -587,6 +589,16 @@ def price_of_sizes(reading: Reading) -> float:
     open_side = all(link.is_conv for link in reading.chain.links)
     price += SIDE_PRICES[reading.side] + OPEN_SIDE_PRICE * open_side if reading.side in SIDE_PRICES else 0.0
     return price + CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
+
+
+def price_of_excess(output: str, y: Tensor, error: float) -> float:
+    """What it costs, in the logarithm of the error, that much of what an output gives is cut off to be pixels.
+
+    A network is trained towards pixels and keeps near them; what is meant for a sigmoid goes far beyond.
+    """
+    pixels = OUTPUTS[output].torch(y)
+    excess = float(torch.dist(pixels, pixels.clamp(0, 1))) ** 2 / pixels.numel()
+    return min(MOST_EXCESS_PRICE, log(1 + excess / max(error, 1e-12)))
 
 
 def final_cost(scored: Scored) -> float:

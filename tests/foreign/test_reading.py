@@ -15,6 +15,7 @@ from latent.checkpoint.__main__ import main
 from latent.errors import CheckpointError
 from latent.foreign import search
 from latent.foreign.certainty import Level
+from latent.foreign.operations import OUTPUTS, PIXELS
 from latent.space import LatentSpace
 from tests.support.authors import AUTHORS, Author, mlp, network_of, own_pictures, state_of, true_error
 from tests.support.exhaustive import few_of
@@ -65,6 +66,15 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
     difference = np.square(space.reconstruct(space.images[: len(own)], space.labels[: len(own)]) - own).mean()
     if loaded.certainty.level == Level.CERTAIN:
         assert difference < 0.01 * own.var(axis=0).mean()
+
+
+@pytest.mark.parametrize("output", ["linear", "linear for standardised"])
+def test_what_goes_far_beyond_pixels_is_likelier_meant_for_a_sigmoid(output):
+    pixels = PIXELS[OUTPUTS[output].pixels].from_unit(torch.rand(8, 1, 28, 28))
+    logits = 12 * pixels - 6
+    assert search.price_of_excess(output, pixels, 0.01) < 1e-6
+    assert search.price_of_excess(output, logits, 0.01) == search.MOST_EXCESS_PRICE
+    assert search.price_of_excess("sigmoid", logits, 0.01) == 0
 
 
 def aside(name: str) -> str:
