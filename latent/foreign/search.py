@@ -71,7 +71,7 @@ KEPT_ALIKE = 3  # readings of those with the same sizes of image and code
 FAR_BEHIND = 1.0  # in the logarithm of the error
 TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
-DECODER_ODDITY_PRICE = 0.12  # the same where there is no encoder, and the error says less
+UNPROVED_ODDITY_PRICE = 0.12  # the same where the error says less: there is no encoder, or no reading works
 PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
 GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
@@ -81,7 +81,7 @@ MOST_EXCESS_PRICE = 0.1  # some authors cut off themselves, and such networks ar
 SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged
 OPEN_SIDE_PRICE = 0.4  # besides, where all is convolutions, which run at any side
 WORKING_ERROR = 0.67  # times that of the mean image: a reading with an error below this works
-NOT_WORKING_PRICE = 10.0  # readings that do not work come after all that do, and among them only the error counts
+NOT_WORKING_PRICE = 10.0  # readings that do not work come after all that do, and among them no sizes count
 COMPARED = 40  # readings with low errors that are looked at for one that draws other pictures
 INVERSION_STEPS, INVERSION_RATE, INVERTED = 60, 0.15, 16  # for decoders alone; the last is a number of images
 
@@ -316,6 +316,13 @@ def surely_no_activation(chain: Chain, index: int) -> bool:
     layer = chain.links[index].layer
     inside = index > 0 and layer.name.rpartition(".")[0] == chain.links[index - 1].layer.name.rpartition(".")[0]
     return inside and layer.modules_before == 0 and not chain.links[index].before
+
+
+def may_have_none(chain: Chain, index: int, activation: str) -> bool:
+    """Whether it is nothing odd that this activation, or none, stands before this link: the file shows that none does,
+    or none does where the numbers of a dense layer become maps, as many authors write it."""
+    unflattened = activation == "none" and chain.links[index].joint == Joint.UNFLATTEN
+    return unflattened or surely_no_activation(chain, index)
 
 
 def code_position(chain: Chain, geometry: Geometry) -> int:
@@ -569,13 +576,18 @@ def affordable(reading: Reading, n: int) -> int:
     return max(FEWEST_IMAGES, min(n, int(most / multiplications)))
 
 
+def log_relative(scored: Scored) -> float:
+    """The logarithm of the error."""
+    return log(max(scored.relative, 1e-12))
+
+
 def early_cost(scored: Scored) -> float:
     """What readings are ranked by in the first rounds, the smaller the better: the log error and a price of the sizes.
 
     A reading that is worse than the mean image is no better for its short code.
     """
     worse = scored.relative >= 1 and scored.reading.chain.has_encoder
-    return log(max(scored.relative, 1e-12)) + scored.price + WORSE_THAN_MEAN_PRICE * worse
+    return log_relative(scored) + scored.price + WORSE_THAN_MEAN_PRICE * worse
 
 
 def price_of_sizes(reading: Reading) -> float:
@@ -608,10 +620,11 @@ def final_cost(scored: Scored) -> float:
     each activation unlike the others, and each unusual choice, has to lower the error by some per cent to be believed.
     """
     reading = scored.reading
-    if scored.relative >= WORKING_ERROR and reading.chain.has_encoder:
-        return log(scored.relative) + NOT_WORKING_PRICE
-    price = ODDITY_PRICE if reading.chain.has_encoder else DECODER_ODDITY_PRICE
-    return early_cost(scored) + price * oddity(reading)
+    if not reading.chain.has_encoder:
+        return early_cost(scored) + UNPROVED_ODDITY_PRICE * oddity(reading)
+    if scored.relative >= WORKING_ERROR:
+        return log_relative(scored) + NOT_WORKING_PRICE + UNPROVED_ODDITY_PRICE * oddity(reading)
+    return early_cost(scored) + ODDITY_PRICE * oddity(reading)
 
 
 def oddity(reading: Reading) -> float:
@@ -622,7 +635,7 @@ def oddity(reading: Reading) -> float:
     names = [name for index, name in used.items() if not (late and surely_no_activation(reading.chain, index))]
     names += [reading.norm_activation] * late
     main = max(dict.fromkeys(names), key=names.count, default=USUAL_ACTIVATION)  # of equally many the first
-    odd: float = sum(name != main and not surely_no_activation(reading.chain, index) for index, name in used.items())
+    odd: float = sum(name != main and not may_have_none(reading.chain, index, name) for index, name in used.items())
     odd += reading.code_activation != "none"
     odd += 2 * (reading.code_activation not in ("none", *usual_ones))
     odd += 2 * (main not in usual_ones)

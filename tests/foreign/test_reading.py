@@ -68,6 +68,17 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
         assert difference < 0.01 * own.var(axis=0).mean()
 
 
+@pytest.mark.parametrize("name", ["upside down", "upside down, interpolated"])
+def test_what_was_trained_on_other_images_is_read_as_authors_mostly_write_and_only_guessed(name):
+    author, loaded = AUTHORS[name], read(name)
+    own = own_pictures(author, network_of(name))[:, 0].numpy()
+    space = LatentSpace.of(name, loaded)
+    drawn = space.reconstruct(space.images[: len(own)], space.labels[: len(own)])
+    assert np.square(drawn - own).mean() < 0.01 * own.var(axis=0).mean()
+    assert loaded.certainty is not None
+    assert loaded.certainty.level == Level.GUESS
+
+
 @pytest.mark.parametrize("output", ["linear", "linear for standardised"])
 def test_what_goes_far_beyond_pixels_is_likelier_meant_for_a_sigmoid(output):
     pixels = PIXELS[OUTPUTS[output].pixels].from_unit(torch.rand(8, 1, 28, 28))

@@ -37,6 +37,7 @@ class Author:
     conditional: bool = False
     framed: bool = False  # whether images are padded to their side, instead of resized
     state: Callable[[nn.Module], dict[str, Tensor]] = lambda network: network.state_dict()  # what is saved
+    kind: Callable[[Tensor], Tensor] = lambda x: x  # what the digits are made into, to be the images it is trained on
     epochs: int = 4  # fewer where a convolution is slow and is known by what it does well before
 
 
@@ -762,6 +763,11 @@ AUTHORS: dict[str, Author] = {
     "inverted maps": Author(lambda: Seen(ConvCode(channels=8), lambda x: 1 - x), epochs=2, state=lambda network: network.network.state_dict()),
     "transposed": Author(lambda: Seen(ConvCode(channels=8), lambda x: x.transpose(2, 3)), epochs=2, state=lambda network: network.network.state_dict()),
     "padded": Author(lambda: ConvCode(channels=8, side=32), side=32, epochs=2, framed=True),
+    # trained on images of another kind, so that it draws digits badly
+    "upside down": Author(lambda: ConvCode(channels=8), kind=lambda x: x.flip(2), epochs=2),
+    "upside down, interpolated": Author(
+        lambda: Fitted(lambda h: F.interpolate(h, size=(28, 28), mode="bilinear")), kind=lambda x: x.flip(2), epochs=2
+    ),
     # names and orders of layers
     "in parallel": Author(lambda: Heads(F.relu), state=prefixed("module")),
     "in a wrapper of its trainer": Author(lambda: DoubleHead(False), state=prefixed("model.net")),
@@ -809,6 +815,7 @@ def trained(author: Author, n: int = 5000, times: int = 1) -> nn.Module:
         torch.manual_seed(0)
         network = author.build()
         x, label = digits(author.side, 5000, n, author.framed)
+        x = author.kind(x)
         scale, _ = author.pixels
         optimizer = torch.optim.Adam(network.parameters(), 3e-3)
         for _ in range(times * author.epochs):
@@ -862,7 +869,7 @@ SLOW = {
     "cut", "residual", "residual, projected", "quantised", "quantised, residual", "inverted maps", "transposed", "padded",
     "a classifier of codes", "an average with prefixes", "a flow first", "LayerNorm, GELU", "tied, without biases",
     "label through a table of 10", "label through a table, decoder alone", "standardised maps, tanh", "denoising",
-    "conditional maps", "three levels",
+    "conditional maps", "three levels", "upside down", "upside down, interpolated",
 }  # fmt: skip
 
 
