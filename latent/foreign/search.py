@@ -8,10 +8,12 @@ the best one is follows from the best of those that draw other pictures.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from math import inf, isfinite, log
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,8 @@ from latent.foreign.reading import (
 
 SECONDS = 16.0  # of computing for the search; what is left of it then is not tried
 SECONDS_ON_IMAGES = 22.0  # where somebody gave images of their own, mostly larger and in colour: parts have shares
+# Searches at a time: one after the other, most are done sooner than side by side, and half of the cores stay free.
+TURNS = BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
@@ -190,6 +194,17 @@ def read(
     shipped digits by default. Raises `CheckpointError` where no chain of layers leads from an image or a code to an
     image, or none works, with what the file seems to be.
     """
+    with TURNS:
+        return read_now(tensors, modules, unread, examples)
+
+
+def read_now(
+    tensors: Mapping[str, Tensor],
+    modules: Mapping[str, Record] | None,
+    unread: Mapping[str, str] | None,
+    examples: Examples | None,
+) -> list[Scored]:
+    """The same, without waiting for a turn."""
     clock = Clock(SECONDS if examples is None else SECONDS_ON_IMAGES)
     turned, channels_last = in_torch_layout(tensors)
     layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})

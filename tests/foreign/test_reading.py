@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import time
 from functools import cache
+from threading import BoundedSemaphore, Thread
 
 import numpy as np
 import pytest
@@ -266,6 +268,31 @@ def test_the_activations_that_a_whole_network_names_are_believed():
         record = container.Record(f"torch.nn.modules.activation.{name.split()[0]}", {"negative_slope": 0.01})
         found = search.read(weights, {"encoder.1": record})[0].reading
         assert set(found.activations[1:]) == {name}
+
+
+def test_searches_wait_for_their_turn_and_give_it_back(monkeypatch):
+    """Also where one ends in an error."""
+    running, most = [], []
+
+    def search_for_a_while(tensors, *others):
+        running.append(1)
+        time.sleep(0.05)
+        most.append(len(running))
+        running.pop()
+        raise CheckpointError("nothing is found")
+
+    def read_in_vain():
+        with contextlib.suppress(CheckpointError):
+            search.read({})
+
+    monkeypatch.setattr(search, "TURNS", BoundedSemaphore(1))
+    monkeypatch.setattr(search, "read_now", search_for_a_while)
+    threads = [Thread(target=read_in_vain) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
 
 
 def test_a_classifier_head_is_left_aside_and_named():
