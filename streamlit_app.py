@@ -530,6 +530,7 @@ def runs_section(space: LatentSpace) -> None:
 
     same = runs.show_same_images(both, rows) if both.encodes else runs.say_why_not()
     st.subheader("Scores")
+    runs.say_gates(both)
     table, ask = st.empty(), st.empty()
     numbers = runs.draw_scores(table, both)
     if meanings := lazy_expander("Definitions", "runs_meanings"):

@@ -26,6 +26,7 @@ from latent.images import Sheet
 from latent.measure import scores
 from latent.measure.alignment import Alignment, Neighbours, stitch
 from latent.measure.evidence import Evidence
+from latent.measure.gates import Gate
 from latent.measure.intervals import Interval
 from latent.measure.scores import SCORES
 from latent.plain import plain
@@ -113,8 +114,9 @@ class Comparison:
         """All that is measured, as plain values for JSON, in which None stands for what cannot be.
 
         ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, a key for each of
-        `scores.SCORES`, ``intervals`` of 95% by the same keys, error ``by_class`` (n_classes), ``std`` in latent units
-        and ``active`` of every dimension. ``better``: for each score "a", "b", or None where no difference is found:
+        `scores.SCORES`, ``intervals`` of 95% by the same keys, ``gates`` (what is to be known before these scores: the
+        sentences of gates that are closed, by name), error ``by_class`` (n_classes), ``std`` in latent units and
+        ``active`` of every dimension. ``better``: for each score "a", "b", or None where no difference is found:
         their intervals overlap. ``shared``: neighbour ``overlap`` and ``cka`` from 0 to 1, ``r2_there`` (A to B) and
         ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n`` images. The last two are None where one
         of the files holds a decoder alone.
@@ -167,10 +169,18 @@ def numbers_of(evidence: Evidence, progress: Callable[[str], object]) -> dict[st
         if interval is not None and found[name] is not None:
             found["intervals"][name] = list(interval)
     encodes = signature.has_encoder
+    progress(f"{space.name}: what to know first")
+    found["gates"] = {gate.name: gate.text for gate in gates_of(evidence)}
     found["by_class"] = evidence.reconstruction().by_class if encodes else None
     found["std"] = space.statistics.std if encodes else None
     found["active"] = evidence.active() if encodes else None
     return found
+
+
+def gates_of(evidence: Evidence) -> list[Gate]:
+    """What is to be known of a model before its scores are: the gates that are closed, `gates.Gate`."""
+    evidence.health()  # by which they are known
+    return evidence.gates
 
 
 def rows_sheet(rows: Mapping[str, NDArray[Any]], zoom: int = 3) -> Sheet:
@@ -188,6 +198,13 @@ def table_of(numbers: dict[str, Any]) -> list[tuple[str, str, str, str]]:
         texts = score.text_with_interval(a, of_a), score.text_with_interval(b, of_b)
         lines.append((score.name, *texts, numbers[winner]["name"] if winner else ""))
     return lines
+
+
+def warnings_of(numbers: dict[str, Any]) -> list[str]:
+    """What is to be known of either model before its scores are."""
+    return [
+        f"{side.upper()}, {numbers[side]['name']}: {text}" for side in "ab" for text in numbers[side]["gates"].values()
+    ]
 
 
 def sentences_of(numbers: dict[str, Any]) -> list[str]:
@@ -212,7 +229,7 @@ def as_text(numbers: dict[str, Any]) -> str:
     lines = [
         f"{line[0]:<{widths[0]}}  {line[1]:>{widths[1]}}  {line[2]:>{widths[2]}}  {line[3]}".rstrip() for line in scored
     ]
-    return "\n".join([*lines, "", *sentences_of(numbers)])
+    return "\n".join([*warnings_of(numbers), *lines, "", *sentences_of(numbers)])
 
 
 def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
@@ -222,6 +239,7 @@ def as_html(comparison: Comparison, numbers: dict[str, Any]) -> str:
     return document(
         title,
         f"<h1>{html.escape(title)}</h1>",
+        *map(paragraph, warnings_of(numbers)),
         table(("score", "A", "B", "better"), table_of(numbers)),
         "<h2>Similarity of the codes</h2>",
         *map(paragraph, sentences_of(numbers)),

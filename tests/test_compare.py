@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 import pytest
@@ -210,8 +211,9 @@ class TestCommand:
         assert set(found) == {"a", "b", "better", "shared", "stitching"}
         assert set(found["a"]) == set(scores.SCORES) | {
             "name", "path", "sha256", "kind", "conditional", "image_shape", "by_class", "std", "active",
-            "intervals",
+            "intervals", "gates",
         }  # fmt: skip
+        assert set(found["a"]["gates"]) == {"untrained"}
         assert found["b"]["seconds"] is None  # a file without a history
         assert (found["a"]["latent_dim"], found["b"]["latent_dim"]) == (2, 3)
         assert len(found["b"]["std"]) == len(found["b"]["active"]) == 3
@@ -226,6 +228,8 @@ class TestCommand:
         text, page = capsys.readouterr().out, out.read_text(encoding="utf-8")
         share = re.search(r"of the ten nearest: ([\d.]+%)", text).group(1)
         assert share in page
+        (warning,) = [line for line in text.splitlines() if line.startswith("A, one: Not trained")]
+        assert f"<p>{escape(warning)}</p>" in page
         assert "Linear probe" in text
         assert page.count("data:image/png;base64,") == 2
         assert "two &lt;b&gt;" in page

@@ -349,7 +349,7 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
         each: tuple(end / of_real[each] for end in share_interval(drawn.class_counts[each] / n, n)) for each in relative
     }
     if rare := [each for each in relative if intervals[each][1] < RARE]:
-        said = f"hardly show class{'es' * (len(rare) > 1)} {enumeration([names[each] for each in rare])}"
+        said = f"rarely show class{'es' * (len(rare) > 1)} {enumeration([names[each] for each in rare])}"
     else:
         rarest = min(relative, key=relative.__getitem__)
         low, high = intervals[rarest]

@@ -410,6 +410,7 @@ class TestCompareRuns:
 
     def test_every_score_but_the_samplers_is_measured_at_once_and_those_when_asked(self, folder):
         app = opened("Compare runs", checkpoint="first")
+        assert [warning.value[:19] for warning in app.warning] == ["A, first: Not train", "B, second: Not trai"]
         before = self.scores(app)
         samplers = before.pop("Fréchet distance, mixture")
         assert samplers == ["not measured", "not measured", ""]

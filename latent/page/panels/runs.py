@@ -24,7 +24,16 @@ from latent.page.panels.neighbours import show_neighbours
 from latent.page.panels.selected import SELECTION
 from latent.page.picker import model_folder, offered_files, open_space, sha256_of
 from latent.page.selecting import put_in_link, selected_in
-from latent.page.show import real_names, show_chart, show_codes, show_error, show_facts, show_sheet, show_texts
+from latent.page.show import (
+    plain_markdown,
+    real_names,
+    show_chart,
+    show_codes,
+    show_error,
+    show_facts,
+    show_sheet,
+    show_texts,
+)
 from latent.page.snippet import Snippet, opening, snippet
 from latent.page.state import state
 from latent.space import LatentSpace
@@ -99,6 +108,13 @@ def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Pat
         return same, sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name, space.name)))
 
     return max(names, key=likeness)
+
+
+def say_gates(both: Comparison) -> None:
+    """What is to be known of either model before its scores are."""
+    for letter, evidence in (("A", both.a), ("B", both.b)):
+        for gate in compare.gates_of(evidence):
+            st.warning(plain_markdown(f"{letter}, {evidence.space.name}: {gate.text}"))
 
 
 def draw_scores(place: Any, both: Comparison, now: tuple[str, str] | None = None) -> dict[str, NDArray[Any]]:
