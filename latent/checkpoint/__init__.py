@@ -403,20 +403,17 @@ def parse(content: bytes, name: str, images: Dataset | None = None) -> Checkpoin
     if opened.graph is not None:
         description = Description.of(halves_in(opened), examples_of(images))
         return Checkpoint(None, description.tensors(), sha256=sha256, described=description, container=opened.format)
-    tensors = keras_graph.with_names(opened.tensors())
+    tensors, modules, unread = keras_graph.with_names(opened.tensors()), opened.modules(), opened.unread()
+    aside, not_followed, format = opened.left_aside(), opened.not_followed, opened.format
+    del opened  # the search takes long, and what an optimiser remembers is larger than the weights
     try:
-        scored = search.read(tensors, opened.modules(), opened.unread(), examples_of(images))
+        scored = search.read(tensors, modules, unread, examples_of(images))
     except CheckpointError as error:
-        raise NoReadingError(f"{label(name)} cannot be explored: {error}.{behind(opened)}") from error
-    if opened.not_followed:
-        scored = [with_doubt(scored[0], opened.not_followed), *scored[1:]]
-    aside = opened.left_aside()
-    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=opened.format, left_aside=aside)
-
-
-def behind(opened: Container) -> str:
-    """A sentence that goes behind why weights cannot be read: why what the file describes is not run."""
-    return f" {opened.not_followed}" if opened.not_followed else ""
+        behind = f" {not_followed}" if not_followed else ""
+        raise NoReadingError(f"{label(name)} cannot be explored: {error}.{behind}") from error
+    if not_followed:
+        scored = [with_doubt(scored[0], not_followed), *scored[1:]]
+    return Checkpoint(None, tensors, sha256=sha256, scored=scored, container=format, left_aside=aside)
 
 
 def with_doubt(scored: Scored, doubt: str) -> Scored:

@@ -76,6 +76,7 @@ FAR_BEHIND = 1.0  # in the logarithm of the error
 TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 UNPROVED_ODDITY_PRICE = 0.12  # the same where the error says less: there is no encoder, or no reading works
+RARER_ACTIVATION = 0.5  # odd choices that an activation other than the usual one is as rare as
 PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
 GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
@@ -662,8 +663,10 @@ def oddity(reading: Reading) -> float:
     odd += reading.view != USUAL_VIEW
     odd += PADDINGS_ODDITY[reading.padding] + (reading.pooling != "max") + (not reading.residual)
     odd += reading.norm_style in ("root mean square", "each place")
+    rarer = main != USUAL_ACTIVATION
+    odd += RARER_ACTIVATION * rarer
     if not reading.chain.has_encoder:
-        odd += main != USUAL_ACTIVATION
+        odd += rarer
         odd += reading.output != "sigmoid"
     return odd
 

@@ -1,6 +1,7 @@
 """The reader: what other people's files hold, worked out without their code and judged by what their code does."""
 
 import contextlib
+import gc
 import json
 import time
 from functools import cache
@@ -18,6 +19,7 @@ from latent.errors import CheckpointError
 from latent.foreign import search
 from latent.foreign.certainty import Level
 from latent.foreign.operations import OUTPUTS, PIXELS
+from latent.foreign.reading import with_activation
 from latent.space import LatentSpace
 from tests.support.authors import AUTHORS, Author, mlp, network_of, own_pictures, state_of, true_error
 from tests.support.exhaustive import few_of
@@ -79,6 +81,13 @@ def test_what_was_trained_on_other_images_is_read_as_authors_mostly_write_and_on
     assert np.square(drawn - own).mean() < 0.01 * own.var(axis=0).mean()
     assert loaded.certainty is not None
     assert loaded.certainty.level == Level.GUESS
+
+
+def test_of_activations_that_do_the_same_the_usual_one_is_believed():
+    reading = read("dropout").scored[0].reading
+    assert "ReLU" in reading.activations
+    assert search.oddity(with_activation(reading, "LeakyReLU 0.2")) > search.oddity(reading)
+    assert search.oddity(with_activation(reading, "GELU")) > search.oddity(reading)
 
 
 @pytest.mark.parametrize("output", ["linear", "linear for standardised"])
@@ -268,6 +277,26 @@ def test_the_activations_that_a_whole_network_names_are_believed():
         record = container.Record(f"torch.nn.modules.activation.{name.split()[0]}", {"negative_slope": 0.01})
         found = search.read(weights, {"encoder.1": record})[0].reading
         assert set(found.activations[1:]) == {name}
+
+
+def test_what_an_optimiser_remembers_is_let_go_of_before_the_search(monkeypatch):
+    """Many wait for their turn at once, each with a file of up to 200 MB."""
+    remembered, sizes = torch.zeros(123_457), []
+    content = saved(
+        {"state_dict": network_of("tanh").state_dict(), "optimizer": {"state": {0: {"exp_avg": remembered}}}}
+    )
+    n, search_now = len(remembered), search.read
+    del remembered
+
+    def look_first(*given):
+        gc.collect()
+        sizes.extend(each.numel() for each in gc.get_objects() if type(each) is torch.Tensor)
+        return search_now(*given)
+
+    monkeypatch.setattr(search, "read", look_first)
+    checkpoint.parse(content, "training.pt")
+    assert sizes
+    assert n not in sizes
 
 
 def test_searches_wait_for_their_turn_and_give_it_back(monkeypatch):
