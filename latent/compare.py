@@ -169,7 +169,7 @@ def numbers_of(evidence: Evidence, progress: Callable[[str], object]) -> dict[st
         if interval is not None and found[name] is not None:
             found["intervals"][name] = list(interval)
     encodes = signature.has_encoder
-    progress(f"{space.name}: what to know first")
+    progress(f"{space.name}: checks")
     found["gates"] = {gate.name: gate.text for gate in gates_of(evidence)}
     found["by_class"] = evidence.reconstruction().by_class if encodes else None
     found["std"] = space.statistics.std if encodes else None
