@@ -46,7 +46,7 @@ class Uploads:
 
 
 def large_file(number: int, megabytes: int) -> bytes:
-    """The weights of a trained model alone, this number's own, with so many megabytes beside them."""
+    """A trained model's weights, a little different for each number, and the rest of so many megabytes beside them."""
     weights = torch.load(TRAINED, weights_only=True)["state"]
     weights["decoder.19.bias"] += number * 1e-4
     room = torch.full((megabytes * 250_000 - sum(weight.numel() for weight in weights.values()),), float(number))

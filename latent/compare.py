@@ -26,7 +26,6 @@ from latent.images import Sheet
 from latent.measure import scores
 from latent.measure.alignment import Alignment, Neighbours, stitch
 from latent.measure.evidence import Evidence
-from latent.measure.gates import Gate
 from latent.measure.intervals import Interval
 from latent.measure.scores import SCORES
 from latent.plain import plain
@@ -114,8 +113,8 @@ class Comparison:
         """All that is measured, as plain values for JSON, in which None stands for what cannot be.
 
         ``a`` and ``b``: name, path, sha256, kind, conditional, image_shape, a key for each of
-        `scores.SCORES`, ``intervals`` of 95% by the same keys, ``gates`` (what is to be known before these scores: the
-        sentences of gates that are closed, by name), error ``by_class`` (n_classes), ``std`` in latent units and
+        `scores.SCORES`, ``intervals`` of 95% by the same keys, ``gates`` (what is wrong with the model: the sentences
+        of closed gates, by name), error ``by_class`` (n_classes), ``std`` in latent units and
         ``active`` of every dimension. ``better``: for each score "a", "b", or None where no difference is found:
         their intervals overlap. ``shared``: neighbour ``overlap`` and ``cka`` from 0 to 1, ``r2_there`` (A to B) and
         ``r2_back``. ``stitching``: ``own`` and ``stitched`` error of B on ``n`` images. The last two are None where one
@@ -170,17 +169,11 @@ def numbers_of(evidence: Evidence, progress: Callable[[str], object]) -> dict[st
             found["intervals"][name] = list(interval)
     encodes = signature.has_encoder
     progress(f"{space.name}: checks")
-    found["gates"] = {gate.name: gate.text for gate in gates_of(evidence)}
+    found["gates"] = {gate.name: gate.text for gate in evidence.measured_gates()}
     found["by_class"] = evidence.reconstruction().by_class if encodes else None
     found["std"] = space.statistics.std if encodes else None
     found["active"] = evidence.active() if encodes else None
     return found
-
-
-def gates_of(evidence: Evidence) -> list[Gate]:
-    """What is to be known of a model before its scores are: the gates that are closed, `gates.Gate`."""
-    evidence.health()  # by which they are known
-    return evidence.gates
 
 
 def rows_sheet(rows: Mapping[str, NDArray[Any]], zoom: int = 3) -> Sheet:
@@ -201,7 +194,7 @@ def table_of(numbers: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 def warnings_of(numbers: dict[str, Any]) -> list[str]:
-    """What is to be known of either model before its scores are."""
+    """What is wrong with either model, to be read before its scores."""
     return [
         f"{side.upper()}, {numbers[side]['name']}: {text}" for side in "ab" for text in numbers[side]["gates"].values()
     ]

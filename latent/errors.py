@@ -10,7 +10,7 @@ class CheckpointError(LatentError):
 
 
 class NoReadingError(CheckpointError):
-    """Weights alone of which no interpretation works, which may have taken long to find out."""
+    """No interpretation of a file's weights works; finding that out may have taken 20 seconds."""
 
 
 class UnsupportedError(CheckpointError):

@@ -76,13 +76,13 @@ FAR_BEHIND = 1.0  # in the logarithm of the error
 TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 UNPROVED_ODDITY_PRICE = 0.12  # the same where the error says less: there is no encoder, or no reading works
-RARER_ACTIVATION = 0.5  # odd choices that an activation other than the usual one is as rare as
+RARER_ACTIVATION = 0.5  # an activation other than the usual one counts as so many odd choices
 PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
 GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
 WORSE_THAN_MEAN_PRICE = 2.5  # of a reading whose pictures are farther from the images than the mean image is
 CODEBOOK_PRICE = 1.0  # of leaving aside a table that could be the codebook
-MOST_EXCESS_PRICE = 0.1  # some authors cut off themselves, and such networks are never told that they go beyond
+MOST_EXCESS_PRICE = 0.1  # of clipping: some authors clip themselves, and such networks may go far beyond pixels
 SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged
 OPEN_SIDE_PRICE = 0.4  # besides, where all is convolutions, which run at any side
 WORKING_ERROR = 0.67  # times that of the mean image: a reading with an error below this works
@@ -96,7 +96,7 @@ class Scored:
     """A reading and its mean squared error per pixel on real images, pixels in [0, 1].
 
     ``mean_error`` is that of the mean image as the answer to every image, ``price`` that of the reading's sizes and of
-    what is cut off to be pixels. Of a decoder alone, the error is that of the codes found for the images. ``certainty``
+    clipping its output. Of a decoder alone, the error is that of the codes found for the images. ``certainty``
     of the reading that was found best, None for the others.
     """
 
@@ -335,8 +335,8 @@ def surely_no_activation(chain: Chain, index: int) -> bool:
 
 
 def may_have_none(chain: Chain, index: int, activation: str) -> bool:
-    """Whether it is nothing odd that this activation, or none, stands before this link: the file shows that none does,
-    or none does where the numbers of a dense layer become maps, as many authors write it."""
+    """Whether this activation before this link is not odd: the file shows that there is none, or there is none where
+    the numbers of a dense layer become maps, as many authors write it."""
     unflattened = activation == "none" and chain.links[index].joint == Joint.UNFLATTEN
     return unflattened or surely_no_activation(chain, index)
 
@@ -593,7 +593,7 @@ def affordable(reading: Reading, n: int) -> int:
 
 
 def log_relative(scored: Scored) -> float:
-    """The logarithm of the error."""
+    """The logarithm of the error over that of the mean image."""
     return log(max(scored.relative, 1e-12))
 
 
@@ -620,9 +620,9 @@ def price_of_sizes(reading: Reading) -> float:
 
 
 def price_of_excess(output: str, y: Tensor, error: float) -> float:
-    """What it costs, in the logarithm of the error, that much of what an output gives is cut off to be pixels.
+    """The price of clipping what an output gives to pixels, in the logarithm of the error.
 
-    A network is trained towards pixels and keeps near them; what is meant for a sigmoid goes far beyond.
+    A network that is trained to give pixels keeps near [0, 1]; what is meant for a sigmoid goes far beyond.
     """
     pixels = OUTPUTS[output].torch(y)
     excess = float(torch.dist(pixels, pixels.clamp(0, 1))) ** 2 / pixels.numel()

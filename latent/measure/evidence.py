@@ -213,6 +213,11 @@ class Evidence(Measured):
             Looked(self.health(), self.space.signature, saved.recipe, saved.history, self.space.dataset.name)
         )
 
+    def measured_gates(self) -> list[Gate]:
+        """The same, with `health` measured first where it is not yet."""
+        self.health()
+        return self.gates
+
     def is_open(self, subject: Subject) -> bool:
         """Whether something can be said of a subject, as far as is known by now."""
         return not self.closing(subject)

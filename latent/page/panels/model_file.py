@@ -45,8 +45,7 @@ def show_file(space: LatentSpace, *, explained: bool = True) -> None:
 
 def of_other_images(evidence: Evidence) -> str:
     """Why the model was probably trained on other images, and what to do, as sentences; empty where it was not."""
-    evidence.health()
-    for gate in evidence.gates:
+    for gate in evidence.measured_gates():
         if gate.doubts_images:
             return (
                 f"{gate.text} To explore this model, give it its own images: **Open a file** in the sidebar, or a "

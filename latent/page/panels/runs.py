@@ -111,9 +111,9 @@ def most_alike(space: LatentSpace, names: Sequence[str], files: Mapping[str, Pat
 
 
 def say_gates(both: Comparison) -> None:
-    """What is to be known of either model before its scores are."""
+    """What is wrong with either model, to be read before its scores."""
     for letter, evidence in (("A", both.a), ("B", both.b)):
-        for gate in compare.gates_of(evidence):
+        for gate in evidence.measured_gates():
             st.warning(plain_markdown(f"{letter}, {evidence.space.name}: {gate.text}"))
 
 
