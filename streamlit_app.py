@@ -74,7 +74,6 @@ from latent.page.show import (
     columns_for,
     lazy_expander,
     let_first_be_drawn,
-    plain_markdown,
     show_chart,
     show_code_chart,
     show_codes,
@@ -150,7 +149,7 @@ def statistics_section(space: LatentSpace) -> None:
     distributions.show_active(space, found, active)
     if file is not None:
         codes_file.describe_codes(file, len(z))
-    distributions.show_distributions(space, cached.distribution_charts(space, n, file), len(z))
+    distributions.show_distributions(space, partial(cached.distribution_chart, space, n, file), len(z))
     density = codes_file.show_density(file) if file is not None and file.latent_dim > 1 else None
     table = distributions.show_numbers(found, active)
     given = snippet(f"z = space.z[:{n}]\nstatistics = LatentStatistics.of(z)\n", LatentStatistics)
@@ -298,6 +297,7 @@ def real_section(space: LatentSpace) -> None:
     generated, nearest = cached.pictures_of(space, z), space.nearest(z)[:, 0]
 
     real_and_generated.show_grids(space, rows, z, generated)
+    let_first_be_drawn()
     pairs = real_and_generated.show_pairs(space, z, generated, nearest)
     among_python = "len(space.images)" if of_class is None else f"np.flatnonzero(space.labels == {of_class})"
     python = snippet(
@@ -497,24 +497,13 @@ def interpolate_section(space: LatentSpace) -> None:
 def diagnose_section(space: LatentSpace) -> None:
     """Findings, each with its number and figure."""
     evidence = cached.evidence_of(space)
-    topic, sampler = topics.choose_topic(evidence)
-    left, right = st.columns([2, 3], gap="medium")
+    left, right = st.columns([3, 5], gap="medium")
     place = left.empty()
     findings.show_first(place, evidence)
     with right:
-        if topic.asks_judge and topic.refusal(evidence):
-            topics.have_judge(evidence)
-        refusal = topic.refusal(evidence)
-        if refusal:
-            st.info(plain_markdown(refusal))
-        else:
-            topics.show_topic(evidence, topic, sampler)
+        topics.show_chosen(space)
+    let_first_be_drawn()  # and the findings after it
     findings.measure_and_show(place, evidence)
-    if refusal:
-        return
-    files = topic.files(evidence, sampler=sampler)
-    python = snippet(f"evidence = Evidence.of(space)\n{files.python}", Evidence)
-    take_away(space, python, files.arrays, csv=lambda: files.table)
 
 
 @page.section("Compare runs", group="judge")
@@ -529,6 +518,7 @@ def runs_section(space: LatentSpace) -> None:
     st.text(f"A: {space.name}\nB: {other.name}")
 
     same = runs.show_same_images(both, rows) if both.encodes else runs.say_why_not()
+    let_first_be_drawn()  # before the maps, and all that does not change with the images shown
     st.subheader("Scores")
     runs.say_gates(both)
     table, ask = st.empty(), st.empty()

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from threading import Thread
 from types import FunctionType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import streamlit as st
@@ -65,6 +65,7 @@ MOST_STRIPS = 32  # in the overview of the dimensions
 MOST_LIVE_NUMBERS = 1_000_000  # of real codes for the browser, which looks through them all in every frame
 
 Chart = dict[str, Any]  # as Vega-Lite has it
+Distribution = Literal["histograms", "boxes", "values"]  # charts of the codes, dimension by dimension or pooled
 Read = checkpoint.Checkpoint | str  # what a file holds, or why no interpretation of it works
 
 BY_SHA256: dict[type | str, Callable[[Any], Any]] = {
@@ -235,17 +236,19 @@ def density_chart(file: Encoded) -> Chart:
     return charts.packed(charts.density_chart(found.counts, found.edges, found.plane.names))
 
 
-@st.cache_data(max_entries=32, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
-def distribution_charts(space: LatentSpace, n: int, file: Encoded | None) -> dict[str, Chart]:
-    """The charts of the Statistics section, by name: of the first ``n`` evaluation images, or of a file of codes."""
+@st.cache_data(max_entries=96, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+def distribution_chart(space: LatentSpace, n: int, file: Encoded | None, kind: Distribution) -> Chart:
+    """A chart of the Statistics section: of the first ``n`` evaluation images, or of a file of codes."""
     z = space.z[:n] if file is None else sample_of(file)
     statistics = statistics_of(space, n) if file is None else file.statistics
     active = evidence_of(space).active()
-    return {
-        "histograms": charts.packed(charts.histograms_chart(z, active)),
-        "values": charts.packed(charts.values_chart(z)),
-        "boxes": charts.packed(charts.box_chart(statistics, active)),
-    }
+    match kind:
+        case "histograms":
+            return charts.packed(charts.histograms_chart(z, active))
+        case "boxes":
+            return charts.packed(charts.box_chart(statistics, active))
+        case "values":
+            return charts.packed(charts.values_chart(z))
 
 
 @st.cache_resource(max_entries=64, hash_funcs=BY_CHECKPOINT, show_spinner="Finding clusters …")
@@ -461,7 +464,7 @@ def built(chart: Callable[..., Any], *given: Any, **choices: Any) -> Chart:
 @st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
 def chart_without_rows(chart: Callable[..., Any], _rows: Columns, **choices: Any) -> Chart:
     """What such a function makes of any rows: the specification, which says nothing of the rows but their columns."""
-    spec = chart(_rows, **choices).to_dict(validate=False)
+    spec = charts.specification(chart(_rows, **choices))
     return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
 
 

@@ -13,7 +13,7 @@ from latent.errors import LatentError
 from latent.page.link import update_link
 from latent.page.picker import model_folder, sha256_of
 from latent.page.server import keep_heap_small, turns
-from latent.page.state import state
+from latent.page.state import Sent, state
 from latent.space import LatentSpace
 
 P = ParamSpec("P")
@@ -30,7 +30,9 @@ def fragment_in_turn(
 
     @wraps(draw)
     def run(space: LatentSpace, /, *given: P.args, **named: P.kwargs) -> None:
-        with turns().one():
+        with turns().one() as begins:
+            if begins:
+                state().sent = Sent()
             if is_outdated(space):
                 st.rerun()
             forget_figures_of(draw.__name__)

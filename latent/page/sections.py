@@ -22,7 +22,7 @@ from latent.page.picker import chosen_model, offered_files, show_picker, take_up
 from latent.page.renamed import open_renamed_options
 from latent.page.server import prepare, turns
 from latent.page.show import lazy_expander, show_error
-from latent.page.state import Run, state, value_of
+from latent.page.state import Run, Sent, state, value_of
 from latent.space import LatentSpace
 
 Draw = Callable[[LatentSpace], None]
@@ -75,6 +75,7 @@ class Page:
         session.complete = False
         open_renamed_options()
         with turns().one():
+            session.sent = Sent()
             st.set_page_config("Latent Space Explorer", cached.page_icon(), layout="wide")
             st.html(cached.style(self.first_of_groups()))
             st.sidebar.markdown("### Latent Space Explorer")

@@ -71,7 +71,7 @@ def show_codes(
 
 def note_sheet(alt_text: str, sheet: Sheet, names: Sequence[str] = ()) -> None:
     """Remember that these images were sent, for who waits for them and for who downloads the figures."""
-    state().run.has_sent_pictures = True
+    state().sent.pictures = True
     note_figure(SheetFigure(alt_text, sheet, tuple(names)))
 
 
@@ -105,18 +105,18 @@ def show_moving(pictures: Pictures, alt_text: str, zoom: int = 6) -> None:
 
 
 def let_first_be_drawn() -> None:
-    """Once a run, before what takes the browser long: let it draw what it has, unless somebody else waits.
+    """Once a turn, before what takes the browser long: let it draw what it has, unless somebody else waits.
 
     It draws at once all that came, and the picture that one waits for, or the first chart, would be seen with the last
     of the charts. At the beginning it also fetches the code that draws charts, for which the first picture would wait.
     """
-    session, run = state(), state().run
-    if run.has_paused or not (run.has_sent_pictures or run.has_sent_charts):
+    session, sent = state(), state().sent
+    if sent.paused or not (sent.pictures or sent.charts):
         return
-    run.has_paused = True
-    is_first = run.has_sent_pictures and not session.has_seen_pictures
-    turns().pause(FIRST_PICTURE if is_first else A_FRAME if run.has_sent_pictures else A_CHART)
-    session.has_seen_pictures = session.has_seen_pictures or run.has_sent_pictures
+    sent.paused = True
+    is_first = sent.pictures and not session.has_seen_pictures
+    turns().pause(FIRST_PICTURE if is_first else A_FRAME if sent.pictures else A_CHART)
+    session.has_seen_pictures = session.has_seen_pictures or sent.pictures
 
 
 def show_chart(alt_text: str, chart: Callable[..., Any], *given: Any, **choices: Any) -> None:
@@ -129,7 +129,7 @@ def show_built(alt_text: str, chart: Chart) -> None:
     let_first_be_drawn()
     note_figure(ChartFigure(alt_text, lambda: chart))
     st.vega_lite_chart(chart, alt=alt_text)
-    state().run.has_sent_charts = True
+    state().sent.charts = True
 
 
 def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices: Any) -> None:
@@ -139,7 +139,7 @@ def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices
     spec = looks | {"data": {"name": "rows"}, "datasets": {"rows": table}}
     note_figure(ChartFigure(alt_text, lambda: spec))
     st.vega_lite_chart(table, looks, alt=alt_text)
-    state().run.has_sent_charts = True
+    state().sent.charts = True
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:

@@ -41,9 +41,15 @@ class Run:
     items: set[str] = field(default_factory=set)
     figures: dict[str, Figure] = field(default_factory=dict)
     part_begins: dict[str, int] = field(default_factory=dict)
-    has_sent_pictures: bool = False
-    has_sent_charts: bool = False
-    has_paused: bool = False
+
+
+@dataclass
+class Sent:
+    """What the browser was sent in this turn, and whether it was given time to draw the first of it."""
+
+    pictures: bool = False
+    charts: bool = False
+    paused: bool = False
 
 
 @dataclass
@@ -82,6 +88,7 @@ class State:
     """
 
     run: Run = field(default_factory=Run)
+    sent: Sent = field(default_factory=Sent)
     section: str = ""
     files: list[Path] = field(default_factory=list)
     complete: bool = False

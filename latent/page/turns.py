@@ -49,10 +49,13 @@ class Turns:
         self.working: dict[threading.Event, Worker] = {}
 
     @contextmanager
-    def one(self) -> Iterator[None]:
-        """Wait for a turn, and have it until the end of the block; within a block of the same thread, it goes on."""
+    def one(self) -> Iterator[bool]:
+        """Wait for a turn, and have it until the end of the block; within a block of the same thread, it goes on.
+
+        Gives whether the turn begins with this block.
+        """
         if getattr(self.here, "taken", False):
-            yield
+            yield False
             return
         self.here.taken = True
         mine = threading.Event()
@@ -62,7 +65,7 @@ class Turns:
         try:
             while (patience := self.taken(mine)) != 0:
                 mine.wait(patience)
-            yield
+            yield True
         finally:
             self.here.taken = False
             with self.lock:

@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from latent.page import fragment
 from latent.page.turns import BEHIND, Turns
 
 LONG = 60.0  # seconds, which no test waits
@@ -196,3 +197,37 @@ def test_what_comes_first_is_drawn_before_the_charts_below_it(monkeypatch, shown
 
     assert not AppTest.from_function(page, args=(shown,)).run().exception
     assert " ".join(told) == expected
+
+
+def test_only_the_outermost_block_begins_a_turn():
+    turns = Turns(1, LONG)
+    with turns.one() as outer:
+        with turns.one() as inner:
+            assert (outer, inner) == (True, False)
+    with turns.one() as again:
+        assert again
+
+
+def test_a_part_that_runs_alone_also_lets_its_first_picture_be_drawn(monkeypatch):
+    told = []
+    monkeypatch.setattr(Turns, "pause", lambda turns, seconds: told.append("pause"))
+    monkeypatch.setattr(fragment, "update_link", lambda space: None)
+
+    def page():  # which is run as a script of its own
+        import numpy as np
+
+        from latent import images
+        from latent.page import show
+        from latent.page.fragment import fragment_in_turn
+
+        @fragment_in_turn
+        def part(space):
+            for number in range(3):
+                show.show_sheet(images.sheet(np.zeros((1, 4, 4), np.uint8), 1), f"image {number}")
+                show.let_first_be_drawn()
+
+        part(None)
+        part(None)  # as when a control of it is moved
+
+    assert not AppTest.from_function(page).run().exception
+    assert told == ["pause", "pause"]

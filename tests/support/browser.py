@@ -25,7 +25,8 @@ MAIN = """() => { const roots = [document.querySelector('[data-testid=stMain]')]
     roots[0].querySelectorAll('*').forEach(element => element.shadowRoot && roots.push(element.shadowRoot));
     return selector => roots.flatMap(root => [...root.querySelectorAll(selector)]) }"""
 IMAGES = f"() => ({MAIN})()('img').map(img => img.src)"
-PICTURES = f"() => ({IMAGES})().concat(({MAIN})()('canvas').map(canvas => canvas.toDataURL()))"
+PICTURES = f"""() => ({IMAGES})().concat(({MAIN})()('canvas').map(canvas => canvas.toDataURL()),
+    ({MAIN})()('.latent-table').map(table => table.textContent))"""
 # Nothing to scroll sideways to, as soon as what came in has found its place.
 FITS = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
     .every(it => it.scrollWidth - it.clientWidth <= 1)"""

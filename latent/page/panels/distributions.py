@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,19 +33,19 @@ def show_active(space: LatentSpace, statistics: LatentStatistics, active: NDArra
         st.caption(f"Inactive: {', '.join(map(str, np.flatnonzero(~active)))}.")
 
 
-def show_distributions(space: LatentSpace, drawn: Mapping[str, cached.Chart], n: int) -> None:
-    """The charts of `cached.distribution_charts`, of ``n`` codes."""
+def show_distributions(space: LatentSpace, chart_of: Callable[[cached.Distribution], cached.Chart], n: int) -> None:
+    """The charts of `cached.distribution_chart`, of ``n`` codes; each is sent before the next is made."""
     if space.latent_dim > charts.MOST_PANELS:
         st.caption(
             f"Charts show the {charts.MOST_PANELS} of {space.latent_dim} dimensions with the largest standard "
             "deviation; the table shows all."
         )
     st.subheader("Histograms")
-    show_built(f"Histograms of the {space.latent_dim} dimensions over {n} codes", drawn["histograms"])
+    show_built(f"Histograms of the {space.latent_dim} dimensions over {n} codes", chart_of("histograms"))
     st.subheader("Box plots")
-    show_built("Median, quartiles, 1st and 99th percentile and extremes of each dimension", drawn["boxes"])
+    show_built("Median, quartiles, 1st and 99th percentile and extremes of each dimension", chart_of("boxes"))
     st.subheader("All dimensions pooled")
-    show_built("Histogram of all values, with the standard normal density as a line", drawn["values"])
+    show_built("Histogram of all values, with the standard normal density as a line", chart_of("values"))
     st.caption("Line: standard normal density. Where bars and line differ, N(0, 1) does not match the codes.")
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
+from latent.document import cell
 from latent.measure.exhibits import Column, Exhibit, Facts, Figure, Heading, PictureSheet, SideBySide, Table
 from latent.page.show import plain_markdown, show_chart, show_codes, show_facts, show_sheet, show_table
 from latent.space import LatentSpace
+
+SHORT = 40  # rows of a table that is short
 
 
 def show_exhibit(space: LatentSpace, exhibit: Exhibit) -> None:
@@ -46,9 +50,45 @@ def show_pictures(space: LatentSpace, exhibit: PictureSheet) -> None:
 
 
 def show_rows_of(exhibit: Table) -> None:
-    """A table, its columns shown by their kind."""
+    """A table, its columns shown by their kind; a short one as text, which a browser draws at once."""
+    if len(exhibit.rows) <= SHORT:
+        st.html(short_table(exhibit))
+        return
     columns = {column.key: shown_as(column) for column in exhibit.columns}
     show_table(values_of(exhibit), columns, exhibit.alt)
+
+
+def short_table(exhibit: Table) -> str:
+    """A table as HTML, all of it in sight: a bar lies behind its number, what explains a column is at its title."""
+    head = "".join(map(short_title, exhibit.columns))
+    body = "".join(
+        f"<tr>{''.join(short_cell(column, row[column.key]) for column in exhibit.columns)}</tr>" for row in exhibit.rows
+    )
+    return (
+        f'<div class="latent-table" role="group" aria-label="{escape(exhibit.alt)}" tabindex="0">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def short_title(column: Column) -> str:
+    """The title of a column of it."""
+    explained = f' title="{escape(column.help)}"' if column.help else ""
+    return f'<th class="{column.kind}"{explained}>{escape(column.title)}</th>'
+
+
+def short_cell(column: Column, value: Any) -> str:
+    """A cell of it; of a number that is not known, a dash.
+
+    >>> short_cell(Column("r", "r", "number", ".2f"), None)
+    '<td class="number">–</td>'
+    >>> short_cell(Column("share", "share", "bar", ".0%"), 0.25)
+    '<td class="bar" style="--share: 25.0%">25%</td>'
+    """
+    text = escape(cell(value, column.form))
+    if column.kind == "bar" and text:
+        share = np.clip(float(value) / column.most, 0, 1)
+        return f'<td class="bar" style="--share: {share:.1%}">{text}</td>'
+    return f'<td class="{column.kind}">{text or ("" if column.kind == "text" else "–")}</td>'
 
 
 def values_of(exhibit: Table) -> dict[str, NDArray[Any]]:

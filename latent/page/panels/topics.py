@@ -10,7 +10,28 @@ from latent.measure.findings import usual_sampler
 from latent.measure.topics import TOPICS, Topic
 from latent.page import cached
 from latent.page.controls import controls
+from latent.page.fragment import fragment_in_turn
 from latent.page.panels.exhibits import show_exhibit
+from latent.page.show import plain_markdown
+from latent.page.snippet import snippet
+from latent.page.take_away import take_away
+from latent.space import LatentSpace
+
+
+@fragment_in_turn
+def show_chosen(space: LatentSpace) -> None:
+    """The topic that is looked at, beneath its controls; another is shown without the findings being drawn again."""
+    evidence = cached.evidence_of(space)
+    topic, sampler = choose_topic(evidence)
+    if topic.asks_judge and topic.refusal(evidence):
+        have_judge(evidence)
+    if refusal := topic.refusal(evidence):
+        st.info(plain_markdown(refusal))
+        return
+    show_topic(evidence, topic, sampler)
+    files = topic.files(evidence, sampler=sampler)
+    python = snippet(f"evidence = Evidence.of(space)\n{files.python}", Evidence)
+    take_away(space, python, files.arrays, csv=lambda: files.table)
 
 
 def choose_topic(evidence: Evidence) -> tuple[Topic, str]:
