@@ -201,9 +201,8 @@ def test_what_comes_first_is_drawn_before_the_charts_below_it(monkeypatch, shown
 
 def test_only_the_outermost_block_begins_a_turn():
     turns = Turns(1, LONG)
-    with turns.one() as outer:
-        with turns.one() as inner:
-            assert (outer, inner) == (True, False)
+    with turns.one() as outer, turns.one() as inner:
+        assert (outer, inner) == (True, False)
     with turns.one() as again:
         assert again
 
