@@ -16,6 +16,7 @@ from latent.space import LatentSpace
 MEASURED = re.compile(
     r"-?\d+\.\d+%?|\d+%"  # decimals and shares
     r"|(?<=length )\d+|(?<=against )\d+(?= on )|(?<=length \()\d+"  # path lengths
+    r"|(?<= and )\d+(?=\)\. On linear)"
 )
 RANGE = re.compile(r" ?\(#(?:–| to )#\)")
 
@@ -25,6 +26,8 @@ def conclusion(text: str) -> str:
 
     >>> conclusion("Dimension 5 correlates with slant (r = -0.81): 94% of single images follow.")
     'Dimension 5 correlates with slant (r = #): # of single images follow.'
+    >>> conclusion("Perceptual path length (495 and 577). On linear paths, 0% are out of distribution.")
+    'Perceptual path length (# and #). On linear paths, # are out of distribution.'
     """
     return RANGE.sub("", MEASURED.sub("#", text))
 
