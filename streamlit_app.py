@@ -504,6 +504,7 @@ def diagnose_section(space: LatentSpace) -> None:
         topics.show_chosen(space)
     let_first_be_drawn()  # and the findings after it
     findings.measure_and_show(place, evidence)
+    findings.bring_asked_for()
 
 
 @page.section("Compare runs", group="judge")

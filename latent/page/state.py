@@ -82,6 +82,7 @@ class State:
     are what strips were last fixed at: by query parameter, for what it was (an origin) and where.
     ``view`` is where one looks on the map: the two angles of one that is turned, or a box of one that is zoomed into.
     ``sets`` are the data sets that were opened, by name, and ``mistake`` says why the last one could not be.
+    ``asked_for`` counts the figures of findings that were asked for, ``brought`` those that were brought into sight.
     ``downloads`` make the newest files of the section. ``taken`` are the uploads that were added, by the name that
     Streamlit has for each, and which half of a model each describes, None where nobody asked. What else is None was not
     asked for yet: it comes from the link.
@@ -112,6 +113,8 @@ class State:
     image: str | None = None
     drawing: str | None = None
     photos: int = 0
+    asked_for: int = 0
+    brought: int = 0
     stages_in_browser: list[str] = field(default_factory=list)
     has_seen_pictures: bool = False
 

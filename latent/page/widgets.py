@@ -90,6 +90,11 @@ def copy_link() -> None:
     component("copy_link")(key="copy_link")
 
 
+def bring_into_view(part: str, count: int) -> None:
+    """Let the browser bring the element of this key into sight, for the ``count``-th time."""
+    component("into_view")(key="into_view", data={"part": part, "count": count})
+
+
 def reconnect() -> None:
     """Runs the page again when a lost connection is back."""
     component("reconnect")(key="reconnect", on_back_change=lambda: None)

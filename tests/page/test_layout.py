@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.support.browser import FITS, MAIN, open_section
+from tests.support.browser import FITS, MAIN, open_section, settled
 from tests.support.exhaustive import few_of, few_rows_of
 from tests.support.page import SECTIONS
 
@@ -110,3 +110,17 @@ def test_the_whole_sidebar_fits_a_low_window(page, address):
     for text in ("Open a file", "Compare runs", "Copy link", "Shelf"):
         box = sidebar.get_by_text(text, exact=True).first.bounding_box()
         assert box["y"] + box["height"] <= LAPTOP["height"], text
+
+
+@pytest.mark.parametrize("window", [PHONE, LAPTOP], ids=["phone", "laptop"])
+def test_the_figure_of_a_finding_comes_into_sight(page, address, window):
+    """It lies below the findings on a phone; on a laptop above those to which one had to scroll."""
+    page.set_viewport_size(window)
+    open_section(page, address, "Diagnose")
+    topic = page.locator(".st-key-diagnose_topic")
+    for place in (1, 6):  # two topics
+        show = page.locator(f".st-key-diagnose_show_{place} button").locator("visible=true").first
+        show.scroll_into_view_if_needed()
+        show.click()
+        settled(page)
+        expect(topic).to_be_in_viewport()

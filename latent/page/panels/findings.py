@@ -12,8 +12,11 @@ from latent.measure import findings
 from latent.measure.evidence import Evidence
 from latent.measure.findings import Finding
 from latent.measure.topics import TOPICS
-from latent.page.state import open_section
+from latent.page import widgets
+from latent.page.state import open_section, state
 from latent.page.take_away import downloads
+
+TOPIC = "diagnose_topic"  # the key of the control that chooses what is shown
 
 
 def show_so_far(place: Any, evidence: Evidence, share: float, name: str) -> None:
@@ -69,7 +72,19 @@ def go_to(finding: Finding) -> None:
         open_section("Dimensions", dimensions_dimension=finding.dimension)
         return
     section = TOPICS[finding.topic].section
-    open_section(section, **({"diagnose_topic": finding.topic} if section == "Diagnose" else {}))
+    if section == "Diagnose":
+        state().asked_for += 1
+        open_section(section, **{TOPIC: finding.topic})
+    else:
+        open_section(section)
+
+
+def bring_asked_for() -> None:
+    """Bring the figure that was asked for into sight, once all is drawn."""
+    session = state()
+    if session.brought < session.asked_for:
+        session.brought = session.asked_for
+        widgets.bring_into_view(TOPIC, session.brought)
 
 
 def show_first(place: Any, evidence: Evidence) -> None:

@@ -12,6 +12,7 @@ from latent.page import cached
 from latent.page.controls import controls
 from latent.page.fragment import fragment_in_turn
 from latent.page.panels.exhibits import show_exhibit
+from latent.page.panels.findings import TOPIC
 from latent.page.show import plain_markdown
 from latent.page.snippet import snippet
 from latent.page.take_away import take_away
@@ -39,7 +40,7 @@ def choose_topic(evidence: Evidence) -> tuple[Topic, str]:
     names = [name for name, topic in TOPICS.items() if topic.section == "Diagnose"]
     with controls():
         name = st.radio(
-            "Topic", names, key="diagnose_topic", bind="query-params", horizontal=True,
+            "Topic", names, key=TOPIC, bind="query-params", horizontal=True,
             format_func=lambda name: TOPICS[name].title,
         )  # fmt: skip
         if not TOPICS[name].takes_sampler or (evidence.has_judge and evidence.refusal):
