@@ -354,8 +354,9 @@ def missing_classes(evidence: Evidence) -> Iterator[Finding]:
         rarest = min(relative, key=relative.__getitem__)
         low, high = intervals[rarest]
         share = f"{relative[rarest]:.0%} ({low:.0%} to {high:.0%})"
-        shown = f"every class; the rarest, {names[rarest]}," if relative[rarest] else f"class {names[rarest]}"
-        said = f"show {shown} at {share} of its real frequency"
+        is_told = all(apart(intervals[rarest], interval) for each, interval in intervals.items() if each != rarest)
+        shown = f"every class; the rarest{f', {names[rarest]},' if is_told else ''}"
+        said = f"show {shown if relative[rarest] else f'class {names[rarest]}'} at {share} of its real frequency"
     bits = f"{drawn.entropy:.2f} bits (real: {real.entropy:.2f})"
     yield Finding(f"Samples from {noun(name)} {said}. Entropy {bits}.", drawn.entropy, "collapse", defect=bool(rare))
 
