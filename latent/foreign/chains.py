@@ -350,7 +350,7 @@ class Walks:
         """What it costs to go on with another layer than the next one of the file.
 
         Little where only a log-variance beside a mean, or whole other parts of the file, lie between; more where layers
-        of the same part do, or where it goes back.
+        of the same part do, or where it goes back. A file that lists what stands between its layers has one part.
         """
         here, there = self.position[last.layer.name], self.position[then.layer.name]
         label = LABEL_COST * bool(then.condition)
@@ -359,6 +359,7 @@ class Walks:
         between = self.order[here + 1 : there]
         ours = {family(last.layer), family(then.layer)}
         if there > here:
+            ours |= {family(link.layer) for link in between if then.layer.gap}
             skipped = [link for link in between if family(link.layer) in ours and not is_twin(link, last)]
             return label + (LEAP + 0.1 * len(skipped) if skipped else ASIDE)
         begins = there == 0 or family(self.order[there - 1].layer) != family(then.layer)

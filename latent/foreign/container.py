@@ -99,9 +99,10 @@ class Container:
     def modules(self) -> dict[str, Record]:
         """The modules by path, the outermost being "", in order; empty for files that hold only weights.
 
-        Their attributes are evidence of what the weights' names leave out: strides, activations, modes.
+        Their attributes are evidence of what the weights' names leave out: strides, activations, modes. Of a Keras file
+        that lists its layers, these, with no attributes.
         """
-        return _gather(self.content).modules
+        return _gather(self.content).modules or formats.FORMATS[self.format].modules(self.content)
 
 
 def open_container(path: str | Path, within: Path | None = None) -> Container:

@@ -18,7 +18,7 @@ from latent.errors import CheckpointError
 from latent.foreign import exported_program, keras_graph, onnx_graph, torchscript_graph
 from latent.foreign.graph import Graph
 from latent.foreign.operations import by_name
-from latent.foreign.pickles import read_legacy, read_pickle
+from latent.foreign.pickles import Record, read_legacy, read_pickle
 from latent.foreign.readers import (
     Archive,
     read_keras,
@@ -43,7 +43,8 @@ class Format:
     ``recognises`` whether a file is of this format; ``read`` the file as a tree of plain data. Both get the file's
     bytes or, where ``zipped``, its `Archive`; ``recognises`` looks at the first bytes or the archive's names alone.
     ``graph`` the network in what was read, where the file says what it is, else None; ``has_named_weights`` whether
-    its weights can be read by themselves, where what it says is not supported.
+    its weights can be read by themselves, where what it says is not supported; ``modules`` what it lists of layers
+    beside their weights, by path.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Format:
     zipped: bool = False
     graph: Callable[[Any], Graph | None] = lambda tree: None
     has_named_weights: bool = False
+    modules: Callable[[Any], dict[str, Record]] = lambda tree: {}
 
 
 def is_torch(archive: Archive) -> bool:
@@ -124,7 +126,15 @@ FORMATS = by_name(
         exported_program.graph_of,
     ),
     Format("safetensors", "safetensors", (".safetensors",), is_safetensors, read_safetensors),
-    Format("Keras HDF5", "Keras", (".h5",), is_hdf5, read_keras, graph=keras_graph.graph_of),
+    Format(
+        "Keras HDF5",
+        "Keras",
+        (".h5",),
+        is_hdf5,
+        read_keras,
+        graph=keras_graph.graph_of,
+        modules=keras_graph.layers_listed,
+    ),
     Format("Keras archive", "Keras", (".keras",), is_keras, read_keras_archive, True, keras_graph.graph_of),
     Format("ONNX model", "ONNX", (".onnx",), is_onnx, read_onnx, graph=onnx_graph.graph_of),
     Format("NumPy archive", ".npz", (".npz",), is_npz, read_npz, zipped=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from heapq import nsmallest
 from itertools import product
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from latent.foreign.chains import Chain, Joint, Link, image_shape, side_of
 from latent.foreign.clock import Clock
+from latent.foreign.layers import Gap
 
 MOST_GEOMETRIES = 24, 200  # in a narrow and in a wide search
 MOST_ABOVE_CHEAPEST = 2.5, 5.0  # in cost, in a narrow and in a wide search
@@ -40,23 +41,29 @@ class Step:
     output_padding: int = 0
     pool: int = 0  # the stride of a max pool of 2 behind it, 0 for none
     upsample: int = 1  # the factor before it
+    rounded_up: bool = False  # whether its pool keeps the last row of maps of an odd side (TensorFlow's "same")
 
     def __str__(self) -> str:
         words = [f"stride {self.stride}", "padding same" if self.padding == SAME else f"padding {self.padding}"]
         words += [f"output padding {self.output_padding}"] * bool(self.output_padding)
         words += [f"max pool 2, stride {self.pool}"] * bool(self.pool)
+        words += ["rounded up"] * self.rounded_up
         words += [f"upsampled {self.upsample} times before"] * (self.upsample > 1)
         return ", ".join(words)
 
     def side(self, side: int, kernel: int) -> int:
         """The side of the map behind it, 0 or less where there is none."""
-        if self.padding == SAME:
-            side = side * self.stride if self.transposed else -(-side * self.upsample // self.stride)
-            return (side - 2) // self.pool + 1 if self.pool else side
-        if self.transposed:
+        if self.transposed and self.padding != SAME:
             return (side - 1) * self.stride - 2 * self.padding + kernel + self.output_padding
-        side = (side * self.upsample + 2 * self.padding - kernel) // self.stride + 1
-        return (side - 2) // self.pool + 1 if self.pool else side
+        side = self.unpooled(side, kernel)
+        beyond = (self.pool - 1) * self.rounded_up
+        return (side - 2 + beyond) // self.pool + 1 if self.pool else side
+
+    def unpooled(self, side: int, kernel: int) -> int:
+        """The side of the map before its pool."""
+        if self.padding == SAME:
+            return side * self.stride if self.transposed else -(-side * self.upsample // self.stride)
+        return (side * self.upsample + 2 * self.padding - kernel) // self.stride + 1
 
 
 @dataclass(frozen=True)
@@ -90,9 +97,12 @@ def geometries(
 
     ``known`` the stride, padding and output padding of the convolutions that the file says them of, by layer name;
     ``wide`` to look further; ``same_padding`` for files of a library that pads to keep the side. When the clock has
-    run out, those that were found.
+    run out, those that were found. What the file lists between its layers holds, unless nothing meets then.
     """
-    joined = list(joined_halves(chain, known, wide, same_padding, clock or Clock(5.0)))
+    clock = clock or Clock(5.0)
+    joined = list(joined_halves(chain, known, wide, same_padding, clock))
+    if not joined and any(link.layer.gap for link in chain.links):
+        joined = list(joined_halves(without_gaps(chain), known, wide, same_padding, clock))
     dearest = max(nsmallest(MOST_GEOMETRIES[wide], (each.cost for each in joined)), default=0.0)
     found = sorted((each.geometry() for each in joined if each.cost <= dearest + ALIKE), key=likeliest_first)
     return [each for each in found[: MOST_GEOMETRIES[wide]] if each.cost <= found[0].cost + MOST_ABOVE_CHEAPEST[wide]]
@@ -248,10 +258,15 @@ def moves_through(
     growing = index >= places.start > 0 or not chain.has_encoder
     before, behind = modules_before(chain, index), modules_before(chain, index + 1)
     steps = likely_steps(link.layer.kernel[0], link.transposed, growing, before, behind, same_padding)
+    gap, gap_behind = gap_before(chain, index), gap_before(chain, index + 1)
+    if gap or gap_behind:
+        steps = steps_as_listed(steps, link.layer.kernel[0], gap, gap_behind)
     if link.layer.name in known:
         steps = steps_as_known(steps, known[link.layer.name], link)
     for step in steps:
         after = step.side(side, link.layer.kernel[0])
+        if step.rounded_up and step.unpooled(side, link.layer.kernel[0]) % 2 == 0:
+            continue  # nothing to keep: the same as without
         if 1 <= after <= largest and (after == side or not kept):  # else what goes round it could not be added
             yield step, after, step.cost
 
@@ -263,6 +278,20 @@ def modules_before(chain: Chain, index: int) -> int | None:
     link, last = chain.links[index], chain.links[index - 1]
     same_sequential = link.layer.name.rpartition(".")[0] == last.layer.name.rpartition(".")[0]
     return link.layer.modules_before if same_sequential else None
+
+
+def gap_before(chain: Chain, index: int) -> Gap | None:
+    """What the file lists between a link and the one before; None where it does not say."""
+    if index >= len(chain.links):
+        return None
+    gap = chain.links[index].layer.gap
+    return gap if gap and gap.behind == (chain.links[index - 1].layer.name if index else "") else None
+
+
+def without_gaps(chain: Chain) -> Chain:
+    """The chain of a file that lists nothing between its layers."""
+    links = (replace(link, layer=replace(link.layer, gap=None)) for link in chain.links)
+    return replace(chain, links=tuple(links))
 
 
 @cache
@@ -306,7 +335,32 @@ def likely_steps(
                     )
                     dearer += 0.7 * (pool > 0 and behind == 1) + 1.0 * (not pool and (behind or 0) > 1)
                     found.append(Step(cost + dearer, False, stride, padding, 0, pool))
+                    if pool == 2 and padding == SAME:
+                        found.append(Step(cost + dearer, False, stride, padding, 0, pool, rounded_up=True))
     return sorted(found)
+
+
+def steps_as_listed(steps: Sequence[Step], kernel: int, gap: Gap | None, behind: Gap | None) -> list[Step]:
+    """Those steps with the pools, the upsampling and the layers of zeros that the file lists on either side of a
+    convolution."""
+
+    def agrees(step: Step) -> bool:
+        pooled, upsampled = step.pool > 0, step.upsample > 1
+        return (not behind or behind.pooled == pooled) and (not gap or gap.upsampled == upsampled)
+
+    agreeing = [step for step in steps if step.transposed or agrees(step)]
+    if gap and gap.padded:
+        agreeing = [padded for step in agreeing if not step.transposed for padded in padded_steps(step, kernel)]
+    return sorted(agreeing)
+
+
+def padded_steps(step: Step, kernel: int) -> Iterator[Step]:
+    """A step behind a layer that puts a few rows of zeros around its maps, mostly one."""
+    if step.padding == SAME and (step.stride > 1 or kernel % 2 == 0):
+        return  # the two do not add up
+    own = 0 if step.padding == 0 else kernel // 2
+    for more in (1, 2, 3):
+        yield replace(step, cost=step.cost + 0.2 * (more - 1), padding=own + more)
 
 
 def steps_as_known(steps: list[Step], known: Known, link: Link) -> list[Step]:
@@ -327,7 +381,7 @@ class Habit:
     def of(cls, links: Sequence[Link], steps: Sequence[Step | None], link: Link, transposed: bool) -> Habit:
         """The habit before a ``link``, of the ``steps`` of the ``links`` before it."""
         earlier = frozenset(
-            step
+            on_even_sides(step)
             for other, step in zip(links, steps, strict=False)
             if step is not None and step.transposed == transposed and other.layer.kernel == link.layer.kernel
         )
@@ -345,4 +399,9 @@ def cost_in_place(habit: Habit, link: Link, step: Step, side: int) -> float:
     if (step.transposed and side == 1) or (not step.transposed and kernel[0] == side >= 4):
         plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
         return 0.0 if plain else step.cost + 1.5
-    return step.cost if step in habit.steps else step.cost + 0.5 * habit.is_telling
+    return step.cost if on_even_sides(step) in habit.steps else step.cost + 0.5 * habit.is_telling
+
+
+def on_even_sides(step: Step) -> Step:
+    """The step that does the same to maps of an even side, where pools have nothing to round."""
+    return replace(step, rounded_up=False) if step.rounded_up else step

@@ -3,14 +3,15 @@
 ``python -m latent.foreign.hdf5 < file.h5 > weights.npz``. The HDF5 library is large and written in C; a forged file can
 make it hang or crash. So `latent.foreign.readers` starts this room as a program, with limits to its time and memory,
 and takes only arrays and text from it. It writes a NumPy archive: ``weights/NAME`` in the order of the layers,
-``text/model_config``, ``text/training_config`` and ``text/keras_version``. A file that is refused ends in the status
-`REFUSED` and a sentence
-without its subject.
+``text/model_config``, ``text/training_config``, ``text/keras_version``, and in ``text/layers`` the names of all layers
+in order as JSON, where the file lists them. A file that is refused ends in the status `REFUSED` and a sentence without
+its subject.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import sys
 import zipfile
@@ -46,7 +47,10 @@ def translate(content: bytes) -> bytes:
                 if value:
                     _write(archive, f"text/{text}", np.array(value))
             inside = isinstance(file.get("model_weights", getlink=True), h5py.HardLink)
-            for name, array in _weights(file["model_weights"] if inside else file, len(content)):
+            group = file["model_weights"] if inside else file
+            if layers := _listed_names(group, "layer_names"):
+                _write(archive, "text/layers", np.array(json.dumps(layers)))
+            for name, array in _weights(group, len(content)):
                 _write(archive, f"weights/{name}", array)
     except CheckpointError:
         raise

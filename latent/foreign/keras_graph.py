@@ -23,6 +23,8 @@ from latent.errors import CheckpointError
 from latent.files import label
 from latent.foreign.graph import MOST_NODES, Graph, Input, Look, Node
 from latent.foreign.halves import kind_of_spread
+from latent.foreign.layers import LISTED
+from latent.foreign.pickles import Record
 
 MOST_LAYERS = 4_000
 DEEPEST_MODELS = 20
@@ -266,6 +268,15 @@ def adds_layer(*class_names: str) -> Callable[[Adds], Adds]:
 
 
 # --------------------------------------------------------------------------------------------------------- models
+
+
+def layers_listed(tree: Mapping[str, Any]) -> dict[str, Record]:
+    """The layers that a file of weights lists, by name in order, of the classes that Keras' own names for them tell:
+    'max_pooling2d_4' is one of "keras.layers.max_pooling2d"."""
+    text = tree.get("layers")
+    if not isinstance(text, str):
+        return {}
+    return {name: Record(f"{LISTED}{re.sub(r'_[0-9]+$', '', name)}") for name in json.loads(text)}
 
 
 def graph_of(tree: Mapping[str, Any]) -> Graph | None:

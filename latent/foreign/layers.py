@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from torch import Tensor
 
@@ -24,10 +24,30 @@ WEIGHTED = ("linear", "conv")
 TABLE = "table"  # the kind of a matrix that stands by itself
 NUMBERED = re.compile(r"/vars/\d+$")  # as Keras 3 names parameters
 VECTORS = {2: ("gamma", "beta"), 4: ("gamma", "beta", "moving_mean", "moving_variance")}  # of its normalisations
+LISTED = "keras.layers."  # what classes begin with that are told by Keras' own names of layers
+# Of the layers without weights those that leave maps as large as they are, or make vectors of them and the reverse.
+SHAPELESS = {
+    "activation", "re_lu", "leaky_re_lu", "elu", "softmax", "dropout", "spatial_dropout2d", "gaussian_noise",
+    "gaussian_dropout", "alpha_dropout", "input", "input_layer", "flatten", "reshape", "activity_regularization",
+}  # fmt: skip
+SHAPING = {"max_pooling2d": "pool ", "average_pooling2d": "pool ", "up_sampling2d": "grow ", "zero_padding2d": "pad "}
+KERAS_LAYERS = {*SHAPELESS, *SHAPING, "conv2d", "conv2d_transpose", "dense", "batch_normalization", "cropping2d"}
+IN_ORDER = re.compile(r"(pool )?(grow )?(pad )?")  # in which readings can run them
 # Names of tensors that only other kinds of networks have.
 RECURRENT = re.compile(r"(weight|bias)_(ih|hh)(_l\d|$)")
 DIFFUSION = re.compile(r"time_?(emb|mlp|step|proj)|timestep|alphas?_cumprod|(^|[._])betas$", re.IGNORECASE)
 ATTENTION = re.compile(r"in_proj_weight|self_attn|attention\.|\.attn\.|pos_?embed|cls_token", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Gap:
+    """What a file says that stands between two layers with weights, where it lists those without, too: behind which
+    one, "" for none, and whether there maps are pooled, then made larger, then padded."""
+
+    behind: str
+    pooled: bool
+    upsampled: bool
+    padded: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +57,16 @@ class Layer:
     ``name`` its path in the file; ``kind`` "linear", "conv" (of either direction until its place in the network tells
     which), the name of a `Normalisation`, or "other"; ``tensors`` by parameter name; ``modules_before`` how many
     modules without weights (activations, pools, …) stand before it in its Sequential, None where its name is no
-    position in one.
+    position in one. ``gap`` what the file lists before it, None where it lists nothing; ``transposed`` whether the file
+    says that it is a transposed convolution, None where it does not say.
     """
 
     name: str
     kind: str
     tensors: dict[str, Tensor] = field(repr=False)
     modules_before: int | None
+    gap: Gap | None = None
+    transposed: bool | None = None
 
     @property
     def weight(self) -> Tensor:
@@ -79,7 +102,41 @@ class Layer:
         if "bias" in self.tensors:
             length = len(self.tensors["bias"])
             ways = [way for way in ways if way[2] == length]
+        if self.transposed is not None:
+            ways = [way for way in ways if way[0] == self.transposed] or ways
         return ways
+
+
+def with_gaps(layers: Sequence[Layer], classes: Mapping[str, str]) -> list[Layer]:
+    """The layers with what stands between them, where the file lists the classes of all by path, in order.
+
+    Nothing is said of a gap that holds a layer of unknown class, or several in an order that no reading has.
+    """
+    weighted = {layer.name: layer for layer in layers if layer.is_weighted}
+    parts: dict[str, list[str]] = {}
+    for name in (layer.name for layer in layers):
+        ways = accumulate(name.split("."), "{}.{}".format)
+        path = next((path for path in ways if path in classes), "")
+        parts.setdefault(path, []).append(name)
+    found: dict[str, Layer] = {}
+    last: str | None = ""
+    between = ""
+    for path, name in classes.items():
+        kind = name.removeprefix(LISTED)
+        inside = parts.get(path, [])
+        own = [each for each in inside if each in weighted]
+        if not inside:
+            between += "" if kind in SHAPELESS else SHAPING.get(kind, "? ")
+        elif len(inside) > 1:  # a network of its own
+            last, between = None, ""
+        elif own:
+            gap = None
+            if last is not None and IN_ORDER.fullmatch(between):
+                gap = Gap(last, "pool" in between, "grow" in between, "pad" in between)
+            transposed = {"conv2d": False, "conv2d_transpose": True}.get(kind)
+            found[own[0]] = replace(weighted[own[0]], gap=gap, transposed=transposed)
+            last, between = own[0], ""
+    return [found.get(layer.name, layer) for layer in layers]
 
 
 def in_torch_layout(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], bool]:

@@ -280,6 +280,7 @@ class Tracer:
         if step is None or not step.pool:
             return
         windows: dict[str, Any] = {"kernel": [2, 2], "stride": [step.pool, step.pool], "pads": [0, 0, 0, 0]}
+        windows |= {"ceil": True} if step.rounded_up else {}
         if self.reading.pooling == "max":
             self.add("max_pool", **windows, dilation=[1, 1])
         else:

@@ -285,7 +285,7 @@ def read_keras_archive(archive: Archive) -> dict[str, Any]:
 
 def read_keras(content: bytes) -> dict[str, Any]:
     """``weights`` by full name ('encoder/dense_1/kernel:0') in the order of the layers, ``model_config`` the JSON
-    text of the architecture or None, ``training_config`` likewise.
+    text of the architecture or None, ``training_config`` likewise, ``layers`` the names of all layers in order.
 
     The HDF5 library, written in C, can hang or crash on a forged file. A process of its own reads it, with limits,
     and hands back a NumPy archive.
@@ -312,6 +312,7 @@ def read_keras(content: bytes) -> dict[str, Any]:
         "model_config": found.get("text/model_config"),
         "training_config": found.get("text/training_config"),
         "keras_version": found.get("text/keras_version"),
+        "layers": found.get("text/layers"),
         "weights": {n.removeprefix("weights/"): value for n, value in found.items() if n.startswith("weights/")},
     }
 

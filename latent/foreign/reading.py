@@ -307,7 +307,7 @@ class Reading:
             "links": [link_to_dict(link) for link in self.chain.links],
             "side": geometry.side,
             "turn": geometry.turn,
-            "steps": [None if step is None else list(astuple(step)) for step in geometry.steps],
+            "steps": [None if step is None else step_to_list(step) for step in geometry.steps],
             "sides": list(geometry.sides),
             "variational": self.variational,
             "gaps": list(self.activations),
@@ -472,7 +472,9 @@ class Reading:
         step = self.geometry.steps[index]
         if step is None or not step.pool:
             return h
-        return largest_of_four(h, step.pool) if self.pooling == "max" else F.avg_pool2d(h, 2, step.pool)
+        if self.pooling != "max":
+            return F.avg_pool2d(h, 2, step.pool, ceil_mode=step.rounded_up)
+        return F.max_pool2d(h, 2, step.pool, ceil_mode=True) if step.rounded_up else largest_of_four(h, step.pool)
 
     def run_link(self, index: int, h: Tensor, label: Tensor | None) -> Tensor:
         """What a link makes of what comes to it, behind the activation, with the normalisations around it."""
@@ -541,6 +543,12 @@ class Reading:
         skips = tuple(replace(skip, projection=skip.projection and link(skip.projection)) for skip in chain.skips)
         unused = tuple(layer(each) if each.name == self.codebook else each for each in chain.unused)
         return replace(self, chain=replace(chain, links=tuple(map(link, chain.links)), skips=skips, unused=unused))
+
+
+def step_to_list(step: Step) -> list[float]:
+    """A step as plain values, of which the last one is left out where it says nothing: that is how it always was."""
+    values = list(astuple(step))
+    return values if step.rounded_up else values[:-1]
 
 
 def link_to_dict(link: Link) -> dict[str, Any]:

@@ -40,7 +40,17 @@ from latent.foreign.chains import (
 )
 from latent.foreign.clock import Clock
 from latent.foreign.geometry import Geometry, Known, geometries
-from latent.foreign.layers import ATTENTION, DIFFUSION, RECURRENT, Layer, in_torch_layout, layers_of
+from latent.foreign.layers import (
+    ATTENTION,
+    DIFFUSION,
+    KERAS_LAYERS,
+    LISTED,
+    RECURRENT,
+    Layer,
+    in_torch_layout,
+    layers_of,
+    with_gaps,
+)
 from latent.foreign.normalisations import FEATURE_NORMS, NORMALISATIONS
 from latent.foreign.operations import ACTIVATIONS, OUTPUTS, PIXELS, USUAL_VIEW, VIEWS, Round, tried_in
 from latent.foreign.pickles import Record
@@ -209,6 +219,8 @@ def read_now(
     clock = Clock(SECONDS if examples is None else SECONDS_ON_IMAGES)
     turned, channels_last = in_torch_layout(tensors)
     layers = layers_of({name: t.float() if t.is_floating_point() else t for name, t in turned.items()})
+    if modules and is_listed(modules):
+        layers = with_gaps(layers, {path: record.class_name for path, record in modules.items()})
     judged_by = examples or Examples.shipped()
     expected = judged_by.expected
     found = chains(layers, clock.share(CHAINS_SHARE), expected)
@@ -285,8 +297,18 @@ def known_convolutions(modules: Mapping[str, Record]) -> dict[str, Known]:
     return found
 
 
+def is_listed(modules: Mapping[str, Record]) -> bool:
+    """Whether the modules are what a Keras file lists of its layers."""
+    return bool(modules) and all(record.class_name.startswith(LISTED) for record in modules.values())
+
+
 def activations_named(modules: Mapping[str, Record]) -> frozenset[str]:
-    """The activations that a file's modules are, by the names that readings use."""
+    """The activations that a file's modules are, by the names that readings use. Of layers that a Keras file lists,
+    those that may be: any that a layer with weights can have within it, which a LeakyReLU of old was not."""
+    if is_listed(modules):
+        kinds = {record.class_name.removeprefix(LISTED) for record in modules.values()}
+        leaky = "leaky_re_lu" in kinds or not kinds <= KERAS_LAYERS  # or within what is not known
+        return frozenset(each.name for each in ACTIVATIONS.values() if leaky or each.module != "LeakyReLU")
     return frozenset(
         activation.name
         for record in modules.values()
