@@ -87,6 +87,7 @@ TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 UNPROVED_ODDITY_PRICE = 0.12  # the same where the error says less: there is no encoder, or no reading works
 RARER_ACTIVATION = 0.5  # an activation other than the usual one counts as so many odd choices
+LIKELY_CODES = ("none", USUAL_ACTIVATION, "sigmoid", "tanh")  # of a code, whatever the other activations are
 PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
 GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
 MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of numbers
@@ -676,6 +677,7 @@ def oddity(reading: Reading) -> float:
     odd: float = sum(name != main and not may_have_none(reading.chain, index, name) for index, name in used.items())
     odd += reading.code_activation != "none"
     odd += 2 * (reading.code_activation not in ("none", *usual_ones))
+    odd += reading.code_activation not in (*LIKELY_CODES, *names)
     odd += 2 * (main not in usual_ones)
     odd += bool(reading.chain.named_activations) and main not in reading.chain.named_activations
     odd += reading.pixels not in tried_in(Round.FULL, PIXELS)
