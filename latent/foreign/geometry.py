@@ -128,6 +128,7 @@ def joined_halves(
 ) -> Iterator[Joined]:
     """Every likely geometry: each way from the image joined with each way back from where it ends."""
     sides = image_sides(chain)
+    backs: dict[tuple[int, int], dict[int, list[Half]]] = {}  # the same for images of every side: from a vector, say
     for side in sides:
         extra = side_cost(side, chain) if len(sides) > 1 else 0.0
         for turn in turns(chain):
@@ -135,9 +136,12 @@ def joined_halves(
             split = turn + (not chain.links[turn].is_conv)  # behind a dense layer it no longer matters what came to it
             there = halves(chain, range(split), start, known, wide, same_padding, clock)
             for end, ways in there.items():
-                back = halves(chain, range(split, len(chain.links)), end, known, wide, same_padding, clock)
+                if (split, end) not in backs:
+                    places = range(split, len(chain.links))
+                    backs[split, end] = halves(chain, places, end, known, wide, same_padding, clock)
                 if clock.has_run_out:
                     return
+                back = backs[split, end]
                 near = [way for last, each in back.items() if abs((last or side) - side) <= MOST_TO_FIT for way in each]
                 most = ways[0].cost + min((way.cost for way in near), default=0.0) + MOST_ABOVE_CHEAPEST[wide]
                 for first, second in product(ways, near):
@@ -381,7 +385,7 @@ class Habit:
     def of(cls, links: Sequence[Link], steps: Sequence[Step | None], link: Link, transposed: bool) -> Habit:
         """The habit before a ``link``, of the ``steps`` of the ``links`` before it."""
         earlier = frozenset(
-            on_even_sides(step)
+            on_even_sides(step) if step.rounded_up else step
             for other, step in zip(links, steps, strict=False)
             if step is not None and step.transposed == transposed and other.layer.kernel == link.layer.kernel
         )
@@ -399,9 +403,10 @@ def cost_in_place(habit: Habit, link: Link, step: Step, side: int) -> float:
     if (step.transposed and side == 1) or (not step.transposed and kernel[0] == side >= 4):
         plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
         return 0.0 if plain else step.cost + 1.5
-    return step.cost if on_even_sides(step) in habit.steps else step.cost + 0.5 * habit.is_telling
+    plain = on_even_sides(step) if step.rounded_up else step
+    return step.cost if plain in habit.steps else step.cost + 0.5 * habit.is_telling
 
 
 def on_even_sides(step: Step) -> Step:
     """The step that does the same to maps of an even side, where pools have nothing to round."""
-    return replace(step, rounded_up=False) if step.rounded_up else step
+    return replace(step, rounded_up=False)
