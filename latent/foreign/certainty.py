@@ -30,7 +30,8 @@ class Certainty:
     by its price. ``relative_error`` is this reading's error divided by that of the mean image as the answer to every
     image. ``not_run`` names the layers that lie among those in use and are not run. ``decoder_alone`` where nothing
     is reconstructed, ``open_size`` where the file does not tell the size or the colours of its images from those in
-    use, ``in_time`` whether all that was meant to be tried was tried.
+    use, ``in_time`` whether all that was meant to be tried was tried, ``wide_code`` whether the code holds as many
+    numbers as the image, so that networks pass images through however they are run.
     """
 
     margin: float
@@ -41,10 +42,12 @@ class Certainty:
     open_size: bool = False
     in_time: bool = True
     doubt: str = ""
+    wide_code: bool = False
 
     @property
     def level(self) -> Level:
-        if self.decoder_alone or self.advantage < LIKELY_ADVANTAGE or self.relative_error > LIKELY_ERROR:
+        proved = not (self.decoder_alone or self.wide_code)
+        if not proved or self.advantage < LIKELY_ADVANTAGE or self.relative_error > LIKELY_ERROR:
             return Level.GUESS
         sure = self.unrivalled and self.relative_error <= SURE_ERROR
         doubted = self.not_run or self.open_size or not self.in_time or self.doubt
@@ -68,6 +71,10 @@ class Certainty:
         if self.relative_error > SURE_ERROR:
             found.append(
                 f"Its error is {self.relative_error:.0%} of the mean image's: it may have been trained on other images."
+            )
+        if self.wide_code:
+            found.append(
+                "Its code holds as many numbers as the image, so other readings may pass images through as well."
             )
         if not self.unrivalled:
             found.append(f"A reading that draws other images has {self.margin:.2f} times its error.")
@@ -98,5 +105,6 @@ class Certainty:
         """What `to_dict` wrote. `KeyError`, `TypeError` or `ValueError` where it is none."""
         numbers = {name: float(values[name]) for name in ("margin", "advantage", "relative_error")}
         facts = {name: bool(values[name]) for name in ("decoder_alone", "open_size", "in_time")}
+        facts["wide_code"] = bool(values.get("wide_code", False))
         not_run, doubt = tuple(map(str, values["not_run"])), str(values.get("doubt", ""))
         return cls(**numbers, **facts, not_run=not_run, doubt=doubt)  # type: ignore[arg-type]

@@ -403,8 +403,8 @@ def cost_in_place(habit: Habit, link: Link, step: Step, side: int) -> float:
     if (step.transposed and side == 1) or (not step.transposed and kernel[0] == side >= 4):
         plain = step.stride == 1 and not (step.padding or step.output_padding or step.pool)
         return 0.0 if plain else step.cost + 1.5
-    plain = on_even_sides(step) if step.rounded_up else step
-    return step.cost if plain in habit.steps else step.cost + 0.5 * habit.is_telling
+    usual = on_even_sides(step) if step.rounded_up else step
+    return step.cost if usual in habit.steps else step.cost + 0.5 * habit.is_telling
 
 
 def on_even_sides(step: Step) -> Step:

@@ -564,7 +564,10 @@ class Search:
                 rivals = [self.rival(best, n, clock) for n in (JUDGING_IMAGES, FINE_IMAGES, FULL_IMAGES)]
             margin, advantage = (min(numbers) for numbers in zip(*rivals))
         alone = not reading.chain.has_encoder
-        return Certainty(margin, advantage, best.relative, reading.chain.not_run, alone, open_size, in_time)
+        wide = not reading.codebook and np.prod(reading.code_shape) >= reading.channels * reading.side**2
+        return Certainty(
+            margin, advantage, best.relative, reading.chain.not_run, alone, open_size, in_time, wide_code=bool(wide)
+        )
 
     def rival(self, best: Scored, n: int, clock: Clock) -> tuple[float, float]:
         """Of the readings that draw other pictures than the best one, on ``n`` images: the least relative error, and

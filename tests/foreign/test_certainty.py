@@ -5,6 +5,11 @@ from dataclasses import replace
 import pytest
 
 from latent.foreign.certainty import Certainty, Level
+from latent.foreign.chains import chains
+from latent.foreign.clock import Clock
+from latent.foreign.layers import layers_of
+from latent.foreign.search import FINE_IMAGES, Examples, Search, first_readings
+from tests.support.authors import pooled, unshrunk
 
 SURE = Certainty(margin=1.2, advantage=1.2, relative_error=0.4)
 
@@ -21,6 +26,7 @@ def test_a_clear_lead_and_a_low_error_make_a_reading_certain():
         ({"relative_error": 0.7}, Level.LIKELY, "other images"),
         ({"relative_error": 0.95}, Level.GUESS, "other images"),
         ({"not_run": ("attention",)}, Level.LIKELY, "attention"), ({"open_size": True}, Level.LIKELY, "how large"),
+        ({"wide_code": True}, Level.GUESS, "as many numbers"),
         ({"in_time": False}, Level.LIKELY, "time"), ({"decoder_alone": True}, Level.GUESS, "no encoder"),
     ],
 )  # fmt: skip
@@ -36,3 +42,16 @@ def test_it_is_kept_as_plain_values():
     assert Certainty.from_dict(found.to_dict()) == found
     with pytest.raises(KeyError):
         Certainty.from_dict({})
+
+
+@pytest.mark.parametrize(("build", "wide"), [(unshrunk, True), (pooled, False)])
+def test_a_code_as_large_as_the_image_proves_no_reading(build, wide):
+    chain, *_ = chains(layers_of(build().state_dict()))
+    search = Search(Examples.shipped())
+    best = search.scored(next(first_readings(chain, {}, False, False)), FINE_IMAGES)
+    assert search.certainty(best, Clock(5)).wide_code == wide
+
+
+def test_what_was_kept_before_codes_were_measured_is_as_sure_as_it_was():
+    values = {name: value for name, value in SURE.to_dict().items() if name != "wide_code"}
+    assert Certainty.from_dict(values) == SURE
