@@ -31,7 +31,8 @@ class Certainty:
     image. ``not_run`` names the layers that lie among those in use and are not run. ``decoder_alone`` where nothing
     is reconstructed, ``open_size`` where the file does not tell the size or the colours of its images from those in
     use, ``in_time`` whether all that was meant to be tried was tried, ``wide_code`` whether the code holds as many
-    numbers as the image, so that networks pass images through however they are run.
+    numbers as the image, so that networks pass images through however they are run, ``two_scales`` whether pixels go in
+    on one scale and come out on another, as hardly any author has it.
     """
 
     margin: float
@@ -43,10 +44,11 @@ class Certainty:
     in_time: bool = True
     doubt: str = ""
     wide_code: bool = False
+    two_scales: bool = False
 
     @property
     def level(self) -> Level:
-        proved = not (self.decoder_alone or self.wide_code)
+        proved = not (self.decoder_alone or self.wide_code or self.two_scales)
         if not proved or self.advantage < LIKELY_ADVANTAGE or self.relative_error > LIKELY_ERROR:
             return Level.GUESS
         sure = self.unrivalled and self.relative_error <= SURE_ERROR
@@ -76,6 +78,8 @@ class Certainty:
             found.append(
                 "Its code holds as many numbers as the image, so other readings may pass images through as well."
             )
+        if self.two_scales:
+            found.append("Pixels go in on one scale and come out on another, as hardly any author has it.")
         if not self.unrivalled:
             found.append(f"A reading that draws other images has {self.margin:.2f} times its error.")
         if self.open_size:
@@ -105,6 +109,6 @@ class Certainty:
         """What `to_dict` wrote. `KeyError`, `TypeError` or `ValueError` where it is none."""
         numbers = {name: float(values[name]) for name in ("margin", "advantage", "relative_error")}
         facts = {name: bool(values[name]) for name in ("decoder_alone", "open_size", "in_time")}
-        facts["wide_code"] = bool(values.get("wide_code", False))
+        facts |= {name: bool(values.get(name, False)) for name in ("wide_code", "two_scales")}
         not_run, doubt = tuple(map(str, values["not_run"])), str(values.get("doubt", ""))
         return cls(**numbers, **facts, not_run=not_run, doubt=doubt)  # type: ignore[arg-type]

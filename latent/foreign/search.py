@@ -565,8 +565,12 @@ class Search:
             margin, advantage = (min(numbers) for numbers in zip(*rivals))
         alone = not reading.chain.has_encoder
         wide = not reading.codebook and np.prod(reading.code_shape) >= reading.channels * reading.side**2
+        output = OUTPUTS[reading.output]
+        two_scales = reading.pixels not in (output.pixels, *output.likely_for)
+        numbers = margin, advantage, best.relative
+        not_run = reading.chain.not_run
         return Certainty(
-            margin, advantage, best.relative, reading.chain.not_run, alone, open_size, in_time, wide_code=bool(wide)
+            *numbers, not_run, alone, open_size, in_time, wide_code=bool(wide), two_scales=two_scales and not alone
         )
 
     def rival(self, best: Scored, n: int, clock: Clock) -> tuple[float, float]:

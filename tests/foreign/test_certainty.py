@@ -26,7 +26,7 @@ def test_a_clear_lead_and_a_low_error_make_a_reading_certain():
         ({"relative_error": 0.7}, Level.LIKELY, "other images"),
         ({"relative_error": 0.95}, Level.GUESS, "other images"),
         ({"not_run": ("attention",)}, Level.LIKELY, "attention"), ({"open_size": True}, Level.LIKELY, "how large"),
-        ({"wide_code": True}, Level.GUESS, "as many numbers"),
+        ({"wide_code": True}, Level.GUESS, "as many numbers"), ({"two_scales": True}, Level.GUESS, "scale"),
         ({"in_time": False}, Level.LIKELY, "time"), ({"decoder_alone": True}, Level.GUESS, "no encoder"),
     ],
 )  # fmt: skip
@@ -52,6 +52,17 @@ def test_a_code_as_large_as_the_image_proves_no_reading(build, wide):
     assert search.certainty(best, Clock(5)).wide_code == wide
 
 
+def test_pixels_that_come_out_on_another_scale_than_they_go_in_are_only_guessed():
+    chain, *_ = chains(layers_of(pooled().state_dict()))
+    search, reading = Search(Examples.shipped()), next(first_readings(chain, {}, False, False))
+    for output, scale, expected in (
+        ("tanh for [-1, 1]", "[0, 1]", True), ("tanh for [-1, 1]", "[-1, 1]", False),
+        ("sigmoid", "standardised", False), ("sigmoid for standardised", "standardised", False),
+    ):  # fmt: skip
+        best = search.scored(replace(reading, pixels=scale, output=output), FINE_IMAGES)
+        assert search.certainty(best, Clock(5)).two_scales == expected
+
+
 def test_what_was_kept_before_codes_were_measured_is_as_sure_as_it_was():
-    values = {name: value for name, value in SURE.to_dict().items() if name != "wide_code"}
+    values = {name: value for name, value in SURE.to_dict().items() if name not in ("wide_code", "two_scales")}
     assert Certainty.from_dict(values) == SURE
