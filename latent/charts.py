@@ -791,13 +791,6 @@ def value_colours(values: NDArray[np.floating[Any]]) -> tuple[NDArray[np.uint8],
     return colours, legend
 
 
-def specification(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
-    """The chart as Vega-Lite has it. It has a text that says what it shows; a sentence for each of its hundreds of bars
-    would be read to nobody, and takes a browser longer to write than the bars to draw."""
-    spec: dict[str, Any] = chart.to_dict(validate=False)  # half of the time; tests validate every chart
-    return spec | {"config": spec.get("config", {}) | {"aria": False}}
-
-
 def packed(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
     """The chart as Streamlit sends it, its rows as Arrow, so that they are not turned into that at every rerun.
 
@@ -809,5 +802,5 @@ def packed(chart: alt.Chart | alt.LayerChart) -> dict[str, Any]:
         if isinstance(rows := part.data, pa.Table):
             tables[id(rows)] = rows
             part.data = alt.NamedData(f"rows-{list(tables).index(id(rows))}")
-    spec = specification(chart)
+    spec: dict[str, Any] = chart.to_dict(validate=False)  # half of the time; tests validate every chart
     return spec | {"datasets": {f"rows-{number}": arrow.to_bytes(rows) for number, rows in enumerate(tables.values())}}

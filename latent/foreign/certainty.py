@@ -75,9 +75,7 @@ class Certainty:
                 f"Its error is {self.relative_error:.0%} of the mean image's: it may have been trained on other images."
             )
         if self.wide_code:
-            found.append(
-                "Its code holds as many numbers as the image, so other readings may pass images through as well."
-            )
+            found.append("Its code is no smaller than the image, so other readings may pass images through as well.")
         if self.two_scales:
             found.append("Pixels go in on one scale and come out on another, as hardly any author has it.")
         if not self.unrivalled:

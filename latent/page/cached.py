@@ -464,7 +464,7 @@ def built(chart: Callable[..., Any], *given: Any, **choices: Any) -> Chart:
 @st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
 def chart_without_rows(chart: Callable[..., Any], _rows: Columns, **choices: Any) -> Chart:
     """What such a function makes of any rows: the specification, which says nothing of the rows but their columns."""
-    spec = charts.specification(chart(_rows, **choices))
+    spec = chart(_rows, **choices).to_dict(validate=False)
     return {part: value for part, value in spec.items() if part not in ("data", "datasets")}
 
 

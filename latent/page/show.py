@@ -128,7 +128,7 @@ def show_built(alt_text: str, chart: Chart) -> None:
     """A chart that is built already."""
     let_first_be_drawn()
     note_figure(ChartFigure(alt_text, lambda: chart))
-    st.vega_lite_chart(chart, alt=alt_text)
+    st.vega_lite_chart(with_one_text(chart), alt=alt_text)
     state().sent.charts = True
 
 
@@ -138,8 +138,14 @@ def show_rows(alt_text: str, chart: Callable[..., Any], rows: Columns, **choices
     table, looks = arrow.to_table(rows), cached.chart_without_rows(chart, rows, **choices)
     spec = looks | {"data": {"name": "rows"}, "datasets": {"rows": table}}
     note_figure(ChartFigure(alt_text, lambda: spec))
-    st.vega_lite_chart(table, looks, alt=alt_text)
+    st.vega_lite_chart(table, with_one_text(looks), alt=alt_text)
     state().sent.charts = True
+
+
+def with_one_text(chart: Chart) -> Chart:
+    """The chart without a sentence for each of its bars: the page has one text for all of it, which is what is read
+    aloud, and a browser takes longer to write the sentences than to draw the bars."""
+    return chart | {"config": chart.get("config", {}) | {"aria": False}}
 
 
 def show_code_chart(space: LatentSpace, code: Code, alt_text: str, height: int = 260) -> None:

@@ -26,7 +26,7 @@ def test_a_clear_lead_and_a_low_error_make_a_reading_certain():
         ({"relative_error": 0.7}, Level.LIKELY, "other images"),
         ({"relative_error": 0.95}, Level.GUESS, "other images"),
         ({"not_run": ("attention",)}, Level.LIKELY, "attention"), ({"open_size": True}, Level.LIKELY, "how large"),
-        ({"wide_code": True}, Level.GUESS, "as many numbers"), ({"two_scales": True}, Level.GUESS, "scale"),
+        ({"wide_code": True}, Level.GUESS, "no smaller than the image"), ({"two_scales": True}, Level.GUESS, "scale"),
         ({"in_time": False}, Level.LIKELY, "time"), ({"decoder_alone": True}, Level.GUESS, "no encoder"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from latent.measure.exhibits import Column, Table
@@ -37,3 +38,18 @@ def test_a_short_table_says_what_its_columns_say():
 def test_a_bar_is_no_longer_than_its_cell():
     table = replace(TABLE, rows=[{"name": "more", "share": 7.0}])
     assert "--share: 100.0%" in short_table(table)
+
+
+def test_a_chart_of_the_page_has_one_text_for_all_its_bars(monkeypatch):
+    sent = []
+    monkeypatch.setattr(st, "vega_lite_chart", lambda *given, **choices: sent.append((given, choices)))
+
+    def page():  # which is run as a script of its own
+        from latent.page import show
+
+        show.show_built("Bars", {"mark": "bar", "config": {"axis": {"grid": False}}})
+
+    assert not AppTest.from_function(page).run().exception
+    [((chart,), choices)] = sent
+    assert chart["config"] == {"axis": {"grid": False}, "aria": False}
+    assert choices == {"alt": "Bars"}

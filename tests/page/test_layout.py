@@ -119,8 +119,6 @@ def test_the_figure_of_a_finding_comes_into_sight(page, address, window):
     open_section(page, address, "Diagnose")
     topic = page.locator(".st-key-diagnose_topic")
     for place in (1, 6):  # two topics
-        show = page.locator(f".st-key-diagnose_show_{place} button").locator("visible=true").first
-        show.scroll_into_view_if_needed()
-        show.click()
+        page.locator(f".st-key-diagnose_show_{place} button").locator("visible=true").first.click()
         settled(page)
         expect(topic).to_be_in_viewport()
