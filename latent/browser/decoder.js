@@ -73,12 +73,7 @@ const IN_PLACE = ["reshape", "activation", "clamp", "affine", "prelu", "group_no
 /** @type {Record<string, (place: Place) => Step>} For each kind of layer what makes its step. */
 const LAYERS = {
   reshape: () => () => {},
-  activation: ({ layer, output }) => {
-    const f = ACTIVATIONS[layer.name]
-    return () => {
-      for (let i = 0; i < output.length; i++) output[i] = f(output[i])
-    }
-  },
+  activation: ({ layer, output }) => () => ACTIVATIONS[layer.name](output),
   clamp: ({ layer: { low, high }, output }) => () => {
     for (let i = 0; i < output.length; i++) output[i] = Math.min(high, Math.max(low, output[i]))
   },
@@ -165,12 +160,13 @@ function convTranspose({ layer, input, from: [rows, columns, n], output, weight,
       for (let pixel = 0, share = 0; pixel < pixels; pixel++) {
         const top = (first + Math.floor(pixel / columns)) * stride - padding
         const left = (pixel % columns) * stride - padding
+        const before = Math.max(0, -left) * m, end = Math.min(wide, width - left) * m
         for (let row = top; row < top + tall; row++) {
-          for (let column = left; column < left + wide; column++, share += m) {
-            if (row < 0 || row >= height || column < 0 || column >= width) continue
-            const to = (row * width + column) * m
-            for (let c = 0; c < m; c++) output[to + c] += shares[share + c]
+          if (row >= 0 && row < height) {
+            const to = (row * width + left) * m - share
+            for (let from = share + before; from < share + end; from++) output[to + from] += shares[from]
           }
+          share += wide * m
         }
       }
     }
