@@ -46,7 +46,7 @@ TRACED_IMAGES = 3  # a number that no network has as a size of its own
 CHECKED_IMAGES = 100
 MOST_BYTES = 128 * 1024**2  # of the images in a file
 OUTSIDE = 0.01  # of the pixels: so many may lie outside of the scale without a word
-SCALES = {(0, 1): "[0, 1]", (-1, 1): "[-1, 1]", (0, 255): "[0, 255]"}
+SCALES = {(0, 1): "[0, 1]", (-1, 1): "[-1, 1]", (-0.5, 0.5): "[-0.5, 0.5]", (0, 255): "[0, 255]"}
 WAYS = ("index", "one-hot")
 
 Function: TypeAlias = Callable[..., Any]
@@ -69,10 +69,10 @@ def export(
     """Write a network as a model file that opens anywhere, and return its `LatentSpace` on these images.
 
     ``encode`` maps images (n, channels, height, width) to codes, or to the mean first of several things; ``decode``
-    maps codes to images, of the same size and scale ``pixels``: (0, 1), (-1, 1) or (0, 255). Both are functions or
-    modules of torch; they are traced in evaluation mode. ``images`` are those that the model is to be judged by, an
-    array of any layout, a `Dataset`, or the path of one (`dataset.read`), with ``labels`` and the names of ``classes``
-    where there are any. They are kept in the file, or, without ``keep_images``, their name and SHA-256.
+    maps codes to images, of the same size and scale ``pixels``: (0, 1), (-1, 1), (-0.5, 0.5) or (0, 255). Both are
+    functions or modules of torch; they are traced in evaluation mode. ``images`` are those that the model is to be
+    judged by, an array of any layout, a `Dataset`, or the path of one (`dataset.read`), with ``labels`` and the names
+    of ``classes`` where there are any. They are kept in the file, or, without ``keep_images``, their name and SHA-256.
 
     ``shape`` of one image as ``encode`` takes it, where that is neither (channels, height, width) nor flat.
     ``condition`` says that the functions also take the class of each image, as its index or one-hot.

@@ -29,6 +29,7 @@ MOST_ABOVE_CHEAPEST = 1.5  # in cost
 COST_BOUNDS = (0.25, 0.6, 1.2, 2.5, 5.0)  # tried in turn
 ASIDE, LEAP, BACK, WITHIN = 0.1, 0.4, 0.3, 0.8  # costs of not going on to the next layer of the file, see `leap_cost`
 LEFT_OUT, LEFT_ASIDE = 0.2, 0.04  # costs of a layer that is not used, of a part of the file that is, and of others
+CODEBOOK_RUN = 0.3  # of running as a layer what may well be a codebook
 LABEL_COST = 0.1  # of a label that is looked up or goes through a layer of its own
 MOST_LINKS_IN_BLOCK = 3
 NO_LABELS: Mapping[int, object] = MappingProxyType({})
@@ -256,6 +257,12 @@ def numbers_taken(label: Layer) -> int:
     return label.shape[1] if "bias" in label.tensors or label.shape[0] < min(label.shape[1], USUAL_CLASSES) else 0
 
 
+def may_be_codebook(last: Link, link: Link, then: Link) -> bool:
+    """Whether a dense layer has rows as long as the vectors of the maps on either side of it, and no bias."""
+    between_maps = last.is_conv and then.is_conv and not link.is_conv
+    return between_maps and "bias" not in link.layer.tensors and last.n_out == link.n_in == then.n_in
+
+
 class Walks:
     """Every way through some links from a start to a layer that puts out an image, the cheapest first."""
 
@@ -402,6 +409,7 @@ class Walks:
             if layer.is_weighted and not layer.name.endswith(" transposed"):
                 out = "." in layer.name and family(layer) in families and layer.name not in twins
                 cost += LEFT_OUT if out else LEFT_ASIDE
+        cost += CODEBOOK_RUN * sum(may_be_codebook(*three) for three in zip(links, links[1:], links[2:], strict=False))
         left = not_run(layers, links, used, twins)
         others_named = tuple(sorted(others))
         return replace(chain, unused=unused, cost=cost, not_run=left, elsewhere=others_named, heads=frozenset(twins))

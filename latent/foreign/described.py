@@ -415,7 +415,7 @@ def told_by_first(half: Half) -> str | None:
         elif node.op not in REARRANGING:
             if 0 < factor <= 0.01:
                 return "[0, 255]"
-            if factor > 1 and offset < 0 < factor + offset:
+            if factor >= 1 and offset < 0 < factor + offset:
                 return "[0, 1]"
             return "[-1, 1]" if math.isclose(factor, 0.5) and math.isclose(offset, 0.5) else None
         if node.inputs[0] != name and node.op not in ("mul", "add"):
@@ -450,5 +450,5 @@ def told_by_last(half: Half) -> str | None:
     if ends is None:
         return "[0, 255]" if scale >= 100 else None
     found = scale * ends[0] + offset, scale * ends[1] + offset
-    known = {"[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0), "[0, 255]": (0.0, 255.0)}
+    known = {"[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0), "[-0.5, 0.5]": (-0.5, 0.5), "[0, 255]": (0.0, 255.0)}
     return next((n for n, pair in known.items() if np.allclose(found, pair, atol=1e-3)), None)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from heapq import nsmallest
-from itertools import product
+from math import inf
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -50,6 +50,11 @@ class Step:
         words += ["rounded up"] * self.rounded_up
         words += [f"upsampled {self.upsample} times before"] * (self.upsample > 1)
         return ", ".join(words)
+
+    @property
+    def keeps_sides(self) -> bool:
+        """Whether it does nothing to the side of its maps but what its kernel does."""
+        return self.stride == 1 and self.upsample == 1 and not self.pool
 
     def side(self, side: int, kernel: int) -> int:
         """The side of the map behind it, 0 or less where there is none."""
@@ -129,25 +134,40 @@ def joined_halves(
     """Every likely geometry: each way from the image joined with each way back from where it ends."""
     sides = image_sides(chain)
     backs: dict[tuple[int, int], dict[int, list[Half]]] = {}  # the same for images of every side: from a vector, say
+    bound = inf
     for side in sides:
         extra = side_cost(side, chain) if len(sides) > 1 else 0.0
         for turn in turns(chain):
             start = side if chain.has_encoder else 1
             split = turn + (not chain.links[turn].is_conv)  # behind a dense layer it no longer matters what came to it
             there = halves(chain, range(split), start, known, wide, same_padding, clock)
-            for end, ways in there.items():
+            for end, ways in sorted(there.items(), key=lambda item: item[1][0].cost):
+                if ways[0].cost + extra > bound:
+                    break
                 if (split, end) not in backs:
                     places = range(split, len(chain.links))
                     backs[split, end] = halves(chain, places, end, known, wide, same_padding, clock)
                 if clock.has_run_out:
                     return
-                back = backs[split, end]
-                near = [way for last, each in back.items() if abs((last or side) - side) <= MOST_TO_FIT for way in each]
-                most = ways[0].cost + min((way.cost for way in near), default=0.0) + MOST_ABOVE_CHEAPEST[wide]
-                for first, second in product(ways, near):
-                    if (cost := first.cost + second.cost) <= most:
-                        cost += extra + fitting_cost(second.sides[-1] or side if second.sides else side, side)
+                near = ways_to_side(backs[split, end], side)
+                for first in ways:
+                    for second, fitting in near:
+                        cost = first.cost + second.cost + fitting + extra
+                        if cost > bound:
+                            break
+                        bound = min(bound, cost + MOST_ABOVE_CHEAPEST[wide])
                         yield Joined(cost, side, turn, first, second)
+
+
+def ways_to_side(back: Mapping[int, Sequence[Half]], side: int) -> list[tuple[Half, float]]:
+    """The ways back that end in a map of about this side, the cheapest first, each with what it costs to fit that."""
+    near = [
+        (way, fitting_cost(last or side, side))
+        for last, ways in back.items()
+        if abs((last or side) - side) <= MOST_TO_FIT
+        for way in ways
+    ]
+    return sorted(near, key=lambda each: each[0].cost + each[1])
 
 
 def likeliest_first(geometry: Geometry) -> tuple[float, bool]:
@@ -192,6 +212,9 @@ def turns(chain: Chain) -> list[int]:
     changes = [index for index in range(1, len(links)) if tops[index] != tops[index - 1]]
     if len(changes) == 1:
         return changes
+    parts = [index for index in changes if index + 1 < len(links) and tops[index + 1] == tops[index]]
+    if parts:
+        return parts[-1:]  # the last part of several layers: a decoder, behind what stands between the halves
     transposed = [index for index, link in enumerate(links) if link.transposed]
     return transposed[:1] or sorted(range(1, len(links)), key=lambda turn: abs(2 * turn - len(links)))
 
@@ -271,7 +294,10 @@ def moves_through(
         after = step.side(side, link.layer.kernel[0])
         if step.rounded_up and step.unpooled(side, link.layer.kernel[0]) % 2 == 0:
             continue  # nothing to keep: the same as without
-        if 1 <= after <= largest and (after == side or not kept):  # else what goes round it could not be added
+        if kept:
+            if after == side and step.keeps_sides:  # else what goes round it could not be added
+                yield step, after, 0.0
+        elif 1 <= after <= largest:
             yield step, after, step.cost
 
 
@@ -334,9 +360,9 @@ def likely_steps(
                     if pool and behind == 0:
                         continue
                     dearer = {1: 0.0, 2: 0.0, 3: 0.4}[stride] + {0: 0.0, 2: 0.2, 1: 0.5}[pool]
-                    dearer += (0.5 if kernel < 5 else 0.2) * (stride == 1 and not pool) + 0.3 * (
-                        stride > 1 and pool > 0
-                    )
+                    keeps = stride == 1 and not pool
+                    dearer += 0.5 * (not keeps) if kernel == 1 else (0.5 if kernel < 5 else 0.2) * keeps
+                    dearer += 0.3 * (stride > 1 and pool > 0)
                     dearer += 0.7 * (pool > 0 and behind == 1) + 1.0 * (not pool and (behind or 0) > 1)
                     found.append(Step(cost + dearer, False, stride, padding, 0, pool))
                     if pool == 2 and padding == SAME:

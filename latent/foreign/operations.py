@@ -175,6 +175,7 @@ PIXELS = by_name(
     PixelScale("[-1, 1]", mean=0.5, std=0.5, first_tried=Round.COARSE),
     # by the mean and the standard deviation of MNIST's pixels, as many authors standardise
     PixelScale("standardised", mean=0.1307, std=0.3081, first_tried=Round.FULL),
+    PixelScale("[-0.5, 0.5]", mean=0.5, first_tried=Round.FULL),
     PixelScale("[0, 255]", top=255),
 )
 
@@ -196,5 +197,6 @@ OUTPUTS = by_name(
     Output("sigmoid for standardised", "sigmoid", "standardised"),
     Output("sigmoid for [-1, 1]", "sigmoid", "[-1, 1]"),
     Output("tanh for standardised", "tanh", "standardised"),
+    Output("linear for [-0.5, 0.5]", "none", "[-0.5, 0.5]", likely_for=("[-0.5, 0.5]",)),
     Output("linear for [0, 255]", "none", "[0, 255]", likely_for=("[0, 255]",)),
 )

@@ -413,6 +413,13 @@ class Scaled(nn.Module):
         return self.last(self.decoder(z)).view(-1, 1, 28, 28)
 
 
+class Centred(nn.Module):
+    """Pixels around 0."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(x) - 0.5
+
+
 @pytest.mark.parametrize(
     ("factor", "offset", "last", "scales"),
     [
@@ -420,6 +427,7 @@ class Scaled(nn.Module):
         (1 / 0.3081, -0.1307 / 0.3081, nn.Sigmoid(), ("[0, 1]", "[0, 1]")),
         (2 / 255, -1.0, nn.Tanh(), ("[0, 255]", "[-1, 1]")),
         (0.5, 0.5, nn.Sigmoid(), ("[-1, 1]", "[0, 1]")),
+        (1.0, -0.5, Centred(), ("[0, 1]", "[-0.5, 0.5]")),
     ],
 )
 def test_a_scale_that_the_operations_bring_pixels_into_tells_in_which_they_come(factor, offset, last, scales):

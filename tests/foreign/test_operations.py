@@ -36,8 +36,12 @@ def in_javascript(modules, names) -> dict[str, list[float]]:
     """What each activation's JavaScript makes of `VALUES`."""
     script = f"""
         import {{ ACTIVATIONS }} from "./activations.js"
-        const found = {json.dumps(names)}.map((name) => [name, {VALUES.tolist()}.map(ACTIVATIONS[name])])
-        console.log(JSON.stringify(Object.fromEntries(found)))
+        const activated = (name) => {{
+          const numbers = Float64Array.from({VALUES.tolist()})
+          ACTIVATIONS[name](numbers)
+          return [name, [...numbers]]
+        }}
+        console.log(JSON.stringify(Object.fromEntries({json.dumps(names)}.map(activated))))
     """
     return json.loads(node(modules, "--input-type=module", "--eval", script))
 
@@ -56,14 +60,14 @@ def test_the_search_tries_what_it_has_always_tried_and_in_that_order():
     ]
     assert [list(search.tried_in(each, PIXELS)) for each in Round] == [
         ["[0, 1]", "[-1, 1]"],
-        ["[0, 1]", "[-1, 1]", "standardised"],
-        ["[0, 1]", "[-1, 1]", "standardised", "[0, 255]"],
+        ["[0, 1]", "[-1, 1]", "standardised", "[-0.5, 0.5]"],
+        ["[0, 1]", "[-1, 1]", "standardised", "[-0.5, 0.5]", "[0, 255]"],
     ]
 
 
 SCALED = {
     "[0, 1]": lambda x: x, "[-1, 1]": lambda x: 2 * x - 1, "standardised": lambda x: (x - 0.1307) / 0.3081,
-    "[0, 255]": lambda x: 255 * x,
+    "[-0.5, 0.5]": lambda x: x - 0.5, "[0, 255]": lambda x: 255 * x,
 }  # fmt: skip
 
 
@@ -172,7 +176,7 @@ def test_an_activation_that_is_added_is_searched_for_offered_and_drawn_in_the_br
 
     model = Network(loaded)
     assert "sine" in {layer.get("name") for layer in live.compile(model).layers}
-    assert '"sine": (x) => Math.sin(3 * x),' in live.live_component()["js"]
+    assert "const f = (x) => Math.sin(3 * x)" in live.live_component()["js"]
     z = np.random.default_rng(0).standard_normal((20, 10)).astype(np.float32)
     assert max(largest_differences(copied(modules, tmp_path), [model], [z])) <= ALLOWED
 

@@ -23,6 +23,7 @@ from latent.data import evaluation_digits
 
 UNIT: tuple[Callable, Callable] = (lambda x: x, lambda y: y)
 SYMMETRIC: tuple[Callable, Callable] = (lambda x: 2 * x - 1, lambda y: (y + 1) / 2)
+AROUND_ZERO: tuple[Callable, Callable] = (lambda x: x - 0.5, lambda y: y + 0.5)
 STANDARDISED: tuple[Callable, Callable] = (lambda x: (x - 0.1307) / 0.3081, lambda y: y * 0.3081 + 0.1307)
 
 
@@ -405,13 +406,47 @@ class Quantised(nn.Module):
             nn.ConvTranspose2d(8, 16, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(16, 1, 4, 2, 1), nn.Sigmoid()
         )
 
+    def encode(self, x: Tensor) -> Tensor:
+        return self.encoder(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        z = self.encoder(x)
+        z = self.encode(x)
         flat = z.movedim(1, 3).reshape(-1, 8)
         rows = self.embedding(torch.cdist(flat, self.embedding.weight).argmin(dim=1))
         rows = rows.view(len(z), *z.shape[2:], 8).movedim(3, 1)
         self.kl = 10 * (F.mse_loss(rows, z.detach()) + 0.25 * F.mse_loss(z, rows.detach())) * 100
         return self.decoder(z + (rows - z).detach())
+
+
+class DeepQuantised(Quantised):
+    """The VQ-VAE of many notebooks: two halvings, a convolution and two residual blocks without biases, which begin with
+    their activation, in either half; a convolution before the table."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+        def blocks() -> list[nn.Module]:
+            bodies = [
+                nn.Sequential(
+                    nn.ReLU(), nn.Conv2d(24, 8, 3, padding=1, bias=False), nn.ReLU(), nn.Conv2d(8, 24, 1, bias=False)
+                )
+                for _ in range(2)
+            ]
+            return [Residual(body, last=False) for body in bodies] + [nn.ReLU()]
+
+        self.encoder = nn.Sequential(
+            nn.Conv2d(1, 12, 4, 2, 1), nn.ReLU(), nn.Conv2d(12, 24, 4, 2, 1), nn.ReLU(), nn.Conv2d(24, 24, 3, padding=1),
+            *blocks(),
+        )  # fmt: skip
+        self.before_table, self.embedding = nn.Conv2d(24, 8, 1), nn.Embedding(32, 8)
+        nn.init.uniform_(self.embedding.weight, -0.5, 0.5)
+        self.decoder = nn.Sequential(
+            nn.Conv2d(8, 24, 3, padding=1), *blocks(),
+            nn.ConvTranspose2d(24, 12, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(12, 1, 4, 2, 1),
+        )  # fmt: skip
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.before_table(self.encoder(x))
 
 
 class Embedded(nn.Module):
@@ -755,6 +790,7 @@ AUTHORS: dict[str, Author] = {
     "residual, projected": Author(lambda: residual_maps(True), epochs=2),
     "quantised": Author(Quantised),
     "quantised, residual": Author(lambda: Quantised(True)),
+    "quantised, deep": Author(DeepQuantised, pixels=AROUND_ZERO, epochs=2),
     "label through a table of 10": Author(lambda: Embedded(10), conditional=True),
     "label through a table of 50": Author(lambda: Embedded(50), conditional=True),
     "label through a table, decoder alone": Author(lambda: Embedded(20, False), conditional=True),
@@ -866,7 +902,7 @@ def state_of(name: str, times: int = 1) -> dict[str, Tensor]:
 SLOW = {
     "a discriminator of pictures", "GroupNorm 1", "GroupNorm 8", "InstanceNorm", "LayerNorm of maps", "average pools",
     "spectral norm of maps, as it was", "reflected", "replicated", "bilinear", "interpolated to the image", "trimmed",
-    "cut", "residual", "residual, projected", "quantised", "quantised, residual", "inverted maps", "transposed", "padded",
+    "cut", "residual", "residual, projected", "quantised", "quantised, residual", "quantised, deep", "inverted maps", "transposed", "padded",
     "a classifier of codes", "an average with prefixes", "a flow first", "LayerNorm, GELU", "tied, without biases",
     "label through a table of 10", "label through a table, decoder alone", "standardised maps, tanh", "denoising",
     "conditional maps", "three levels", "upside down", "upside down, interpolated",

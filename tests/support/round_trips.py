@@ -26,7 +26,12 @@ from tests.support.unusual import mean_of
 
 ALLOWED = 1e-5
 SYMMETRIC = (unusual.Colour, unusual.Tiny, unusual.KL)  # pixels from -1 to 1
-PIXELS = {"[0, 1]": (1.0, 0.0), "[-1, 1]": (2.0, -1.0), "[0, 255]": (255.0, 0.0)}  # factor, offset
+PIXELS = {
+    "[0, 1]": (1.0, 0.0),
+    "[-1, 1]": (2.0, -1.0),
+    "[-0.5, 0.5]": (1.0, -0.5),
+    "[0, 255]": (255.0, 0.0),
+}  # factor, offset
 CONDITIONAL = {"conditional", *published.CONDITIONAL}
 NAMES = [*unusual.NETWORKS, *published.NETWORKS]
 Given = tuple[Tensor, ...]
