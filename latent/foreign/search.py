@@ -70,6 +70,7 @@ SECONDS_ON_IMAGES = 22.0  # where somebody gave images of their own, mostly larg
 # Searches at a time: one after the other, most are done sooner than side by side, and half of the cores stay free.
 TURNS = BoundedSemaphore(max(1, (os.cpu_count() or 1) // 2))
 CHAINS_SHARE, GEOMETRIES_SHARE, NARROW_SHARE = 0.2, 0.2, 0.7  # of the time that is left when each begins
+LIKELIEST_SHARE = 0.4  # of the time for geometries, for those of the likeliest chain, and of the rest for the next
 COARSE_SHARE, FULL_SHARE, FINE_SHARE = 0.35, 0.45, 0.8
 USUAL_ACTIVATION = "ReLU"  # where nothing tells another
 SMALLEST_SIDE = 8  # of images in use whose side is tried on networks, too
@@ -86,7 +87,8 @@ FAR_BEHIND = 1.0  # in the logarithm of the error
 TOO_FAR_BEHIND = 0.4  # of the second and later readings: not worth a fine round
 ODDITY_PRICE = 0.03  # of one odd choice: the part by which it has to lower the error to be believed
 UNPROVED_ODDITY_PRICE = 0.12  # the same where the error says less: there is no encoder, or no reading works
-RARER_ACTIVATION = 0.5  # an activation other than the usual one counts as so many odd choices
+RARER_ACTIVATION = 2.0  # an activation other than the usual one counts as so many odd choices, where none is named
+NOT_ACTIVATED_MAPS = 0.25  # of an odd choice: no activation where the numbers of a dense layer become maps
 LIKELY_CODES = ("none", USUAL_ACTIVATION, "sigmoid", "tanh")  # of a code, whatever the other activations are
 PADDINGS_ODDITY = {"zeros": 0, "reflect": 1, "replicate": 2, "circular": 3}  # odd choices that each is as rare as
 GEOMETRY_PRICE, CHAIN_PRICE = 0.05, 0.1  # of a unit of the cost of a geometry, and of a chain
@@ -94,7 +96,7 @@ MAP_PRICE, CODE_PRICE = 0.75, 0.15  # of a code e times as long: of maps, and of
 WORSE_THAN_MEAN_PRICE = 2.5  # of a reading whose pictures are farther from the images than the mean image is
 CODEBOOK_PRICE = 1.0  # of leaving aside a table that could be the codebook
 MOST_EXCESS_PRICE = 0.1  # of clipping: some authors clip themselves, and such networks may go far beyond pixels
-SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged
+SIDE_PRICES = {32: 0.5, 64: 1.0}  # of images enlarged, and of larger last maps, up to such a side
 OPEN_SIDE_PRICE = 0.4  # besides, where all is convolutions, which run at any side
 WORKING_ERROR = 0.67  # times that of the mean image: a reading with an error below this works
 NOT_WORKING_PRICE = 10.0  # readings that do not work come after all that do, and among them no sizes count
@@ -331,7 +333,8 @@ def all_first_readings(
     """A reading to start from for every chain and each of its geometries, the likeliest chain first."""
     bases: list[Reading] = []
     for place, chain in enumerate(found):
-        bases += first_readings(chain, known, wide, channels_last, clock.share(2 / (2 + len(found) - place)))
+        share = max(LIKELIEST_SHARE, 2 / (2 + len(found) - place))
+        bases += first_readings(chain, known, wide, channels_last, clock.share(share))
         if clock.has_run_out:
             break
     return bases
@@ -357,11 +360,12 @@ def surely_no_activation(chain: Chain, index: int) -> bool:
     return inside and layer.modules_before == 0 and not chain.links[index].before
 
 
-def may_have_none(chain: Chain, index: int, activation: str) -> bool:
-    """Whether this activation before this link is not odd: the file shows that there is none, or there is none where
-    the numbers of a dense layer become maps, as many authors write it."""
-    unflattened = activation == "none" and chain.links[index].joint == Joint.UNFLATTEN
-    return unflattened or surely_no_activation(chain, index)
+def oddity_of(chain: Chain, index: int, activation: str) -> float:
+    """How odd this activation before this link is where another one is usual: hardly, where there is none and the
+    numbers of a dense layer become maps, as many authors write it; and not where the file shows that there is none."""
+    if surely_no_activation(chain, index):
+        return 0.0
+    return NOT_ACTIVATED_MAPS if activation == "none" and chain.links[index].joint == Joint.UNFLATTEN else 1.0
 
 
 def code_position(chain: Chain, geometry: Geometry) -> int:
@@ -645,8 +649,18 @@ def price_of_sizes(reading: Reading) -> float:
     length = float(np.log(np.prod(reading.code_shape)))
     price += (MAP_PRICE if len(reading.code_shape) > 1 else CODE_PRICE) * length
     open_side = all(link.is_conv for link in reading.chain.links)
-    price += SIDE_PRICES[reading.side] + OPEN_SIDE_PRICE * open_side if reading.side in SIDE_PRICES else 0.0
+    price += price_of_side(reading)
+    price += OPEN_SIDE_PRICE * (open_side and reading.side in SIDE_PRICES)
     return price + CODEBOOK_PRICE * (not reading.codebook and bool(reading.codebooks()))
+
+
+def price_of_side(reading: Reading) -> float:
+    """The price of images that are larger than digits, and of a last map that has to be made smaller: that of images
+    as large, so that no reading is cheaper for taking smaller images than it draws."""
+    last = reading.geometry.sides[-1]
+    if last > reading.side:
+        return next((price for side, price in SIDE_PRICES.items() if last <= side), max(SIDE_PRICES.values()))
+    return SIDE_PRICES.get(reading.side, 0.0)
 
 
 def price_of_excess(output: str, y: Tensor, error: float) -> float:
@@ -675,18 +689,19 @@ def final_cost(scored: Scored) -> float:
 
 def oddity(reading: Reading) -> float:
     """How many unusual choices a reading makes."""
-    usual_ones = tried_in(Round.FULL, ACTIVATIONS)
+    usual_ones, named = tried_in(Round.FULL, ACTIVATIONS), reading.chain.named_activations
     used = {index: name for index, name in enumerate(reading.activations) if index not in (0, reading.code)}
     late = reading.chain.normalised_late
     names = [name for index, name in used.items() if not (late and surely_no_activation(reading.chain, index))]
     names += [reading.norm_activation] * late
     main = max(dict.fromkeys(names), key=names.count, default=USUAL_ACTIVATION)  # of equally many the first
-    odd: float = sum(name != main and not may_have_none(reading.chain, index, name) for index, name in used.items())
+    odd = sum(oddity_of(reading.chain, index, name) for index, name in used.items() if name != main)
+    odd += len(set(used.values()) - {main, "none"})
     odd += reading.code_activation != "none"
     odd += 2 * (reading.code_activation not in ("none", *usual_ones))
     odd += reading.code_activation not in (*LIKELY_CODES, *names)
     odd += 2 * (main not in usual_ones)
-    odd += bool(reading.chain.named_activations) and main not in reading.chain.named_activations
+    odd += bool(named) and main not in named
     odd += reading.pixels not in tried_in(Round.FULL, PIXELS)
     odd += reading.pixels not in OUTPUTS[reading.output].likely_for
     odd += reading.label_first
@@ -694,7 +709,7 @@ def oddity(reading: Reading) -> float:
     odd += reading.view != USUAL_VIEW
     odd += PADDINGS_ODDITY[reading.padding] + (reading.pooling != "max") + (not reading.residual)
     odd += reading.norm_style in ("root mean square", "each place")
-    rarer = main != USUAL_ACTIVATION
+    rarer = main != USUAL_ACTIVATION and (USUAL_ACTIVATION in (named or {USUAL_ACTIVATION}) or main not in named)
     odd += RARER_ACTIVATION * rarer
     if not reading.chain.has_encoder:
         odd += rarer
