@@ -80,7 +80,7 @@ def main() -> None:
     print(f"{'':44}{'against':44}{'ours':>10}{'peer':>10} {'':9}{'figure':>8}  reach")
     for row in rows(options.only, options.checkpoint):
         print(line(row), flush=True)
-        if options.markdown:
+        if options.markdown and not row.missing:
             table.renew([row], f"{date.today()}, {processor()}, {os.cpu_count()} cores")
 
 

@@ -229,14 +229,14 @@ def window_of(file: Encoded, box: tuple[float, float, float, float] | None = Non
     return found.window(file, low, high)
 
 
-@st.cache_data(max_entries=8, hash_funcs=BY_FILE, show_spinner=False)
+@st.cache_resource(max_entries=8, hash_funcs=BY_FILE, show_spinner=False)
 def density_chart(file: Encoded) -> Chart:
     """The chart of `density_of`."""
     found = density_of(file)
     return charts.packed(charts.density_chart(found.counts, found.edges, found.plane.names))
 
 
-@st.cache_data(max_entries=96, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
+@st.cache_resource(max_entries=96, hash_funcs=BY_CHECKPOINT | BY_FILE, show_spinner=False)
 def distribution_chart(space: LatentSpace, n: int, file: Encoded | None, kind: Distribution) -> Chart:
     """A chart of the Statistics section: of the first ``n`` evaluation images, or of a file of codes."""
     z = space.z[:n] if file is None else sample_of(file)
@@ -455,13 +455,14 @@ def thumbnails(of: Dataset) -> dict[str, Any]:
     return given.thumbnails(of.images)
 
 
-@st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
+@st.cache_resource(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
 def built(chart: Callable[..., Any], *given: Any, **choices: Any) -> Chart:
-    """What a function of `latent.charts` makes of these, built once for the same numbers."""
+    """What a function of `latent.charts` makes of these, built once for the same numbers and never changed: all
+    sessions that show it hold the same one, with its rows."""
     return charts.packed(chart(*given, **choices))
 
 
-@st.cache_data(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
+@st.cache_resource(max_entries=256, hash_funcs=BY_NAME, show_spinner=False)
 def chart_without_rows(chart: Callable[..., Any], _rows: Columns, **choices: Any) -> Chart:
     """What such a function makes of any rows: the specification, which says nothing of the rows but their columns."""
     spec = chart(_rows, **choices).to_dict(validate=False)
