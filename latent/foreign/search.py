@@ -243,7 +243,7 @@ def read_now(
                 results = sorted([*results, *search.run(bases, clock_of_round)], key=final_cost)
             if (results and results[0].relative < WORKING_ERROR) or clock.has_run_out:
                 break
-    check_result(results, layers, tensors, expected.sides, clock)
+    check_result(results, found, layers, tensors, expected.sides, clock)
     best, *others = results
     with torch.inference_mode():
         others.sort(key=lambda other: not (clock.has_run_out or search.draw_differently(best.reading, other.reading)))
@@ -266,6 +266,7 @@ def finite(found: Sequence[Chain]) -> list[Chain]:
 
 def check_result(
     results: Sequence[Scored],
+    found: Sequence[Chain],
     layers: Sequence[Layer],
     tensors: Mapping[str, Tensor],
     sides: Sequence[int],
@@ -284,9 +285,11 @@ def check_result(
             f"no interpretation that {tried} beats the mean image (MSE {best.error:.3f} against "
             f"{best.mean_error:.3f}); it may be untrained, of another kind, or trained on other images"
         )
-    raise CheckpointError(
-        f"no choice of strides that {tried} leads its convolutions from an image to an image of the same side"
-    )
+    *others, last = sorted(sides)
+    ends = "an image to an image of the same side"
+    if not found[0].has_encoder:
+        ends = f"a code to an image of {', '.join(map(str, others))} or {last} pixels a side"
+    raise CheckpointError(f"no choice of strides that {tried} leads its convolutions from {ends}")
 
 
 def known_convolutions(modules: Mapping[str, Record]) -> dict[str, Known]:

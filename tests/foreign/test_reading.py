@@ -359,6 +359,10 @@ REFUSED = {
     "a diffusion model": (lambda: {"betas": torch.rand(10), "conv.weight": torch.rand(1, 1, 3, 3)}, "diffusion"),
     "an optimizer": (lambda: torch.optim.Adam(nn.Linear(2, 2).parameters()).state_dict(), "optimizer|no tensors"),
     "no tensors": (lambda: {"epoch": 3}, "no tensors"),
+    "a decoder of larger images": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(8, 4, 100), nn.ConvTranspose2d(4, 1, 100)).state_dict(),
+        "from a code to an image of 28, 32 or 64 pixels",
+    ),
     "an untrained network": (lambda: mlp([784, 32, 784], nn.ReLU, nn.Sigmoid()).state_dict(), "beats the mean image"),
 }
 
