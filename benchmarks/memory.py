@@ -12,6 +12,7 @@ from benchmarks.comparison import Row, compare
 from benchmarks.load import tour
 from benchmarks.serving import BARE_TORCH, PAGE, Server, serve
 from benchmarks.session import Session
+from latent.page.heap import RESTING
 
 GUESTS = 20
 AGAINST = "bare page: torch imported, an image"
@@ -42,12 +43,14 @@ async def growth_a_session(server: Server, stay: Callable[[Session], Awaitable[o
     """Megabytes that each of many sessions adds while all are open, after one that filled what is kept for all."""
     async with AsyncExitStack() as guests:
         megabytes = []
-        for _ in range(1 + GUESTS):
-            guest = await guests.enter_async_context(Session.opened(server.address))
-            await guest.rerun()
-            await stay(guest)
+        for more in (1, GUESTS):
+            for _ in range(more):
+                guest = await guests.enter_async_context(Session.opened(server.address))
+                await guest.rerun()
+                await stay(guest)
+            await asyncio.sleep(RESTING + 2)  # when there is no work for a while, what is left over is collected
             megabytes.append(server.megabytes())
-        return (megabytes[-1] - megabytes[0]) / GUESTS
+        return (megabytes[1] - megabytes[0]) / GUESTS
 
 
 def freezing(checkpoint: Path) -> list[Row]:
