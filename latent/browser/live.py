@@ -184,7 +184,7 @@ def products_wasm() -> str:
 
 def activations() -> str:
     """The module ``activations.js`` that `decoder.js` imports: by name what applies an activation to all numbers of an
-    array. Each has a loop of its own, since browsers only make a function part of a loop that calls no other.
+    array. Each has a loop of its own: browsers inline the function of a loop that always calls the same one.
 
     It is written from our own records alone; nothing of a file that somebody opens comes into it.
     """

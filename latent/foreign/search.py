@@ -285,10 +285,9 @@ def check_result(
             f"no interpretation that {tried} beats the mean image (MSE {best.error:.3f} against "
             f"{best.mean_error:.3f}); it may be untrained, of another kind, or trained on other images"
         )
-    *others, last = sorted(sides)
     ends = "an image to an image of the same side"
     if not found[0].has_encoder:
-        ends = f"a code to an image of {', '.join(map(str, others))} or {last} pixels a side"
+        ends = f"a code to an image of {in_words(sides)} pixels a side"
     raise CheckpointError(f"no choice of strides that {tried} leads its convolutions from {ends}")
 
 
@@ -712,7 +711,7 @@ def oddity(reading: Reading) -> float:
     odd += reading.view != USUAL_VIEW
     odd += PADDINGS_ODDITY[reading.padding] + (reading.pooling != "max") + (not reading.residual)
     odd += reading.norm_style in ("root mean square", "each place")
-    rarer = main != USUAL_ACTIVATION and (USUAL_ACTIVATION in (named or {USUAL_ACTIVATION}) or main not in named)
+    rarer = main != USUAL_ACTIVATION and not (main in named and USUAL_ACTIVATION not in named)
     odd += RARER_ACTIVATION * rarer
     if not reading.chain.has_encoder:
         odd += rarer
@@ -911,5 +910,10 @@ def what_it_seems_to_be(layers: Sequence[Layer], tensors: Mapping[str, Tensor], 
         if not last.is_conv and last.n_out in (10, 26, 47, 62, 100, 1000):
             return f"it is a classifier or an encoder: has no decoder ({last.n_out} outputs)"
         return "it has no decoder that was found: no layer leads back to an image"
-    *others, last_side = sorted(sides)
-    return f"no layer fits an image of {', '.join(map(str, others))} or {last_side} pixels a side"
+    return f"no layer fits an image of {in_words(sides)} pixels a side"
+
+
+def in_words(sides: Sequence[int]) -> str:
+    """Sides of images, two or more, as a sentence counts them up."""
+    *others, last = sorted(sides)
+    return f"{', '.join(map(str, others))} or {last}"

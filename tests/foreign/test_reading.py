@@ -73,7 +73,7 @@ def test_an_authors_weights_are_read_as_the_author_runs_them(name):
 
 
 @pytest.mark.parametrize("name", ["upside down", "upside down, interpolated"])
-def test_what_was_trained_on_other_images_is_read_as_authors_mostly_write_and_not_called_certain(name, monkeypatch):
+def test_what_was_trained_on_other_images_is_read_as_authors_mostly_write_and_only_guessed(name, monkeypatch):
     monkeypatch.setattr(search, "SECONDS", 60.0)  # it takes most of the time that a quiet machine has for it
     author, loaded = AUTHORS[name], read(name)
     own = own_pictures(author, network_of(name))[:, 0].numpy()
@@ -81,7 +81,7 @@ def test_what_was_trained_on_other_images_is_read_as_authors_mostly_write_and_no
     drawn = space.reconstruct(space.images[: len(own)], space.labels[: len(own)])
     assert np.square(drawn - own).mean() < 0.01 * own.var(axis=0).mean()
     assert loaded.certainty is not None
-    assert loaded.certainty.level != Level.CERTAIN
+    assert loaded.certainty.level == Level.GUESS
 
 
 def test_of_activations_that_do_the_same_the_usual_one_is_believed():
