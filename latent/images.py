@@ -104,9 +104,9 @@ class Sheet:
         left, below = self.names.room if self.names else (0, 0)
         return self.tiles.width * self.zoom + left, self.tiles.height * self.zoom + below
 
-    @cached_property
+    @property
     def image(self) -> Image.Image:
-        """The whole sheet: the tiles, enlarged to hard squares, and the names."""
+        """The whole sheet: the tiles, enlarged to hard squares, and the names. Made anew: it may be large."""
         larger = (self.tiles.width * self.zoom, self.tiles.height * self.zoom)
         enlarged = self.tiles if self.zoom == 1 else self.tiles.resize(larger, Image.Resampling.NEAREST)
         return self.names.beside(enlarged) if self.names else enlarged

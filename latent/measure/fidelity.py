@@ -61,7 +61,7 @@ class Fidelity:
 
     def value(self, key: str) -> float:
         """The value of one of `MEASURES`, by its key; NaN for one that was added after this was measured."""
-        return float(self.to_dict().get(key, np.nan))
+        return float((vars(self) | dict(self.added)).get(key, np.nan))
 
     def to_dict(self) -> dict[str, Any]:
         """All values by their names, the added ones last."""

@@ -55,7 +55,7 @@ def show_measured(
         fidelities[name] = shown[name].fidelity
         z, pictures = shown[name].z[:n], shown[name].pictures[:n]
         show_exhibit(space, topics.sampler_pictures(space, name, z, pictures, fidelities[name]))
-    let_first_be_drawn()  # before the table, too
+        let_first_be_drawn()  # the first sampler's images, before those of the others
     advice.markdown(f"**{plain_markdown(topics.advice(evidence, fidelities))}**")
     show_fidelities(overview, evidence, fidelities)
     with judged.container():
