@@ -298,7 +298,7 @@ def effects_chart(dimensions: NDArray[np.intp], effects: NDArray[np.float32], ch
         .mark_bar()
         .encode(
             x=dimension_axis(sort="-y"),
-            y=alt.Y("effect:Q", title="image change (RMS per pixel)"),
+            y=alt.Y("effect:Q", title=["image change", "(RMS per pixel)"]),
             color=alt.ColorValue(BLUE, condition={"test": f"datum.dimension == {chosen}", "value": ORANGE}),
             tooltip=[alt.Tooltip("dimension:Q"), alt.Tooltip("effect:Q", format=".4f")],
         )
@@ -438,7 +438,7 @@ def steps_chart(rows: Columns, paths: Sequence[str]) -> alt.LayerChart:
     """How evenly the paths change the picture, a line each; ``rows`` from `steps_rows`."""
     base = alt.Chart(arrow.to_table(rows)).encode(
         x=alt.X("step:Q", title="step", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("change:Q", title="image change (RMS per pixel)", scale=alt.Scale(domainMin=0)),
+        y=alt.Y("change:Q", title=["image change", "(RMS per pixel)"], scale=alt.Scale(domainMin=0)),
         color=alt.Color("path:N", title=None, scale=alt.Scale(domain=list(paths), range=[BLUE, ORANGE])),
         tooltip=[alt.Tooltip("path:N"), alt.Tooltip("step:Q"), alt.Tooltip("change:Q", format=".4f")],
     )

@@ -88,18 +88,28 @@ def choose_scale_and_seed(key: str) -> tuple[float, int]:
 
 
 def choose_image(space: LatentSpace, key: str, of_class: int) -> int:
-    """The index of an image: its class, where classes are known, and which of that class."""
-    indices, text = np.arange(len(space.images)), "{:,} images."
-    if space.has_classes:
-        chosen = choose_class(space.classes, "Class", f"{key}_digit", of_class)
-        indices, text = np.flatnonzero(space.labels == chosen), "{} test images of this class."
+    """The index of an image: its class, where classes are known, and which of that class; else ``of_class`` at first.
+
+    Within a class it is counted from 1. Alone it is the number that the image is named by, which counts from 0.
+    """
+    n = len(space.images)
+    if not space.has_classes:
+        text = f"{n:,} images, from 0."
+        return choose_which("Image", 0, n - 1, min(n - 1, of_class), key, text)
+    chosen = choose_class(space.classes, "Class", f"{key}_digit", of_class)
+    indices = np.flatnonzero(space.labels == chosen)
     if len(indices) == 0:
         raise ArgumentError(f"There is no image of class {space.classes[chosen]} among the images in use.")
-    which = st.number_input(
-        "Image", 1, len(indices), min(len(indices), 1 + of_class * (not space.has_classes)), key=f"{key}_which",
-        bind="query-params", help=text.format(len(indices)),
-    )  # fmt: skip
-    return int(indices[which - 1])
+    text = (
+        f"Among the {len(indices):,} test images of this class, from 1. The name of an image has its number among all "
+        "images, from 0."
+    )
+    return int(indices[choose_which("Position", 1, len(indices), 1, key, text) - 1])
+
+
+def choose_which(label: str, low: int, high: int, default: int, key: str, text: str) -> int:
+    """A control for one of several images; ``text`` is its help."""
+    return int(st.number_input(label, low, high, default, key=f"{key}_which", bind="query-params", help=text))
 
 
 def choose_code(space: LatentSpace, key: str, label: str, *, source: str = "test image", of_class: int = 7) -> Operand:

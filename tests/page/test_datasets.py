@@ -155,6 +155,21 @@ def test_without_classes_no_control_asks_for_one():
     assert "class" not in opened("Map", checkpoint="mine", images="plain").selectbox(key="map_colour").options
 
 
+def test_without_classes_an_image_is_chosen_by_the_number_in_its_name():
+    app = opened("Dimensions", checkpoint="mine", images="plain", dimensions_source="test image")
+    assert app.number_input(key="dimensions_which").label == "Image"
+    app = move(app, "number_input", "dimensions_which", 4)
+    assert "Other dimensions as in image 4." in texts(app)
+    assert "Other dimensions as in image 0." in texts(move(app, "number_input", "dimensions_which", 0))
+
+
+def test_within_a_class_an_image_is_chosen_by_its_position():
+    app = opened("Dimensions", checkpoint="mine", dimensions_source="test image", dimensions_digit="dog")
+    assert app.number_input(key="dimensions_which").label == "Position"
+    app = move(app, "number_input", "dimensions_which", 2)
+    assert "Other dimensions as in class dog, image 3." in texts(app)  # cat, dog, cat, dog
+
+
 def test_pictures_are_in_colour_and_of_their_own_shape():
     app = opened("Model", checkpoint="mine")
     sheet = sheets(app)["model_grid"]
