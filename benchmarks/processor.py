@@ -3,14 +3,15 @@
 One visitor moves each section's control over the websocket. Of each rerun: the milliseconds until the page had
 answered, those that the server's processor worked, and the kilobytes that went to the browser; beside those of a bare
 page with one slider and one image, which is what Streamlit itself takes. Medians, after a first round that fills the
-caches.
+caches. Where py-spy is installed, a further round says how much of the work is the section's own, and how much is the
+network's, run by PyTorch; the rest is Streamlit's.
 """
 
 import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +22,7 @@ from benchmarks.load import use
 from benchmarks.sections import SECTIONS
 from benchmarks.serving import BARE, PAGE, Server, serve
 from benchmarks.session import Rerun, Session
+from benchmarks.shares import OWNERS, Milliseconds, sampled, sampler
 
 MOVES = 20  # of each control that are measured
 REST = 0.1  # seconds after each, in which the server tidies up
@@ -28,11 +30,13 @@ REST = 0.1  # seconds after each, in which the server tidies up
 
 @dataclass(frozen=True)
 class Spent:
-    """Of one rerun: milliseconds until it had ended, and of the server's processor; kilobytes sent."""
+    """Of one rerun: milliseconds until it had ended, and of the server's processor; kilobytes sent. ``shares`` are the
+    section's and the network's of the processor, where they were looked for."""
 
     passed: float
     worked: float
     sent: float
+    shares: Milliseconds = field(default_factory=dict)
 
 
 def processor_of(server: Server) -> float:
@@ -64,6 +68,14 @@ async def of_sections(server: Server) -> dict[str, Spent]:
             for section in SECTIONS:
                 await session.move("section", section.name)
                 found[section.name] = await spent(server, partial(use, session, section, chance), n)
+        for section in SECTIONS if sampler() else ():
+            await session.move("section", section.name)
+            act = partial(use, session, section, chance)
+            await spent(server, act, 3)
+            with sampled(server.process.pid) as shares:
+                await spent(server, act, MOVES)
+            each = {owner: milliseconds / MOVES for owner, milliseconds in shares.items()}
+            found[section.name] = replace(found[section.name], shares=each)
     return found
 
 
@@ -82,9 +94,16 @@ def main() -> None:
     with serve(PAGE) as server:
         rows |= asyncio.run(of_sections(server))
     print(f"{machine()}, {time.strftime('%Y-%m-%d')}\n")
-    print("| | until it had answered | of the server's processor | sent |\n|---|---|---|---|")
+    print("| | until it had answered | of the processor | the section's own | the network's | sent |")
+    print("|---|---|---|---|---|---|")
     for name, each in rows.items():
-        print(f"| {name} | {each.passed:.0f} ms | {each.worked:.0f} ms | {each.sent:.0f} kB |")
+        own, network = (text_of(each.shares.get(owner)) for owner in OWNERS)
+        print(f"| {name} | {each.passed:.0f} ms | {each.worked:.0f} ms | {own} | {network} | {each.sent:.0f} kB |")
+
+
+def text_of(milliseconds: float | None) -> str:
+    """As it stands in the table; a dash where it is not known."""
+    return "–" if milliseconds is None else f"{milliseconds:.0f} ms"
 
 
 if __name__ == "__main__":

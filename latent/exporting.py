@@ -46,7 +46,7 @@ TRACED_IMAGES = 3  # a number that no network has as a size of its own
 CHECKED_IMAGES = 100
 MOST_BYTES = 128 * 1024**2  # of the images in a file
 OUTSIDE = 0.01  # of the pixels: so many may lie outside of the scale without a word
-SCALES = {(0, 1): "[0, 1]", (-1, 1): "[-1, 1]", (-0.5, 0.5): "[-0.5, 0.5]", (0, 255): "[0, 255]"}
+SCALES = {each.ends: name for name, each in PIXELS.items() if name.startswith("[")}  # called by their ends
 WAYS = ("index", "one-hot")
 
 Function: TypeAlias = Callable[..., Any]

@@ -450,5 +450,4 @@ def told_by_last(half: Half) -> str | None:
     if ends is None:
         return "[0, 255]" if scale >= 100 else None
     found = scale * ends[0] + offset, scale * ends[1] + offset
-    known = {"[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0), "[-0.5, 0.5]": (-0.5, 0.5), "[0, 255]": (0.0, 255.0)}
-    return next((n for n, pair in known.items() if np.allclose(found, pair, atol=1e-3)), None)
+    return next((name for name, each in PIXELS.items() if np.allclose(found, each.ends, atol=1e-3)), None)

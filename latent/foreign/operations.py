@@ -75,6 +75,11 @@ class PixelScale:
         return y * self.std + self.mean if (self.mean, self.std) != (0, 1) else y
 
     @property
+    def ends(self) -> tuple[float, float]:
+        """What black and white are in this scale."""
+        return (0 - self.mean) / self.std * self.top, (1 - self.mean) / self.std * self.top
+
+    @property
     def factor(self) -> float:
         return self.std / self.top
 
