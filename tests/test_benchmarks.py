@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from benchmarks import shipped, table
+from benchmarks import shares, shipped, table
 from benchmarks.comparison import Row
 from latent import checkpoint
 
@@ -58,3 +58,30 @@ def test_the_baseline_of_shipped_models_is_scikit_learns():
     for size, error in found.items():
         peer = PCA(size).fit(x)
         assert error == pytest.approx(np.square(peer.inverse_transform(peer.transform(y)) - y).mean(), rel=1e-4)
+
+
+IMAGES, NETWORK = "sheet (/x/latent/images.py:9)", "forward (/x/site-packages/torch/nn/conv.py:9)"
+STREAMLIT, TURNS = "image (/x/site-packages/streamlit/elements/image.py:9)", "one (/x/latent/page/turns.py:9)"
+OTHER = "call (/x/site-packages/other/core.py:9)"
+BEGUN = [STREAMLIT, "run (/x/latent/page/fragment.py:36)"]
+
+
+@pytest.mark.parametrize(
+    ("calls", "owner"),
+    [
+        ([IMAGES], "script"),
+        ([IMAGES, OTHER], "script"),
+        ([IMAGES, NETWORK, OTHER], "network"),
+        ([IMAGES, STREAMLIT, OTHER], None),
+        ([IMAGES, TURNS], None),
+    ],
+)
+def test_time_is_whose_code_called_last(calls, owner):
+    assert shares.owner_of([*BEGUN, *calls]) == owner
+    assert shares.owner_of([STREAMLIT, *calls]) is None
+
+
+def test_samples_are_milliseconds_of_the_processor():
+    stacks = {";".join([*BEGUN, IMAGES]): 10, ";".join([*BEGUN, IMAGES, NETWORK]): 5, OTHER: 7}
+    found = shares.milliseconds("\n".join(f"{stack} {times}" for stack, times in stacks.items()))
+    assert found == {"script": 10 * 1000 / shares.RATE, "network": 5 * 1000 / shares.RATE}
