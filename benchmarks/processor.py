@@ -68,14 +68,13 @@ async def of_sections(server: Server) -> dict[str, Spent]:
             for section in SECTIONS:
                 await session.move("section", section.name)
                 found[section.name] = await spent(server, partial(use, session, section, chance), n)
-        for section in SECTIONS if sampler() else ():
-            await session.move("section", section.name)
-            act = partial(use, session, section, chance)
-            await spent(server, act, 3)
-            with sampled(server.process.pid) as shares:
-                await spent(server, act, MOVES)
-            each = {owner: milliseconds / MOVES for owner, milliseconds in shares.items()}
-            found[section.name] = replace(found[section.name], shares=each)
+        if program := sampler():
+            for section in SECTIONS:
+                await session.move("section", section.name)
+                with sampled(server.process.pid, program) as total:
+                    await spent(server, partial(use, session, section, chance), MOVES)
+                shares = {owner: milliseconds / MOVES for owner, milliseconds in total.items()}
+                found[section.name] = replace(found[section.name], shares=shares)
     return found
 
 

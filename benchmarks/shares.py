@@ -25,21 +25,19 @@ def sampler() -> str | None:
 
 
 @contextmanager
-def sampled(pid: int) -> Iterator[Milliseconds]:
+def sampled(pid: int, program: str) -> Iterator[Milliseconds]:
     """Milliseconds that each owner's code runs in this process during the block, known when it has ended.
 
-    What is neither the section's own code nor PyTorch's is Streamlit's. Without py-spy nothing is known.
+    What is neither the section's own code nor PyTorch's is Streamlit's. ``program`` is that of `sampler`.
     """
     found: Milliseconds = {}
-    program = sampler()
-    if program is None:
-        yield found
-        return
     with tempfile.TemporaryDirectory() as folder:
         stacks = Path(folder) / "stacks"
-        told = ["--pid", str(pid), "--rate", str(RATE), "--format", "raw", "--full-filenames", "--output", str(stacks)]
-        command = [program, "record", "--duration", "unlimited", *told]
-        recording = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        options = ["--pid", str(pid), "--rate", str(RATE), "--duration", "unlimited"]
+        output = ["--format", "raw", "--full-filenames", "--output", str(stacks)]
+        recording = subprocess.Popen(
+            [program, "record", *options, *output], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         assert recording.stdout is not None
         recording.stdout.readline()  # when it has begun
         try:

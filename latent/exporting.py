@@ -99,7 +99,7 @@ def exported(
 ) -> Checkpoint:
     """The model that `export` writes, checked, and not saved yet."""
     if tuple(pixels) not in SCALES:
-        raise ExportError(f"pixels must be one of {', '.join(map(str, SCALES))}, got {pixels!r}.")
+        raise ExportError(f"pixels must be one of {', '.join(SCALES.values())}, got {pixels!r}.")
     if condition is not None and condition not in WAYS:
         raise ExportError(f"condition must be one of {', '.join(WAYS)}, got {condition!r}.")
     if condition is not None and not 2 <= len(judged.classes) <= MOST_CLASSES:

@@ -106,7 +106,7 @@ class Sheet:
 
     @property
     def image(self) -> Image.Image:
-        """The whole sheet: the tiles, enlarged to hard squares, and the names. Made anew: it may be large."""
+        """The whole sheet: the tiles, enlarged to hard squares, and the names; not kept, since it is large."""
         larger = (self.tiles.width * self.zoom, self.tiles.height * self.zoom)
         enlarged = self.tiles if self.zoom == 1 else self.tiles.resize(larger, Image.Resampling.NEAREST)
         return self.names.beside(enlarged) if self.names else enlarged

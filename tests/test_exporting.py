@@ -127,7 +127,7 @@ REFUSED = {
     "one code for all": (lambda x: x.mean(0), {}, "one result per image"),
     "places in a codebook": (lambda x: x.argmax(1, keepdim=True), {}, "not places in a codebook"),
     "images of another size": (lambda x: x[:, :16] @ torch.ones(5, 3), {}, "encode cannot take"),
-    "a scale that is none": (nn.Identity(), {"pixels": (3, 4)}, "pixels must be one of"),
+    "a scale that is none": (nn.Identity(), {"pixels": (3, 4)}, r"pixels must be one of \[0, 1\], \[-1, 1\]"),
     "a class without classes": (nn.Identity(), {"condition": "index"}, "needs images of 2 to 1,000 classes, got 0"),
     "half precision": (nn.Linear(16, 3).half(), {}, "computes in float16"),
 }  # fmt: skip

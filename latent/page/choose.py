@@ -88,21 +88,18 @@ def choose_scale_and_seed(key: str) -> tuple[float, int]:
 
 
 def choose_image(space: LatentSpace, key: str, of_class: int) -> int:
-    """The index of an image: its class, where classes are known, and which of that class; else ``of_class`` at first.
-
-    Within a class it is counted from 1. Alone it is the number that the image is named by, which counts from 0.
-    """
-    n = len(space.images)
+    """The index of an image: where classes are known, of a class and a position in it, counted from 1; else the number
+    that the image is named by, counted from 0, with ``of_class`` to begin with."""
     if not space.has_classes:
-        text = f"{n:,} images, from 0."
-        return choose_which("Image", 0, n - 1, min(n - 1, of_class), key, text)
+        last = len(space.images) - 1
+        return choose_which("Image", 0, last, min(last, of_class), key, f"Number of the image, from 0 to {last:,}.")
     chosen = choose_class(space.classes, "Class", f"{key}_digit", of_class)
     indices = np.flatnonzero(space.labels == chosen)
     if len(indices) == 0:
         raise ArgumentError(f"There is no image of class {space.classes[chosen]} among the images in use.")
     text = (
-        f"Among the {len(indices):,} test images of this class, from 1. The name of an image has its number among all "
-        "images, from 0."
+        f"Position among the {len(indices):,} test images of this class, counted from 1. The number in the name of an "
+        "image counts all images, from 0."
     )
     return int(indices[choose_which("Position", 1, len(indices), 1, key, text) - 1])
 

@@ -420,6 +420,13 @@ class Centred(nn.Module):
         return torch.sigmoid(x) - 0.5
 
 
+class Standardised(nn.Module):
+    """Pixels by the mean and the standard deviation of MNIST's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (torch.sigmoid(x) - 0.1307) / 0.3081
+
+
 @pytest.mark.parametrize(
     ("factor", "offset", "last", "scales"),
     [
@@ -428,6 +435,7 @@ class Centred(nn.Module):
         (2 / 255, -1.0, nn.Tanh(), ("[0, 255]", "[-1, 1]")),
         (0.5, 0.5, nn.Sigmoid(), ("[-1, 1]", "[0, 1]")),
         (1.0, -0.5, Centred(), ("[0, 1]", "[-0.5, 0.5]")),
+        (1.0, -0.5, Standardised(), ("[0, 1]", "standardised")),
     ],
 )
 def test_a_scale_that_the_operations_bring_pixels_into_tells_in_which_they_come(factor, offset, last, scales):

@@ -77,6 +77,7 @@ def test_a_scale_leads_there_and_back(name):
     assert torch.equal(scale.from_unit(x), SCALED[name](x))
     assert torch.allclose(scale.to_unit(scale.from_unit(x)), x, atol=1e-6)
     assert torch.allclose(scale.from_unit(x) * scale.factor + scale.offset, x, atol=1e-6)
+    assert scale.ends == pytest.approx((SCALED[name](0.0), SCALED[name](1.0)))
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
